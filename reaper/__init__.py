@@ -1,0 +1,1 @@
+"""Keeps the hosted agent sessions of Microsoft Foundry in order."""

@@ -1,0 +1,33 @@
+"""The only module that asks the time or sleeps, so that a test can be the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Local time. Sessions are never judged by it: they are judged by the platform's `Date`."""
+
+    def wall(self) -> float:
+        """Unix seconds as this machine believes them."""
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow, from an arbitrary start."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def wall(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

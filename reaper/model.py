@@ -1,0 +1,99 @@
+"""The nouns: what the platform shows of a session, and what can be done to one.
+
+Frozen values and the standard library only; every other module speaks in these words.
+Times are Unix seconds on the platform's clock, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+MINUTE_S: Final = 60
+DAY_S: Final = 86_400
+
+EXPIRY_S: Final = 30 * DAY_S
+"""The platform expires a session this long after its last activity."""
+
+AGE_FLOOR_S: Final = 5 * MINUTE_S
+"""No session younger than this is ever stopped or deleted, whatever a policy says."""
+
+
+class Action(StrEnum):
+    """What a rule asks for."""
+
+    KEEP = "keep"
+    STOP = "stop"
+    DELETE = "delete"
+
+
+CREATING: Final = "creating"
+ACTIVE: Final = "active"
+IDLE: Final = "idle"
+UPDATING: Final = "updating"
+FAILED: Final = "failed"
+DELETING: Final = "deleting"
+DELETED: Final = "deleted"
+EXPIRED: Final = "expired"
+
+STATUSES: Final = (CREATING, ACTIVE, IDLE, UPDATING, FAILED, DELETING, DELETED, EXPIRED)
+"""The statuses this version knows. The platform's enumeration is open: others may appear."""
+
+TOMBSTONES: Final = frozenset({DELETING, DELETED, EXPIRED})
+"""Listed, but no longer there: never touched, never counted as inventory."""
+
+ELIGIBLE: Final = {
+    Action.DELETE: frozenset({IDLE, FAILED, ACTIVE}),
+    Action.STOP: frozenset({ACTIVE}),
+}
+"""The statuses each action may ever be applied to. A rule can narrow this, nothing widens it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One incarnation of a session, as the platform's record shows it.
+
+    Ids are reused after a delete, so an incarnation is `id` *and* `created_at`.
+    `strange` names fields of the record that this version does not know: such a session is kept.
+    Source: `AgentSessionResource` of the REST reference.
+    """
+
+    id: str
+    status: str
+    version: str | None
+    created_at: int
+    last_accessed_at: int
+    expires_at: int
+    stopped_at: int | None = None
+    strange: tuple[str, ...] = ()
+
+    @property
+    def incarnation(self) -> tuple[str, int]:
+        return (self.id, self.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A record that cannot be believed: its session is kept, and counted under `reason`."""
+
+    id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A hosted agent. `latest` is its newest version, None when that could not be read."""
+
+    name: str
+    latest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an agent. `status` is open: creating, active, failed, deleting, deleted, …"""
+
+    agent: str
+    name: str
+    status: str
+    idle_timeout_s: int | None = None
