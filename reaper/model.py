@@ -97,3 +97,14 @@ class Version:
     name: str
     status: str
     idle_timeout_s: int | None = None
+
+
+class OutcomeKind(StrEnum):
+    """How an action ended; the values of `actions_total{outcome}`."""
+
+    DONE = "done"
+    ALREADY_GONE = "already_gone"
+    CHANGED = "changed"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    UNVERIFIED = "unverified"

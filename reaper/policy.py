@@ -158,9 +158,7 @@ def checks(session: Session, rule: Rule, agent: Agent, now: float) -> tuple[Chec
     if rule.action is not Action.KEEP:
         floor = session.created_at + AGE_FLOOR_S
         wanted = f"at least {show_duration(AGE_FLOOR_S)}"
-        compared.append(
-            Check("age floor", wanted, show_duration(now - session.created_at), floor <= now, floor)
-        )
+        compared.append(Check("age floor", wanted, show_duration(now - session.created_at), floor <= now, floor))
     return tuple(compared)
 
 

@@ -17,9 +17,7 @@ def parse_duration(text: str) -> int:
         raise ValueError(
             f"{text!r} is not a duration; write a number with its unit, as in 90s, 15m, 36h, 7d or 1d12h"
         )
-    return sum(
-        int(count) * seconds for count, (_, seconds) in zip(match.groups(), _UNITS, strict=True) if count
-    )
+    return sum(int(count) * seconds for count, (_, seconds) in zip(match.groups(), _UNITS, strict=True) if count)
 
 
 def show_duration(seconds: float) -> str:

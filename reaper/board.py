@@ -1,0 +1,93 @@
+"""What is known now: the latest report of each agent, and what the daemon is doing. Metrics and status read it."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from reaper.clock import Clock
+from reaper.report import Listener, Outcome, Report, Result
+from reaper.settings import Quota
+
+RECENT_ACTIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RecentAction:
+    """An action that ended, where it happened, and when by the local clock."""
+
+    project: str
+    agent: str
+    outcome: Outcome
+    at: float
+
+
+@dataclass(slots=True)
+class Board(Listener):
+    """The present state of the world as sweeps have last seen it. Times are local."""
+
+    clock: Clock
+    latest: dict[tuple[str, str], Report] = field(default_factory=dict)
+    succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
+    managed: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    unmanaged: dict[str, Sequence[str]] = field(default_factory=dict)
+    recent: deque[RecentAction] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
+    pools: Sequence[Quota] = ()
+    config_hash: str = ""
+    config_errors: Sequence[str] = ()
+    config_read_at: float = 0.0
+    next_sweep_at: float | None = None
+    finished_at: float | None = None
+    ready: bool = False
+    standby: str = ""
+
+    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
+        self.managed[project], self.unmanaged[project] = managed, unmanaged
+        for key in [key for key in self.latest if key[0] == project and key[1] not in managed]:
+            del self.latest[key]
+            self.succeeded.pop(key, None)
+
+    def keep_projects(self, projects: Sequence[str]) -> None:
+        """Forget projects that the configuration no longer names."""
+        for known in (self.managed, self.unmanaged):
+            for project in known.keys() - set(projects):
+                del known[project]
+        for key in [key for key in self.latest if key[0] not in projects]:
+            del self.latest[key]
+            self.succeeded.pop(key, None)
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        self.recent.append(RecentAction(project, agent, outcome, self.clock.wall()))
+
+    def report(self, report: Report) -> None:
+        key = (report.project, report.agent)
+        self.latest[key] = report
+        self.finished_at = self.clock.monotonic()
+        if report.result in {Result.OK, Result.WITHHELD}:
+            self.succeeded[key] = self.clock.wall()
+        if report.result is not Result.FAILED:
+            self.ready = True
+
+    def trusted(self) -> Iterator[Report]:
+        """The latest reports whose listing was complete and believed."""
+        return (report for report in self.latest.values() if report.trusted)
+
+    def agents(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """How many agents each project has under each policy; '' is managed by none."""
+        for project, managed in self.managed.items():
+            yield from (((project, policy), count) for policy, count in Counter(managed.values()).items())
+            yield (project, ""), len(self.unmanaged.get(project, ()))
+
+    def skews(self) -> dict[str, float]:
+        """The platform's clock minus the local one, by project."""
+        return {key[0]: report.skew for key, report in self.latest.items() if report.skew is not None}
+
+    def quotas(self) -> Iterator[tuple[Quota, int | None]]:
+        """Each pool with the sessions counted against it; None while nothing of it is believed."""
+        for quota in self.pools:
+            reports = [report for report in self.trusted() if report.project in quota.projects]
+            counts = (report.snapshot.by_status for report in reports if report.snapshot)
+            used = sum(statuses[status] for statuses in counts for status in quota.counts)
+            yield quota, used if reports else None

@@ -1,0 +1,60 @@
+"""How commands end: one message on stderr and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+from reaper.foundry.errors import FoundryError, clean
+
+
+class Exit(IntEnum):
+    """The exit codes of the contract."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG = 2
+    WITHHELD = 3
+    PLANNED = 10
+
+
+class CommandError(Exception):
+    """A command that cannot go on: one message, and the exit code that says whose turn it is."""
+
+    def __init__(self, message: str, code: Exit = Exit.WRONG) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Turn what a command raises into its last words."""
+    from reaper.config.problem import ConfigError
+    from reaper.store.claim import ClaimedElsewhereError
+    from reaper.store.database import StateError
+
+    try:
+        yield
+    except CommandError as error:
+        _leave(str(error), error.code)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        _leave(f"{len(error.problems)} problem(s) in the configuration, nothing was done", Exit.WRONG)
+    except (FoundryError, StateError, ClaimedElsewhereError) as error:
+        _leave(str(error), Exit.FAILED)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(Exit.FAILED)
+        _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", Exit.FAILED)
+    except KeyboardInterrupt:
+        _leave("interrupted", Exit.FAILED)
+
+
+def _leave(message: str, code: Exit) -> None:
+    print(f"reaper: {clean(message, 2_000)}", file=sys.stderr)
+    sys.exit(int(code))

@@ -1,0 +1,87 @@
+"""explain: one session, every rule, every guard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reaper.cli.endings import CommandError, Exit
+from reaper.cli.options import OutputFormat
+from reaper.cli.running import read
+from reaper.cli.tables import console, safe, session_row, sessions_table, table
+from reaper.clock import SystemClock
+from reaper.explain import Explanation, explain, explanation_json
+from reaper.foundry.errors import Gone
+from reaper.model import Malformed
+from reaper.policy import reason
+from reaper.roster import first_match
+from reaper.settings import Project, Settings
+from reaper.store.store import opened
+from reaper.wiring import Connector
+
+
+async def run_explain(
+    config: Path | None, project_name: str | None, agent: str, session: str, output: OutputFormat
+) -> None:
+    """Fetch one session and print everything that decides about it."""
+    settings = read(config)[1].settings
+    project = project_of(settings, project_name, agent)
+    pattern = first_match(project, agent)
+    if pattern is None:
+        raise CommandError(f"no pattern of project {project.name} matches agent {agent!r}: it is left alone")
+    async with Connector(SystemClock())(project) as client:
+        try:
+            known = (await client.get_agent(agent)).value
+            answer = await client.get(agent, session)
+        except Gone as error:
+            raise CommandError(
+                f"{project.name} has no session {session} of agent {agent}: {error}", Exit.FAILED
+            ) from error
+    if isinstance(answer.value, Malformed):
+        raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
+    if answer.date is None:
+        raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
+    with opened(settings.state) as store:
+        told = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
+    if output is OutputFormat.JSON:
+        print(json.dumps(explanation_json(told), indent=2))
+    else:
+        _print(told)
+
+
+def project_of(settings: Settings, name: str | None, agent: str) -> Project:
+    """The project that was named, or the only one whose patterns match the agent."""
+    named = [project for project in settings.projects if name in {None, project.name}]
+    if not named:
+        raise CommandError(
+            f"no project {name!r}; the configuration has: {', '.join(p.name for p in settings.projects)}"
+        )
+    matching = [project for project in named if first_match(project, agent)]
+    if len(named) > 1 and len(matching) != 1:
+        raise CommandError(f"say which project with --project: {', '.join(p.name for p in matching or named)}")
+    return (matching or named)[0]
+
+
+def _print(told: Explanation) -> None:
+    out = console()
+    record = sessions_table(told.now)
+    record.add_row(*session_row(told.session, told.now))
+    out.print(record)
+    rules = table("rule", "action", "condition", "wanted", "found", "holds")
+    for trial in told.trials:
+        name = f"[bold]{trial.rule.name}[/]" if trial.decides else trial.rule.name
+        for check in trial.checks:
+            holds = {True: "yes", False: "no", None: "cannot be judged"}[check.holds]
+            rules.add_row(
+                name, str(trial.rule.action), check.condition, safe(check.wanted), safe(check.actual), holds
+            )
+            name = ""
+        rules.add_row("", "", "", "", "", "[green]decides[/]" if trial.decides else "[dim]does not decide[/]")
+    out.print(rules)
+    guards = table("guard", "lets through", "")
+    for guard in told.guards:
+        guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.told))
+    out.print(guards)
+    why = safe(reason(told.session, told.decision, told.agent, told.now))
+    out.print(f"policy {told.policy.name}: {told.decision.action}, {why}")
+    out.print(f"next due: {safe(told.due_text)}")

@@ -1,0 +1,198 @@
+"""The commands. Each imports what it needs when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reaper.cli.options import (
+    All,
+    Config,
+    Output,
+    OutputFormat,
+    ProjectName,
+    parse_listen,
+    read_duration,
+)
+from reaper.cli.sessions import app as sessions_app
+
+app = typer.Typer(
+    name="reaper",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(sessions_app, name="sessions")
+
+AgentGlob = Annotated[str, typer.Option("--agent", metavar="GLOB", help="Only agents whose name matches.")]
+
+
+def main() -> None:
+    """Run a command; what goes wrong ends as one message and an exit code."""
+    from reaper.cli.endings import ending
+
+    with ending():
+        app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from reaper import __version__
+
+        typer.echo(f"reaper {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keeps the hosted agent sessions of Microsoft Foundry in order: stops or deletes what a policy calls stale."""
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """The daemon: sweeps on a schedule, reloads its configuration, serves metrics and health until SIGTERM."""
+    from reaper.cli.running import run_daemon
+
+    asyncio.run(run_daemon(config))
+
+
+@app.command()
+def sweep(
+    agent: AgentGlob = "*",
+    project: ProjectName = None,
+    observe: Annotated[bool, typer.Option("--observe", help="Touch nothing, even where a policy enforces.")] = False,
+    all_: All = False,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """One sweep now: list, judge, stop and delete what the policies ask for, then exit.
+
+    Exit codes: 0 done; 1 a sweep failed or was incomplete; 2 wrong configuration or command line; 3 a guard withheld
+    actions.
+    """
+    from reaper.cli.running import run_sweep
+    from reaper.sweeper import Scope
+
+    raise typer.Exit(asyncio.run(run_sweep(config, Scope(project, agent, observe, keeps=all_), output)))
+
+
+@app.command()
+def plan(
+    agent: AgentGlob = "*",
+    project: ProjectName = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Save the plan as JSON in this file.")] = None,
+    all_: All = False,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """What a sweep would do now, and why; nothing is touched.
+
+    Exit codes: 0 nothing to do; 10 actions are planned; 1 a listing failed or was incomplete; 2 wrong configuration
+    or command line; 3 an inventory is not believed.
+    """
+    from reaper.cli.running import run_plan
+    from reaper.sweeper import Scope
+
+    scope = Scope(project, agent, rehearsal=True, keeps=all_)
+    raise typer.Exit(asyncio.run(run_plan(config, scope, output, out)))
+
+
+@app.command()
+def approve(
+    plan_id: Annotated[str, typer.Argument(metavar="PLAN", help="The id that a sweep or `reaper plan` printed.")],
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Let one withheld plan run in the next sweep: limits aside, every other guard on.
+
+    The approval is for exactly the sessions of that plan as they were seen, and is used up by it.
+    """
+    from reaper.cli.running import run_approve
+
+    run_approve(config, plan_id, output)
+
+
+@app.command()
+def explain(
+    agent: Annotated[str, typer.Argument(metavar="AGENT")],
+    session: Annotated[str, typer.Argument(metavar="SESSION")],
+    project: ProjectName = None,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Why one session is kept, stopped or deleted: every rule with the values compared, guards, next due time."""
+    from reaper.cli.explaining import run_explain
+
+    asyncio.run(run_explain(config, project, agent, session, output))
+
+
+@app.command()
+def emulator(
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8089",
+    agents: Annotated[int, typer.Option(min=0, help="How many agents.")] = 3,
+    sessions: Annotated[int, typer.Option(min=0, help="How many sessions each agent has.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sessions.")] = 1,
+    latency: Annotated[str, typer.Option(metavar="DURATION", help="How long each answer takes: 50ms, 1s.")] = "0ms",
+) -> None:
+    """A local stand-in for the platform's sessions API, for demos and tests."""
+    from reaper.cli.emulating import run_emulator
+
+    asyncio.run(run_emulator(parse_listen(listen), agents, sessions, seed, read_duration(latency)))
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the sweeps.")] = False,
+    agents: Annotated[int, typer.Option(min=1, max=50)] = 4,
+    sessions: Annotated[int, typer.Option(min=1, max=20_000, help="Sessions of each agent.")] = 120,
+    seed: Annotated[int, typer.Option()] = 7,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where metrics and status are served.")
+    ] = "127.0.0.1:9464",
+) -> None:
+    """See it work without an account: an emulated platform, a sweep observing, one enforcing, metrics, status."""
+    from reaper.cli.demo import run_demo
+
+    raise typer.Exit(asyncio.run(run_demo(once, agents, sessions, seed, parse_listen(listen))))
+
+
+@config_app.command("check")
+def config_check(config: Config = None) -> None:
+    """Read the configuration and say everything that is wrong with it; exit 2 if anything is."""
+    from reaper.cli.running import read
+
+    path, loaded = read(config)
+    settings = loaded.settings
+    typer.echo(
+        f"{path}: ok, {len(settings.projects)} project(s), {len(settings.policies)} policies, "
+        f"{len(loaded.warnings)} warning(s)"
+    )
+
+
+@config_app.command("show")
+def config_show(config: Config = None) -> None:
+    """Print the configuration with every default filled in."""
+    from reaper.cli.running import read
+    from reaper.config import show
+
+    typer.echo(show(read(config)[1].settings), nl=False)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration."""
+    from reaper.config import schema_text
+
+    typer.echo(schema_text(), nl=False)

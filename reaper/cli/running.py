@@ -1,0 +1,150 @@
+"""run, sweep, plan and approve: open what they need, do it, print it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from reaper.cli.endings import CommandError, Exit
+from reaper.cli.options import OutputFormat
+from reaper.cli.progress import Progress
+from reaper.cli.tables import print_approval, print_run
+from reaper.clock import SystemClock
+from reaper.config import Loaded, load
+from reaper.foundry.errors import clean
+from reaper.render import instant, run_json
+from reaper.report import Listener, Result
+from reaper.settings import DEFAULT_PATH, Settings
+from reaper.store.claim import Claim
+from reaper.store.store import Store, opened
+from reaper.sweeper import Run, Scope, Sweeper
+from reaper.telemetry import EventLog, configure_logging
+from reaper.wiring import Chorus, Connector
+
+CONFIG_VARIABLE: Final = "REAPER_CONFIG"
+
+
+def read(config: Path | None) -> tuple[Path, Loaded]:
+    """The configuration that was meant, with its warnings said; raises ConfigError."""
+    path = config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
+    loaded = load(path, os.environ)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return path, loaded
+
+
+async def run_daemon(config: Path | None) -> None:
+    """Run the daemon until it is told to stop."""
+    from reaper.daemon import Daemon
+
+    path = config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
+    loaded = load(path, os.environ)
+    configure_logging(loaded.settings.log.format, loaded.settings.log.level)
+    clock = SystemClock()
+    await Daemon(path, os.environ, clock, loaded, Connector(clock)).run()
+
+
+@asynccontextmanager
+async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Sweeper]:
+    """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
+    _check_scope(settings, scope)
+    clock = SystemClock()
+    listeners: list[Listener] = [] if scope.rehearsal else [EventLog()]
+    level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
+    configure_logging(settings.log.format, level)
+    with opened(settings.state) as store, Progress(sys.stderr) as progress:
+        if store.fault:
+            print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)
+        yield Sweeper(store, clock, Chorus([progress, *listeners]), Connector(clock))
+
+
+def _check_scope(settings: Settings, scope: Scope) -> None:
+    names = [project.name for project in settings.projects]
+    if scope.project is not None and scope.project not in names:
+        raise CommandError(f"no project {scope.project!r} in the configuration; it has: {', '.join(names)}")
+
+
+async def run_sweep(config: Path | None, scope: Scope, output: OutputFormat) -> int:
+    """One sweep; returns the exit code."""
+    settings = read(config)[1].settings
+    async with sweeping(settings, scope) as sweeper:
+        claim = Claim(settings.state) if not sweeper.store.fault else None
+        try:
+            run = await sweeper.run(settings, scope)
+        finally:
+            if claim is not None:
+                claim.release()
+    _show(run, scope, output)
+    return sweep_exit(run)
+
+
+async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out: Path | None) -> int:
+    """What a sweep would do; returns the exit code."""
+    settings = read(config)[1].settings
+    async with sweeping(settings, scope) as sweeper:
+        run = await sweeper.run(settings, scope)
+    _show(run, scope, output)
+    if out is not None:
+        _save(run, out)
+    return plan_exit(run)
+
+
+def _save(run: Run, out: Path) -> None:
+    out.write_text(json.dumps(run_json(run, planned=True), indent=2) + "\n", encoding="utf-8")
+    print(f"plan {run.plan_id} saved in {out}", file=sys.stderr)
+
+
+def _show(run: Run, scope: Scope, output: OutputFormat) -> None:
+    if not run.reports and scope.agent != "*":
+        raise CommandError(f"no agent of the configuration matches {scope.agent!r}")
+    if output is OutputFormat.JSON:
+        print(json.dumps(run_json(run, planned=scope.rehearsal), indent=2))
+    else:
+        print_run(run, planned=scope.rehearsal, everything=scope.keeps)
+
+
+def sweep_exit(run: Run) -> Exit:
+    """What the results of all agents mean for the caller."""
+    results = {report.result for report in run.reports}
+    if results & {Result.FAILED, Result.INCOMPLETE}:
+        return Exit.FAILED
+    if results & {Result.UNTRUSTED, Result.WITHHELD}:
+        return Exit.WITHHELD
+    return Exit.DONE
+
+
+def plan_exit(run: Run) -> Exit:
+    """As a sweep's, but that actions to do are the news, withheld or not."""
+    results = {report.result for report in run.reports}
+    if results & {Result.FAILED, Result.INCOMPLETE}:
+        return Exit.FAILED
+    if Result.UNTRUSTED in results:
+        return Exit.WITHHELD
+    return Exit.PLANNED if any(report.plan and report.plan.items for report in run.reports) else Exit.DONE
+
+
+def run_approve(config: Path | None, plan_id: str, output: OutputFormat) -> None:
+    """Approve a plan that a sweep or a plan command has kept."""
+    settings = read(config)[1].settings
+    with opened(settings.state) as store:
+        if store.fault:
+            raise CommandError(store.fault, Exit.FAILED)
+        parts = store.approve(plan_id, SystemClock().wall())
+        if not parts:
+            raise CommandError(_unknown_plan(store, plan_id))
+    if output is OutputFormat.JSON:
+        told = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]
+        print(json.dumps({"plan_id": plan_id, "approved": told}, indent=2))
+    else:
+        print_approval(plan_id, parts)
+
+
+def _unknown_plan(store: Store, plan_id: str) -> str:
+    known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.known_plans()[:5]]
+    told = f"known are: {', '.join(known)}" if known else "no plan waits for an approval"
+    return f"no plan {plan_id!r} in {store.url}; {told}. `reaper plan` shows the present one"

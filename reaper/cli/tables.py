@@ -1,0 +1,148 @@
+"""Tables for people. Text from outside is made harmless before it is printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from reaper.foundry.errors import clean
+from reaper.model import Session
+from reaper.planner import Hold
+from reaper.render import decisions, instant
+from reaper.report import Report, Result
+from reaper.store.store import KnownPlan
+from reaper.sweeper import Run
+from reaper.times import show_duration
+
+ROWS_SHOWN: Final = 12
+WIDTH_NOT_A_TERMINAL: Final = 160
+
+_COLOURS: Final = {Result.OK: "green", Result.WITHHELD: "yellow", Result.UNTRUSTED: "red", Result.INCOMPLETE: "red"}
+
+
+def console() -> Console:
+    """Standard output; wide when nobody's screen sets a width."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH_NOT_A_TERMINAL, highlight=False)
+
+
+def table(*columns: str, title: str = "") -> Table:
+    """A plain table; columns whose name ends in `#` hold numbers."""
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(
+            column.removesuffix("#"), justify="right" if column.endswith("#") else "left", overflow="fold"
+        )
+    return made
+
+
+def safe(text: object) -> str:
+    """Foreign text as it may stand in a table."""
+    return escape(clean(text))
+
+
+def print_run(run: Run, *, planned: bool, everything: bool = False) -> None:
+    """The agents, the decisions on their sessions, and what a person may want to do next."""
+    out = console()
+    out.print(_agents(run))
+    for report in run.reports:
+        rows = list(islice(decisions(report, planned=planned), None if everything else ROWS_SHOWN))
+        if rows:
+            out.print(_decisions(report, rows))
+            left = sum(report.totals[a] for a in ("stop", "delete")) - len(rows)
+            if left > 0:
+                out.print(f"  … and {left} more; --output json lists all\n")
+    for project, names in run.unmanaged.items():
+        out.print(f"{safe(project)}: no pattern matches {safe(', '.join(names))}: left alone")
+    for report in run.reports:
+        for line in notes(report, planned=planned):
+            out.print(line, soft_wrap=True)
+
+
+def _agents(run: Run) -> Table:
+    made = table(
+        "project", "agent", "policy", "mode", "sessions#", "pages#", "keep#", "stop#", "delete#", "done#", "result"
+    )
+    for report in run.reports:
+        snapshot, totals = report.snapshot, report.totals
+        done = sum(outcome.kind == "done" for outcome in report.outcomes)
+        counts = (snapshot.sessions, snapshot.pages) if snapshot else ("-", "-")
+        colour = _COLOURS.get(report.result, "red")
+        made.add_row(
+            safe(report.project),
+            safe(report.agent),
+            report.policy.name,
+            "observe" if report.observed else "enforce",
+            *(str(count) for count in (*counts, totals["keep"], totals["stop"], totals["delete"], done)),
+            f"[{colour}]{report.result}[/]",
+        )
+    return made
+
+
+def _decisions(report: Report, rows: Sequence[dict[str, object]]) -> Table:
+    made = table("session", "action", "rule", "outcome", "reason", title=f"{report.project}/{safe(report.agent)}")
+    for row in rows:
+        made.add_row(*(safe(row[name]) for name in ("session", "action", "rule", "outcome", "reason")))
+    return made
+
+
+def notes(report: Report, *, planned: bool) -> list[str]:
+    """What a person should know of one agent's sweep, each a line."""
+    where = f"{report.project}/{safe(report.agent)}"
+    told = []
+    if report.result is Result.WITHHELD and report.plan:
+        told.append(
+            f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {safe(report.why)}"
+        )
+    elif report.why:
+        told.append(f"[red]{where}: {report.result}[/]: {safe(report.why)}")
+    elif report.plan and report.plan.foreseen:
+        excess = "; ".join(map(str, report.plan.foreseen))
+        told.append(
+            f"{where}: once due, this plan will be withheld: {excess}. Approve ahead: reaper approve {report.plan.id}"
+        )
+    if report.observed and report.plan and report.plan.items:
+        told.append(f"{where}: observing; `mode: enforce` in policy {report.policy.name} lets it act")
+    waiting = report.blocked[Hold.GRACE]
+    if waiting and report.plan:
+        ripe = min(item.ripe_at for item in report.plan.items if item.hold is Hold.GRACE)
+        told.append(
+            f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - report.plan.now)}"
+        )
+    return told
+
+
+def print_approval(plan_id: str, parts: Sequence[KnownPlan]) -> None:
+    """What was approved."""
+    out = console()
+    for part in parts:
+        counted = len(part.approvals)
+        out.print(
+            f"approved: {counted} actions on {safe(part.project)}/{safe(part.agent)}, planned {instant(part.at)}"
+        )
+    out.print(f"plan {plan_id} runs in the next sweep: limits aside, every other guard on")
+
+
+def sessions_table(now: float | None) -> Table:
+    """An empty table for session records."""
+    return table("session", "status", "version", "created", "idle#", "expires in#")
+
+
+def session_row(session: Session, now: float | None) -> list[str]:
+    """One session's cells; ages are on the platform's clock."""
+    idle = "-" if now is None else show_duration(now - session.last_accessed_at)
+    left = "-" if now is None else show_duration(session.expires_at - now)
+    return [
+        safe(session.id),
+        safe(session.status),
+        safe(session.version or "-"),
+        instant(session.created_at),
+        idle,
+        left,
+    ]

@@ -1,0 +1,151 @@
+"""Addresses: a project's endpoint, the state's URL, and where the server listens.
+
+An endpoint decides who is sent a token, so it is taken apart strictly and rebuilt from its parts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from reaper.config.problem import Wrong
+
+ENDPOINT: Final = r"^https?://[^/?#@\s]+/api/projects/[^/?#]+/?$"
+STATE: Final = r"^sqlite:///[^?]+$"
+LISTEN: Final = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
+
+_EXAMPLE: Final = "write https://ACCOUNT.services.ai.azure.com/api/projects/PROJECT"
+_URL: Final = re.compile(r"(\w+)://([^/?#]*)([^?#]*)([?#].*)?", re.ASCII)
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?")
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+_PLATFORM: Final = re.compile(rf"(?:{_LABEL}\.)+services\.ai\.azure\.(?:com|us)")
+_PROJECT: Final = re.compile(r"/api/projects/([A-Za-z0-9][A-Za-z0-9._-]{0,127})/?")
+_PORTS: Final = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A project's address in its parts: lower-case host without brackets, port, name of the project."""
+
+    scheme: str
+    host: str
+    port: int
+    project: str
+
+    @property
+    def url(self) -> str:
+        """The address in its one normal form, without trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}/api/projects/{self.project}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine: 127.0.0.0/8, ::1 or localhost, and nothing that looks like it."""
+        if self.host == "localhost":
+            return True
+        address = _address(self.host)
+        if isinstance(address, ipaddress.IPv4Address):
+            return address.is_loopback
+        return address == ipaddress.IPv6Address("::1")
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether the host belongs to the platform's own domains."""
+        return _PLATFORM.fullmatch(self.host) is not None
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Take an endpoint apart; Wrong says what is amiss, without repeating what may be a password."""
+    if not text.isascii() or "\\" in text or re.search(r"\s", text):
+        hint = "write the host in ASCII (xn--...), without spaces or backslashes"
+        raise Wrong("is no address with such characters", hint)
+    parts = _URL.fullmatch(text)
+    if parts is None or parts[1].lower() not in _PORTS:
+        raise Wrong("is not an https address", _EXAMPLE)
+    _refuse_extras(parts[2], parts[4])
+    host, port = _host_and_port(parts[2].lower(), _PORTS[parts[1].lower()])
+    project = _PROJECT.fullmatch(parts[3])
+    if project is None:
+        raise Wrong("does not lead to a project", "the path must be /api/projects/PROJECT")
+    return Endpoint(parts[1].lower(), host, port, project[1])
+
+
+def read_endpoint(value: object) -> str:
+    """The endpoint as it is written, if it can be taken apart."""
+    if not isinstance(value, str):
+        raise Wrong("is not an https address", _EXAMPLE)
+    parse_endpoint(value)
+    return value
+
+
+def read_state(value: object) -> str:
+    """The URL of a SQLite file. State in memory would forget every mark and limit at a restart."""
+    hint = "write sqlite:///FILE, or sqlite:////FILE for a path from the root"
+    if not isinstance(value, str):
+        raise Wrong("is not a SQLite URL", hint)
+    if not value.startswith("sqlite:"):
+        raise Wrong("the state cannot be kept there", hint, quiet=True)
+    path = value.removeprefix("sqlite:///")
+    if ":memory:" in value or path in ("", "sqlite:", "sqlite:/", "sqlite://"):
+        raise Wrong("would forget marks and limits at every restart", hint)
+    if path == value or path.startswith("file:") or "?" in path or path.endswith("/"):
+        raise Wrong("does not name a file", hint)
+    return value
+
+
+def read_listen(value: object) -> str:
+    """HOST:PORT as it is written; port 0 takes any that is free."""
+    hint = "write HOST:PORT, as in 127.0.0.1:9464, 0.0.0.0:9464 or [::1]:9464"
+    if not isinstance(value, str):
+        raise Wrong("is not an address to listen on", hint)
+    try:
+        split_listen(value)
+    except Wrong as wrong:
+        raise Wrong("is not an address to listen on", hint) from wrong
+    return value
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """HOST:PORT in its parts, the host without brackets."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
+        raise Wrong("has no port")
+    return _host_and_port(f"{host.lower()}:{port}", 0, lowest=0)
+
+
+def _refuse_extras(authority: str, rest: str | None) -> None:
+    if "@" in authority:
+        raise Wrong("an endpoint holds no user name or password", "use `credential` instead", quiet=True)
+    if rest:
+        raise Wrong("an endpoint has no query and no fragment", "remove all from the ? or # on", quiet=True)
+
+
+def _host_and_port(authority: str, default: int, lowest: int = 1) -> tuple[str, int]:
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None or not _is_host(match[1]):
+        raise Wrong("has a host that is no host's name or address", _EXAMPLE)
+    port = int(match[2]) if match[2] else default
+    if not lowest <= port <= 65_535:
+        raise Wrong("has a port that does not exist", f"ports are {lowest} to 65535")
+    return match[1].strip("[]"), port
+
+
+def _is_host(text: str) -> bool:
+    if text.startswith("["):
+        return isinstance(_address(text[1:-1]), ipaddress.IPv6Address)
+    if _HOST.fullmatch(text) is None or len(text) > 253:
+        return False
+    # What ends in digits, or in 0x, is an address to the resolver: only the usual four numbers are one here.
+    last = text.rpartition(".")[2]
+    return not re.fullmatch(r"[0-9]+|0x[0-9a-f]*", last) or _address(text) is not None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

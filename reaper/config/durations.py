@@ -1,0 +1,65 @@
+"""Durations in a configuration: always with a unit, exact in both directions."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from reaper.config.problem import Wrong
+from reaper.model import DAY_S
+from reaper.times import parse_duration
+
+PATTERN: Final = r"^(?=\d)(\d{1,9}w)?(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?$"
+LONGEST_S: Final = 3_650 * DAY_S
+
+_BARE: Final = re.compile(r"\d{1,9}", re.ASCII)
+_UNITS: Final = (("d", DAY_S), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def read_duration(value: object) -> str:
+    """The text of a duration longer than zero, as it is written."""
+    if seconds_of(value) == 0 or _is_bare_zero(value):
+        raise Wrong("is zero", "write how long, as in 7d or 15m")
+    return read_duration_or_zero(value)
+
+
+def read_duration_or_zero(value: object) -> str:
+    """The text of a duration, as it is written; `0s` is one."""
+    seconds = seconds_of(value)
+    if _is_bare_zero(value):
+        raise Wrong("is not a duration", "write 0s")
+    if seconds is None or not isinstance(value, str):
+        raise Wrong("is not a duration", _hint(value))
+    if seconds > LONGEST_S:
+        raise Wrong("is longer than ten years", "check the unit: w, d, h, m or s")
+    return value
+
+
+def seconds_of(value: object) -> int | None:
+    """A duration in seconds, None for anything that is not one."""
+    try:
+        return parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def exact_duration(seconds: int) -> str:
+    """Seconds written so that they read back as exactly as many: `7d`, `1d12h30m`, `0s`."""
+    parts: list[str] = []
+    left = seconds
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _is_bare_zero(value: object) -> bool:
+    return str(value) == "0"
+
+
+def _hint(value: object) -> str:
+    text = str(value)
+    if _BARE.fullmatch(text):
+        return f"write a number with its unit, as in {text}d, {text}h, {text}m or {text}s"
+    return "write numbers with their units, largest first, as in 90s, 15m, 7d or 1d12h"

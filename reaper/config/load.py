@@ -1,0 +1,62 @@
+"""A configuration file to settings, or to every problem it has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reaper.config.document import Document, read
+from reaper.config.problem import ConfigError, Problem
+from reaper.config.references import reference_findings
+from reaper.config.syntax import SIZE_LIMIT_BYTES, decode
+from reaper.config.thresholds import threshold_findings
+from reaper.config.translate import translate
+from reaper.config.validation import validate
+from reaper.config.warnings import warning_findings
+from reaper.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used.
+
+    `digest` is that of the text as it stands in the file; `settings.fingerprint` that of its meaning.
+    """
+
+    settings: Settings
+    warnings: tuple[Problem, ...]
+    digest: str
+
+
+def load(path: str | Path, environ: Mapping[str, str]) -> Loaded:
+    """Read a configuration file; ConfigError with all its problems when it cannot be used."""
+    source = str(path)
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(SIZE_LIMIT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        told = f"the file cannot be read: {reason}"
+        raise ConfigError([Problem(source, 0, 0, "", "", told, "check the path and its rights")]) from error
+    return parse(raw, source, environ)
+
+
+def parse(text: str | bytes, source: str, environ: Mapping[str, str]) -> Loaded:
+    """Read the text of a configuration; `source` names it in the problems."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    document = read(decode(raw, source), source, environ)
+    settings = _settings(document)
+    warnings = tuple(sorted(document.problems(warning_findings(document, settings))))
+    return Loaded(settings, warnings, hashlib.sha256(raw).hexdigest())
+
+
+def _settings(document: Document) -> Settings:
+    """The settings of a document; every check runs, whatever another one found."""
+    model, findings = validate(document)
+    findings += [*reference_findings(document), *threshold_findings(document)]
+    problems = [document.problem(finding) for finding in document.findings] + document.problems(findings)
+    if model is None or problems:
+        raise ConfigError(problems)
+    return translate(model)

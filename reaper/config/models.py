@@ -1,0 +1,302 @@
+"""The language of the configuration: every key, its type, its default, and what it is for.
+
+Values stay as they are written (`24h`, `10%`); `translate` turns them into numbers. What spans several keys,
+such as a policy that does not exist, is checked in `references` and `thresholds`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
+
+from reaper.config import addresses, words
+from reaper.config.cron import read_cron
+from reaper.config.durations import PATTERN, read_duration, read_duration_or_zero
+from reaper.config.problem import Wrong
+from reaper.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
+from reaper.policy import Limits as DefaultLimits
+from reaper.settings import DEFAULT_SCOPE, DEFAULT_STATE, CredentialKind
+from reaper.windows import DAYS
+
+_LIMITS = DefaultLimits()
+_MANY = 10**9
+
+
+def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
+    schema: dict[str, Any] = {"type": "string", "minLength": 1}
+    if pattern:
+        schema["pattern"] = pattern
+    return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
+
+
+def _several(item: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+
+
+def _as_list(value: object) -> object:
+    if value == []:
+        raise Wrong("is empty", "write at least one, or remove the key")
+    return value if isinstance(value, list | dict) else [value]
+
+
+def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    def read(value: object) -> int:
+        bounds = f"{low} or more" if high >= _MANY else f"{low} to {high}"
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Wrong("is not a whole number", f"write {bounds}, digits only, without quotes")
+        if not low <= value <= high:
+            raise Wrong("is out of bounds", f"write {bounds}")
+        return value
+
+    return BeforeValidator(read), WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})
+
+
+_REQUEST_COUNT = _whole(1, 128)
+_REQUEST_RATE = _whole(1, 1_000)
+_COUNT = _whole(1, _MANY)
+_COUNT_OR_ZERO = _whole(0, _MANY)
+
+
+def _read_format(value: object) -> int:
+    if type(value) is not int or value != 1:
+        raise Wrong("is not a version of this language", "write 1, without quotes")
+    return value
+
+
+Duration = Annotated[str, BeforeValidator(read_duration), _text(PATTERN, "15m", "7d", "1d12h")]
+DurationOrZero = Annotated[str, BeforeValidator(read_duration_or_zero), _text(PATTERN, "0s", "24h")]
+Name = Annotated[str, BeforeValidator(words.read_name), _text(words.NAME)]
+Key = Annotated[str, BeforeValidator(words.read_name)]
+Reference = Annotated[str, BeforeValidator(words.read_text), _text(words.NAME)]
+AgentName = Annotated[str, BeforeValidator(words.read_agent_pattern), _text("", "support-*", "research")]
+SessionId = Annotated[str, BeforeValidator(words.read_session_id), _text(words.SESSION_ID)]
+SessionGlob = Annotated[str, BeforeValidator(words.read_session_glob)]
+Version = Annotated[str, BeforeValidator(words.read_version)]
+Status = Annotated[str, BeforeValidator(words.read_status)]
+Counted = Annotated[
+    str,
+    BeforeValidator(words.read_counted_status),
+    WithJsonSchema({"enum": [status for status in STATUSES if status not in TOMBSTONES]}),
+]
+Percent = Annotated[str, BeforeValidator(words.read_percent), _text(r"^(100|[1-9][0-9]?)%$", "85%")]
+Share = Annotated[
+    int | str,
+    BeforeValidator(words.read_limit),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": words.PERCENT}]}),
+]  # fmt: skip
+Clock = Annotated[str, BeforeValidator(words.read_time_of_day), _text(words.TIME_OF_DAY, "22:00")]
+Zone = Annotated[str, BeforeValidator(words.read_zone), _text("", "UTC", "Europe/Madrid")]
+Cron = Annotated[str, BeforeValidator(read_cron), _text(r"^\S+( +\S+){4}$", "*/15 * * * *")]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Credential = Literal[
+    "default", "workload-identity", "managed-identity", "environment", "azure-cli", "none"
+]  # fmt: skip
+HeaderName = Annotated[str, BeforeValidator(words.read_header_name)]
+HeaderValue = Annotated[str, BeforeValidator(words.read_header_value), _text(r"^[ -~]+$")]
+
+
+class Part(BaseModel):
+    """One mapping of the file: exactly these keys, no conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class Schedule(Part):
+    """When sweeps start: one of `every` and `cron`. The default is every 15m."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["every"]}, {"required": ["cron"]}]},
+    )
+
+    every: Duration | None = None
+    """A sweep starts this often, the first right at start. At least 10s."""
+    cron: Cron | None = None
+    """Five fields (minute, hour, day, month, weekday; Sunday is 0 or 7), read in `timezone`."""
+    timezone: Zone = "UTC"
+    """IANA name of the time zone in which `cron` is read."""
+    jitter: DurationOrZero = "0s"
+    """Each sweep starts up to this much later, at random. Shorter than the interval."""
+
+
+class Requests(Part):
+    """How hard the platform may be asked."""
+
+    concurrency: Annotated[int, *_REQUEST_COUNT] = 16
+    """Requests in flight at once, 1 to 128."""
+    timeout: Duration = "30s"
+    """Deadline of one request, 1s to 10m."""
+    max_per_second: Annotated[int, *_REQUEST_RATE] = 50
+    """Requests started in a second at most, 1 to 1000."""
+
+
+class Agent(Part):
+    """Agents by name or pattern, and the policy they get."""
+
+    name: AgentName
+    """One agent's name, or a pattern with * ? or [abc], matched against the hosted agents."""
+    policy: Reference
+    """Name of one of the `policies`."""
+
+
+class Project(Part):
+    """One Foundry project: where it is, who asks, and which agents get which policy."""
+
+    endpoint: Annotated[str, BeforeValidator(addresses.read_endpoint), _text(addresses.ENDPOINT)]
+    """https://ACCOUNT.services.ai.azure.com/api/projects/PROJECT; http is accepted on loopback only."""
+    trusted_host: bool = False
+    """Set it to send tokens to a host that is neither loopback nor one of the platform's."""
+    credential: Credential = CredentialKind.DEFAULT.value
+    """The identity that asks for tokens; no other is ever tried. `none` sends no token."""
+    scope: Annotated[str, BeforeValidator(words.read_scope), _text(words.SCOPE)] = DEFAULT_SCOPE
+    """Scope of the token; sovereign clouds have others."""
+    headers: dict[HeaderName, HeaderValue] = Field(
+        {}, json_schema_extra={"propertyNames": {"pattern": words.HEADER_NAME}}
+    )
+    """Further headers for each request. Their values are never printed."""  # fmt: skip
+    requests: Requests = Requests()
+    """How hard the platform may be asked."""
+    must_see: list[SessionId] = []
+    """Session ids that a believable inventory contains: without them nothing is deleted."""
+    agents: list[Agent] = Field(min_length=1)
+    """The first entry that matches an agent gives its policy."""
+
+
+class When(Part):
+    """All conditions given must hold."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    idle: Duration | None = None
+    """Time since the last access, at least. Under 30d, when the platform expires a session."""
+    age: Duration | None = None
+    """Time since the creation, at least."""
+    expires_within: Duration | None = None
+    """Time until the platform expires the session, at most."""
+    status: Annotated[list[Status], BeforeValidator(_as_list), _several({"enum": list(STATUSES)})] | None = None
+    """One or several. By default idle and failed for a delete, active for a stop, any for a keep."""
+    id: Annotated[
+        list[SessionGlob], BeforeValidator(_as_list), _several({"type": "string", "minLength": 1})
+    ] | None = None  # fmt: skip
+    """One or several patterns for the session id, with * ? and [abc]."""
+    version: Annotated[
+        list[Version], BeforeValidator(_as_list), _several({"type": ["string", "integer"], "minLength": 1})
+    ] | None = None  # fmt: skip
+    """`latest`, `superseded`, or names of versions; one or several."""
+
+
+class Rule(Part):
+    """What to do with a session, and when."""
+
+    name: Name
+    """Shown wherever the rule decides; unique in its policy."""
+    action: Literal["keep", "stop", "delete"]
+    """keep: leave alone. stop: end its compute, keep its files. delete: end it, files and all."""
+    when: When
+    """All conditions given must hold. A stop or delete needs idle, age or expires_within."""
+
+
+class Limits(Part):
+    """How much may go before a person is asked; deletes and stops are counted apart."""
+
+    per_sweep: Share = str(_LIMITS.per_sweep)
+    """Of an agent's sessions in one sweep: a share such as 10%, or a whole number. 0 means none."""
+    per_day: Share = str(_LIMITS.per_day)
+    """The same over any 24 hours; survives restarts."""
+    at_least: Annotated[int, *_COUNT_OR_ZERO] = _LIMITS.at_least
+    """A share never rounds below this number."""
+
+
+class Window(Part):
+    """Hours in which deleting is allowed."""
+
+    days: list[Day] = Field(list(DAYS), min_length=1)
+    """The days on which the window opens; by default all."""
+    from_: Clock = Field(alias="from")
+    """It opens at this time, as in "22:00"."""
+    to: Clock
+    """It closes at this time; on the next day when that is earlier than `from`."""
+    timezone: Zone = "UTC"
+    """IANA name of the time zone whose clocks are meant."""
+
+
+class Policy(Part):
+    """Rules for the sessions of an agent, and the guards around them."""
+
+    mode: Literal["observe", "enforce"] = "observe"
+    """observe: decide and report, touch nothing. enforce: stop and delete."""
+    grace: DurationOrZero = "24h"
+    """A session is marked first, and deleted at least this much later if nothing about it changed."""
+    rules: list[Rule] = Field(min_length=1)
+    """The first rule that matches decides; a session that none matches is kept."""
+    limits: Limits = Limits()
+    """How much may go before a person is asked."""
+    windows: list[Window] | None = Field(None, min_length=1)
+    """When deleting is allowed; without this key always."""
+
+
+class Pressure(Part):
+    """What to do when a quota fills up: stop active sessions, the longest idle first."""
+
+    above: Percent
+    """Begin when more than this share of the quota is used."""
+    until: Percent
+    """Go on until this share is reached; below `above`."""
+    idle: Duration
+    """Stop only what has been idle for at least this long."""
+
+
+class Quota(Part):
+    """A pool of concurrency: one subscription in one region."""
+
+    limit: Annotated[int, *_COUNT]
+    """What the platform grants; no call can read it."""
+    counts: list[Counted] = Field([CREATING, ACTIVE, UPDATING], min_length=1)
+    """The statuses that use the quota."""
+    projects: list[Reference] = Field(min_length=1)
+    """The projects that share it. A project belongs to one quota at most."""
+    pressure: Pressure | None = None
+    """Stop idle active sessions when the quota fills up; without this key never."""
+
+
+class Server(Part):
+    """The HTTP server: metrics, health and status page."""
+
+    listen: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] = "127.0.0.1:9464"
+    """HOST:PORT; an IPv6 address in brackets."""
+
+
+class Log(Part):
+    """What the log looks like."""
+
+    format: Literal["json", "console"] = "json"
+    """json: one object a line. console: for people."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that are written."""
+
+
+_NAMED: JsonDict = {"propertyNames": {"pattern": words.NAME}}
+
+
+class Root(Part):
+    """Configuration of session-reaper."""
+
+    version: Annotated[int, BeforeValidator(_read_format), WithJsonSchema({"type": "integer", "const": 1})]
+    """Version of this language: 1."""
+    schedule: Schedule = Schedule(every="15m")
+    """When sweeps start."""
+    projects: dict[Key, Project] = Field(min_length=1, json_schema_extra=_NAMED)
+    """The Foundry projects, by a name of your choice."""
+    policies: dict[Key, Policy] = Field(min_length=1, json_schema_extra=_NAMED)
+    """The policies, by name."""
+    quotas: dict[Key, Quota] = Field({}, json_schema_extra=_NAMED)
+    """The pools of concurrency, by name."""
+    approvals: list[Annotated[str, BeforeValidator(words.read_plan_id), _text(words.PLAN_ID)]] = []
+    """Ids of withheld plans that a person has approved."""
+    state: Annotated[str, BeforeValidator(addresses.read_state), _text(addresses.STATE)] = DEFAULT_STATE
+    """Where marks, limits and the audit record are kept: sqlite:///FILE."""
+    server: Server = Server()
+    """The HTTP server."""
+    log: Log = Log()
+    """The log."""

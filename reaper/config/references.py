@@ -1,0 +1,119 @@
+"""What must fit together across the file: names that are referred to, and things that may be there only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from reaper.config.addresses import Endpoint, parse_endpoint
+from reaper.config.document import Document, Value
+from reaper.config.problem import Finding, Path, Wrong, did_you_mean, escaped, show_path
+from reaper.config.tree import child, entries, items, texts
+
+
+def reference_findings(document: Document) -> list[Finding]:
+    """Everything that refers to nothing, or stands twice where it may stand once."""
+    root = document.value
+    checks: tuple[Callable[[Value], Iterator[Finding]], ...] = (
+        _policies_of_agents,
+        _agents_listed_twice,
+        _rules_named_twice,
+        _connections,
+        _endpoints_used_twice,
+        _projects_of_quotas,
+    )
+    return list(chain.from_iterable(check(root) for check in checks))
+
+
+def _agents(root: Value) -> Iterator[tuple[Path, Value]]:
+    for _, path, project in entries(child(root, "projects"), ("projects",)):
+        yield from items(child(project, "agents"), (*path, "agents"))
+
+
+def _policies_of_agents(root: Value) -> Iterator[Finding]:
+    policies = child(root, "policies")
+    if not isinstance(policies, dict):
+        return
+    for path, agent in _agents(root):
+        name = child(agent, "policy")
+        if isinstance(name, str) and name not in policies:
+            yield Finding((*path, "policy"), "is not one of the policies", did_you_mean(name, policies))
+
+
+def _agents_listed_twice(root: Value) -> Iterator[Finding]:
+    seen: dict[tuple[Path, str], Path] = {}
+    for path, agent in _agents(root):
+        name = child(agent, "name")
+        if not isinstance(name, str):
+            continue
+        first = seen.setdefault((path[:2], name), path)
+        if first != path:
+            told = f"is listed twice, first as {show_path(first)}"
+            yield Finding((*path, "name"), told, "remove one of them; the first decides")
+
+
+def _rules_named_twice(root: Value) -> Iterator[Finding]:
+    for _, path, policy in entries(child(root, "policies"), ("policies",)):
+        seen: dict[str, Path] = {}
+        for place, rule in items(child(policy, "rules"), (*path, "rules")):
+            name = child(rule, "name")
+            if isinstance(name, str) and seen.setdefault(name, place) != place:
+                told = f"names two rules, the first is {show_path(seen[name])}"
+                yield Finding((*place, "name"), told, "give each rule of a policy its own name")
+
+
+def _endpoints(root: Value) -> Iterator[tuple[Path, Value, Endpoint]]:
+    for _, path, project in entries(child(root, "projects"), ("projects",)):
+        text = child(project, "endpoint")
+        try:
+            endpoint = parse_endpoint(text) if isinstance(text, str) else None
+        except Wrong:
+            continue
+        if endpoint:
+            yield path, project, endpoint
+
+
+def _connections(root: Value) -> Iterator[Finding]:
+    for path, project, endpoint in _endpoints(root):
+        place = (*path, "endpoint")
+        trusted = child(project, "trusted_host") is True
+        if endpoint.scheme == "http" and not endpoint.is_loopback:
+            yield Finding(place, "sends tokens unencrypted", "write https://; http:// is for loopback only")
+        elif not (endpoint.is_loopback or endpoint.is_platform or trusted):
+            told = "is not one of the platform's hosts (*.services.ai.azure.com, *.services.ai.azure.us)"
+            yield Finding(place, told, "mend the name, or set `trusted_host: true` beside it")
+        if child(project, "credential") == "none" and not (endpoint.is_loopback or trusted):
+            hint = "name the identity that asks for tokens, as in workload-identity"
+            yield Finding((*path, "credential"), "is for loopback and trusted hosts only", hint)
+        yield from _headers_named_twice(child(project, "headers"), (*path, "headers"))
+
+
+def _headers_named_twice(headers: Value, path: Path) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for name, place, _ in entries(headers, path):
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            told = f"the same header as {escaped(first)}"
+            yield Finding(place, told, "upper and lower case do not matter: remove one", False, at_key=True)
+
+
+def _endpoints_used_twice(root: Value) -> Iterator[Finding]:
+    """Two projects on one endpoint would judge each session twice, and each with the full limits."""
+    seen: dict[tuple[str, int, str], Path] = {}
+    for path, _, endpoint in _endpoints(root):
+        first = seen.setdefault((endpoint.host, endpoint.port, endpoint.project.lower()), path)
+        if first != path:
+            told = f"is the endpoint of {show_path(first)} too"
+            yield Finding((*path, "endpoint"), told, "put the agents of both under one project")
+
+
+def _projects_of_quotas(root: Value) -> Iterator[Finding]:
+    projects = child(root, "projects")
+    seen: dict[str, Path] = {}
+    for _, path, quota in entries(child(root, "quotas"), ("quotas",)):
+        for place, name in texts(child(quota, "projects"), (*path, "projects")):
+            if isinstance(projects, dict) and name not in projects:
+                yield Finding(place, "is not one of the projects", did_you_mean(name, projects))
+            elif seen.setdefault(name, place) != place:
+                told = f"is counted already in {show_path(seen[name])}"
+                yield Finding(place, told, "a project belongs to one subscription and region: remove one")

@@ -1,0 +1,155 @@
+"""Settings written out as a configuration, with every default filled in.
+
+Header values may be secrets: they are shown as `…`, and the text then does not load again, on purpose. With
+`headers=True` they are written, and what is shown loads again to equal settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import yaml
+
+from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.config.addresses import Endpoint, parse_endpoint
+from reaper.config.durations import exact_duration
+from reaper.config.environment import escape
+from reaper.config.scalars import resolve
+from reaper.model import STATUSES
+from reaper.policy import Policy
+from reaper.settings import Project, Quota, Schedule, Server, Settings
+from reaper.windows import DAYS, Window
+
+HIDDEN: Final = "…"
+_WIDTH: Final = 10_000
+
+
+def show(settings: Settings, *, headers: bool = False, ordered: bool = False) -> str:
+    """The settings as YAML; `headers` writes their values too, `ordered` sorts keys that have no order."""
+    tree: dict[str, Any] = {
+        "version": 1,
+        "schedule": _schedule(settings.schedule),
+        "projects": {project.name: _project(project, headers) for project in settings.projects},
+        "policies": {policy.name: _policy(policy) for policy in settings.policies},
+        "quotas": {quota.name: _quota(quota) for quota in settings.quotas},
+        "approvals": list(settings.approvals),
+        "state": settings.state,
+        "server": {"listen": _listen(settings.server)},
+        "log": {"format": settings.log.format, "level": settings.log.level},
+    }
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=ordered, width=_WIDTH, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either this language or YAML 1.1 would read as something other than text."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    plain = isinstance(resolve(text, plain=True), str)
+    style = None if plain else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", escape(text), style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _schedule(schedule: Schedule) -> dict[str, Any]:
+    if schedule.cron is not None:
+        shown = {"cron": schedule.cron, "timezone": schedule.timezone}
+    else:
+        shown = {"every": exact_duration(schedule.every_s or 0)}
+        if schedule.timezone != Schedule().timezone:
+            shown["timezone"] = schedule.timezone
+    return shown | {"jitter": exact_duration(schedule.jitter_s)}
+
+
+def _project(project: Project, headers: bool) -> dict[str, Any]:
+    connection = project.connection
+    requests = connection.requests
+    endpoint = parse_endpoint(connection.endpoint)
+    return {
+        "endpoint": connection.endpoint,
+        "trusted_host": _needs_trust(endpoint),
+        "credential": connection.credential.value,
+        "scope": connection.scope,
+        "headers": {name: value if headers else HIDDEN for name, value in connection.headers.items()},
+        "requests": {
+            "concurrency": requests.concurrency,
+            "timeout": exact_duration(requests.timeout_s),
+            "max_per_second": requests.max_per_second,
+        },
+        "must_see": sorted(project.must_see),
+        "agents": [{"name": agent.name, "policy": agent.policy.name} for agent in project.agents],
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    limits = policy.limits
+    shown: dict[str, Any] = {
+        "mode": policy.mode.value,
+        "grace": exact_duration(policy.grace_s),
+        "rules": [
+            {"name": rule.name, "action": rule.action.value, "when": _when(rule.when)} for rule in policy.rules
+        ],
+        "limits": {
+            "per_sweep": str(limits.per_sweep) if limits.per_sweep.percent else limits.per_sweep.amount,
+            "per_day": str(limits.per_day) if limits.per_day.percent else limits.per_day.amount,
+            "at_least": limits.at_least,
+        },
+    }
+    if policy.windows:
+        shown["windows"] = [_window(window) for window in policy.windows]
+    return shown
+
+
+def _when(conditions: Iterable[Condition]) -> dict[str, Any]:
+    return {condition.name: _wanted(condition) for condition in conditions}
+
+
+def _wanted(condition: Condition) -> str | list[str]:
+    match condition:
+        case Idle() | Age() | ExpiresWithin():
+            return exact_duration(condition.seconds)
+        case StatusIn():
+            return sorted(condition.statuses, key=STATUSES.index)
+        case IdMatches():
+            return list(condition.globs)
+        case VersionIs():
+            return sorted(condition.versions)
+    raise TypeError(f"a condition that the language lacks: {condition.name}")
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {
+        "days": [day for day in DAYS if day in window.days],
+        "from": f"{window.start:%H:%M}",
+        "to": f"{window.end:%H:%M}",
+        "timezone": window.zone.key,
+    }
+
+
+def _quota(quota: Quota) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "limit": quota.limit,
+        "counts": sorted(quota.counts, key=STATUSES.index),
+        "projects": list(quota.projects),
+    }
+    if quota.pressure:
+        shown["pressure"] = {
+            "above": f"{quota.pressure.above}%",
+            "until": f"{quota.pressure.until}%",
+            "idle": exact_duration(quota.pressure.idle_s),
+        }
+    return shown
+
+
+def _listen(server: Server) -> str:
+    return f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
+
+
+def _needs_trust(endpoint: Endpoint) -> bool:
+    return not (endpoint.is_loopback or endpoint.is_platform)

@@ -1,0 +1,133 @@
+"""What a rule, a schedule or a quota may ask for: floors that protect people, bounds that the platform sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final
+
+from reaper.config.cron import shortest_gap_s
+from reaper.config.document import Document, Value
+from reaper.config.durations import exact_duration, seconds_of
+from reaper.config.problem import Finding, Path, Wrong
+from reaper.config.tree import child, entries, has, items, texts
+from reaper.config.words import matches
+from reaper.model import AGE_FLOOR_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
+
+SHORTEST_INTERVAL_S: Final = 10
+FLOORS_S: Final = {Action.DELETE: AGE_FLOOR_S, Action.STOP: MINUTE_S}
+TIMEOUT_S: Final = (1, 600)
+
+_TIMES: Final = ("idle", "age", "expires_within")
+_STATUS_HINTS: Final = {
+    Action.DELETE: "write idle or failed; or active, if running sessions are to be lost",
+    Action.STOP: "write active, or remove the key",
+}
+_NEEDS: Final = "add idle, age or expires_within: without one it would match every session at once"
+
+
+def threshold_findings(document: Document) -> list[Finding]:
+    """Every value that is well written but must not stand where it stands."""
+    root = document.value
+    checks: tuple[Callable[[Value], Iterator[Finding]], ...] = (_schedule, _requests, _policies, _quotas)
+    return list(chain.from_iterable(check(root) for check in checks))
+
+
+def _schedule(root: Value) -> Iterator[Finding]:
+    if not has(root, "schedule"):
+        return
+    schedule, path = child(root, "schedule"), ("schedule",)
+    if isinstance(schedule, dict) and has(schedule, "every") == has(schedule, "cron"):
+        told = "gives both every and cron" if has(schedule, "every") else "gives neither every nor cron"
+        yield Finding(path, told, "write one of them, as in `every: 15m`", at_key=True, shows_value=False)
+    every = seconds_of(child(schedule, "every"))
+    if every is not None and 0 < every < SHORTEST_INTERVAL_S:
+        yield Finding((*path, "every"), "is too often", f"write {SHORTEST_INTERVAL_S}s or more")
+    jitter, interval = seconds_of(child(schedule, "jitter")), every or _gap(child(schedule, "cron"))
+    if jitter and interval and jitter >= interval:
+        told = f"is not shorter than the interval between two sweeps, {exact_duration(interval)}"
+        yield Finding((*path, "jitter"), told, "write less, or 0s")
+
+
+def _gap(cron: Value) -> int | None:
+    try:
+        return shortest_gap_s(cron) if isinstance(cron, str) else None
+    except Wrong:
+        return None
+
+
+def _requests(root: Value) -> Iterator[Finding]:
+    low, high = TIMEOUT_S
+    for _, path, project in entries(child(root, "projects"), ("projects",)):
+        timeout = seconds_of(child(child(project, "requests"), "timeout"))
+        if timeout and not low <= timeout <= high:
+            hint = f"write {exact_duration(low)} to {exact_duration(high)}"
+            yield Finding((*path, "requests", "timeout"), "is out of bounds", hint)
+
+
+def _policies(root: Value) -> Iterator[Finding]:
+    for _, path, policy in entries(child(root, "policies"), ("policies",)):
+        if (seconds_of(child(policy, "grace")) or 0) >= EXPIRY_S:
+            told = "can never pass: the platform expires a session that is untouched for 30d"
+            yield Finding((*path, "grace"), told, "write less, as in 24h")
+        for place, rule in items(child(policy, "rules"), (*path, "rules")):
+            yield from _rule(rule, place)
+        for place, window in items(child(policy, "windows"), (*path, "windows")):
+            if has(window, "to") and child(window, "from") == child(window, "to"):
+                hint = "write different times; for whole days leave the window out or end it a minute earlier"
+                yield Finding((*place, "to"), "is when the window opens, too", hint)
+
+
+def _rule(rule: Value, path: Path) -> Iterator[Finding]:
+    when, place = child(rule, "when"), (*path, "when")
+    if not isinstance(when, dict):
+        return
+    action = next((action for action in Action if action == child(rule, "action")), None)
+    if action in ELIGIBLE and not has(when, *_TIMES):
+        told = f"a {action} needs a time"
+        yield Finding(place, told, _NEEDS, shows_value=False, at_key=True)
+    elif not when:
+        told = "has no condition"
+        yield Finding(place, told, 'write one; `id: "*"` holds for every session', shows_value=False)
+    yield from _reachable(when, place)
+    if action in ELIGIBLE and action is not None:
+        yield from _floors(action, when, place)
+        yield from _statuses(action, when, place)
+
+
+def _reachable(when: Value, path: Path) -> Iterator[Finding]:
+    if (seconds_of(child(when, "idle")) or 0) >= EXPIRY_S:
+        told = "is never reached: the platform expires a session that is idle for 30d"
+        yield Finding((*path, "idle"), told, "write less than 30d")
+
+
+def _floors(action: Action, when: Value, path: Path) -> Iterator[Finding]:
+    floor = FLOORS_S[action]
+    for key in ("idle", "age"):
+        seconds = seconds_of(child(when, key))
+        if seconds and seconds < floor:
+            told = f"is too short for a {action}"
+            yield Finding((*path, key), told, f"write {exact_duration(floor)} or more")
+    if (seconds_of(child(when, "expires_within")) or 0) >= EXPIRY_S - floor:
+        told = f"would {action} sessions as soon as they exist, for they expire after 30d"
+        yield Finding((*path, "expires_within"), told, "write how near the end it must be, as in 2d")
+
+
+def _statuses(action: Action, when: Value, path: Path) -> Iterator[Finding]:
+    for place, status in texts(child(when, "status"), (*path, "status")):
+        if status in STATUSES and status not in ELIGIBLE[action]:
+            yield Finding(place, f"is a status that a {action} never touches", _STATUS_HINTS[action])
+
+
+def _quotas(root: Value) -> Iterator[Finding]:
+    for _, path, quota in entries(child(root, "quotas"), ("quotas",)):
+        pressure, place = child(quota, "pressure"), (*path, "pressure")
+        above, until = _percent(child(pressure, "above")), _percent(child(pressure, "until"))
+        if above and until and until >= above:
+            yield Finding((*place, "until"), f"is not below `above`, {above}%", f"write less than {above}%")
+        yield from _reachable(pressure, place)
+        yield from _floors(Action.STOP, pressure, place)
+
+
+def _percent(value: Value) -> int | None:
+    return int(value[:-1]) if isinstance(value, str) and matches(r"[0-9]{1,3}%", value) else None

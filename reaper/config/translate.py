@@ -1,0 +1,129 @@
+"""A valid model into the plain settings that the rest of the product works on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from reaper import policy, settings, windows
+from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.config import models
+from reaper.config.addresses import parse_endpoint, split_listen
+from reaper.config.cron import standard_cron
+from reaper.config.show import show
+from reaper.model import ACTIVE, FAILED, IDLE, Action
+from reaper.times import parse_duration
+
+DEFAULT_STATUSES: Final = {Action.DELETE: frozenset({IDLE, FAILED}), Action.STOP: frozenset({ACTIVE})}
+
+
+def translate(root: models.Root) -> settings.Settings:
+    """The settings, with the digest of what they say."""
+    policies = {name: _policy(name, part) for name, part in root.policies.items()}
+    host, port = split_listen(root.server.listen)
+    plain = settings.Settings(
+        projects=tuple(_project(name, part, policies) for name, part in root.projects.items()),
+        policies=tuple(policies.values()),
+        schedule=_schedule(root.schedule),
+        quotas=tuple(_quota(name, part) for name, part in root.quotas.items()),
+        approvals=tuple(root.approvals),
+        state=root.state,
+        server=settings.Server(host, port),
+        log=settings.Log(root.log.format, root.log.level),
+    )
+    return replace(plain, fingerprint=fingerprint(plain))
+
+
+def fingerprint(plain: settings.Settings) -> str:
+    """12 hexadecimal digits that change when the meaning does, not with comments or the order of keys."""
+    text = show(plain, headers=True, ordered=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _schedule(part: models.Schedule) -> settings.Schedule:
+    return settings.Schedule(
+        every_s=parse_duration(part.every) if part.every else None,
+        cron=standard_cron(part.cron) if part.cron else None,
+        timezone=part.timezone,
+        jitter_s=parse_duration(part.jitter),
+    )
+
+
+def _project(name: str, part: models.Project, policies: Mapping[str, policy.Policy]) -> settings.Project:
+    requests = settings.Requests(
+        part.requests.concurrency, parse_duration(part.requests.timeout), part.requests.max_per_second
+    )
+    connection = settings.Connection(
+        endpoint=parse_endpoint(part.endpoint).url,
+        credential=settings.CredentialKind(part.credential),
+        scope=part.scope,
+        headers=dict(part.headers),
+        requests=requests,
+    )
+    agents = tuple(settings.AgentPattern(agent.name, policies[agent.policy]) for agent in part.agents)
+    return settings.Project(name, connection, agents, frozenset(part.must_see))
+
+
+def _policy(name: str, part: models.Policy) -> policy.Policy:
+    limits = part.limits
+    return policy.Policy(
+        name=name,
+        rules=tuple(_rule(rule) for rule in part.rules),
+        mode=policy.Mode(part.mode),
+        grace_s=parse_duration(part.grace),
+        limits=policy.Limits(_limit(limits.per_sweep), _limit(limits.per_day), limits.at_least),
+        windows=tuple(_window(window) for window in part.windows or ()),
+    )
+
+
+def _rule(part: models.Rule) -> policy.Rule:
+    action = Action(part.action)
+    return policy.Rule(part.name, action, tuple(_conditions(action, part.when)))
+
+
+def _conditions(action: Action, when: models.When) -> list[Condition]:
+    """The conditions, times first; the default status of a stop or delete is written out."""
+    statuses = frozenset(when.status) if when.status else DEFAULT_STATUSES.get(action)
+    conditions: list[Condition] = []
+    if when.idle:
+        conditions.append(Idle(parse_duration(when.idle)))
+    if when.age:
+        conditions.append(Age(parse_duration(when.age)))
+    if when.expires_within:
+        conditions.append(ExpiresWithin(parse_duration(when.expires_within)))
+    if statuses:
+        conditions.append(StatusIn(statuses))
+    if when.id:
+        conditions.append(IdMatches(tuple(when.id)))
+    if when.version:
+        conditions.append(VersionIs(frozenset(when.version)))
+    return conditions
+
+
+def _limit(share: int | str) -> policy.Limit:
+    if isinstance(share, int):
+        return policy.Limit(share)
+    return policy.Limit(int(share.removesuffix("%")), percent=True)
+
+
+def _window(part: models.Window) -> windows.Window:
+    zone = ZoneInfo(part.timezone)
+    start, end = time.fromisoformat(part.from_), time.fromisoformat(part.to)
+    return windows.Window(frozenset(part.days), start, end, zone)
+
+
+def _quota(name: str, part: models.Quota) -> settings.Quota:
+    pressure = _pressure(part.pressure) if part.pressure else None
+    return settings.Quota(name, part.limit, tuple(part.projects), frozenset(part.counts), pressure)
+
+
+def _pressure(part: models.Pressure) -> settings.Pressure:
+    return settings.Pressure(
+        above=int(part.above.removesuffix("%")),
+        until=int(part.until.removesuffix("%")),
+        idle_s=parse_duration(part.idle),
+    )

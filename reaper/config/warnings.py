@@ -1,0 +1,90 @@
+"""What is allowed but hardly meant: each is said at a check and at every load, and stops nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from reaper.conditions import ExpiresWithin, Idle
+from reaper.config.document import Document
+from reaper.config.durations import exact_duration
+from reaper.config.problem import Finding, Path, show_path
+from reaper.config.shadows import shadowing_pattern, shadowing_rule
+from reaper.config.tree import child, has
+from reaper.model import ACTIVE, EXPIRY_S, Action
+from reaper.policy import Mode, Policy
+from reaper.settings import Settings
+
+
+def warning_findings(document: Document, settings: Settings) -> list[Finding]:
+    """Everything doubtful in a configuration that is otherwise right."""
+    found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document)]
+    for policy in settings.policies:
+        path: Path = ("policies", policy.name)
+        found += [_rules(policy, path), _times(policy, path), _limits(policy, path)]
+    return list(chain.from_iterable(found))
+
+
+def _unused(settings: Settings) -> Iterator[Finding]:
+    used = {agent.policy.name for project in settings.projects for agent in project.agents}
+    for policy in settings.policies:
+        if policy.name not in used:
+            yield Finding(("policies", policy.name), "no agent uses this policy", "", False, at_key=True)
+
+
+def _patterns(settings: Settings) -> Iterator[Finding]:
+    for project in settings.projects:
+        path: Path = ("projects", project.name, "agents")
+        for place in range(len(project.agents)):
+            earlier = shadowing_pattern(project.agents, place)
+            if earlier is not None:
+                told = f"never gets its turn: {show_path((*path, earlier))} matches all of it first"
+                yield Finding((*path, place, "name"), told, "put the narrower pattern first")
+
+
+def _quotas(settings: Settings) -> Iterator[Finding]:
+    for quota in settings.quotas:
+        if quota.pressure and ACTIVE not in quota.counts:
+            told = "active sessions do not count in this quota, so stopping them relieves nothing"
+            yield Finding(("quotas", quota.name, "pressure"), told, "add active to `counts`", False, True)
+
+
+def _zone(document: Document) -> Iterator[Finding]:
+    schedule = child(document.value, "schedule")
+    if has(schedule, "timezone") and not has(schedule, "cron"):
+        yield Finding(("schedule", "timezone"), "has no effect without cron", "remove it")
+
+
+def _rules(policy: Policy, path: Path) -> Iterator[Finding]:
+    for place, rule in enumerate(policy.rules):
+        earlier = shadowing_rule(policy.rules, place)
+        if earlier is not None:
+            first = policy.rules[earlier]
+            told = f"never decides: the earlier rule {first.name} holds for everything that {rule.name} does"
+            yield Finding((*path, "rules", place), told, "put the narrower rule first", False)
+
+
+def _times(policy: Policy, path: Path) -> Iterator[Finding]:
+    """Deletes that the platform forestalls: the session expires before its grace is over."""
+    for place, rule in enumerate(policy.rules):
+        if rule.action is not Action.DELETE:
+            continue
+        for condition in rule.when:
+            where = (*path, "rules", place, "when", condition.name)
+            late = isinstance(condition, Idle) and condition.seconds + policy.grace_s >= EXPIRY_S
+            near = isinstance(condition, ExpiresWithin) and condition.seconds <= policy.grace_s
+            if late or near:
+                told = f"leaves no room for the grace of {exact_duration(policy.grace_s)}"
+                yield Finding(where, told, "the platform expires the session first, so it is never deleted")
+
+
+def _limits(policy: Policy, path: Path) -> Iterator[Finding]:
+    sweep, day = policy.limits.per_sweep, policy.limits.per_day
+    where = (*path, "limits")
+    if sweep.percent == day.percent and day.amount < sweep.amount:
+        told = f"per_day ({day}) is lower than per_sweep ({sweep}), which can never be used up"
+        yield Finding(where, told, "write at least as much for a day", False, at_key=True)
+    for key, limit in (("per_sweep", sweep), ("per_day", day)):
+        if limit.amount == 0 and policy.mode is Mode.ENFORCE:
+            told = "lets nothing be stopped or deleted without an approval"
+            yield Finding((*where, key), told, "write a limit above 0, or keep it if that is meant")

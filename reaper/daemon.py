@@ -1,0 +1,265 @@
+"""`reaper run`: scheduled sweeps, hot reload, HTTP, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from reaper.board import Board
+from reaper.clock import Clock
+from reaper.config import ConfigError, Loaded, load, standard_cron
+from reaper.model import DAY_S
+from reaper.server import application, serving
+from reaper.settings import Schedule, Settings
+from reaper.store.claim import Claim, ClaimedElsewhereError
+from reaper.store.database import StateError
+from reaper.store.store import Store
+from reaper.sweeper import Scope, Sweeper
+from reaper.telemetry import EventLog, Metrics
+from reaper.wiring import Chorus, Connector
+
+log = structlog.get_logger("reaper")
+
+RELOAD_POLL_S: Final = 5
+RETRY_S: Final = 30
+"""How soon to try again while nothing could be swept, or another process holds the claim."""
+IN_FLIGHT_MAX_S: Final = 14
+"""How long an end waits for actions already sent; with the server's own end it stays under 20 s."""
+MISSED_MAX: Final = 3
+GAPS_LOOKED_AT: Final = 50
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One process that sweeps on a schedule until it is told to stop.
+
+    Fallible work happens before live state changes: a configuration that cannot be read leaves the old one in force.
+    """
+
+    path: Path
+    environ: Mapping[str, str]
+    clock: Clock
+    loaded: Loaded
+    connector: Connector
+    board: Board = field(init=False)
+    metrics: Metrics = field(init=False)
+    sweeper: Sweeper = field(init=False)
+    _ending: str = ""
+    _generation: int = 0
+    _seen: str = ""
+    _claim: Claim | None = None
+    _runs: set[asyncio.Task[None]] = field(default_factory=set)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _scheduler: AsyncIOScheduler = field(init=False)
+    _started: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.clock)
+        self.metrics = Metrics(self.board)
+        self.connector.on_request = self.metrics.request
+        listener = Chorus([self.board, self.metrics, EventLog()])
+        self.sweeper = Sweeper(Store.open(self.settings.state), self.clock, listener, self.connector)
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._started = self.clock.monotonic()
+        self._seen = self._content()
+        self._note_configuration()
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    async def run(self) -> None:
+        """Sweep and serve until SIGTERM or SIGINT; raises OSError when the address cannot be listened on."""
+        app = application(self.board, self.metrics.registry, self._stuck)
+        async with AsyncExitStack() as stack:
+            server = self.settings.server
+            address = await stack.enter_async_context(serving(app, server.host, server.port))
+            stack.callback(self._close)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop, signal.Signals(number).name)
+            log.info("listening", address=address, config=str(self.path), config_hash=self.settings.fingerprint)
+            self._start_schedule()
+            self.request_sweep()
+            await self._ended.wait()
+            self._scheduler.shutdown(wait=False)
+            await self._finish_runs()
+        log.info("stopped")
+
+    def stop(self, why: str) -> None:
+        """Begin no new action, finish those that were sent, then end."""
+        self._ending = self._ending or f"stopping on {why}"
+        log.info("stopping", why=why)
+        self._ended.set()
+
+    def _close(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+        self.sweeper.store.close()
+
+    async def _finish_runs(self) -> None:
+        if self._runs:
+            _, unfinished = await asyncio.wait(self._runs, timeout=IN_FLIGHT_MAX_S)
+            for run in unfinished:
+                run.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    def _start_schedule(self) -> None:
+        shared: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._scheduler.add_job(self.request_sweep, trigger(self.settings.schedule), id="sweep", **shared)
+        self._scheduler.add_job(self.reload, IntervalTrigger(seconds=RELOAD_POLL_S), id="reload", **shared)
+        self._scheduler.start()
+        self._note_next()
+
+    def request_sweep(self) -> None:
+        """Start a run in a task of the daemon's own: the scheduler would cancel one of its own at the end."""
+        self._note_next()
+        if self._ending:
+            return
+        run = asyncio.create_task(self._run_once(), name="sweep")
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+
+    async def _run_once(self) -> None:
+        if not self._may_sweep():
+            self._retry_soon()
+            return
+        generation = self._generation
+
+        def stopping() -> str:
+            return self._ending or ("the configuration has changed" if generation != self._generation else "")
+
+        try:
+            await self.sweeper.run(self.settings, Scope(), stopping)
+        except Exception:
+            log.exception("run_crashed")
+        if not self.board.ready:
+            self._retry_soon()
+
+    def _may_sweep(self) -> bool:
+        """Take the claim if it is free, and open the state again if it was at fault."""
+        try:
+            self._claim = self._claim or Claim(self.settings.state)
+            self.board.standby = ""
+        except ClaimedElsewhereError as error:
+            self._stand_by(str(error))
+            return False
+        except StateError as error:
+            log.error("claim_not_taken", error=str(error))
+        if self.sweeper.store.fault:
+            self.sweeper.store.close()
+            self.sweeper.store = Store.open(self.settings.state)
+        if self.sweeper.store.fault:
+            log.error("state_at_fault", error=self.sweeper.store.fault, meaning="observing only, nothing is touched")
+        return True
+
+    def _stand_by(self, why: str) -> None:
+        if self.board.standby != why:
+            log.warning("standing_by", why=why)
+        self.board.standby = why
+
+    def _retry_soon(self) -> None:
+        if not self._ending:
+            asyncio.get_running_loop().call_later(RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        if not self._runs and not self.board.ready:
+            self.request_sweep()
+
+    def reload(self) -> None:
+        """Read the configuration again if its content has changed; a bad one leaves the old one in force."""
+        content = self._content()
+        if content == self._seen:
+            return
+        self._seen = content
+        try:
+            loaded = load(self.path, self.environ)
+        except ConfigError as error:
+            self.board.config_errors = [str(problem) for problem in error.problems]
+            log.error(
+                "configuration_not_reloaded", errors=self.board.config_errors, meaning="the old one stays in force"
+            )
+            return
+        old, self.loaded = self.settings, loaded
+        self._note_configuration()
+        if old.fingerprint != self.settings.fingerprint:
+            self._generation += 1
+            self._apply(old)
+        log.info("configuration_reloaded", config_hash=self.settings.fingerprint)
+
+    def _apply(self, old: Settings) -> None:
+        new = self.settings
+        fixed = [name for name in ("state", "server", "log") if getattr(old, name) != getattr(new, name)]
+        if fixed:
+            log.warning("restart_needed", settings=fixed, meaning="these take effect after a restart")
+        if old.schedule != new.schedule and self._scheduler.running:
+            self._scheduler.reschedule_job("sweep", trigger=trigger(new.schedule))
+            self._note_next()
+
+    def _content(self) -> str:
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as error:
+            return f"unreadable: {error.strerror}"
+
+    def _note_configuration(self) -> None:
+        for warning in self.loaded.warnings:
+            log.warning("configuration_warning", warning=str(warning))
+        self.board.config_errors = ()
+        self.board.config_hash = self.settings.fingerprint
+        self.board.config_read_at = self.clock.wall()
+        self.board.pools = self.settings.quotas
+        self.board.keep_projects([project.name for project in self.settings.projects])
+
+    def _note_next(self) -> None:
+        job = self._scheduler.get_job("sweep") if self._scheduler.running else None
+        self.board.next_sweep_at = job.next_run_time.timestamp() if job and job.next_run_time else None
+
+    def _stuck(self) -> str:
+        """Why no progress is made, '' while it is: a sweep must finish within three intervals."""
+        if self.board.standby:
+            return ""
+        since = self._started if self.board.finished_at is None else self.board.finished_at
+        quiet = self.clock.monotonic() - since
+        allowed = MISSED_MAX * max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
+        return f"no sweep has finished for {quiet:.0f} s" if quiet > allowed else ""
+
+
+def trigger(schedule: Schedule) -> BaseTrigger:
+    """The schedule as the scheduler understands it."""
+    jitter = schedule.jitter_s or None
+    if schedule.cron is not None:
+        parsed = CronTrigger.from_crontab(standard_cron(schedule.cron), timezone=schedule.timezone)
+        parsed.jitter = jitter
+        return parsed
+    return IntervalTrigger(seconds=schedule.every_s or 0, jitter=jitter)
+
+
+def longest_gap_s(schedule: Schedule, now: float) -> float:
+    """Seconds between two sweeps; for a cron expression the longest of the next gaps."""
+    if schedule.every_s is not None:
+        return schedule.every_s
+    fires: list[datetime] = []
+    moment = datetime.fromtimestamp(now, UTC)
+    cron = trigger(replace(schedule, jitter_s=0))
+    while len(fires) < GAPS_LOOKED_AT:
+        fire = cron.get_next_fire_time(fires[-1] if fires else None, moment)
+        if fire is None:
+            break
+        fires.append(fire)
+        moment = fire + timedelta(microseconds=1)
+    gaps = (later.timestamp() - earlier.timestamp() for earlier, later in pairwise(fires))
+    return max(gaps, default=DAY_S)

@@ -1,0 +1,46 @@
+"""Routes beside the API, for tests and demos: what happened, faults, and a hand on the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+from reaper.emulator.faults import FaultError, parse_faults
+from reaper.emulator.http import Api
+from reaper.emulator.records import PlatformError
+from reaper.emulator.routes import parse_query
+from reaper.emulator.wire import Answer, Request, encode, session_record
+
+PREFIX = "/_emulator/"
+
+
+def answer_admin(api: Api, advance: Callable[[float], float], request: Request) -> Answer:
+    """Answer a request under `/_emulator/`; a bad one gets 400 with the reason as text."""
+    try:
+        payload = _perform(api, advance, request)
+    except PlatformError as error:
+        return Answer(error.status, (("content-type", "text/plain"),), error.message.encode())
+    except (FaultError, ValueError, KeyError, TypeError) as error:
+        return Answer(400, (("content-type", "text/plain"),), f"{error}".encode())
+    return Answer(200, (("content-type", "application/json"),), encode(payload))
+
+
+def _perform(api: Api, advance: Callable[[float], float], request: Request) -> object:
+    match request.method, request.path.removeprefix(PREFIX):
+        case "GET", "history":
+            return [asdict(event) for event in api.platform.history]
+        case "GET", "requests":
+            return {"counts": dict(api.requests), "recent": list(api.recent)}
+        case "GET", "sessions":
+            agent = parse_query(request.query).get("agent", "")
+            return [session_record(session) for session in api.platform.sessions(agent)]
+        case "POST", "faults":
+            api.faults.replace(parse_faults(json.loads(request.body)))
+            return {"faults": len(list(api.faults))}
+        case "POST", "advance":
+            return {"now": advance(float(json.loads(request.body)["seconds"]))}
+        case "POST", "use":
+            body = json.loads(request.body)
+            return session_record(api.platform.use(body["agent"], body["session"]))
+    raise PlatformError(404, "not_found", f"no such route: {request.method} {request.path}")

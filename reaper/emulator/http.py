@@ -1,0 +1,167 @@
+"""The platform behind HTTP, without sockets: `Api.answer(request) -> Answer`, shared by server and simulator."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from reaper.emulator import lies
+from reaper.emulator.faults import Fault, Faults
+from reaper.emulator.logs import follow
+from reaper.emulator.operations import Asked, Outcome, perform
+from reaper.emulator.records import PlatformError
+from reaper.emulator.routes import Call, parse_query, route
+from reaper.emulator.sessions import Platform
+from reaper.emulator.wire import Answer, Request, encode, error_record, http_date
+
+API_VERSION = "v1"
+KEPT_REQUESTS = 1_000
+_JSON = "application/json"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Api:
+    """Answers requests as the platform does, with the injected faults.
+
+    `requests` counts calls by operation, `recent` keeps the last ones as `METHOD path`. `on_call` is called
+    before each call takes effect: the place to let something happen between two requests.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        faults: Faults,
+        sleep: Callable[[float], Awaitable[None]],
+        *,
+        require_token: bool = False,
+    ) -> None:
+        self.platform = platform
+        self.faults = faults
+        self.require_token = require_token
+        self.requests: Counter[str] = Counter()
+        self.recent: deque[str] = deque(maxlen=KEPT_REQUESTS)
+        self.on_call: Callable[[Call], None] | None = None
+        self._sleep = sleep
+        self._answered = 0
+
+    def answer(self, request: Request) -> Answer:
+        """Take the request's effect and say what comes back, or what happens instead."""
+        self._answered += 1
+        self.recent.append(f"{request.method} {request.path}")
+        try:
+            query = parse_query(request.query)
+            call = route(request.method, request.path, query)
+        except PlatformError as error:
+            self.requests["unknown"] += 1
+            return self._refuse(error, ())
+        self.requests[call.operation] += 1
+        if self.on_call is not None:
+            self.on_call(call)
+        faults = self.faults.take(call.operation, call.agent, call.session)
+        return self._answer_faulty(Asked(call, request, query, faults))
+
+    def _answer_faulty(self, asked: Asked) -> Answer:
+        faults = asked.faults
+        if not faults:
+            return self._act(asked)
+        delay = sum(fault.delay_seconds for fault in faults)
+        silence = _silence(faults, "before")
+        if silence is None:
+            answer = self._act_or_fail(asked)
+            silence = _silence(faults, "after") or answer
+        return replace(silence, delay_s=delay)
+
+    def _act_or_fail(self, asked: Asked) -> Answer:
+        failing = next((fault for fault in asked.faults if fault.status is not None), None)
+        if failing is None:
+            return _spoil(self._act(asked), asked.faults)
+        if failing.effect:
+            self._act(asked)
+        error = PlatformError(failing.status or 500, failing.code, failing.message)
+        return _spoil(self._refuse(error, asked.faults, self._failure_headers(failing)), asked.faults)
+
+    def _act(self, asked: Asked) -> Answer:
+        try:
+            self._admit(asked)
+            outcome = perform(self.platform, asked)
+        except PlatformError as error:
+            return self._refuse(error, asked.faults)
+        if asked.call.operation == "logs":
+            return self._stream(asked.call, asked.faults)
+        return self._reply(outcome, asked.faults)
+
+    def _admit(self, asked: Asked) -> None:
+        bearer = asked.request.headers.get("authorization", "")
+        if self.require_token and not bearer.startswith("Bearer "):
+            raise PlatformError(401, "unauthorized", "A bearer token is required")
+        if asked.query.get("api-version") != API_VERSION:
+            given = asked.query.get("api-version")
+            message = f"api-version {given!r} is not supported, only {API_VERSION}"
+            raise PlatformError(400, "unsupported_api_version", message, "api-version")
+
+    def _reply(self, outcome: Outcome, faults: Sequence[Fault]) -> Answer:
+        payload = outcome.payload
+        if payload is None:
+            return Answer(outcome.status, self._headers(faults))
+        if isinstance(payload, bytes):
+            kind = ("content-type", "application/octet-stream")
+            return Answer(outcome.status, (kind, *self._headers(faults)), payload)
+        return Answer(outcome.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
+
+    def _refuse(self, error: PlatformError, faults: Sequence[Fault], extra: Headers = ()) -> Answer:
+        headers = (("content-type", _JSON), *self._headers(faults), *extra)
+        return Answer(error.status, headers, encode(error_record(error, self._request_id())))
+
+    def _stream(self, call: Call, faults: Sequence[Fault]) -> Answer:
+        def read(number: int) -> tuple[list[str], int] | None:
+            try:
+                return self.platform.log(call.agent, call.session).since(number)
+            except PlatformError:
+                return None
+
+        def stream() -> AsyncIterator[bytes]:
+            return follow(read, self.platform.now, self._sleep)
+
+        headers = (("content-type", "text/event-stream"), *self._headers(faults))
+        return Answer(200, headers, stream=stream)
+
+    def _headers(self, faults: Sequence[Fault]) -> Headers:
+        request_id = ("x-request-id", self._request_id())
+        if lies.told(faults, "no_date"):
+            return (request_id,)
+        shift = sum(fault.date_shift_seconds for fault in faults)
+        return (("date", http_date(int(self.platform.now() + shift))), request_id)
+
+    def _failure_headers(self, fault: Fault) -> Headers:
+        given = tuple((name.lower(), value) for name, value in fault.headers.items())
+        wait = fault.retry_after_seconds
+        if wait is None:
+            return given
+        as_date = fault.retry_after_form == "date"
+        text = http_date(int(self.platform.now() + wait)) if as_date else f"{wait:g}"
+        return (*given, ("retry-after", text))
+
+    def _request_id(self) -> str:
+        return f"{self._answered:032x}"
+
+
+def _silence(faults: Sequence[Fault], moment: str) -> Answer | None:
+    """The broken or hung connection that comes instead of an answer, if one does."""
+    if any(fault.drop == moment for fault in faults):
+        return Answer(dropped=True)
+    if any(fault.hangs == moment for fault in faults):
+        return Answer(hangs=True)
+    return None
+
+
+def _spoil(answer: Answer, faults: Sequence[Fault]) -> Answer:
+    """The body replaced or cut, as the faults say."""
+    body = answer.body
+    for fault in faults:
+        if fault.body is not None:
+            body = fault.body.encode()
+    if lies.told(faults, "truncated"):
+        body = body[: len(body) // 2]
+    return replace(answer, body=body) if body is not answer.body else answer

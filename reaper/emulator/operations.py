@@ -1,0 +1,219 @@
+"""What each call does to the platform, and the payload it answers with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reaper.emulator import lies
+from reaper.emulator.faults import Fault
+from reaper.emulator.home import HomeError
+from reaper.emulator.records import PlatformError
+from reaper.emulator.routes import Call
+from reaper.emulator.sessions import Platform
+from reaper.emulator.wire import (
+    JsonObject,
+    Request,
+    agent_record,
+    entry_record,
+    page_record,
+    session_record,
+    version_record,
+)
+
+Query = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call came to: a status with a JSON payload, or raw bytes, or nothing."""
+
+    status: int
+    payload: JsonObject | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call with everything its operation needs."""
+
+    call: Call
+    request: Request
+    query: Query
+    faults: Sequence[Fault]
+
+
+def perform(platform: Platform, asked: Asked) -> Outcome:
+    """Do it; PlatformError when the platform refuses."""
+    try:
+        return _OPERATIONS[asked.call.operation](platform, asked)
+    except HomeError as error:
+        raise PlatformError(error.status, error.code, error.message, "path") from None
+
+
+def _list_agents(platform: Platform, asked: Asked) -> Outcome:
+    agents = list(platform.agents.values()) if asked.query.get("kind", "hosted") == "hosted" else []
+    ordered = sorted(agents, key=lambda agent: agent.created_at)
+    return Outcome(200, _slice([agent_record(each) for each in ordered], "id", asked.query))
+
+
+def _get_agent(platform: Platform, asked: Asked) -> Outcome:
+    return Outcome(200, agent_record(platform.agent(asked.call.agent)))
+
+
+def _list_versions(platform: Platform, asked: Asked) -> Outcome:
+    agent = platform.agent(asked.call.agent)
+    records = [version_record(agent, version) for version in agent.versions.values()]
+    return Outcome(200, _slice(records, "version", asked.query))
+
+
+def _get_version(platform: Platform, asked: Asked) -> Outcome:
+    agent, version = asked.call.agent, asked.call.version
+    return Outcome(200, version_record(platform.agent(agent), platform.version(agent, version)))
+
+
+def _create(platform: Platform, asked: Asked) -> Outcome:
+    body = _object(asked.request.body)
+    indicator = body.get("version_indicator") or {}
+    if not isinstance(indicator, dict) or indicator.get("type", "version_ref") != "version_ref":
+        raise PlatformError(400, "invalid_request", "only version_ref is possible", "version_indicator")
+    session, version = body.get("agent_session_id"), indicator.get("agent_version")
+    if not isinstance(session, str | None) or not isinstance(version, str | None):
+        raise PlatformError(400, "invalid_request", "ids and versions are strings", "agent_session_id")
+    made = platform.create(asked.call.agent, session, version, asked.request.actor)
+    return Outcome(201, session_record(made))
+
+
+def _get(platform: Platform, asked: Asked) -> Outcome:
+    record = session_record(platform.get(asked.call.agent, asked.call.session))
+    return Outcome(200, lies.bend(asked.faults, record))
+
+
+def _list(platform: Platform, asked: Asked) -> Outcome:
+    query = lies.bend_query(asked.faults, asked.query)
+    page = platform.page(
+        asked.call.agent,
+        limit=_limit(query),
+        order=_order(query),
+        after=query.get("after"),
+        before=query.get("before"),
+        keep=lies.visible(asked.faults),
+    )
+    records = [session_record(session) for session in page.sessions]
+    payload = page_record(records, "agent_session_id", page.has_more)
+    if any(fault.lie for fault in asked.faults):
+        payload = lies.bend_page(asked.faults, payload, asked.query, _former(platform, asked))
+    return Outcome(200, payload)
+
+
+def _former(platform: Platform, asked: Asked) -> JsonObject | None:
+    """The record the cursor stands on, for the lie that repeats it."""
+    after = asked.query.get("after")
+    if after is None or lies.told(asked.faults, "duplicate") is None:
+        return None
+    session = platform.find(asked.call.agent, after)
+    return None if session is None else session_record(session)
+
+
+def _delete(platform: Platform, asked: Asked) -> Outcome:
+    platform.agent(asked.call.agent)
+    if lies.told(asked.faults, "ghost_delete") is None:
+        platform.delete(asked.call.agent, asked.call.session, asked.request.actor)
+    return Outcome(204)
+
+
+def _stop(platform: Platform, asked: Asked) -> Outcome:
+    platform.stop(asked.call.agent, asked.call.session, asked.request.actor)
+    return Outcome(204)
+
+
+def _logs(platform: Platform, asked: Asked) -> Outcome:
+    """Only checks that there is a log to follow; the answer becomes a stream."""
+    call = asked.call
+    platform.version(call.agent, call.version)
+    platform.log(call.agent, call.session)
+    if platform.get(call.agent, call.session).version != call.version:
+        raise PlatformError(404, "session_not_found", f"Session {call.session} runs another version")
+    return Outcome(200)
+
+
+def _files(platform: Platform, asked: Asked) -> Outcome:
+    home = platform.home(asked.call.agent, asked.call.session)
+    path, method = asked.query.get("path", ""), asked.request.method
+    if asked.request.path.endswith("/files/content"):
+        if method == "GET":
+            return Outcome(200, home.read(path))
+        content = asked.request.body
+        name = home.write(path, content, platform.now())
+        return Outcome(201, {"path": name, "bytes_written": len(content)})
+    if method == "DELETE":
+        home.remove(path, recursive=asked.query.get("recursive", "").lower() == "true")
+        return Outcome(204)
+    page = _slice([entry_record(entry) for entry in home.entries(path)], "name", asked.query, "entries")
+    return Outcome(200, {**page, "path": path})
+
+
+def _forbidden(platform: Platform, asked: Asked) -> Outcome:
+    platform.forbidden(asked.call.agent, asked.call.session, asked.request.actor)
+    raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
+
+
+_OPERATIONS: dict[str, Callable[[Platform, Asked], Outcome]] = {
+    "list_agents": _list_agents,
+    "get_agent": _get_agent,
+    "list_versions": _list_versions,
+    "get_version": _get_version,
+    "create": _create,
+    "get": _get,
+    "list": _list,
+    "delete": _delete,
+    "stop": _stop,
+    "logs": _logs,
+    "files": _files,
+    "forbidden": _forbidden,
+}
+
+
+def _limit(query: Query) -> int:
+    text = query.get("limit", "20")
+    limit = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= limit <= 100:
+        raise PlatformError(400, "invalid_request", "limit must be between 1 and 100", "limit")
+    return limit
+
+
+def _order(query: Query) -> Literal["asc", "desc"]:
+    match query.get("order", "desc"):
+        case "asc":
+            return "asc"
+        case "desc":
+            return "desc"
+    raise PlatformError(400, "invalid_request", "order must be asc or desc", "order")
+
+
+def _slice(records: list[JsonObject], key: str, query: Query, data: str = "data") -> JsonObject:
+    """A page out of a short list in ascending order, by the same rules as the sessions' pages."""
+    after, before, limit = query.get("after"), query.get("before"), _limit(query)
+    if after is not None and before is not None:
+        raise PlatformError(400, "invalid_request", "after and before exclude each other", "after")
+    ordered = records if _order(query) == "asc" else records[::-1]
+    cursor = before if after is None else after
+    if cursor is None:
+        return page_record(ordered[:limit], key, len(ordered) > limit, data)
+    place = next((i for i, record in enumerate(ordered) if record[key] == cursor), None)
+    if place is None:
+        raise PlatformError(400, "invalid_cursor", f"Nothing named {cursor} to page from", "after")
+    beyond = ordered[place + 1 :] if before is None else ordered[:place]
+    shown = beyond[:limit] if before is None else beyond[-limit:]
+    return page_record(shown, key, len(beyond) > limit, data)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body or b"{}")
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise PlatformError(400, "invalid_request", "the body must be a JSON object", "body")
+    return parsed

@@ -1,0 +1,179 @@
+"""The platform as methods: what a caller may ask of one project, in the nouns of `model`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Generic, Self, TypeVar
+
+import httpx2
+
+from reaper.clock import Clock
+from reaper.foundry import calls, wire
+from reaper.foundry.auth import Tokens
+from reaper.foundry.calls import Order
+from reaper.foundry.errors import Retryable, Unreadable, clean
+from reaper.foundry.pace import Pace
+from reaper.foundry.sending import CallRecord, Raw, Sender, ignore
+from reaper.foundry.wire import FilesPage, Page
+from reaper.model import Agent, Malformed, Session, Version
+from reaper.settings import Connection
+
+__all__ = ["Answer", "CallRecord", "Client"]
+
+AGENT_PAGES_MAX: Final = 100
+DOWNLOAD_MAX_BYTES: Final = 64 * 1024 * 1024
+LOG_LINE_MAX_CHARS: Final = 64 * 1024
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A value with the time it is from, on three clocks.
+
+    `date` is the platform's `Date` in Unix seconds, None when it sent none. `received_wall` and
+    `received_monotonic` are the local clocks when the answer began to arrive, so that they can be
+    compared with it.
+    """
+
+    value: T
+    date: float | None
+    received_wall: float
+    received_monotonic: float
+
+
+class Client:
+    """One project of the platform. Use as an asynchronous context manager.
+
+    Every method raises a `FoundryError` whose class says what to do next, and ValueError, before
+    anything is sent, for what the API forbids. The tokens stay the caller's, to be closed by it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        tokens: Tokens,
+        pace: Pace,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        observe: Callable[[CallRecord], None] = ignore,
+    ) -> None:
+        self._sender = Sender(connection, clock, tokens, pace, transport=transport, observe=observe)
+
+    async def __aenter__(self) -> Self:
+        await self._sender.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        await self._sender.__aexit__(kind, error, trace)
+
+    async def list_agents(self) -> Answer[tuple[Agent, ...]]:
+        """All hosted agents, each once; Unreadable when the listing loops or does not end."""
+        agents: dict[str, Agent] = {}
+        cursor: str | None = None
+        seen: set[str] = set()
+        for _ in range(AGENT_PAGES_MAX):
+            raw = await self._sender.send(calls.list_agents(cursor))
+            page = wire.parse_agents(raw.body)
+            agents.update((agent.name, agent) for agent in page.agents)
+            cursor = page.last_id
+            if not page.has_more or not (page.agents or page.skipped):
+                return _answer(raw, tuple(agents.values()))
+            if cursor is None or cursor in seen:
+                raise Unreadable("the list of agents loops", operation="list_agents")
+            seen.add(cursor)
+        raise Unreadable(f"the list of agents has more than {AGENT_PAGES_MAX} pages", operation="list_agents")
+
+    async def get_agent(self, agent: str) -> Answer[Agent]:
+        """One agent; Gone when there is none."""
+        raw = await self._sender.send(calls.get_agent(agent))
+        return _answer(raw, wire.parse_agent(raw.body))
+
+    async def get_version(self, agent: str, version: str) -> Answer[Version]:
+        """One version of an agent; Gone when there is none."""
+        raw = await self._sender.send(calls.get_version(agent, version))
+        return _answer(raw, wire.parse_version(raw.body, agent))
+
+    async def page(
+        self,
+        agent: str,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        order: Order = "asc",
+        limit: int = calls.PAGE_MAX,
+    ) -> Answer[Page]:
+        """One page of an agent's sessions, ordered by creation."""
+        call = calls.list_sessions(agent, limit=limit, order=order, after=after, before=before)
+        raw = await self._sender.send(call)
+        return _answer(raw, wire.parse_page(raw.body, raw.now))
+
+    async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:
+        """One session as it is now; Gone for 404. A tombstone may come as a record that says `deleted`."""
+        raw = await self._sender.send(calls.get_session(agent, session))
+        return _answer(raw, wire.parse_record(raw.body, raw.now, "get_session"))
+
+    async def create(
+        self, agent: str, session: str | None = None, version: str | None = None
+    ) -> Answer[Session | Malformed]:
+        """A new session; the platform chooses what is not given."""
+        raw = await self._sender.send(calls.create_session(agent, session, version))
+        return _answer(raw, wire.parse_record(raw.body, raw.now, "create_session"))
+
+    async def delete(self, agent: str, session: str) -> Answer[None]:
+        """Ask once for a session's end. The platform says yes to ids that never were, too: verify.
+
+        Gone for 404; Retryable when it was not sent; InDoubt when it may have happened.
+        """
+        return _answer(await self._sender.send(calls.delete_session(agent, session)), None)
+
+    async def stop(self, agent: str, session: str) -> Answer[None]:
+        """Ask once for the end of a session's sandbox; done, too, when it was stopped already."""
+        return _answer(await self._sender.send(calls.stop_session(agent, session)), None)
+
+    async def logs(self, agent: str, version: str, session: str) -> AsyncIterator[str]:
+        """The lines of a session's log as they come, made safe to show; ends when the platform ends it."""
+        call = calls.log_stream(agent, version, session)
+        async with self._sender.stream(call) as response:
+            try:
+                async with aclosing(aiter(httpx2.EventSource(response))) as events:  # type: ignore[type-var]
+                    async for event in events:
+                        yield clean(event.data, LOG_LINE_MAX_CHARS)
+            except httpx2.SSEError as error:
+                raise Unreadable(clean(error), operation=call.operation) from error
+            except httpx2.HTTPError as error:
+                raise Retryable(f"the log broke off: {clean(error)}", operation=call.operation) from error
+
+    async def list_files(
+        self, agent: str, session: str, path: str = ".", *, after: str | None = None
+    ) -> Answer[FilesPage]:
+        """A page of one directory. May wake the sandbox."""
+        raw = await self._sender.send(calls.list_files(agent, session, path, after))
+        return _answer(raw, wire.parse_files(raw.body))
+
+    async def download_file(self, agent: str, session: str, path: str) -> Answer[bytes]:
+        """One file's content, up to 64 MiB. May wake the sandbox."""
+        raw = await self._sender.send(calls.download_file(agent, session, path), DOWNLOAD_MAX_BYTES)
+        return _answer(raw, raw.body)
+
+    async def upload_file(self, agent: str, session: str, path: str, content: bytes) -> Answer[None]:
+        """One file written, up to 50 MB. May wake the sandbox."""
+        return _answer(await self._sender.send(calls.upload_file(agent, session, path, content)), None)
+
+    async def delete_file(self, agent: str, session: str, path: str, *, recursive: bool = False) -> Answer[None]:
+        """One file deleted; a directory that is not empty needs `recursive`."""
+        call = calls.delete_file(agent, session, path, recursive=recursive)
+        return _answer(await self._sender.send(call), None)
+
+
+def _answer(raw: Raw, value: T) -> Answer[T]:
+    return Answer(value, raw.date, raw.wall, raw.monotonic)

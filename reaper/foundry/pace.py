@@ -1,0 +1,125 @@
+"""How fast a project may be asked: a rate that is found by asking, since no call tells it.
+
+Pure state; the time is handed in, in seconds of any clock that only grows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+CUT: Final = 0.08
+"""A refusal after a calm time lowers the rate by this share: the limit was all but found."""
+
+RECOVERY_S: Final = 20.0
+RECOVERY_REQUESTS: Final = 60
+"""Asking at full rate for so long, and for so many requests, brings the rate back to where it was last
+refused. The requests keep the share of refused ones low where the rate is: one in two recoveries."""
+
+SOON: Final = 0.2
+"""A refusal within this share of a recovery after the last one: the rate is far off, not slightly."""
+
+LEAST: Final = 0.6
+"""The rate is never cut below this share of itself at once."""
+
+FLOOR_PER_SECOND: Final = 0.2
+PAUSE_MAX_S: Final = 60.0
+_TICK_S: Final = 1e-6
+
+
+class Pace:
+    """A project's rate: uses what the platform allows, and is refused seldom.
+
+    The rate follows a cubic curve around its `ceiling`, the rate at which it was last refused (as TCP
+    CUBIC does, RFC 9438): quickly up to it, long near it, then ever faster beyond it, so that a limit
+    that was raised is found too. The curve runs on time spent asking at the full rate only: a rate
+    that nobody used proves nothing.
+
+    A refusal pauses everything. Refusals of requests that were under way when the first came say the
+    same thing again, and count as one. `rate` is in requests a second; `signals` counts what was heard.
+    """
+
+    def __init__(self, max_per_second: float, now: float, *, jitter: Callable[[], float] = random.random) -> None:
+        self._max = self.rate = float(max_per_second)
+        self._ceiling = self.rate
+        self._recovery_s = self._recovery()
+        self._asked_s = self._recovery_s
+        self._asked_from_s = float("-inf")
+        self._jitter = jitter
+        self._next = self._paused_until = self._answered_at = now
+        self._signal_at = now - 1
+        self._answers = 0
+        self._refusals_in_row = 0
+        self._pressed = False
+        self.signals = 0
+
+    def reserve(self, now: float) -> float:
+        """Take a turn and return 0, or return the seconds after which to try again."""
+        wait = max(self._next, self._paused_until) - now
+        if wait > _TICK_S:
+            self._pressed = True
+            return wait
+        interval = 1 / self.rate
+        # A turn taken late does not delay the next ones, by up to one turn.
+        self._next = max(self._next, now - interval) + interval
+        return 0.0
+
+    def pause_left(self, now: float) -> float:
+        """Seconds until anything may be sent, 0 when not paused."""
+        return max(0.0, self._paused_until - now)
+
+    def answered(self, now: float) -> None:
+        """Note that the platform took a request."""
+        self._refusals_in_row = 0
+        self._answers += 1
+        if self._pressed:
+            self._asked_s += min(now - self._answered_at, 2 / self.rate)
+            self._set(self._curve())
+        self._pressed = False
+        self._answered_at = now
+
+    def throttled(self, now: float, retry_after: float | None, sent: float) -> None:
+        """Note a refusal (429) of a request sent at `sent`: pause all, and ask less from then on.
+
+        `retry_after` is in seconds, None when the platform did not say: then 1 s, doubled with each
+        refusal in a row, up to a minute, more or less by half.
+        """
+        if sent > self._signal_at:
+            self.signals += 1
+            self._refusals_in_row += 1
+            self._lower(now)
+            self._pause(now, self._backoff() if retry_after is None else retry_after)
+            self._signal_at, self._answers = now, 0
+        elif retry_after is not None:
+            self._pause(now, retry_after)
+
+    def _lower(self, now: float) -> None:
+        if self._asked_s - self._asked_from_s >= SOON * self._recovery_s:
+            self._ceiling, self._asked_s = self.rate, 0.0
+        else:
+            # What went through since the last refusal, its pause included, is what the limit let through.
+            delivered = self._answers / max(now - self._signal_at, _TICK_S)
+            self._ceiling = min(max(delivered, self.rate * LEAST), self.rate * (1 - CUT))
+            self._asked_s = self._recovery()
+        self._recovery_s = self._recovery()
+        self._asked_from_s = self._asked_s
+        self._set(self._curve())
+
+    def _recovery(self) -> float:
+        return RECOVERY_S + RECOVERY_REQUESTS / self._ceiling
+
+    def _curve(self) -> float:
+        return self._ceiling * (1 + CUT * (self._asked_s / self._recovery_s - 1) ** 3)
+
+    def _set(self, rate: float) -> None:
+        self.rate = min(max(rate, FLOOR_PER_SECOND), self._max)
+
+    def _backoff(self) -> float:
+        return min(2.0 ** min(self._refusals_in_row - 1, 10), PAUSE_MAX_S) * (0.5 + self._jitter())
+
+    def _pause(self, now: float, seconds: float) -> None:
+        # Refused again without one answer between: a `Retry-After: 0` must not become a hot loop.
+        least = self._backoff() if self._refusals_in_row > 1 else 0.0
+        self._paused_until = max(self._paused_until, now + max(seconds, least))
+        self._answered_at = max(self._answered_at, self._paused_until)

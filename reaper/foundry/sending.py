@@ -1,0 +1,313 @@
+"""The half that sends: one call out, one whole answer or one `FoundryError` back.
+
+Reads are repeated here; changes never are, since only the caller knows what a repetition needs to be
+looked at first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+import httpx2
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from reaper.clock import Clock
+from reaper.foundry import wire
+from reaper.foundry.auth import Tokens
+from reaper.foundry.calls import Call
+from reaper.foundry.errors import Retryable, Throttled
+from reaper.foundry.pace import Pace
+from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
+from reaper.settings import Connection
+
+ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
+ERROR_MAX_BYTES: Final = 64 * 1024
+ATTEMPTS_MAX: Final = 5
+RETRY_MAX_S: Final = 300.0
+CHANGE_WAIT_MAX_S: Final = 60.0
+"""A change that waited longer for its turn, or through a pause, is not sent: the session must be looked
+at again first."""
+
+_BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One request as metrics see it. `code` is the status, `timeout` or `error`."""
+
+    operation: str
+    code: str
+    seconds: float
+    throttled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer as it came: its body whole, and when its first byte was here on both local clocks."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+    wall: float
+    monotonic: float
+
+    @property
+    def date(self) -> float | None:
+        """The platform's time in Unix seconds, None when it did not tell."""
+        return wire.parse_date(self.headers.get("date"))
+
+    @property
+    def now(self) -> float:
+        """The platform's time; the local one where it did not tell."""
+        date = self.date
+        return self.wall if date is None else date
+
+
+class _Asked(NamedTuple):
+    """When a call was asked for, and how many refusals had been heard by then."""
+
+    at: float
+    signals: int
+
+
+def ignore(_: CallRecord) -> None:
+    """Observe nothing."""
+
+
+class Sender:
+    """Sends calls to one project: in turn, as one identity, each with a deadline.
+
+    Real sockets need real deadlines, so those run on the event loop's time; every wait between
+    requests is a sleep of the given clock.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        tokens: Tokens,
+        pace: Pace,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        observe: Callable[[CallRecord], None] = ignore,
+    ) -> None:
+        self._clock, self._tokens, self._pace, self._observe = clock, tokens, pace, observe
+        self._timeout_s = connection.requests.timeout_s
+        self._slots = asyncio.Semaphore(connection.requests.concurrency)
+        self._gates = {True: asyncio.Lock(), False: asyncio.Lock()}
+        self._endpoint = connection.endpoint.rstrip("/")
+        self._http = _http(connection, transport)
+        self.host = httpx2.URL(self._endpoint).host
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def send(self, call: Call, max_bytes: int = ANSWER_MAX_BYTES) -> Raw:
+        """Give the 2xx answer to a call, or raise the FoundryError that says what to do next.
+
+        Reads are tried up to 5 times within 5 minutes. A change is sent at most once, except that a
+        request rejected for its token (401), which did nothing, is sent again with a new one.
+        """
+        if not call.safe:
+            return await self._attempt(call, max_bytes)
+        started = self._clock.monotonic()
+
+        def is_over(state: RetryCallState) -> bool:
+            now = self._clock.monotonic()
+            left = max(state.upcoming_sleep, self._pace.pause_left(now))
+            return state.attempt_number >= ATTEMPTS_MAX or now - started + left > RETRY_MAX_S
+
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            retry=retry_if_exception_type(Retryable),
+            wait=_wait,
+            stop=is_over,
+            reraise=True,
+        )
+        answer: Raw = await retrying(self._attempt, call, max_bytes)
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[httpx2.Response]:
+        """Open an answer that does not end by itself: a deadline until its headers, none between its parts.
+
+        Takes no slot among the requests, since it may stay for hours.
+        """
+        header = await self._tokens.header()
+        await self._turn(call, _Asked(self._clock.monotonic(), self._pace.signals))
+        endless = httpx2.Timeout(self._timeout_s, read=None)
+        response = await self._open_stream(self._request(call, header, endless), call)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _open_stream(self, request: httpx2.Request, call: Call) -> httpx2.Response:
+        started = self._clock.monotonic()
+        code = "error"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.send(request, stream=True)
+                code = str(response.status_code)
+                if response.is_success:
+                    return response
+                try:
+                    body = await _read(response, ERROR_MAX_BYTES)
+                finally:
+                    await response.aclose()
+        except (httpx2.HTTPError, TimeoutError) as error:
+            code = _code(error)
+            raise judge_exchange(call, error, self.host) from error
+        finally:
+            self._observe(CallRecord(call.operation, code, self._clock.monotonic() - started, code == "429"))
+        raise judge_status(call, response.status_code, body, None)
+
+    async def _attempt(self, call: Call, max_bytes: int) -> Raw:
+        asked = _Asked(self._clock.monotonic(), self._pace.signals)
+        async with self._slots:
+            header = await self._tokens.header()
+            await self._turn(call, asked)
+            raw = await self._exchange(call, header, max_bytes)
+            if raw.status == 401:
+                await self._tokens.renew(header)
+                header = await self._tokens.header()
+                await self._turn(call, asked)
+                raw = await self._exchange(call, header, max_bytes)
+        if 200 <= raw.status < 300 or _was_done(call, raw):
+            return raw
+        raise judge_status(call, raw.status, raw.body, self._retry_after(raw))
+
+    async def _turn(self, call: Call, asked: _Asked) -> None:
+        """Wait until the pace lets this call go; Throttled when that would be too long to still be right.
+
+        One waiter of a kind at a time sleeps, the others queue behind it in order; changes do not queue
+        behind reads, since what they were decided on grows old.
+        """
+        async with self._gates[call.safe]:
+            while True:
+                now = self._clock.monotonic()
+                pause = self._pace.pause_left(now)
+                if pause > RETRY_MAX_S or (not call.safe and self._is_stale(asked, now, pause)):
+                    said = f"not sent: it would have had to wait too long; {pause:.0f} s of a pause are left"
+                    raise Throttled(said, operation=call.operation, retry_after=pause)
+                wait = self._pace.reserve(now)
+                if not wait:
+                    return
+                await self._clock.sleep(wait)
+
+    def _is_stale(self, asked: _Asked, now: float, pause: float) -> bool:
+        return pause > 0 or self._pace.signals != asked.signals or now - asked.at > CHANGE_WAIT_MAX_S
+
+    async def _exchange(self, call: Call, header: dict[str, str], max_bytes: int) -> Raw:
+        sent = self._clock.monotonic()
+        code = "error"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                raw = await self._receive(self._request(call, header), max_bytes)
+            code = str(raw.status)
+        except (httpx2.HTTPError, httpx2.StreamError, AnswerTooLargeError, TimeoutError) as error:
+            code = _code(error)
+            raise judge_exchange(call, error, self.host) from error
+        finally:
+            took = self._clock.monotonic() - sent
+            self._observe(CallRecord(call.operation, code, took, code == "429"))
+        if raw.status == 429:
+            self._pace.throttled(self._clock.monotonic(), self._retry_after(raw), sent)
+        else:
+            self._pace.answered(self._clock.monotonic())
+        return raw
+
+    async def _receive(self, request: httpx2.Request, max_bytes: int) -> Raw:
+        response = await self._http.send(request, stream=True)
+        try:
+            wall, monotonic = self._clock.wall(), self._clock.monotonic()
+            body = await _read(response, max_bytes if response.is_success else ERROR_MAX_BYTES)
+        finally:
+            await response.aclose()
+        return Raw(response.status_code, response.headers, body, wall, monotonic)
+
+    def _request(self, call: Call, header: dict[str, str], timeout: httpx2.Timeout | None = None) -> httpx2.Request:
+        headers = {"Accept": call.accept, **header}
+        if call.content_type is not None:
+            headers["Content-Type"] = call.content_type
+        return self._http.build_request(
+            call.method,
+            self._endpoint + call.path,
+            params=call.params,
+            content=call.body,
+            headers=headers,
+            timeout=timeout if timeout is not None else httpx2.USE_CLIENT_DEFAULT,
+        )
+
+    def _retry_after(self, raw: Raw) -> float | None:
+        return wire.retry_after(raw.headers.get("retry-after"), raw.now)
+
+
+def _http(connection: Connection, transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
+    timeout_s = connection.requests.timeout_s
+    return httpx2.AsyncClient(
+        # A GET before a delete must not be answered by a cache on the way.
+        headers={"Cache-Control": "no-cache", "User-Agent": _user_agent(), **connection.headers},
+        # Below the deadline of the whole, so that a connection never made is known as one.
+        timeout=httpx2.Timeout(timeout_s, connect=timeout_s * 0.8, pool=timeout_s * 0.8),
+        # The slots bound what is open; streams come on top.
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connection.requests.concurrency),
+        follow_redirects=False,
+        # A proxy of the environment is not meant for the loopback.
+        trust_env=httpx2.URL(connection.endpoint).host not in _LOOPBACK,
+        transport=transport,
+    )
+
+
+async def _read(response: httpx2.Response, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            if response.is_success:
+                raise AnswerTooLargeError(max_bytes)
+            break
+    return b"".join(parts)
+
+
+def _was_done(call: Call, raw: Raw) -> bool:
+    if call.done_code is None or raw.status != 409:
+        return False
+    return wire.parse_error(raw.status, raw.body)[0] == call.done_code
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, Throttled):
+        return 0.0  # the pace knows how long
+    asked = error.retry_after if isinstance(error, Retryable) else None
+    return max(_BACKOFF(state), asked or 0.0)
+
+
+def _code(error: Exception) -> str:
+    return "timeout" if isinstance(error, TimeoutError | httpx2.TimeoutException) else "error"
+
+
+def _user_agent() -> str:
+    try:
+        return f"session-reaper/{version('session-reaper')}"
+    except PackageNotFoundError:
+        return "session-reaper/unknown"

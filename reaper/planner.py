@@ -1,0 +1,323 @@
+"""Plans: which candidates may be acted on now, and what holds the others back. Pure.
+
+A plan is a partition of the candidates, made whole before the first action. `recheck` asks the same policy
+again right before each one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from reaper.model import TOMBSTONES, Action, Agent, Malformed, Session
+from reaper.policy import Decision, Limits, Mode, Policy, decide
+from reaper.times import show_duration, show_time
+from reaper.windows import is_open
+
+
+class Hold(StrEnum):
+    """Why a candidate is not acted on; the values of `blocked{reason}`, strongest first."""
+
+    STATE = "state"
+    INCOMPLETE = "incomplete"
+    UNTRUSTED = "untrusted"
+    CLOCK = "clock"
+    BREAKER = "breaker"
+    OBSERVE = "observe"
+    STRANGE = "strange_record"
+    GRACE = "grace"
+    WINDOW = "window"
+    LIMIT_SWEEP = "limit_sweep"
+    LIMIT_DAY = "limit_day"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A session that its policy would stop or delete."""
+
+    session: Session
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A promise to delete `seen` no earlier than `ripe_at`, kept only while nothing about it changes."""
+
+    seen: Session
+    action: Action
+    rule: str
+    marked_at: float
+    ripe_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's leave to do `action` to exactly this incarnation as it was seen, limits aside."""
+
+    session: str
+    created_at: int
+    last_accessed_at: int
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known beside the candidates: the inventory's size, what was promised, done and approved.
+
+    `doubt` says why the listing or the clock is not believed, None when it is.
+    `used_today` counts unapproved actions of the last 24 hours.
+    """
+
+    inventory: int
+    marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
+    used_today: Mapping[Action, int] = field(default_factory=dict)
+    approved: frozenset[Approval] = frozenset()
+    doubt: Hold | None = None
+    breaker: bool = False
+    observe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One candidate in a plan: acted on when `hold` is None, not before `ripe_at`."""
+
+    session: Session
+    decision: Decision
+    ripe_at: float
+    approved: bool = False
+    hold: Hold | None = None
+
+    @property
+    def action(self) -> Action:
+        return self.decision.action
+
+    @property
+    def rule(self) -> str:
+        return self.decision.rule.name if self.decision.rule else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A limit that the plan is larger than."""
+
+    hold: Hold
+    action: Action
+    planned: int
+    used: int
+    limit: int
+    written: str
+
+    def __str__(self) -> str:
+        spent = f" after {self.used} in the last 24 hours" if self.hold is Hold.LIMIT_DAY and self.used else ""
+        name = "per_sweep" if self.hold is Hold.LIMIT_SWEEP else "per_day"
+        return f"{self.planned} {self.action}s{spent}, limit {name}: {self.written} allows {self.limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one sweep may do to one agent's sessions.
+
+    `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
+    `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it.
+    """
+
+    id: str
+    agent: Agent
+    policy: Policy
+    now: float
+    items: tuple[Item, ...]
+    marks: tuple[Mark, ...] | None
+    excess: tuple[Excess, ...] = ()
+    foreseen: tuple[Excess, ...] = ()
+
+    @property
+    def act(self) -> tuple[Item, ...]:
+        """The candidates to act on now."""
+        return tuple(item for item in self.items if item.hold is None)
+
+    @property
+    def blocked(self) -> Counter[Hold]:
+        """How many candidates each reason holds back."""
+        return Counter(item.hold for item in self.items if item.hold is not None)
+
+
+def make_plan(
+    candidates: Sequence[Candidate],
+    standing: Standing,
+    *,
+    project: str,
+    agent: Agent,
+    policy: Policy,
+    now: float,
+) -> Plan:
+    """Partition the candidates into what may be done at `now` and what is held, each with one reason."""
+    marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, standing, now)}
+    items = [_item(candidate, marks, policy, standing, now) for candidate in candidates]
+    ready = [item for item in items if item.hold is None and not item.approved]
+    waiting = [item for item in items if item.hold is not Hold.STRANGE and not item.approved]
+    excess = exceeded(policy.limits, ready, standing)
+    if excess:
+        items = [replace(i, hold=excess[0].hold) if i.hold is None and not i.approved else i for i in items]
+    return Plan(
+        id=plan_id(project, agent.name, items),
+        agent=agent,
+        policy=policy,
+        now=now,
+        items=tuple(items),
+        marks=None if _leaves_marks(policy, standing) else tuple(marks.values()),
+        excess=excess,
+        foreseen=exceeded(policy.limits, waiting, standing),
+    )
+
+
+def _leaves_marks(policy: Policy, standing: Standing) -> bool:
+    """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
+    return standing.doubt is not None or (standing.observe and policy.mode is Mode.ENFORCE)
+
+
+def _marks(candidates: Iterable[Candidate], policy: Policy, standing: Standing, now: float) -> Iterable[Mark]:
+    """The promises that stand: kept while nothing changed, made anew otherwise, none while observing."""
+    if standing.observe or not policy.grace_s:
+        return
+    for session, decision in ((c.session, c.decision) for c in candidates):
+        if decision.action is not Action.DELETE or decision.rule is None:
+            continue
+        mark = standing.marks.get(session.incarnation)
+        if (
+            mark is None
+            or mark.seen != session
+            or (mark.action, mark.rule)
+            != (
+                decision.action,
+                decision.rule.name,
+            )
+        ):
+            mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
+        yield replace(mark, ripe_at=max(mark.ripe_at, mark.marked_at + policy.grace_s))
+
+
+def _item(
+    candidate: Candidate,
+    marks: Mapping[tuple[str, int], Mark],
+    policy: Policy,
+    standing: Standing,
+    now: float,
+) -> Item:
+    session, decision = candidate.session, candidate.decision
+    mark = marks.get(session.incarnation)
+    graced = decision.action is Action.DELETE and policy.grace_s > 0
+    ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
+    approval = Approval(session.id, session.created_at, session.last_accessed_at, decision.action)
+    item = Item(session, decision, ripe_at, approved=approval in standing.approved)
+    return replace(item, hold=_hold(item, policy, standing, now))
+
+
+def _hold(item: Item, policy: Policy, standing: Standing, now: float) -> Hold | None:
+    """The strongest reason that holds this candidate back, limits aside."""
+    deleting = item.action is Action.DELETE
+    if standing.doubt is not None:
+        return standing.doubt
+    if standing.breaker:
+        return Hold.BREAKER
+    if standing.observe:
+        return Hold.OBSERVE
+    if item.session.strange:
+        return Hold.STRANGE
+    if deleting and item.ripe_at > now:
+        return Hold.GRACE
+    if deleting and not is_open(policy.windows, now):
+        return Hold.WINDOW
+    return None
+
+
+def exceeded(limits: Limits, items: Iterable[Item], standing: Standing) -> tuple[Excess, ...]:
+    """The limits that these items are too many for; deletes and stops are counted apart."""
+    counts = Counter(item.action for item in items)
+    found = []
+    for action, planned in sorted(counts.items()):
+        used = standing.used_today.get(action, 0)
+        for hold, limit, spent in (
+            (Hold.LIMIT_SWEEP, limits.per_sweep, 0),
+            (Hold.LIMIT_DAY, limits.per_day, used),
+        ):
+            allowed = limit.of(standing.inventory, limits.at_least)
+            if planned + spent > allowed:
+                found.append(Excess(hold, action, planned, spent, allowed, str(limit)))
+    return tuple(found)
+
+
+def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
+    """Twelve hexadecimal digits that stand for exactly these incarnations and actions."""
+    lines = sorted(
+        f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
+        for item in items
+        if item.hold is not Hold.STRANGE
+    )
+    return hashlib.sha256("\n".join([project, agent, *lines]).encode()).hexdigest()[:12]
+
+
+def joint_plan_id(ids: Sequence[str]) -> str:
+    """One id for the plans of several agents; a single plan's is its own."""
+    if len(ids) == 1:
+        return ids[0]
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the last look before an action found: go ahead, or why not. `changed` breaks the promise to delete."""
+
+    go: bool = False
+    gone: bool = False
+    changed: bool = False
+    why: str = ""
+
+
+def recheck(item: Item, fresh: Session | Malformed, plan: Plan, now: float | None) -> Verdict:
+    """Whether the plan still holds for the record just read at platform time `now`."""
+    if now is None:
+        return Verdict(why="the platform's clock could not be read")
+    if isinstance(fresh, Malformed):
+        return Verdict(why=f"its record is malformed: {fresh.reason}")
+    if fresh.created_at != item.session.created_at:
+        return Verdict(changed=True, why="it was deleted and created again")
+    if fresh.status in TOMBSTONES:
+        return Verdict(gone=True, why=f"its status is {fresh.status}")
+    if fresh != item.session:
+        return Verdict(changed=True, why=_difference(item.session, fresh))
+    again = decide(fresh, plan.policy, plan.agent, now)
+    if (again.action, again.rule) != (item.decision.action, item.decision.rule):
+        return Verdict(changed=True, why="the policy no longer asks for it")
+    if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
+        return Verdict(why="the window has closed")
+    return Verdict(go=True)
+
+
+def _difference(before: Session, after: Session) -> str:
+    names = ("status", "version", "last_accessed_at", "expires_at", "stopped_at", "strange")
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return f"it changed since it was listed: {', '.join(changed)}"
+
+
+def hold_text(item: Item, plan: Plan) -> str:
+    """What a held candidate waits for, in a few words."""
+    match item.hold:
+        case Hold.GRACE:
+            return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
+        case Hold.WINDOW:
+            return "outside every window"
+        case Hold.LIMIT_SWEEP | Hold.LIMIT_DAY:
+            return "withheld by a limit"
+        case Hold.OBSERVE:
+            return "observing"
+        case Hold.BREAKER:
+            return "the breaker is open"
+        case Hold.STRANGE:
+            return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
+        case None:
+            return ""
+        case _:
+            return f"{item.hold} inventory, nothing is touched"

@@ -1,0 +1,1 @@
+"""What must survive a restart: marks, approvals, breakers, and the journal of every action."""

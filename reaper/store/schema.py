@@ -1,0 +1,90 @@
+"""The tables of the state file. `SCHEMA_VERSION` grows with every change to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+
+SCHEMA_VERSION: Final = 1
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False))
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("session", String, primary_key=True),
+    Column("created_at", Integer, primary_key=True),
+    Column("seen", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("marked_at", Float, nullable=False),
+    Column("ripe_at", Float, nullable=False),
+)
+
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("now", Float, nullable=False),
+    Column("sessions", Integer, nullable=False),
+    Column("candidates", Integer, nullable=False),
+    Column("key", String, nullable=False),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("since", Float, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("sessions", LargeBinary, nullable=False),
+)
+"""Plans a person may approve. A plan over several agents has a row under its joint id for each of them."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("plan", String, primary_key=True),
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("action_id", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("action", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("approved", Integer, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("body", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Index("journal_by_action", "action_id"),
+    Index("journal_by_agent", "project", "agent", "at"),
+    sqlite_autoincrement=True,
+)
+"""Append-only: an `intent` before each action, an `outcome` after. Each row's hash covers the one before."""

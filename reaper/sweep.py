@@ -1,0 +1,287 @@
+"""One pass over one agent's sessions: collect, doubt, plan, mark, execute, report."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from reaper.clock import Clock
+from reaper.executor import Execution, Executor, Hands, resolve_open_intents
+from reaper.foundry.client import Answer
+from reaper.foundry.errors import FoundryError, Gone
+from reaper.foundry.inventory import Lister, Snapshot, collect
+from reaper.foundry.wire import Page
+from reaper.model import Action, Agent, Session
+from reaper.planner import Candidate, Hold, Plan, Standing, make_plan
+from reaper.policy import Mode, Policy, decide
+from reaper.report import Listener, Outcome, Report, Result
+from reaper.roster import Directory
+from reaper.settings import Project
+from reaper.skew import ClockGuard
+from reaper.store.database import StateError
+from reaper.store.store import Breaker, Store
+from reaper.trust import Baseline, doubts, stale_jump
+
+LISTING_MAX_S: Final = 1_800
+SWEEP_MAX_S: Final = 3_600
+
+
+class Platform(Lister, Hands, Directory, Protocol):
+    """The client as sweeps see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One project as it is swept: its settings, the client that reaches it, and what watches its clock."""
+
+    project: Project
+    client: Platform
+    guard: ClockGuard
+
+
+class Canaries:
+    """The sessions that a believable inventory of the project contains; known once every listing has ended."""
+
+    def __init__(self, expected: frozenset[str], listings: int) -> None:
+        self.missing = expected
+        self._listings = listings
+        self._settled = asyncio.Event()
+        self._look()
+
+    def listed(self, seen: frozenset[str]) -> None:
+        """One agent's listing has ended, having shown these of them."""
+        self.missing -= seen
+        self._listings -= 1
+        self._look()
+
+    def _look(self) -> None:
+        if not self.missing or self._listings <= 0:
+            self._settled.set()
+
+    async def settled(self) -> frozenset[str]:
+        """Those that no listing has shown; returns early when all were seen."""
+        await self._settled.wait()
+        return self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One sweep of one agent.
+
+    A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
+    with the sessions that are kept.
+    """
+
+    id: str
+    site: Site
+    agent: Agent
+    policy: Policy
+    canaries: Canaries
+    store: Store
+    clock: Clock
+    listener: Listener
+    stopping: Callable[[], str]
+    observe: bool = False
+    rehearsal: bool = False
+    keeps: list[Candidate] | None = None
+
+    async def run(self) -> Report:
+        """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
+        started, since = self.clock.wall(), self.clock.monotonic()
+        report = Report(
+            sweep_id=self.id,
+            project=self.site.project.name,
+            agent=self.agent.name,
+            policy=self.policy,
+            result=Result.FAILED,
+            started=started,
+            seconds=0.0,
+            observed=self.observe or self.policy.mode is Mode.OBSERVE,
+        )
+        try:
+            snapshot = await self._collect()
+            report = await self._judge(replace(report, snapshot=snapshot), snapshot, since)
+        except Gone:
+            report = replace(report, why="the platform does not know this agent")
+        except (FoundryError, StateError) as error:
+            report = replace(report, why=str(error))
+        except InterruptedError as error:
+            report = replace(report, result=Result.INCOMPLETE, why=str(error))
+        except TimeoutError:
+            report = replace(report, result=Result.INCOMPLETE, why=f"the listing took over {LISTING_MAX_S} s")
+        report = replace(report, seconds=self.clock.monotonic() - since, skew=self.site.guard.skew)
+        self.listener.report(report)
+        return report
+
+    async def _collect(self) -> Snapshot:
+        snapshot = None
+        try:
+            async with asyncio.timeout(LISTING_MAX_S):
+                wanted = self.site.project.must_see
+                snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged)
+        finally:
+            self.canaries.listed(snapshot.seen if snapshot else frozenset())
+        return snapshot
+
+    def _candidate(self, session: Session, now: float) -> Candidate | None:
+        decision = decide(session, self.policy, self.agent, now)
+        if decision.action is not Action.KEEP:
+            return Candidate(session, decision)
+        if self.keeps is not None:
+            self.keeps.append(Candidate(session, decision))
+        return None
+
+    def _paged(self, answer: Answer[Page]) -> None:
+        if self.stopping():
+            raise InterruptedError(self.stopping())
+        self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic)
+        self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
+
+    async def _judge(self, report: Report, snapshot: Snapshot, since: float) -> Report:
+        """From a snapshot to what was done about it."""
+        project, agent = report.project, report.agent
+        unresolved = (
+            [] if self.rehearsal else await resolve_open_intents(project, agent, self.site.client, self.store)
+        )
+        now = snapshot.now or 0.0
+        base = self.store.baseline(project, agent)
+        found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
+        breaker = self._breaker(snapshot, base) if doubt is None else self.store.breaker(project, agent)
+        standing = Standing(
+            inventory=snapshot.sessions,
+            marks=self.store.marks(project, agent),
+            used_today=self.store.journal.used_today(project, agent, now),
+            approved=self.store.approved(project, agent),
+            doubt=doubt,
+            breaker=breaker is not None,
+            observe=report.observed,
+        )
+        plan = make_plan(
+            snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
+        )
+        self.listener.planned(project, plan)
+        execution = Execution()
+        if not self.rehearsal:
+            self._remember(plan, snapshot, doubt)
+            execution = await self._executor(since).execute(plan)
+        report = replace(
+            report,
+            plan=plan,
+            outcomes=execution.outcomes,
+            kept=self.keeps or (),
+            doubts=found,
+            breaker=self.store.breaker(project, agent) or breaker,
+            used_today=self.store.journal.used_today(project, agent, now),
+        )
+        return self._conclude(report, doubt, execution, why, unresolved)
+
+    def _doubt(
+        self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float
+    ) -> tuple[list[str], Hold | None, str]:
+        """Every doubt about the inventory, the hold that follows from it, and the words for a person."""
+        if self.store.fault:
+            return [], Hold.STATE, self.store.fault
+        if snapshot.incomplete:
+            return [], Hold.INCOMPLETE, snapshot.incomplete
+        clock = self.site.guard.doubt(since)
+        if clock or snapshot.now is None:
+            return ["clock"], Hold.CLOCK, clock or "no answer carried the platform's time"
+        found = doubts(
+            sessions=snapshot.sessions,
+            malformed=sum(snapshot.malformed.values()),
+            disorder=snapshot.disorder,
+            missing=missing,
+            now=snapshot.now,
+            base=base,
+        )
+        if not found:
+            return [], None, ""
+        return [str(doubt) for doubt in found], Hold.UNTRUSTED, _told(snapshot, base, missing)
+
+    def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
+        """The agent's breaker as it stands, latched now if the past has become staler."""
+        project, agent = self.site.project.name, self.agent.name
+        breaker = self.store.breaker(project, agent)
+        surplus = stale_jump(snapshot.candidates, snapshot.sessions, self._key(), base)
+        if breaker is None and surplus and snapshot.now is not None:
+            why = f"{surplus} sessions that were in use at the last sweep are said to have been stale already then"
+            breaker = Breaker(snapshot.now, why)
+            if not self.rehearsal:
+                self.store.latch(project, agent, breaker)
+        return breaker
+
+    def _key(self) -> str:
+        """What a baseline can be compared under: the same policy, and the same newest version."""
+        return hashlib.sha256(repr((self.policy.rules, self.agent.latest)).encode()).hexdigest()[:16]
+
+    def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None) -> None:
+        project, agent = self.site.project.name, self.agent.name
+        if plan.marks is not None:
+            self.store.replace_marks(project, agent, plan.marks)
+        if doubt is None:
+            base = Baseline(plan.now, snapshot.sessions, len(snapshot.candidates), self._key())
+            self.store.put_baseline(project, agent, base)
+
+    def _executor(self, since: float) -> Executor:
+        def stopping() -> str:
+            late = self.clock.monotonic() - since > SWEEP_MAX_S
+            return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
+
+        def heard(outcome: Outcome) -> None:
+            self.listener.outcome(self.site.project.name, self.agent.name, outcome)
+
+        return Executor(
+            project=self.site.project.name,
+            client=self.site.client,
+            store=self.store,
+            clock=self.clock,
+            guard=self.site.guard,
+            sweep_id=self.id,
+            started=since,
+            stopping=stopping,
+            on_outcome=heard,
+            workers=self.site.project.connection.requests.concurrency,
+        )
+
+    def _conclude(
+        self, report: Report, doubt: Hold | None, execution: Execution, why: str, unresolved: Sequence[str]
+    ) -> Report:
+        """Name the result, and say what a person should know or do."""
+        if doubt is Hold.INCOMPLETE:
+            return replace(report, result=Result.INCOMPLETE, why=why)
+        if doubt is not None:
+            return replace(report, result=Result.UNTRUSTED, why=why)
+        if execution.halted:
+            return replace(report, result=Result.FAILED, why=execution.halted)
+        if unresolved:
+            return replace(report, result=Result.FAILED, why=f"{len(unresolved)} earlier actions are still in doubt")
+        if report.withheld:
+            return replace(report, result=Result.WITHHELD, why=withheld_text(report))
+        return replace(report, result=Result.OK)
+
+
+def withheld_text(report: Report) -> str:
+    """What holds the plan back, how to look at it, and how to let it run."""
+    plan = report.plan
+    if plan is None:
+        return ""
+    reasons = [f"the breaker is open: {report.breaker.reason}"] if report.breaker else [str(e) for e in plan.excess]
+    where = f"--project {report.project} --agent {report.agent}"
+    return f"{'; '.join(reasons)}. Look: reaper plan {where}. Approve: reaper approve {plan.id}"
+
+
+def _told(snapshot: Snapshot, base: Baseline | None, missing: frozenset[str]) -> str:
+    told = [f"{snapshot.sessions} sessions listed"]
+    if base is not None:
+        told.append(f"{max(base.sessions - base.deleted_since, 0)} expected from the last believed sweep")
+    if missing:
+        told.append(f"must_see not seen: {', '.join(sorted(missing))} (does the identity still have its role?)")
+    if snapshot.malformed:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(snapshot.malformed.items()))
+        told.append(f"malformed records: {reasons}")
+    if snapshot.disorder:
+        told.append(f"{snapshot.disorder} records out of order")
+    return "; ".join(told)

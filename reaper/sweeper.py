@@ -1,0 +1,206 @@
+"""Sweeps all agents of a configuration side by side, and never one of them twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+import structlog
+
+from reaper.clock import Clock
+from reaper.foundry.errors import FoundryError
+from reaper.foundry.inventory import collect
+from reaper.model import Agent
+from reaper.planner import joint_plan_id
+from reaper.policy import Policy
+from reaper.report import Listener, Report, Result
+from reaper.roster import Roster, muster
+from reaper.settings import Project, Settings
+from reaper.skew import ClockGuard
+from reaper.store.database import StateError
+from reaper.store.store import Store
+from reaper.sweep import Canaries, Platform, Site, Sweep
+
+log = structlog.get_logger()
+
+Connect = Callable[[Project], AbstractAsyncContextManager[Platform]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a run is about: one project or all, agents that match a glob, whether it may act or write, and whether
+    it remembers what is kept."""
+
+    project: str | None = None
+    agent: str = "*"
+    observe: bool = False
+    rehearsal: bool = False
+    keeps: bool = False
+
+    def covers(self, agent: str) -> bool:
+        return fnmatch.fnmatchcase(agent, self.agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run over all agents found and did. `plan_id` stands for the plans of all of them together."""
+
+    reports: tuple[Report, ...]
+    unmanaged: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def plan_id(self) -> str:
+        return joint_plan_id([report.plan.id for report in self.reports if report.plan])
+
+    @property
+    def observed(self) -> bool:
+        return all(report.observed for report in self.reports)
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """Runs sweeps on one state. Settings are an argument of each run: a reload changes the next one."""
+
+    store: Store
+    clock: Clock
+    listener: Listener
+    connect: Connect
+    _guards: dict[str, ClockGuard] = field(default_factory=dict)
+    _busy: set[tuple[str, str]] = field(default_factory=set)
+
+    async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
+        """Sweep what the scope covers; agents still being swept by an earlier run are left to it."""
+        if not scope.rehearsal:
+            self._approve(settings.approvals)
+        projects = [p for p in settings.projects if scope.project in {None, p.name}]
+        parts = await asyncio.gather(*(self._project(project, scope, stopping) for project in projects))
+        run = Run(
+            reports=tuple(report for part, _ in parts for report in part),
+            unmanaged={project.name: names for project, (_, names) in zip(projects, parts, strict=True) if names},
+        )
+        self._remember_plans(run)
+        return run
+
+    def _approve(self, names: Sequence[str]) -> None:
+        """Honour the approvals written in the configuration; unknown ones wait until their plan is made."""
+        try:
+            for name in names:
+                self.store.approve(name, self.clock.wall(), standing=True)
+        except StateError as error:
+            log.error("approvals_not_read", error=str(error))
+
+    async def _project(
+        self, project: Project, scope: Scope, stopping: Callable[[], str]
+    ) -> tuple[list[Report], Sequence[str]]:
+        """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
+        whole = (project.name, "*")
+        if whole in self._busy:
+            log.warning("still_sweeping", project=project.name)
+            return [], ()
+        claimed = {whole} if project.must_see else set()
+        self._busy |= claimed
+        try:
+            async with self.connect(project) as client:
+                return await self._agents(project, client, scope, stopping)
+        except FoundryError as error:
+            failed = {p.name: (p.policy, str(error)) for p in project.agents if scope.covers(p.name)}
+            return [self._failed(project, name, *why) for name, why in failed.items()], ()
+        finally:
+            self._busy -= claimed
+
+    async def _agents(
+        self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str]
+    ) -> tuple[list[Report], Sequence[str]]:
+        roster = await muster(project, client)
+        managed = {agent.name: policy.name for agent, policy in roster.targets}
+        self.listener.roster(project.name, managed, roster.unmanaged)
+        site = Site(project, client, self._guards.setdefault(project.name, ClockGuard()))
+        free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
+        swept = [target for target in free if scope.covers(target[0].name)]
+        others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
+        canaries = Canaries(project.must_see, len(swept) + len(others))
+        sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping) for agent, policy in swept)
+        looks = (_look_for(canaries, site, agent) for agent in others)
+        reports, _ = await asyncio.gather(asyncio.gather(*sweeps), asyncio.gather(*looks))
+        return [*reports, *self._unresolved(project, roster, scope)], roster.unmanaged
+
+    async def _sweep(
+        self,
+        site: Site,
+        agent: Agent,
+        policy: Policy,
+        canaries: Canaries,
+        scope: Scope,
+        stopping: Callable[[], str],
+    ) -> Report:
+        sweep = Sweep(
+            id=uuid.uuid4().hex[:12],
+            site=site,
+            agent=agent,
+            policy=policy,
+            canaries=canaries,
+            store=self.store,
+            clock=self.clock,
+            listener=self.listener,
+            stopping=stopping,
+            observe=scope.observe,
+            rehearsal=scope.rehearsal,
+            keeps=[] if scope.keeps else None,
+        )
+        key = (site.project.name, agent.name)
+        self._busy.add(key)
+        try:
+            with structlog.contextvars.bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
+                return await sweep.run()
+        except Exception as error:
+            log.exception("sweep_crashed", project=key[0], agent=key[1])
+            return self._failed(site.project, agent.name, policy, f"unexpected {type(error).__name__}, see the log")
+        finally:
+            self._busy.discard(key)
+
+    def _unresolved(self, project: Project, roster: Roster, scope: Scope) -> list[Report]:
+        """Failed reports for patterns whose agents could not be found out."""
+        unresolved = (roster.unresolved or {}).items()
+        return [self._failed(project, name, *why) for name, why in unresolved if scope.agent == "*"]
+
+    def _failed(self, project: Project, agent: str, policy: Policy, why: str) -> Report:
+        report = Report(
+            sweep_id=uuid.uuid4().hex[:12],
+            project=project.name,
+            agent=agent,
+            policy=policy,
+            result=Result.FAILED,
+            started=self.clock.wall(),
+            seconds=0.0,
+            observed=True,
+            why=why,
+        )
+        self.listener.report(report)
+        return report
+
+    def _remember_plans(self, run: Run) -> None:
+        """Keep each plan that is, or will be, more than its limits allow, so that a person can approve it."""
+        for report in run.reports:
+            plan = report.plan
+            if plan is None or not (plan.foreseen or report.breaker):
+                continue
+            try:
+                self.store.remember_plan([plan.id, run.plan_id], report.project, report.agent, plan.now, plan.items)
+            except StateError as error:
+                log.error("plan_not_kept", plan=plan.id, error=str(error))
+
+
+async def _look_for(canaries: Canaries, site: Site, agent: Agent) -> None:
+    """List an agent that is not to be swept, only for the sessions that must be seen somewhere in the project."""
+    seen: frozenset[str] = frozenset()
+    try:
+        snapshot = await collect(site.client, agent.name, lambda *_: None, site.project.must_see, lambda _: None)
+        seen = snapshot.seen
+    except FoundryError as error:
+        log.warning("must_see_listing_failed", project=site.project.name, agent=agent.name, error=str(error))
+    finally:
+        canaries.listed(seen)

@@ -1,0 +1,293 @@
+"""The only place that knows metric names and log events. Metrics are rendered from the `Board` on each scrape."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import sys
+from collections.abc import Iterator
+from typing import Any, Final, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from reaper import __version__
+from reaper.board import Board
+from reaper.foundry.client import CallRecord
+from reaper.foundry.errors import clean
+from reaper.foundry.inventory import BUCKETS_S
+from reaper.foundry.inventory import Histogram as Spread
+from reaper.model import STATUSES, Action, OutcomeKind
+from reaper.planner import Hold
+from reaper.report import Listener, Outcome, Report, Result
+
+PREFIX: Final = "session_reaper_"
+SWEEP_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+OPERATIONS: Final = ("list_agents", "get_agent", "list_sessions", "get_session", "delete_session", "stop_session")
+
+_AGENT: Final = ("project", "agent")
+
+
+class Metrics(Listener):
+    """The product's metrics: counters that are told, and gauges read from the board when asked."""
+
+    def __init__(self, board: Board) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(BoardCollector(board))
+        self._actions = self._counter("actions", "Actions by how they ended", *_AGENT, "rule", "action", "outcome")
+        self._sweeps = self._counter("sweeps", "Sweeps of one agent by how they ended", *_AGENT, "result")
+        self._requests = self._counter("api_requests", "Requests to the platform", "project", "operation", "code")
+        self._throttled = self._counter("api_throttled", "Requests the platform throttled", "project", "operation")
+        self._durations = Histogram(
+            f"{PREFIX}sweep_duration_seconds",
+            "How long a sweep of one agent took",
+            _AGENT,
+            buckets=SWEEP_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._latencies = Histogram(
+            f"{PREFIX}api_request_duration_seconds",
+            "How long the platform took to answer",
+            ("project", "operation"),
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, told: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}{name}", told, labels, registry=self.registry)
+
+    def request(self, project: str, record: CallRecord) -> None:
+        """Count one request to the platform."""
+        self._requests.labels(project, record.operation, record.code).inc()
+        self._latencies.labels(project, record.operation).observe(record.seconds)
+        throttled = self._throttled.labels(project, record.operation)
+        if record.throttled:
+            throttled.inc()
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        labels = (project, agent, outcome.item.rule, str(outcome.item.action), str(outcome.kind))
+        self._actions.labels(*labels).inc()
+
+    def report(self, report: Report) -> None:
+        where = (report.project, report.agent)
+        for result in Result:
+            self._sweeps.labels(*where, str(result)).inc(int(result is report.result))
+        self._durations.labels(*where).observe(report.seconds)
+        for rule in report.policy.rules:
+            for kind in OutcomeKind if rule.action is not Action.KEEP else ():
+                self._actions.labels(*where, rule.name, str(rule.action), str(kind)).inc(0)
+
+
+class BoardCollector(Collector):
+    """Builds every gauge anew on each scrape, so that agents that are gone or not believed vanish."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge(
+            "build_info",
+            "Version of the program",
+            ("version", "python"),
+            [((__version__, platform.python_version()), 1)],
+        )
+        yield from self._configuration()
+        yield from self._inventory()
+        yield from self._plans()
+        yield from self._health()
+        yield from self._quotas()
+
+    def _configuration(self) -> Iterator[Metric]:
+        board = self._board
+        yield _gauge("config_info", "Digest of the configuration in force", ("hash",), [((board.config_hash,), 1)])
+        yield _gauge(
+            "config_last_reload_successful",
+            "Whether the last reading succeeded",
+            (),
+            [((), int(not board.config_errors))],
+        )
+        yield _gauge(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration was last read",
+            (),
+            [((), board.config_read_at)],
+        )
+
+    def _inventory(self) -> Iterator[Metric]:
+        sessions = _gauge("sessions", "Sessions by status", (*_AGENT, "status"))
+        idle = _spread("session_idle_seconds", "Time since the last access, of the present inventory")
+        age = _spread("session_age_seconds", "Time since the creation, of the present inventory")
+        for report in self._board.trusted():
+            snapshot = report.snapshot
+            if snapshot is None:
+                continue
+            where = [report.project, report.agent]
+            unknown = sum(count for status, count in snapshot.by_status.items() if status not in STATUSES)
+            for status in STATUSES:
+                sessions.add_metric([*where, status], snapshot.by_status[status])
+            sessions.add_metric([*where, "unknown"], unknown)
+            idle.add_metric(where, _buckets(snapshot.idle), snapshot.idle.total_s)
+            age.add_metric(where, _buckets(snapshot.age), snapshot.age.total_s)
+        agents = _gauge(
+            "agents", "Agents by the policy that manages them", ("project", "policy"), self._board.agents()
+        )
+        yield from (sessions, idle, age, agents)
+
+    def _plans(self) -> Iterator[Metric]:
+        by_rule = (*_AGENT, "policy", "rule", "action")
+        candidates = _gauge("candidates", "Sessions that a rule would stop or delete", by_rule)
+        blocked = _gauge("blocked", "Candidates not acted on, by reason", (*_AGENT, "reason"))
+        overdue = _gauge("oldest_overdue_seconds", "How long the most overdue candidate has been overdue", _AGENT)
+        remaining = _gauge("limit_remaining", "Deletes that the limits still allow", (*_AGENT, "window"))
+        for report in self._board.trusted():
+            if report.plan is None or report.snapshot is None:
+                continue
+            where = [report.project, report.agent]
+            for rule in report.policy.rules:
+                if rule.action is not Action.KEEP:
+                    labels = [*where, report.policy.name, rule.name, str(rule.action)]
+                    candidates.add_metric(labels, report.by_rule[rule.name])
+            for hold in Hold:
+                blocked.add_metric([*where, str(hold)], report.blocked[hold])
+            overdue.add_metric(where, report.oldest_overdue_s)
+            for window, left in report.limit_remaining.items():
+                remaining.add_metric([*where, window], left)
+        yield from (candidates, blocked, overdue, remaining)
+
+    def _health(self) -> Iterator[Metric]:
+        trusted = _gauge("inventory_trusted", "Whether the last listing was complete and believed", _AGENT)
+        breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)
+        success = _gauge("sweep_last_success_timestamp_seconds", "When a sweep last did its job", _AGENT)
+        skew = _gauge("clock_skew_seconds", "The platform's clock minus the local one", ("project",))
+        for report in self._board.latest.values():
+            where = [report.project, report.agent]
+            trusted.add_metric(where, int(report.trusted))
+            breaker.add_metric(where, int(report.breaker is not None))
+        for (project, agent), moment in self._board.succeeded.items():
+            success.add_metric([project, agent], moment)
+        for project, seconds in self._board.skews().items():
+            skew.add_metric([project], seconds)
+        yield from (trusted, breaker, success, skew)
+
+    def _quotas(self) -> Iterator[Metric]:
+        limits = _gauge("quota_limit", "Sessions that may run at once, as configured", ("quota",))
+        used = _gauge("quota_used", "Sessions counted against the quota: a lower bound", ("quota",))
+        for quota, count in self._board.quotas():
+            limits.add_metric([quota.name], quota.limit)
+            if count is not None:
+                used.add_metric([quota.name], count)
+        yield from (limits, used)
+
+
+def _gauge(name: str, told: str, labels: tuple[str, ...], values: Any = ()) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"{PREFIX}{name}", told, labels=labels)
+    for key, value in values:
+        family.add_metric(list(key), value)
+    return family
+
+
+def _spread(name: str, told: str) -> GaugeHistogramMetricFamily:
+    return GaugeHistogramMetricFamily(f"{PREFIX}{name}", told, labels=_AGENT)
+
+
+def _buckets(spread: Spread) -> list[tuple[str, float]]:
+    total, found = 0, []
+    for bound, count in zip([*map(str, BUCKETS_S), "+Inf"], spread.counts, strict=True):
+        total += count
+        found.append((bound, float(total)))
+    return found
+
+
+class EventLog(Listener):
+    """Says what sweeps do, one line an event. The sweep's id is bound to every line by the sweeper."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("reaper")
+        self._strange_seen: set[tuple[str, str]] = set()
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        said = self._log.info if outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY_GONE} else self._log.warning
+        session, item = outcome.item.session, outcome.item
+        said(
+            "action",
+            session=session.id,
+            created_at=session.created_at,
+            action=str(item.action),
+            rule=item.rule,
+            outcome=str(outcome.kind),
+            why=outcome.why,
+        )
+
+    def report(self, report: Report) -> None:
+        said = self._log.info if report.result is Result.OK else self._log.warning
+        snapshot = report.snapshot
+        said(
+            "sweep",
+            project=report.project,
+            agent=report.agent,
+            policy=report.policy.name,
+            result=str(report.result),
+            why=report.why,
+            observed=report.observed,
+            plan=report.plan.id if report.plan else None,
+            sessions=snapshot.sessions if snapshot else None,
+            pages=snapshot.pages if snapshot else None,
+            totals=report.totals,
+            blocked={reason: count for reason, count in report.blocked.items() if count},
+            doubts=list(report.doubts),
+            actions=len(report.outcomes),
+            seconds=round(report.seconds, 3),
+        )
+        if snapshot is not None:
+            self._say_once("unknown_status", snapshot.unknown_statuses)
+            self._say_once("unknown_field", snapshot.strange)
+
+    def _say_once(self, event: str, names: frozenset[str]) -> None:
+        for name in sorted(names):
+            if (event, name) not in self._strange_seen:
+                self._strange_seen.add((event, name))
+                self._log.warning(event, name=name, meaning="sessions that show it are kept")
+
+    def roster(self, project: str, managed: Any, unmanaged: Any) -> None:
+        if unmanaged:
+            self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
+
+
+def configure_logging(format_: str, level: str, stream: TextIO | None = None) -> None:
+    """Send every log line of the process, ours and the libraries', to stderr as JSON or for a console."""
+    console = format_ == "console"
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _safe,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([] if console else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter)
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(logging.WARNING)
+    logging.getLogger("reaper").setLevel(level.upper())
+
+
+def _safe(_logger: Any, _method: str, event: Any) -> Any:
+    """Make foreign text in a log line harmless to a terminal."""
+    return {key: clean(value, 2_000) if isinstance(value, str) else value for key, value in event.items()}

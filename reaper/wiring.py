@@ -1,0 +1,77 @@
+"""Puts the parts together: a sweeper that reaches the platform and tells everyone who listens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+
+from reaper.clock import Clock
+from reaper.foundry.auth import Tokens
+from reaper.foundry.client import CallRecord, Client
+from reaper.foundry.pace import Pace
+from reaper.planner import Plan
+from reaper.report import Listener, Outcome, Report
+from reaper.settings import Project
+
+OnRequest = Callable[[str, CallRecord], None]
+
+
+@dataclass(slots=True)
+class Connector:
+    """Opens a client for a project; what a project's rate was found to be outlives each client."""
+
+    clock: Clock
+    on_request: OnRequest = lambda _project, _record: None
+    transport: httpx2.AsyncBaseTransport | None = None
+    _paces: dict[tuple[str, int], Pace] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def __call__(self, project: Project) -> AsyncIterator[Client]:
+        connection = project.connection
+        key = (connection.endpoint, connection.requests.max_per_second)
+        pace = self._paces.get(key)
+        if pace is None:
+            pace = self._paces[key] = Pace(connection.requests.max_per_second, self.clock.monotonic())
+        tokens = Tokens(connection, self.clock)
+        try:
+            async with Client(
+                connection,
+                self.clock,
+                tokens,
+                pace,
+                transport=self.transport,
+                observe=lambda record: self.on_request(project.name, record),
+            ) as client:
+                yield client
+        finally:
+            await tokens.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Chorus(Listener):
+    """Passes everything on to several listeners, in order."""
+
+    voices: Sequence[Listener]
+
+    def page(self, project: str, agent: str, sessions: int) -> None:
+        for voice in self.voices:
+            voice.page(project, agent, sessions)
+
+    def planned(self, project: str, plan: Plan) -> None:
+        for voice in self.voices:
+            voice.planned(project, plan)
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        for voice in self.voices:
+            voice.outcome(project, agent, outcome)
+
+    def report(self, report: Report) -> None:
+        for voice in self.voices:
+            voice.report(report)
+
+    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
+        for voice in self.voices:
+            voice.roster(project, managed, unmanaged)

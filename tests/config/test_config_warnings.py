@@ -1,0 +1,185 @@
+"""What is allowed but hardly meant is said; what could be meant is left in peace."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.config import parse
+from reaper.config.shadows import covers, shadowing_rule
+from reaper.model import STATUSES, Action, Agent, Session
+from reaper.policy import Rule
+
+HEAD = """\
+version: 1
+projects:
+  main:
+    endpoint: https://contoso.services.ai.azure.com/api/projects/main
+    agents: AGENTS
+policies:
+  weekly:
+    rules:
+"""
+AGENTS = '[{name: "*", policy: weekly}]'
+OLD = "{name: old, action: delete, when: {idle: 7d}}"
+
+
+def warned(*rules: str, agents: str = AGENTS, more: str = "") -> list[str]:
+    text = HEAD.replace("AGENTS", agents) + "".join(f"      - {rule}\n" for rule in rules or (OLD,)) + more
+    return [str(problem) for problem in parse(text, "t", {}).warnings]
+
+
+def test_a_policy_that_no_agent_uses_is_said() -> None:
+    assert warned(more="  spare: {rules: [{name: a, action: keep, when: {id: vip-*}}]}\n") == [
+        "t:10:3: policies.spare: no agent uses this policy"
+    ]
+
+
+def test_a_shadowed_rule_is_said_with_the_rule_that_shadows_it() -> None:
+    assert warned(OLD, "{name: older, action: delete, when: {idle: 14d}}") == [
+        "t:10:9: policies.weekly.rules[1]: never decides: the earlier rule old holds for everything that older does: "
+        "put the narrower rule first"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("delete, when: {idle: 7d}", "delete, when: {idle: 7d, status: failed}"),
+        ("delete, when: {age: 7d}", "delete, when: {idle: 7d}"),
+        ("delete, when: {expires_within: 5d}", "delete, when: {expires_within: 4d}"),
+        ("delete, when: {idle: 7d, status: [idle, failed, active]}", "stop, when: {idle: 8d}"),
+        ('keep, when: {id: "*"}', "delete, when: {idle: 8d}"),
+        ("keep, when: {id: vip-*}", "delete, when: {idle: 8d, id: [vip-a-*, vip-0001]}"),
+        ("delete, when: {version: [a, superseded], idle: 2d}", "delete, when: {version: superseded, idle: 3d}"),
+        ("stop, when: {idle: 1h}", "stop, when: {idle: 2h, id: ci-*}"),
+        ("keep, when: {age: 5m}", "delete, when: {expires_within: 5d}"),
+    ],
+)
+def test_a_rule_is_shadowed_by_one_that_asks_for_less(first: str, second: str) -> None:
+    assert len(warned(f"{{name: a, action: {first}}}", f"{{name: b, action: {second}}}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("delete, when: {idle: 7d}", "delete, when: {idle: 6d}"),
+        ("delete, when: {idle: 7d}", "delete, when: {age: 70d}"),
+        ("delete, when: {idle: 7d}", "stop, when: {idle: 8d}"),
+        ("delete, when: {idle: 7d}", "delete, when: {idle: 8d, status: active}"),
+        ("delete, when: {idle: 7d}", "keep, when: {idle: 8d}"),
+        (
+            "delete, when: {idle: 7d, version: superseded}",
+            "keep, when: {idle: 8d, version: superseded, status: idle}",
+        ),
+        ("delete, when: {idle: 7d, id: ci-*}", "delete, when: {idle: 8d}"),
+        ("delete, when: {idle: 7d, id: ci-a*}", "delete, when: {idle: 8d, id: ci-*}"),
+        ("delete, when: {idle: 7d, id: ci-a*z}", "delete, when: {idle: 8d, id: ci-ab*}"),
+        ("delete, when: {expires_within: 4d}", "delete, when: {expires_within: 5d}"),
+        ("delete, when: {idle: 8d, version: [a, b]}", "delete, when: {idle: 8d, version: [a, c]}"),
+    ],
+)
+def test_a_rule_that_can_still_decide_is_left_in_peace(first: str, second: str) -> None:
+    assert warned(f"{{name: a, action: {first}}}", f"{{name: b, action: {second}}}") == []
+
+
+def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
+    found = warned(agents='[{name: "*", policy: weekly}, {name: research, policy: weekly}]')
+    assert found == [
+        "t:5:43: projects.main.agents[1].name: 'research' never gets its turn: projects.main.agents[0] matches all of "
+        "it first: put the narrower pattern first"
+    ]
+    assert warned(agents='[{name: research, policy: weekly}, {name: "*", policy: weekly}]') == []
+    assert warned(agents='[{name: "r?search", policy: weekly}, {name: "res*", policy: weekly}]') == []
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("    limits: {per_sweep: 10%, per_day: 5%}\n", "per_day (5%) is lower than per_sweep (10%)"),
+        ("    limits: {per_sweep: 10, per_day: 9}\n", "per_day (9) is lower than per_sweep (10)"),
+        ("    mode: enforce\n    limits: {per_sweep: 0}\n", "'0' lets nothing be stopped or deleted"),
+        ("    grace: 25d\n", "'7d' leaves no room for the grace of 25d"),
+        ("schedule: {every: 1h, timezone: Europe/Madrid}\n", "'Europe/Madrid' has no effect without cron"),
+        (
+            "quotas: {q: {limit: 9, counts: [idle], projects: [main], pressure: {above: 9%, until: 8%, idle: 1h}}}\n",
+            "active sessions do not count in this quota",
+        ),
+    ],
+)
+def test_a_doubtful_value_is_said(more: str, told: str) -> None:
+    found = warned(more=more)
+    assert any(told in line for line in found), found
+
+
+def test_a_share_and_a_number_are_not_compared() -> None:
+    assert warned(more="    limits: {per_sweep: 100, per_day: 5%}\n") == []
+
+
+_GLOBS = st.lists(
+    st.sampled_from(["*", "ab*", "abc*", "a*d", "?bcdefgh", "abcdefgh", "[ab]*", "*h"]), min_size=1, max_size=2
+)
+_CONDITIONS = st.one_of(
+    st.integers(1, 9).map(lambda n: Idle(n * 100)),
+    st.integers(1, 9).map(lambda n: Age(n * 100)),
+    st.integers(1, 9).map(lambda n: ExpiresWithin(n * 100)),
+    st.sets(st.sampled_from(STATUSES), min_size=1).map(lambda found: StatusIn(frozenset(found))),
+    _GLOBS.map(lambda globs: IdMatches(tuple(globs))),
+    st.sets(st.sampled_from(["latest", "superseded", "1", "2"]), min_size=1).map(lambda v: VersionIs(frozenset(v))),
+)
+_RULES = st.builds(
+    lambda action, conditions: Rule("r", action, tuple(conditions)),
+    st.sampled_from(Action),
+    st.lists(_CONDITIONS, min_size=1, max_size=4, unique_by=lambda condition: condition.name),
+)
+
+
+@st.composite
+def _sessions(draw: st.DrawFn) -> Session:
+    created = draw(st.integers(0, 1000))
+    accessed = created + draw(st.integers(0, 900))
+    return Session(
+        draw(st.sampled_from(["abcdefgh", "abxxxxxx", "bbcdefgh", "zzzzzzzh", "zzzzzzzz"])),
+        draw(st.sampled_from([*STATUSES, "novel"])),
+        draw(st.sampled_from([None, "1", "2", "3"])),
+        created,
+        accessed,
+        accessed + draw(st.integers(0, 1200)),
+    )
+
+
+@given(_RULES, _RULES, _sessions(), st.sampled_from([None, "1", "2"]), st.integers(0, 3000))
+@settings(max_examples=1500, deadline=None, derandomize=True)
+def test_a_shadow_is_claimed_only_where_the_later_rule_can_never_decide(
+    first: Rule, second: Rule, session: Session, latest: str | None, now: int
+) -> None:
+    agent = Agent("a", latest)
+    if shadowing_rule([first, second], 1) == 0 and second.holds_from(session, agent) <= now:
+        assert first.holds_from(session, agent) <= now
+
+
+def test_a_condition_that_nobody_knows_shadows_nothing() -> None:
+    class Moon:
+        name = "moon"
+
+        def holds_from(self, session: Session, agent: Agent) -> float | None:
+            return None
+
+        def wanted(self) -> str:
+            return "full"
+
+        def actual(self, session: Session, agent: Agent, now: float) -> str:
+            return "new"
+
+    moon: Condition = Moon()
+    assert shadowing_rule([Rule("a", Action.KEEP, (moon,)), Rule("b", Action.KEEP, (moon,))], 1) is None
+
+
+def test_globs_cover_what_they_provably_match() -> None:
+    assert covers(["*"], "a?b*")
+    assert covers(["ab*"], "ab[cd]*")
+    assert covers(["?bc"], "abc")
+    assert not covers(["ab*c"], "ab*")
+    assert not covers(["[ab]*"], "a*")

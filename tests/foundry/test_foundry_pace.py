@@ -1,0 +1,98 @@
+import heapq
+import random
+from itertools import count
+
+import pytest
+
+from reaper.foundry.pace import Pace
+
+
+def simulate(limit, seconds, *, retry_after=1.0, burst=5.0, since=0.0, workers=16, latency_s=0.05, seed=1):
+    """Ask a token bucket of `limit(t)` a second; give (share of the limit used, share refused)."""
+    chance, number = random.Random(seed), count()
+    pace = Pace(50, 0.0, jitter=chance.random)
+    tokens, filled_at = burst, 0.0
+    sent = refused = 0
+    events = [(0.0, next(number), "ask", 0.0) for _ in range(workers)]
+    while events[0][0] <= seconds:
+        now, _, what, sent_at = heapq.heappop(events)
+        after, then = 0.0, ("ask", 0.0)
+        if what == "ask":
+            after = pace.reserve(now)
+            if not after:
+                after, then = latency_s * chance.uniform(0.2, 0.8), ("arrive", now)
+        elif what == "arrive":
+            tokens, filled_at = min(burst, tokens + (now - filled_at) * limit(now)), now
+            taken = tokens >= 1
+            tokens -= taken
+            sent, refused = sent + (now >= since), refused + (now >= since and not taken)
+            after, then = latency_s * chance.uniform(0.2, 0.8), ("taken" if taken else "refused", sent_at)
+        elif what == "taken":
+            pace.answered(now)
+        else:
+            pace.throttled(now, retry_after, sent_at)
+        heapq.heappush(events, (now + after, next(number), *then))
+    step = (seconds - since) / 1000
+    allowed = sum(limit(since + n * step) for n in range(1000)) * step
+    return (sent - refused) / allowed, refused / sent
+
+
+@pytest.mark.parametrize("retry_after", [1.0, None, 0.0])
+@pytest.mark.parametrize("per_second", [2, 5, 20, 45])
+def test_a_limit_nobody_told_is_found_and_used(per_second, retry_after):
+    used, refused = simulate(lambda _: per_second, 720, retry_after=retry_after, since=120)
+    assert used >= 0.9
+    assert refused <= 0.02
+
+
+@pytest.mark.parametrize(("before", "after"), [(40, 8), (8, 40)])
+def test_a_limit_that_changes_is_followed(before, after):
+    used, refused = simulate(lambda t: before if t < 300 else after, 900, since=480)
+    assert used >= 0.9
+    assert refused <= 0.02
+
+
+def test_the_configured_maximum_is_never_exceeded():
+    used, refused = simulate(lambda _: 1000, 60)
+    assert used <= 0.0502
+    assert refused == 0
+
+
+def test_a_burst_of_refusals_is_one_signal():
+    once, often = Pace(50, 0.0), Pace(50, 0.0)
+    once.throttled(1.0, 2.0, 0.9)
+    for n in range(16):
+        often.throttled(1.0 + n / 1000, 2.0, 0.9)
+    assert once.rate == often.rate == pytest.approx(46)
+
+
+def test_a_refusal_pauses_everything_until_the_platform_wants_more():
+    pace = Pace(50, 0.0)
+    pace.throttled(1.0, 30.0, 0.9)
+    assert pace.reserve(2.0) == pytest.approx(29)
+    assert pace.pause_left(2.0) == pytest.approx(29)
+    turns = [pace.reserve(31.0) for _ in range(4)]
+    assert turns[0] == 0
+    assert turns[-1] > 0
+
+
+def test_refusals_without_a_time_pause_longer_and_longer_and_never_loop_hot():
+    for said in (None, 0.0):
+        pace, now, pauses = Pace(50, 0.0, jitter=lambda: 0.5), 1.0, []
+        for _ in range(10):
+            pace.throttled(now, said, now)
+            pauses.append(pace.pause_left(now))
+            now += pauses[-1] + 0.01
+        assert pauses == sorted(pauses)
+        assert pauses[1] == pytest.approx(2)
+        assert pauses[-1] == pytest.approx(60)
+
+
+def test_a_rate_that_nobody_uses_does_not_rise():
+    pace = Pace(50, 0.0)
+    pace.throttled(1.0, 0.0, 0.9)
+    lowered = pace.rate
+    for now in range(2, 1000):
+        assert pace.reserve(now) == 0
+        pace.answered(now + 0.1)
+    assert pace.rate == lowered
