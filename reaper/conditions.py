@@ -153,7 +153,7 @@ class VersionIs:
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         latest = "unreadable" if agent.latest is None else agent.latest
-        return f"{session.version or 'unreadable'} (latest is {latest})"
+        return f"{session.version or 'unreadable'}, latest {latest}"
 
 
 def glob_regex(globs: Iterable[str]) -> re.Pattern[str]:

@@ -24,7 +24,7 @@ from reaper.clock import Clock
 from reaper.config import ConfigError, Loaded, load, standard_cron
 from reaper.model import DAY_S
 from reaper.server import application, serving
-from reaper.settings import Schedule, Settings
+from reaper.settings import Schedule, Server, Settings
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
 from reaper.store.store import Store
@@ -82,11 +82,10 @@ class Daemon:
     def settings(self) -> Settings:
         return self.loaded.settings
 
-    async def run(self) -> None:
+    async def run(self, server: Server) -> None:
         """Sweep and serve until SIGTERM or SIGINT; raises OSError when the address cannot be listened on."""
         app = application(self.board, self.metrics.registry, self._stuck)
         async with AsyncExitStack() as stack:
-            server = self.settings.server
             address = await stack.enter_async_context(serving(app, server.host, server.port))
             stack.callback(self._close)
             for number in (signal.SIGTERM, signal.SIGINT):

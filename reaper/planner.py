@@ -303,21 +303,13 @@ def _difference(before: Session, after: Session) -> str:
 
 
 def hold_text(item: Item, plan: Plan) -> str:
-    """What a held candidate waits for, in a few words."""
+    """What a held candidate waits for, where its hold does not say it all."""
     match item.hold:
         case Hold.GRACE:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
             return "outside every window"
-        case Hold.LIMIT_SWEEP | Hold.LIMIT_DAY:
-            return "withheld by a limit"
-        case Hold.OBSERVE:
-            return "observing"
-        case Hold.BREAKER:
-            return "the breaker is open"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
-        case None:
-            return ""
         case _:
-            return f"{item.hold} inventory, nothing is touched"
+            return ""

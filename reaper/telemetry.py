@@ -289,5 +289,13 @@ def configure_logging(format_: str, level: str, stream: TextIO | None = None) ->
 
 
 def _safe(_logger: Any, _method: str, event: Any) -> Any:
-    """Make foreign text in a log line harmless to a terminal."""
-    return {key: clean(value, 2_000) if isinstance(value, str) else value for key, value in event.items()}
+    """Make foreign text in a log line harmless to a terminal, and put first what a reader looks for."""
+    first = {
+        key: event[key] for key in ("timestamp", "level", "event", "sweep_id", "project", "agent") if key in event
+    }
+    safe = {
+        key: clean(value, 2_000) if isinstance(value, str) else value for key, value in {**first, **event}.items()
+    }
+    event.clear()
+    event.update(safe)
+    return event

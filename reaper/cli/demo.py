@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,18 +16,21 @@ from reaper.cli.progress import Progress
 from reaper.cli.running import sweep_exit
 from reaper.cli.tables import console, print_run
 from reaper.clock import SystemClock
-from reaper.config import parse
+from reaper.config import load
 from reaper.emulator import Emulator
-from reaper.policy import Mode
 from reaper.server import application, serving
-from reaper.settings import AgentPattern, Settings
+from reaper.settings import Settings
 from reaper.store.store import opened
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import Metrics, configure_logging
 from reaper.wiring import Chorus, Connector
 
-POLICY: Final = """\
+EVERY_S: Final = 15
+ROWS_OBSERVED, ROWS_ENFORCED = 3, 8
+
+CONFIG: Final = """\
 version: 1
+state: sqlite:///{folder}/state.db
 projects:
   demo:
     endpoint: {endpoint}
@@ -43,10 +45,10 @@ policies:
     rules: &rules
       - {{name: vip, action: keep, when: {{id: ["vip-*", "demo-*"]}}}}
       - {{name: broken, action: delete, when: {{status: failed, age: 1h}}}}
-      - {{name: superseded-version, action: delete, when: {{version: superseded, idle: 20d}}}}
-      - {{name: idle-three-weeks, action: delete, when: {{idle: 21d}}}}
-      - {{name: runaway, action: stop, when: {{status: active, idle: 10m}}}}
-    limits: {{per_sweep: 60%, per_day: 60%}}
+      - {{name: superseded-version, action: delete, when: {{version: superseded, idle: 10d}}}}
+      - {{name: idle-two-weeks, action: delete, when: {{idle: 14d}}}}
+      - {{name: runaway, action: stop, when: {{status: active, idle: 45m}}}}
+    limits: {{per_sweep: 60%, per_day: 80%}}
   careful:               # the default limits: a backlog this large waits for a person
     mode: enforce
     grace: 0s
@@ -55,69 +57,69 @@ policies:
 
 
 async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tuple[str, int]) -> int:
-    """One sweep observing, one enforcing, then metrics and status until interrupted."""
+    """One sweep observing, one enforcing; then metrics, status and a sweep now and then until interrupted."""
     configure_logging("console", "error")
     clock, out = SystemClock(), console()
     emulator = Emulator(agents=agents, sessions=sessions, seed=seed, latency_s=0.01)
     with tempfile.TemporaryDirectory(prefix="reaper-demo-") as folder:
         async with emulator.serving() as endpoint:
-            settings = _settings(emulator, endpoint, Path(folder))
-            board = Board(clock)
-            board.config_hash, board.config_read_at = settings.fingerprint, clock.wall()
+            path = _write_config(Path(folder), endpoint, emulator)
+            settings = load(path, {}).settings
+            board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall())
             metrics = Metrics(board)
             app = application(board, metrics.registry, lambda: "")
             async with serving(app, *_free(listen)) as address:
                 out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
                 with opened(settings.state) as store:
                     sweeper = Sweeper(store, clock, Chorus([board, metrics]), Connector(clock, metrics.request))
-                    run = await _two_sweeps(sweeper, settings, emulator)
-                out.print(f"\nmetrics: {address}/metrics   status: {address}/api/v1/status")
-                if not once:
-                    out.print("Ctrl-C ends it")
-                    await _interrupted()
-    failed = sweep_exit(run) is Exit.FAILED
+                    code = await _two_sweeps(sweeper, settings, emulator)
+                    out.print(f"metrics: {address}/metrics   status: {address}/api/v1/status")
+                    if not once:
+                        out.print(f"approve here: add --config {path}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
+                        await _go_on(sweeper, settings)
+    return code
+
+
+async def _two_sweeps(sweeper: Sweeper, settings: Settings, emulator: Emulator) -> int:
+    out = console()
+    out.rule("[bold]1. observing: what would be done, nothing is touched", align="left")
+    observed = await _sweep(sweeper, settings, Scope(observe=True), ROWS_OBSERVED)
+    out.print(_sent(emulator))
+    out.rule("[bold]2. enforcing: the same policies, now they act", align="left")
+    enforced = await _sweep(sweeper, settings, Scope(), ROWS_ENFORCED)
+    out.print(_sent(emulator))
+    failed = Exit.FAILED in {sweep_exit(observed), sweep_exit(enforced)}
     return Exit.FAILED if failed else Exit.DONE
 
 
-async def _two_sweeps(sweeper: Sweeper, settings: Settings, emulator: Emulator) -> Run:
-    out = console()
-    out.rule("[bold]1. observing: what would be done, nothing is touched", align="left")
-    observed = await _sweep(sweeper, _observing(settings))
-    out.print(_sent(emulator))
-    out.rule("[bold]2. enforcing: the same policy, now it acts", align="left")
-    run = await _sweep(sweeper, settings)
-    out.print(_sent(emulator))
-    return replace(run, reports=(*observed.reports, *run.reports))
-
-
-async def _sweep(sweeper: Sweeper, settings: Settings) -> Run:
+async def _sweep(sweeper: Sweeper, settings: Settings, scope: Scope, rows: int) -> Run:
     with Progress(sys.stderr) as progress:
         heard, sweeper.listener = sweeper.listener, Chorus([progress, sweeper.listener])
-        run = await sweeper.run(settings, Scope())
+        run = await sweeper.run(settings, scope)
         sweeper.listener = heard
-    print_run(run, planned=False)
+    print_run(run, planned=False, rows_shown=rows)
     return run
 
 
-def _settings(emulator: Emulator, endpoint: str, folder: Path) -> Settings:
+async def _go_on(sweeper: Sweeper, settings: Settings) -> None:
+    """Sweep now and then, so that an approval can be seen to work; returns when interrupted."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), EVERY_S)
+        except TimeoutError:
+            run = await sweeper.run(settings, Scope(), lambda: "stopping" if stop.is_set() else "")
+            if any(report.outcomes for report in run.reports):
+                print_run(run, planned=False, rows_shown=ROWS_ENFORCED)
+
+
+def _write_config(folder: Path, endpoint: str, emulator: Emulator) -> Path:
+    path = folder / "reaper.yaml"
     careful = list(emulator.platform.agents)[-1]
-    text = POLICY.format(endpoint=endpoint, careful=careful)
-    settings = parse(text, "the demo's configuration", {}).settings
-    return replace(settings, state=f"sqlite:///{folder}/state.db")
-
-
-def _observing(settings: Settings) -> Settings:
-    """The same settings with every policy in observe mode, as they would be on a first day."""
-    projects = tuple(
-        replace(
-            project,
-            agents=tuple(
-                AgentPattern(pattern.name, replace(pattern.policy, mode=Mode.OBSERVE)) for pattern in project.agents
-            ),
-        )
-        for project in settings.projects
-    )
-    return replace(settings, projects=projects)
+    path.write_text(CONFIG.format(folder=folder, endpoint=endpoint, careful=careful), encoding="utf-8")
+    return path
 
 
 def _sent(emulator: Emulator) -> str:
@@ -133,10 +135,3 @@ def _free(listen: tuple[str, int]) -> tuple[str, int]:
     except OSError:
         return host, 0
     return host, port
-
-
-async def _interrupted() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()

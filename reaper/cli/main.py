@@ -59,11 +59,17 @@ def _root(
 
 
 @app.command()
-def run(config: Config = None) -> None:
+def run(
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", envvar="REAPER_LISTEN", help="Serve here, whatever the configuration says."),
+    ] = None,
+    config: Config = None,
+) -> None:
     """The daemon: sweeps on a schedule, reloads its configuration, serves metrics and health until SIGTERM."""
     from reaper.cli.running import run_daemon
 
-    asyncio.run(run_daemon(config))
+    asyncio.run(run_daemon(config, parse_listen(listen) if listen else None))
 
 
 @app.command()

@@ -13,13 +13,13 @@ from typing import Final
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.progress import Progress
-from reaper.cli.tables import print_approval, print_run
+from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.clock import SystemClock
 from reaper.config import Loaded, load
 from reaper.foundry.errors import clean
 from reaper.render import instant, run_json
 from reaper.report import Listener, Result
-from reaper.settings import DEFAULT_PATH, Settings
+from reaper.settings import DEFAULT_PATH, Server, Settings
 from reaper.store.claim import Claim
 from reaper.store.store import Store, opened
 from reaper.sweeper import Run, Scope, Sweeper
@@ -38,15 +38,17 @@ def read(config: Path | None) -> tuple[Path, Loaded]:
     return path, loaded
 
 
-async def run_daemon(config: Path | None) -> None:
+async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
     """Run the daemon until it is told to stop."""
     from reaper.daemon import Daemon
 
     path = config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
     loaded = load(path, os.environ)
-    configure_logging(loaded.settings.log.format, loaded.settings.log.level)
+    settings = loaded.settings
+    configure_logging(settings.log.format, settings.log.level)
     clock = SystemClock()
-    await Daemon(path, os.environ, clock, loaded, Connector(clock)).run()
+    server = settings.server if listen is None else Server(*listen)
+    await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
 
 
 @asynccontextmanager
@@ -105,7 +107,7 @@ def _show(run: Run, scope: Scope, output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
         print(json.dumps(run_json(run, planned=scope.rehearsal), indent=2))
     else:
-        print_run(run, planned=scope.rehearsal, everything=scope.keeps)
+        print_run(run, planned=scope.rehearsal, rows_shown=None if scope.keeps else ROWS_SHOWN)
 
 
 def sweep_exit(run: Run) -> Exit:

@@ -15,6 +15,7 @@ from rich.table import Table
 from reaper.foundry.errors import clean
 from reaper.model import Session
 from reaper.planner import Hold
+from reaper.policy import Mode
 from reaper.render import decisions, instant
 from reaper.report import Report, Result
 from reaper.store.store import KnownPlan
@@ -47,12 +48,12 @@ def safe(text: object) -> str:
     return escape(clean(text))
 
 
-def print_run(run: Run, *, planned: bool, everything: bool = False) -> None:
+def print_run(run: Run, *, planned: bool, rows_shown: int | None = ROWS_SHOWN) -> None:
     """The agents, the decisions on their sessions, and what a person may want to do next."""
     out = console()
     out.print(_agents(run))
     for report in run.reports:
-        rows = list(islice(decisions(report, planned=planned), None if everything else ROWS_SHOWN))
+        rows = list(islice(decisions(report, planned=planned), rows_shown))
         if rows:
             out.print(_decisions(report, rows))
             left = sum(report.totals[a] for a in ("stop", "delete")) - len(rows)
@@ -107,7 +108,7 @@ def notes(report: Report, *, planned: bool) -> list[str]:
         told.append(
             f"{where}: once due, this plan will be withheld: {excess}. Approve ahead: reaper approve {report.plan.id}"
         )
-    if report.observed and report.plan and report.plan.items:
+    if report.policy.mode is Mode.OBSERVE and report.plan and report.plan.items:
         told.append(f"{where}: observing; `mode: enforce` in policy {report.policy.name} lets it act")
     waiting = report.blocked[Hold.GRACE]
     if waiting and report.plan:

@@ -96,6 +96,9 @@ Credential = Literal[
 HeaderName = Annotated[str, BeforeValidator(words.read_header_name)]
 HeaderValue = Annotated[str, BeforeValidator(words.read_header_value), _text(r"^[ -~]+$")]
 
+_NAMED: JsonDict = {"propertyNames": {"pattern": words.NAME}}
+_TOKENS: JsonDict = {"propertyNames": {"pattern": words.HEADER_NAME}}
+
 
 class Part(BaseModel):
     """One mapping of the file: exactly these keys, no conversion of types."""
@@ -156,7 +159,7 @@ class Project(Part):
     )
     """Further headers for each request. Their values are never printed."""  # fmt: skip
     requests: Requests = Requests()
-    """How hard the platform may be asked."""
+    """How many requests, how fast, and with which deadline."""
     must_see: list[SessionId] = []
     """Session ids that a believable inventory contains: without them nothing is deleted."""
     agents: list[Agent] = Field(min_length=1)
@@ -274,9 +277,6 @@ class Log(Part):
     """json: one object a line. console: for people."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that are written."""
-
-
-_NAMED: JsonDict = {"propertyNames": {"pattern": words.NAME}}
 
 
 class Root(Part):

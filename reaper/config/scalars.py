@@ -14,9 +14,8 @@ _BOOLEANS: Final = {
 # A leading zero, a plus sign, hexadecimal or 19 digits and more: text here, and no field takes it for a number.
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 _BROKEN: Final = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)"
-    r"|\.(nan|NaN|NAN)",
-    re.ASCII,
+    r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.inf|\.nan",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -30,4 +29,6 @@ def resolve(text: str, *, plain: bool) -> Scalar:
         return _BOOLEANS[text]
     if _WHOLE.fullmatch(text):
         return int(text)
-    return float(text) if _BROKEN.fullmatch(text) else text
+    if _BROKEN.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text

@@ -72,7 +72,8 @@ def _implied(wanted: Condition, earlier: Rule, given: Sequence[Condition], later
             narrowest = [had.statuses for had in _of(StatusIn, given)]
             return bool(narrowest) and frozenset.intersection(*narrowest) <= wanted.statuses
         case IdMatches():
-            return any(all(covers(wanted.globs, glob) for glob in had.globs) for had in _of(IdMatches, given))
+            ids = [had.globs for had in _of(IdMatches, given)] or [("*",)]
+            return any(all(covers(wanted.globs, glob) for glob in globs) for globs in ids)
         case VersionIs():
             # An unreadable version holds for a keep and fails the others: a keep is not shadowed by those.
             alike = earlier.action is Action.KEEP or later.action is not Action.KEEP

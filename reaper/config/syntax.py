@@ -127,6 +127,9 @@ def _plain_words(error: MarkedYAMLError) -> tuple[str, str]:
     """PyYAML's complaint in words that say what to do."""
     told = error.problem or error.context or "this is not valid YAML"
     start = error.context_mark
+    at = error.problem_mark
+    if at and at.buffer and at.buffer[max(at.pointer - 1, 0) : at.pointer + 1] == "${":
+        return "a ${...} without quotes inside { } or [ ]", "put it in quotes, or write one key a line"
     begun = f" begun at line {start.line + 1} column {start.column + 1}" if start else ""
     if r"'\t'" in told:
         return "a tab stands here", _TAB_HINT

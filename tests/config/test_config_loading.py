@@ -128,7 +128,7 @@ def test_aliases_may_share_parts_of_a_file() -> None:
 
 
 def test_a_variable_takes_its_type_from_what_it_holds() -> None:
-    text = MINIMAL + "quotas: {q: {limit: '2', projects: [main]}}\n".replace("'2'", "${LIMIT:-2000}")
+    text = MINIMAL + "quotas:\n  q:\n    limit: ${LIMIT:-2000}\n    projects: [main]\n"
     assert settings_of(text).quotas[0].limit == 2000
     assert settings_of(text, LIMIT="50").quotas[0].limit == 50
     with pytest.raises(ConfigError, match="is not a whole number"):
@@ -217,9 +217,9 @@ def test_problems_are_values_with_all_their_parts() -> None:
     with pytest.raises(ConfigError) as caught:
         settings_of(MINIMAL.replace("7d", "7"))
     (problem,) = caught.value.problems
-    assert (problem.source, problem.line, problem.column) == ("test.yaml", 8, 55)
+    assert (problem.source, problem.line, problem.column) == ("test.yaml", 8, 54)
     assert (problem.path, problem.value) == ("policies.weekly.rules[0].when.idle", "'7'")
     assert str(problem) == (
-        "test.yaml:8:55: policies.weekly.rules[0].when.idle: '7' is not a duration: "
+        "test.yaml:8:54: policies.weekly.rules[0].when.idle: '7' is not a duration: "
         "write a number with its unit, as in 7d, 7h, 7m or 7s"
     )

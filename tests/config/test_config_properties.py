@@ -18,8 +18,9 @@ from reaper.times import parse_duration, show_duration
 EXAMPLE = (Path(__file__).parents[2] / "config" / "reaper.yaml").read_text(encoding="utf-8")
 TREE = yaml.safe_load(EXAMPLE)
 WORDS = [
-    "idle", "7d", "7", "0s", "delete", "enforce", "*", "vip-*", "active", "10%", "101%", "22:00", "UTC", "main", "${X}", "${",
-    "when", "status", "standard", "sqlite:///x", "https://a.services.ai.azure.com/api/projects/b", "\x1b[31m", "\ud800", "é",
+    "idle", "7d", "7", "0s", "delete", "enforce", "*", "vip-*", "active", "10%", "101%", "22:00", "UTC", "main",
+    "${X}", "${", "when", "status", "standard", "sqlite:///x", "\x1b[31m", "\ud800", "é",
+    "https://a.services.ai.azure.com/api/projects/b",
 ]  # fmt: skip
 SCALARS = st.one_of(
     st.sampled_from(WORDS), st.text(max_size=8), st.integers(), st.floats(), st.booleans(), st.none(), st.dates()
@@ -37,14 +38,18 @@ def load_or_refuse(text: str | bytes) -> Loaded | None:
     try:
         loaded = parse(text, "t.yaml", {"X": "y"})
     except ConfigError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert str(problem).isprintable()
-            assert problem.line >= 1
-            assert problem.column >= 1
+        assert_told(error)
         return None
     assert_safe(loaded)
     return loaded
+
+
+def assert_told(refusal: ConfigError) -> None:
+    assert refusal.problems
+    for problem in refusal.problems:
+        assert str(problem).isprintable()
+        assert problem.line >= 1
+        assert problem.column >= 1
 
 
 def assert_safe(loaded: Loaded) -> None:

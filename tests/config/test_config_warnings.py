@@ -88,8 +88,8 @@ def test_a_rule_that_can_still_decide_is_left_in_peace(first: str, second: str) 
 def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
     found = warned(agents='[{name: "*", policy: weekly}, {name: research, policy: weekly}]')
     assert found == [
-        "t:5:43: projects.main.agents[1].name: 'research' never gets its turn: projects.main.agents[0] matches all of "
-        "it first: put the narrower pattern first"
+        "t:5:50: projects.main.agents[1].name: 'research' never gets its turn: "
+        "projects.main.agents[0] matches all of it first: put the narrower pattern first"
     ]
     assert warned(agents='[{name: research, policy: weekly}, {name: "*", policy: weekly}]') == []
     assert warned(agents='[{name: "r?search", policy: weekly}, {name: "res*", policy: weekly}]') == []
