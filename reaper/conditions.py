@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from reaper.model import Agent, Session
-from reaper.times import show_duration
+from reaper.times import exact_duration, show_duration
 
 ALWAYS: Final = -math.inf
 NEVER: Final = math.inf
@@ -51,7 +51,7 @@ class Idle:
         return session.last_accessed_at + self.seconds
 
     def wanted(self) -> str:
-        return f"at least {show_duration(self.seconds)}"
+        return f"at least {exact_duration(self.seconds)}"
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return show_duration(now - session.last_accessed_at)
@@ -68,7 +68,7 @@ class Age:
         return session.created_at + self.seconds
 
     def wanted(self) -> str:
-        return f"at least {show_duration(self.seconds)}"
+        return f"at least {exact_duration(self.seconds)}"
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return show_duration(now - session.created_at)
@@ -85,7 +85,7 @@ class ExpiresWithin:
         return session.expires_at - self.seconds
 
     def wanted(self) -> str:
-        return f"at most {show_duration(self.seconds)}"
+        return f"at most {exact_duration(self.seconds)}"
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return show_duration(session.expires_at - now)

@@ -21,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from reaper.board import Board
 from reaper.clock import Clock
-from reaper.config import ConfigError, Loaded, load, standard_cron
+from reaper.config import ConfigError, Loaded, load
 from reaper.model import DAY_S
 from reaper.server import application, serving
 from reaper.settings import Schedule, Server, Settings
@@ -241,7 +241,7 @@ def trigger(schedule: Schedule) -> BaseTrigger:
     """The schedule as the scheduler understands it."""
     jitter = schedule.jitter_s or None
     if schedule.cron is not None:
-        parsed = CronTrigger.from_crontab(standard_cron(schedule.cron), timezone=schedule.timezone)
+        parsed = CronTrigger.from_crontab(schedule.cron, timezone=schedule.timezone)
         parsed.jitter = jitter
         return parsed
     return IntervalTrigger(seconds=schedule.every_s or 0, jitter=jitter)

@@ -10,7 +10,7 @@ from reaper.model import ELIGIBLE, Agent, Session
 from reaper.planner import Mark
 from reaper.policy import Decision, Mode, Policy, Trial, decide, next_due, reason, trials
 from reaper.store.store import Breaker, Store
-from reaper.times import show_duration, show_time
+from reaper.times import exact_duration, show_duration, show_time
 from reaper.windows import is_open, opens_at
 
 
@@ -93,7 +93,7 @@ def _guards(
 
 
 def _grace(session: Session, policy: Policy, mark: Mark | None, now: float) -> Guard:
-    written = show_duration(policy.grace_s)
+    written = exact_duration(policy.grace_s)
     if not policy.grace_s:
         return Guard("grace", True, "0s: deleted in the sweep that finds it")
     if mark is None or mark.seen != session:

@@ -81,7 +81,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When sweeps start: `every_s` seconds, or a five-field `cron` expression in `timezone`."""
+    """When sweeps start: `every_s` seconds, or a five-field `cron` expression in `timezone`, weekdays as names."""
 
     every_s: int | None = 900
     cron: str | None = None

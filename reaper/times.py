@@ -20,6 +20,17 @@ def parse_duration(text: str) -> int:
     return sum(int(count) * seconds for count, (_, seconds) in zip(match.groups(), _UNITS, strict=True) if count)
 
 
+def exact_duration(seconds: int) -> str:
+    """Seconds written so that they read back as exactly as many: `7d`, `1d12h30m`, `0s`."""
+    parts: list[str] = []
+    left = seconds
+    for unit, size in _UNITS[1:]:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 def show_duration(seconds: float) -> str:
     """Write seconds as the two largest units that matter, without weeks: `7d`, `3d4h`, `0s`."""
     left = int(abs(seconds))

@@ -62,11 +62,16 @@ def _root(
 def run(
     listen: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", envvar="REAPER_LISTEN", help="Serve here, whatever the configuration says."),
+        typer.Option(
+            metavar="HOST:PORT", envvar="REAPER_LISTEN", help="Serve here, whatever the configuration says."
+        ),
     ] = None,
     config: Config = None,
 ) -> None:
-    """The daemon: sweeps on a schedule, reloads its configuration, serves metrics and health until SIGTERM."""
+    """The daemon: sweep on a schedule until SIGTERM.
+
+    It reloads its configuration when that changes, and serves metrics, health and status.
+    """
     from reaper.cli.running import run_daemon
 
     asyncio.run(run_daemon(config, parse_listen(listen) if listen else None))
@@ -81,7 +86,9 @@ def sweep(
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """One sweep now: list, judge, stop and delete what the policies ask for, then exit.
+    """One sweep now, then exit.
+
+    Lists, judges, and stops or deletes what the policies ask for.
 
     Exit codes: 0 done; 1 a sweep failed or was incomplete; 2 wrong configuration or command line; 3 a guard withheld
     actions.
@@ -101,7 +108,7 @@ def plan(
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """What a sweep would do now, and why; nothing is touched.
+    """What a sweep would do now, and why. Touches nothing.
 
     Exit codes: 0 nothing to do; 10 actions are planned; 1 a listing failed or was incomplete; 2 wrong configuration
     or command line; 3 an inventory is not believed.
@@ -119,9 +126,9 @@ def approve(
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """Let one withheld plan run in the next sweep: limits aside, every other guard on.
+    """Let one withheld plan run in the next sweep.
 
-    The approval is for exactly the sessions of that plan as they were seen, and is used up by it.
+    Limits aside, every other guard stays on. The approval is for exactly the sessions of that plan as they were seen, and is used up by it.
     """
     from reaper.cli.running import run_approve
 
@@ -136,7 +143,10 @@ def explain(
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """Why one session is kept, stopped or deleted: every rule with the values compared, guards, next due time."""
+    """Why one session is kept, stopped or deleted.
+
+    Every rule with the values compared, every guard, and when the session is next due.
+    """
     from reaper.cli.explaining import run_explain
 
     asyncio.run(run_explain(config, project, agent, session, output))
@@ -152,7 +162,11 @@ def emulator(
     seed: Annotated[int, typer.Option(help="The same seed gives the same sessions.")] = 1,
     latency: Annotated[str, typer.Option(metavar="DURATION", help="How long each answer takes: 50ms, 1s.")] = "0ms",
 ) -> None:
-    """A local stand-in for the platform's sessions API, for demos and tests."""
+    """A local stand-in for the platform.
+
+    It serves the sessions API with agents and sessions made from a seed, their times spread over 28 days. One line on
+    stdout says when it is ready, and where.
+    """
     from reaper.cli.emulating import run_emulator
 
     asyncio.run(run_emulator(parse_listen(listen), agents, sessions, seed, read_duration(latency)))
@@ -168,7 +182,10 @@ def demo(
         str, typer.Option(metavar="HOST:PORT", help="Where metrics and status are served.")
     ] = "127.0.0.1:9464",
 ) -> None:
-    """See it work without an account: an emulated platform, a sweep observing, one enforcing, metrics, status."""
+    """See it work, no account needed.
+
+    An emulated platform, one sweep observing and one enforcing; then metrics, status and further sweeps until Ctrl-C.
+    """
     from reaper.cli.demo import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(once, agents, sessions, seed, parse_listen(listen))))

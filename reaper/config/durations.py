@@ -13,7 +13,6 @@ PATTERN: Final = r"^(?=\d)(\d{1,9}w)?(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)
 LONGEST_S: Final = 3_650 * DAY_S
 
 _BARE: Final = re.compile(r"\d{1,9}", re.ASCII)
-_UNITS: Final = (("d", DAY_S), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def read_duration(value: object) -> str:
@@ -41,17 +40,6 @@ def seconds_of(value: object) -> int | None:
         return parse_duration(value) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def exact_duration(seconds: int) -> str:
-    """Seconds written so that they read back as exactly as many: `7d`, `1d12h30m`, `0s`."""
-    parts: list[str] = []
-    left = seconds
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
 
 
 def _is_bare_zero(value: object) -> bool:

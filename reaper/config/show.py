@@ -13,12 +13,12 @@ import yaml
 
 from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.config.addresses import Endpoint, parse_endpoint
-from reaper.config.durations import exact_duration
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.model import STATUSES
 from reaper.policy import Policy
 from reaper.settings import Project, Quota, Schedule, Server, Settings
+from reaper.times import exact_duration
 from reaper.windows import DAYS, Window
 
 HIDDEN: Final = "…"

@@ -7,13 +7,13 @@ from itertools import chain
 
 from reaper.conditions import ExpiresWithin, Idle
 from reaper.config.document import Document
-from reaper.config.durations import exact_duration
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.shadows import shadowing_pattern, shadowing_rule
 from reaper.config.tree import child, has
 from reaper.model import ACTIVE, EXPIRY_S, Action
 from reaper.policy import Mode, Policy
 from reaper.settings import Settings
+from reaper.times import exact_duration
 
 
 def warning_findings(document: Document, settings: Settings) -> list[Finding]:
