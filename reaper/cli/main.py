@@ -63,7 +63,7 @@ def run(
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", envvar="REAPER_LISTEN", help="Serve here, whatever the configuration says."
+            metavar="HOST:PORT", envvar="REAPER_LISTEN", help="Serve here, not where the configuration says."
         ),
     ] = None,
     config: Config = None,
@@ -128,7 +128,8 @@ def approve(
 ) -> None:
     """Let one withheld plan run in the next sweep.
 
-    Limits aside, every other guard stays on. The approval is for exactly the sessions of that plan as they were seen, and is used up by it.
+    Limits aside, every other guard stays on. The approval is for exactly the sessions of that plan as they were seen,
+    and is used up by it.
     """
     from reaper.cli.running import run_approve
 

@@ -8,11 +8,12 @@ from typing import Final
 
 from reaper.config.cron import shortest_gap_s
 from reaper.config.document import Document, Value
+from reaper.config.durations import seconds_of
 from reaper.config.problem import Finding, Path, Wrong
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.words import matches
 from reaper.model import AGE_FLOOR_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
-from reaper.times import exact_duration, seconds_of
+from reaper.times import exact_duration
 
 SHORTEST_INTERVAL_S: Final = 10
 FLOORS_S: Final = {Action.DELETE: AGE_FLOOR_S, Action.STOP: MINUTE_S}
