@@ -39,7 +39,7 @@ class Board(Listener):
     config_errors: Sequence[str] = ()
     config_read_at: float = 0.0
     next_sweep_at: float | None = None
-    finished_at: float | None = None
+    progressed_at: float | None = None
     ready: bool = False
     standby: str = ""
 
@@ -58,17 +58,27 @@ class Board(Listener):
             del self.latest[key]
             self.succeeded.pop(key, None)
 
+    def page(self, project: str, agent: str, sessions: int) -> None:
+        self.progressed_at = self.clock.monotonic()
+
     def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        self.progressed_at = self.clock.monotonic()
         self.recent.append(RecentAction(project, agent, outcome, self.clock.wall()))
 
     def report(self, report: Report) -> None:
         key = (report.project, report.agent)
         self.latest[key] = report
-        self.finished_at = self.clock.monotonic()
+        self.progressed_at = self.clock.monotonic()
         if report.result in {Result.OK, Result.WITHHELD}:
             self.succeeded[key] = self.clock.wall()
         if report.result is not Result.FAILED:
             self.ready = True
+
+    def relieved(self, report: Report) -> None:
+        key = (report.project, report.agent)
+        known = self.latest.get(key)
+        if known is not None and known.sweep_id == report.sweep_id:
+            self.latest[key] = report
 
     def trusted(self) -> Iterator[Report]:
         """The latest reports whose listing was complete and believed."""

@@ -228,13 +228,13 @@ class Daemon:
         self.board.next_sweep_at = job.next_run_time.timestamp() if job and job.next_run_time else None
 
     def _stuck(self) -> str:
-        """Why no progress is made, '' while it is: a sweep must finish within three intervals."""
+        """Why no progress is made, '' while it is: in three intervals a page, an action or a sweep must end."""
         if self.board.standby:
             return ""
-        since = self._started if self.board.finished_at is None else self.board.finished_at
+        since = self._started if self.board.progressed_at is None else self.board.progressed_at
         quiet = self.clock.monotonic() - since
         allowed = MISSED_MAX * max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
-        return f"no sweep has finished for {quiet:.0f} s" if quiet > allowed else ""
+        return f"no sweep has made progress for {quiet:.0f} s" if quiet > allowed else ""
 
 
 def trigger(schedule: Schedule) -> BaseTrigger:

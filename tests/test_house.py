@@ -1,0 +1,68 @@
+"""What is true of the house itself: docs match the code, one clock, locked dependencies."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from reaper.cli.main import app
+from reaper.planner import Hold
+from reaper.trust import Doubt
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "reaper").rglob("*.py"))
+CLOCKS = {
+    ("time", "time"),
+    ("time", "monotonic"),
+    ("time", "sleep"),
+    ("asyncio", "sleep"),
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_clock_asks_the_time_or_sleeps(source: Path) -> None:
+    if source == ROOT / "reaper" / "clock.py":
+        return
+    calls = (node.func for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call))
+    asked = {(f.value.id, f.attr) for f in calls if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name)}
+    assert not asked & CLOCKS
+
+
+def test_the_policies_page_explains_every_reason_that_holds_a_candidate_back() -> None:
+    page = (ROOT / "docs" / "policies.md").read_text()
+    assert [word for word in (*Hold, *Doubt) if f"`{word}`" not in page] == []
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert [name for name in commands if f"`reaper {name}" not in readme] == []
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("lock", [*ROOT.glob("requirements*.lock")], ids=lambda path: path.name)
+def test_locked_dependencies_carry_hashes_and_no_index_address(lock: Path) -> None:
+    text = lock.read_text()
+    pinned = re.findall(r"^\S+==", text, re.MULTILINE)
+    assert pinned
+    assert len(re.findall(r"^\S+==.*\\\n    --hash=sha256:", text, re.MULTILINE)) == len(pinned)
+    assert not re.search(r"index-url|https?://", text)
+
+
+def test_the_readme_shows_the_example_policy_that_loads() -> None:
+    from reaper.config import parse
+
+    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert parse(shown[1], "README.md", {}).settings.policies[0].name == "standard"
