@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
 from reaper.clock import Clock
 from reaper.foundry.client import Answer
 from reaper.foundry.errors import FoundryError, Gone, InDoubt, Throttled, Unauthenticated
 from reaper.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
 from reaper.planner import Item, Plan, recheck
-from reaper.policy import checks
 from reaper.report import Outcome
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
+from reaper.store.evidence import evidence
 from reaper.store.journal import Intent
 from reaper.store.store import Breaker, Store
 
@@ -133,9 +133,10 @@ class Executor:
         """Intend, send, verify, record; None when the platform throttled it, and a new look is due."""
         at = plan.now if fresh.date is None else fresh.date
         send = self.client.delete if item.action is Action.DELETE else self.client.stop
-        intent = self.store.journal.intend(self._intent(item, plan), at, self._evidence(item, plan, at))
+        proof = evidence(item, plan, fresh, at, self.sweep_id)
+        intent = self.store.journal.intend(self._intent(item, plan), at, proof)
         try:
-            await send(plan.agent.name, item.session.id)
+            accepted = await send(plan.agent.name, item.session.id)
         except Throttled as error:
             self.store.journal.conclude(intent, OutcomeKind.FAILED, at, str(error))
             return None
@@ -146,8 +147,8 @@ class Executor:
         except FoundryError as error:
             outcome = Outcome(item, OutcomeKind.FAILED, at, str(error))
         else:
-            outcome = await self._verify(item, plan, at)
-        self.store.journal.conclude(intent, outcome.kind, outcome.at, outcome.why)
+            outcome = replace(await self._verify(item, plan, at), window_s=_window(fresh, accepted))
+        self.store.journal.conclude(intent, outcome.kind, outcome.at, outcome.why, outcome.window_s)
         return outcome
 
     async def _verify(self, item: Item, plan: Plan, at: float) -> Outcome:
@@ -194,19 +195,11 @@ class Executor:
             approved=item.approved,
         )
 
-    def _evidence(self, item: Item, plan: Plan, at: float) -> dict[str, Any]:
-        """Why this session, in the values that were compared."""
-        session = item.session
-        rule = item.decision.rule
-        compared = checks(session, rule, plan.agent, at) if rule else ()
-        return {
-            "record": {name: getattr(session, name) for name in session.__slots__},
-            "platform_time": at,
-            "policy": plan.policy.name,
-            "plan": plan.id,
-            "sweep": self.sweep_id,
-            "compared": [{"condition": c.condition, "wanted": c.wanted, "actual": c.actual} for c in compared],
-        }
+
+def _window(fresh: Answer[Session | Malformed], accepted: Answer[None]) -> float | None:
+    """Seconds in which the session could change unseen: from the last look's answer until the action went out."""
+    sent = accepted.sent_monotonic
+    return None if sent is None else max(sent - fresh.received_monotonic, 0.0)
 
 
 def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Session | Malformed) -> bool:

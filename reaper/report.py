@@ -11,7 +11,7 @@ from functools import cached_property
 from reaper.foundry.inventory import Snapshot
 from reaper.model import Action, OutcomeKind
 from reaper.planner import Candidate, Hold, Item, Plan
-from reaper.policy import Policy
+from reaper.policy import Policy, Rule
 from reaper.store.store import Breaker
 
 
@@ -27,12 +27,17 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one action ended. `at` is platform time, `why` explains anything but `done`."""
+    """How one action ended. `at` is platform time, `why` explains anything but `done`.
+
+    `window_s` is what no guard covers: from the answer to the last look until the action went out, known when the
+    platform accepted it.
+    """
 
     item: Item
     kind: OutcomeKind
     at: float
     why: str = ""
+    window_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Report:
 
     `started` and `seconds` are local, `plan.now` is the platform's time. `snapshot` and `plan` are None when the
     agent could not be listed. `kept` is filled on request only. `doubts` say why its inventory is not believed,
-    `why` says in words what went wrong.
+    `why` says in words what went wrong. `relief` is the rule by which the agent's quota may stop sessions when full.
     """
 
     sweep_id: str
@@ -61,6 +66,7 @@ class Report:
     breaker: Breaker | None = None
     used_today: Mapping[Action, int] = field(default_factory=dict)
     skew: float | None = None
+    relief: Rule | None = None
 
     @cached_property
     def trusted(self) -> bool:
@@ -71,6 +77,11 @@ class Report:
     def blocked(self) -> Counter[str]:
         """Candidates not acted on, by reason."""
         return Counter({str(hold): count for hold, count in (self.plan.blocked if self.plan else {}).items()})
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Every rule that may catch a session of this agent: the policy's, then its quota's."""
+        return self.policy.rules if self.relief is None else (*self.policy.rules, self.relief)
 
     @cached_property
     def by_rule(self) -> Counter[str]:
@@ -124,6 +135,9 @@ class Listener:
 
     def report(self, report: Report) -> None:
         """A sweep of one agent ended."""
+
+    def relieved(self, report: Report) -> None:
+        """The same sweep's report once more: its quota was too full, and asked for stops of its own."""
 
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
         """The agents of a project were found: those with their policy's name, and those that no pattern matches."""

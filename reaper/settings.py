@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Final
 
 from reaper.conditions import glob_regex
-from reaper.model import ACTIVE, CREATING, UPDATING
+from reaper.model import ACTIVE, CREATING, DAY_S, UPDATING
 from reaper.policy import Policy
 
 DEFAULT_SCOPE: Final = "https://ai.azure.com/.default"
 DEFAULT_STATE: Final = "sqlite:///reaper-state.db"
 DEFAULT_PATH: Final = "config/reaper.yaml"
+AUDIT_KEPT_S: Final = 400 * DAY_S
 
 
 class CredentialKind(StrEnum):
@@ -122,6 +123,13 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """How long the record of a settled action is kept."""
+
+    keep_s: int = AUDIT_KEPT_S
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One configuration, whole. `fingerprint` is a digest of what it says."""
 
@@ -131,6 +139,7 @@ class Settings:
     quotas: tuple[Quota, ...] = ()
     approvals: tuple[str, ...] = ()
     state: str = DEFAULT_STATE
+    audit: Audit = Audit()
     server: Server = Server()
     log: Log = Log()
     fingerprint: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from reaper.foundry.wire import Page
 from reaper.model import Action, Agent, Session
 from reaper.planner import Candidate, Hold, Plan, Standing, make_plan
 from reaper.policy import Mode, Policy, decide
+from reaper.pressure import Reserve
 from reaper.report import Listener, Outcome, Report, Result
 from reaper.roster import Directory
 from reaper.settings import Project
@@ -31,6 +33,9 @@ SWEEP_MAX_S: Final = 3_600
 
 class Platform(Lister, Hands, Directory, Protocol):
     """The client as sweeps see it."""
+
+
+Connect = Callable[[Project], AbstractAsyncContextManager[Platform]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Sweep:
     """One sweep of one agent.
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
-    with the sessions that are kept.
+    with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
     """
 
     id: str
@@ -87,6 +92,7 @@ class Sweep:
     observe: bool = False
     rehearsal: bool = False
     keeps: list[Candidate] | None = None
+    reserve: Reserve | None = None
 
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
@@ -100,6 +106,7 @@ class Sweep:
             started=started,
             seconds=0.0,
             observed=self.observe or self.policy.mode is Mode.OBSERVE,
+            relief=self.reserve.pool.rule if self.reserve else None,
         )
         try:
             snapshot = await self._collect()
@@ -128,6 +135,8 @@ class Sweep:
 
     def _candidate(self, session: Session, now: float) -> Candidate | None:
         decision = decide(session, self.policy, self.agent, now)
+        if self.reserve is not None:
+            self.reserve.offer(session, decision, self.agent, now)
         if decision.action is not Action.KEEP:
             return Candidate(session, decision)
         if self.keeps is not None:
@@ -166,7 +175,7 @@ class Sweep:
         execution = Execution()
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt)
-            execution = await self._executor(since).execute(plan)
+            execution = await self.executor(since).execute(plan)
         report = replace(
             report,
             plan=plan,
@@ -225,7 +234,9 @@ class Sweep:
             base = Baseline(plan.now, snapshot.sessions, len(snapshot.candidates), self._key())
             self.store.put_baseline(project, agent, base)
 
-    def _executor(self, since: float) -> Executor:
+    def executor(self, since: float) -> Executor:
+        """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
+
         def stopping() -> str:
             late = self.clock.monotonic() - since > SWEEP_MAX_S
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")

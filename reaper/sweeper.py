@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import structlog
 
@@ -17,17 +17,19 @@ from reaper.foundry.inventory import collect
 from reaper.model import Agent
 from reaper.planner import joint_plan_id
 from reaper.policy import Policy
+from reaper.pressure import pools
+from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
 from reaper.roster import Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.store import Store
-from reaper.sweep import Canaries, Platform, Site, Sweep
+from reaper.sweep import Canaries, Connect, Platform, Site, Sweep
 
 log = structlog.get_logger()
 
-Connect = Callable[[Project], AbstractAsyncContextManager[Platform]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,24 @@ class Sweeper:
     _busy: set[tuple[str, str]] = field(default_factory=set)
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
-        """Sweep what the scope covers; agents still being swept by an earlier run are left to it."""
+        """Sweep what the scope covers, then relieve the quotas that are too full.
+
+        Agents still being swept by an earlier run are left to it.
+        """
         if not scope.rehearsal:
             self._approve(settings.approvals)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
-        parts = await asyncio.gather(*(self._project(project, scope, stopping) for project in projects))
+        relief = Relief(pools(settings.quotas))
+        parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
         run = Run(
             reports=tuple(report for part, _ in parts for report in part),
             unmanaged={project.name: names for project, (_, names) in zip(projects, parts, strict=True) if names},
         )
         self._remember_plans(run)
+        await self._relieve(relief)
+        run = replace(run, reports=tuple(relief.latest(report) for report in run.reports))
+        if not scope.rehearsal:
+            self._tend_journal(settings, run)
         return run
 
     def _approve(self, names: Sequence[str]) -> None:
@@ -93,8 +103,18 @@ class Sweeper:
         except StateError as error:
             log.error("approvals_not_read", error=str(error))
 
+    async def _relieve(self, relief: Relief) -> None:
+        """Relieve the pools by the agents that no later run is sweeping by now; none will until this is over."""
+        free = {key for key in relief.swept if not self._busy & {key, (key[0], "*")}}
+        claimed = free | {(key[0], "*") for key in free if relief.swept[key].sweep.site.project.must_see}
+        self._busy |= claimed
+        try:
+            await relief.carry_out(free, self.connect)
+        finally:
+            self._busy -= claimed
+
     async def _project(
-        self, project: Project, scope: Scope, stopping: Callable[[], str]
+        self, project: Project, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
         whole = (project.name, "*")
@@ -105,7 +125,7 @@ class Sweeper:
         self._busy |= claimed
         try:
             async with self.connect(project) as client:
-                return await self._agents(project, client, scope, stopping)
+                return await self._agents(project, client, scope, stopping, relief)
         except FoundryError as error:
             failed = {p.name: (p.policy, str(error)) for p in project.agents if scope.covers(p.name)}
             return [self._failed(project, name, *why) for name, why in failed.items()], ()
@@ -113,7 +133,7 @@ class Sweeper:
             self._busy -= claimed
 
     async def _agents(
-        self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str]
+        self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
         roster = await muster(project, client)
         managed = {agent.name: policy.name for agent, policy in roster.targets}
@@ -123,9 +143,12 @@ class Sweeper:
         swept = [target for target in free if scope.covers(target[0].name)]
         others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
         canaries = Canaries(project.must_see, len(swept) + len(others))
-        sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping) for agent, policy in swept)
+        sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, relief) for agent, policy in swept)
         looks = (_look_for(canaries, site, agent) for agent in others)
-        reports, _ = await asyncio.gather(asyncio.gather(*sweeps), asyncio.gather(*looks))
+        async with asyncio.TaskGroup() as group:
+            for look in looks:
+                group.create_task(look)
+            reports = await _all(sweeps)
         return [*reports, *self._unresolved(project, roster, scope)], roster.unmanaged
 
     async def _sweep(
@@ -136,6 +159,7 @@ class Sweeper:
         canaries: Canaries,
         scope: Scope,
         stopping: Callable[[], str],
+        relief: Relief,
     ) -> Report:
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
@@ -150,12 +174,16 @@ class Sweeper:
             observe=scope.observe,
             rehearsal=scope.rehearsal,
             keeps=[] if scope.keeps else None,
+            reserve=relief.reserve(site.project.name),
         )
         key = (site.project.name, agent.name)
         self._busy.add(key)
         try:
             with structlog.contextvars.bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
-                return await sweep.run()
+                since = self.clock.monotonic()
+                report = await sweep.run()
+                relief.add(sweep, since, report)
+                return report
         except Exception as error:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             return self._failed(site.project, agent.name, policy, f"unexpected {type(error).__name__}, see the log")
@@ -192,6 +220,27 @@ class Sweeper:
                 self.store.remember_plan([plan.id, run.plan_id], report.project, report.agent, plan.now, plan.items)
             except StateError as error:
                 log.error("plan_not_kept", plan=plan.id, error=str(error))
+
+    def _tend_journal(self, settings: Settings, run: Run) -> None:
+        """Drop what is older than the record must be, and say in the log how its chain ends after this run.
+
+        Old by this clock and by that of every project whose inventory is believed; when none is, nothing is old.
+        """
+        believed = [report.plan.now for report in run.reports if report.plan and report.trusted]
+        now = min([self.clock.wall(), *believed])
+        try:
+            pruned = self.store.journal.prune(now - settings.audit.keep_s) if believed else 0
+            if pruned or any(report.outcomes for report in run.reports):
+                log.info("journal", head=self.store.journal.head(), pruned=pruned)
+        except StateError as error:
+            log.error("journal_not_tended", error=str(error))
+
+
+async def _all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order; returns or raises only when none is running any more."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    return [task.result() for task in tasks]
 
 
 async def _look_for(canaries: Canaries, site: Site, agent: Agent) -> None:

@@ -25,6 +25,7 @@ from reaper.report import Listener, Outcome, Report, Result
 
 PREFIX: Final = "session_reaper_"
 SWEEP_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+WINDOW_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 OPERATIONS: Final = ("list_agents", "get_agent", "list_sessions", "get_session", "delete_session", "stop_session")
 
 _AGENT: Final = ("project", "agent")
@@ -45,6 +46,13 @@ class Metrics(Listener):
             "How long a sweep of one agent took",
             _AGENT,
             buckets=SWEEP_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._windows = Histogram(
+            f"{PREFIX}action_window_seconds",
+            "From the answer to the last look at a session until its stop or delete was sent",
+            _AGENT,
+            buckets=WINDOW_BUCKETS_S,
             registry=self.registry,
         )
         self._latencies = Histogram(
@@ -68,13 +76,16 @@ class Metrics(Listener):
     def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
         labels = (project, agent, outcome.item.rule, str(outcome.item.action), str(outcome.kind))
         self._actions.labels(*labels).inc()
+        if outcome.window_s is not None:
+            self._windows.labels(project, agent).observe(outcome.window_s)
 
     def report(self, report: Report) -> None:
         where = (report.project, report.agent)
         for result in Result:
             self._sweeps.labels(*where, str(result)).inc(int(result is report.result))
         self._durations.labels(*where).observe(report.seconds)
-        for rule in report.policy.rules:
+        self._windows.labels(*where)
+        for rule in report.rules:
             for kind in OutcomeKind if rule.action is not Action.KEEP else ():
                 self._actions.labels(*where, rule.name, str(rule.action), str(kind)).inc(0)
 
@@ -147,7 +158,7 @@ class BoardCollector(Collector):
             if report.plan is None or report.snapshot is None:
                 continue
             where = [report.project, report.agent]
-            for rule in report.policy.rules:
+            for rule in report.rules:
                 if rule.action is not Action.KEEP:
                     labels = [*where, report.policy.name, rule.name, str(rule.action)]
                     candidates.add_metric(labels, report.by_rule[rule.name])

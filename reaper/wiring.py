@@ -72,6 +72,10 @@ class Chorus(Listener):
         for voice in self.voices:
             voice.report(report)
 
+    def relieved(self, report: Report) -> None:
+        for voice in self.voices:
+            voice.relieved(report)
+
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
         for voice in self.voices:
             voice.roster(project, managed, unmanaged)

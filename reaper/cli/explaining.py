@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from reaper.cli.auditing import actions_table, recorded_json
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.running import read
@@ -12,12 +15,16 @@ from reaper.cli.tables import console, safe, session_row, sessions_table, table
 from reaper.clock import SystemClock
 from reaper.explain import Explanation, explain, explanation_json
 from reaper.foundry.errors import Gone
-from reaper.model import Malformed
+from reaper.model import TOMBSTONES, Malformed
 from reaper.policy import reason
 from reaper.roster import first_match
 from reaper.settings import Project, Settings
+from reaper.store.journal import Recorded, Which
 from reaper.store.store import opened
+from reaper.times import show_time
 from reaper.wiring import Connector
+
+PAST_SHOWN: Final = 20
 
 
 async def run_explain(
@@ -34,19 +41,49 @@ async def run_explain(
             known = (await client.get_agent(agent)).value
             answer = await client.get(agent, session)
         except Gone as error:
-            raise CommandError(
-                f"{project.name} has no session {session} of agent {agent}: {error}", Exit.FAILED
-            ) from error
+            if _told_past(settings, Which(project.name, agent, session), output):
+                return
+            gone = f"{project.name} has no session {session} of agent {agent}: {error}"
+            raise CommandError(gone, Exit.FAILED) from error
     if isinstance(answer.value, Malformed):
         raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
     if answer.date is None:
         raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
+    if answer.value.status in TOMBSTONES and _told_past(settings, Which(project.name, agent, session), output):
+        return
     with opened(settings.state) as store:
         told = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(told), indent=2))
     else:
         _print(told)
+
+
+def _told_past(settings: Settings, which: Which, output: OutputFormat) -> bool:
+    """Print what was done to a session that is gone; False when nothing is known to have been done."""
+    with opened(settings.state) as store:
+        past = list(store.journal.actions(which, PAST_SHOWN))
+    if past and output is OutputFormat.JSON:
+        print(json.dumps({"gone": True, "actions": [recorded_json(action) for action in past]}, indent=2))
+    elif past:
+        _print_past(past)
+    return bool(past)
+
+
+def _print_past(past: Sequence[Recorded]) -> None:
+    """What was done, and the values that were compared the last time."""
+    last = past[-1]
+    out, intent, body = console(), last.intent.intent, last.intent.body
+    out.print(f"{safe(intent.session)} of {safe(intent.agent)} is gone. What was done to it:\n")
+    out.print(actions_table(past))
+    compared = table("rule", "condition", "wanted", "found")
+    for check in body.get("compared", []):
+        compared.add_row(safe(intent.rule), *(safe(check[name]) for name in ("condition", "wanted", "actual")))
+    out.print(compared)
+    approved = ", approved by a person" if intent.approved else ""
+    names = " ".join(f"{name} {safe(body.get(name))}," for name in ("policy", "plan", "sweep"))
+    out.print(f"{names} {safe(intent.rule)} at {show_time(last.intent.at)}{approved}")
+    out.print(f"the record as it came: {safe(body.get('received'))}", soft_wrap=True)
 
 
 def project_of(settings: Settings, name: str | None, agent: str) -> Project:

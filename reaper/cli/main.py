@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+audit_app = typer.Typer(help="What was done, with the evidence; and that nobody altered it.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 app.add_typer(sessions_app, name="sessions")
 
 AgentGlob = Annotated[str, typer.Option("--agent", metavar="GLOB", help="Only agents whose name matches.")]
@@ -146,7 +148,8 @@ def explain(
 ) -> None:
     """Why one session is kept, stopped or deleted.
 
-    Every rule with the values compared, every guard, and when the session is next due.
+    Every rule with the values compared, every guard, and when the session is next due. Of a session that is gone,
+    what this program did to it, and why.
     """
     from reaper.cli.explaining import run_explain
 
@@ -190,6 +193,47 @@ def demo(
     from reaper.cli.demo import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(once, agents, sessions, seed, parse_listen(listen))))
+
+
+@audit_app.command("show")
+def audit_show(
+    session: Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session.")] = None,
+    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only this agent.")] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only since then: 7d ago, or a date as in 2026-11-01 (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="The last so many actions; 0 for all.")] = 50,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Every stop and delete that was sent, the newest last.
+
+    With json each carries its evidence: the platform's record right before it, and the values compared.
+    """
+    from reaper.cli.auditing import run_show, which_of
+
+    run_show(config, which_of(project, agent, session, since), limit, output)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    head: Annotated[
+        str | None, typer.Option(metavar="HASH", help="A head noted elsewhere, which the record must contain.")
+    ] = None,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Whether the record is as it was written.
+
+    Walks the whole chain of hashes. Without a head that was noted elsewhere, an end that was cut off carefully, or a
+    record written anew, is not noticed.
+
+    Exit codes: 0 it holds; 1 it is broken, or does not contain the head; 2 wrong configuration or command line.
+    """
+    from reaper.cli.auditing import run_verify
+
+    raise typer.Exit(run_verify(config, head, output))
 
 
 @config_app.command("check")

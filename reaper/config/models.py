@@ -17,7 +17,8 @@ from reaper.config.durations import PATTERN, read_duration, read_duration_or_zer
 from reaper.config.problem import Wrong
 from reaper.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
 from reaper.policy import Limits as DefaultLimits
-from reaper.settings import DEFAULT_SCOPE, DEFAULT_STATE, CredentialKind
+from reaper.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, CredentialKind
+from reaper.times import exact_duration
 from reaper.windows import DAYS
 
 _LIMITS = DefaultLimits()
@@ -263,6 +264,13 @@ class Quota(Part):
     """Stop idle active sessions when the quota fills up; without this key never."""
 
 
+class Audit(Part):
+    """The record of every action, with its evidence."""
+
+    keep: Duration = exact_duration(AUDIT_KEPT_S)
+    """How long a settled action stays in the record, at least 7d. Actions in doubt stay until settled."""
+
+
 class Server(Part):
     """The HTTP server: metrics, health and status page."""
 
@@ -296,6 +304,8 @@ class Root(Part):
     """Ids of withheld plans that a person has approved."""
     state: Annotated[str, BeforeValidator(addresses.read_state), _text(addresses.STATE)] = DEFAULT_STATE
     """Where marks, limits and the audit record are kept: sqlite:///FILE."""
+    audit: Audit = Audit()
+    """The record of every action."""
     server: Server = Server()
     """The HTTP server."""
     log: Log = Log()

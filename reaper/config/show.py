@@ -35,6 +35,7 @@ def show(settings: Settings, *, headers: bool = False, ordered: bool = False) ->
         "quotas": {quota.name: _quota(quota) for quota in settings.quotas},
         "approvals": list(settings.approvals),
         "state": settings.state,
+        "audit": {"keep": exact_duration(settings.audit.keep_s)},
         "server": {"listen": _listen(settings.server)},
         "log": {"format": settings.log.format, "level": settings.log.level},
     }

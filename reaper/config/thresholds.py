@@ -12,12 +12,13 @@ from reaper.config.durations import seconds_of
 from reaper.config.problem import Finding, Path, Wrong
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.words import matches
-from reaper.model import AGE_FLOOR_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
+from reaper.model import AGE_FLOOR_S, DAY_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
 from reaper.times import exact_duration
 
 SHORTEST_INTERVAL_S: Final = 10
 FLOORS_S: Final = {Action.DELETE: AGE_FLOOR_S, Action.STOP: MINUTE_S}
 TIMEOUT_S: Final = (1, 600)
+AUDIT_SHORTEST_S: Final = 7 * DAY_S
 
 _TIMES: Final = ("idle", "age", "expires_within")
 _STATUS_HINTS: Final = {
@@ -30,7 +31,7 @@ _NEEDS: Final = "add idle, age or expires_within: without one it would match eve
 def threshold_findings(document: Document) -> list[Finding]:
     """Every value that is well written but must not stand where it stands."""
     root = document.value
-    checks: tuple[Callable[[Value], Iterator[Finding]], ...] = (_schedule, _requests, _policies, _quotas)
+    checks: tuple[Callable[[Value], Iterator[Finding]], ...] = (_schedule, _requests, _policies, _quotas, _audit)
     return list(chain.from_iterable(check(root) for check in checks))
 
 
@@ -128,6 +129,13 @@ def _quotas(root: Value) -> Iterator[Finding]:
             yield Finding((*place, "until"), f"is not below `above`, {above}%", f"write less than {above}%")
         yield from _reachable(pressure, place)
         yield from _floors(Action.STOP, pressure, place)
+
+
+def _audit(root: Value) -> Iterator[Finding]:
+    keep = seconds_of(child(child(root, "audit"), "keep"))
+    if keep and keep < AUDIT_SHORTEST_S:
+        told = "is too short: the day's limits and the search for lost actions look back into the record"
+        yield Finding(("audit", "keep"), told, f"write {exact_duration(AUDIT_SHORTEST_S)} or more, as in 400d")
 
 
 def _percent(value: Value) -> int | None:

@@ -32,6 +32,7 @@ def translate(root: models.Root) -> settings.Settings:
         quotas=tuple(_quota(name, part) for name, part in root.quotas.items()),
         approvals=tuple(root.approvals),
         state=root.state,
+        audit=settings.Audit(parse_duration(root.audit.keep)),
         server=settings.Server(host, port),
         log=settings.Log(root.log.format, root.log.level),
     )

@@ -36,13 +36,16 @@ class Answer(Generic[T]):
 
     `date` is the platform's `Date` in Unix seconds, None when it sent none. `received_wall` and
     `received_monotonic` are the local clocks when the answer began to arrive, so that they can be
-    compared with it.
+    compared with it. `sent_monotonic` is when the request went out, after every wait for its turn.
+    `body` is the answer as it came, of a single session's record only.
     """
 
     value: T
     date: float | None
     received_wall: float
     received_monotonic: float
+    sent_monotonic: float | None = None
+    body: bytes = b""
 
 
 class Client:
@@ -120,7 +123,7 @@ class Client:
     async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:
         """One session as it is now; Gone for 404. A tombstone may come as a record that says `deleted`."""
         raw = await self._sender.send(calls.get_session(agent, session))
-        return _answer(raw, wire.parse_record(raw.body, raw.now, "get_session"))
+        return _answer(raw, wire.parse_record(raw.body, raw.now, "get_session"), raw.body)
 
     async def create(
         self, agent: str, session: str | None = None, version: str | None = None
@@ -175,5 +178,5 @@ class Client:
         return _answer(await self._sender.send(call), None)
 
 
-def _answer(raw: Raw, value: T) -> Answer[T]:
-    return Answer(value, raw.date, raw.wall, raw.monotonic)
+def _answer(raw: Raw, value: T, body: bytes = b"") -> Answer[T]:
+    return Answer(value, raw.date, raw.wall, raw.monotonic, raw.sent, body)

@@ -50,13 +50,17 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """An answer as it came: its body whole, and when its first byte was here on both local clocks."""
+    """An answer as it came: its body whole, and when its first byte was here on both local clocks.
+
+    `sent` is when the request went out, on the monotonic clock.
+    """
 
     status: int
     headers: httpx2.Headers
     body: bytes
     wall: float
     monotonic: float
+    sent: float | None = None
 
     @property
     def date(self) -> float | None:
@@ -234,13 +238,14 @@ class Sender:
         return raw
 
     async def _receive(self, request: httpx2.Request, max_bytes: int) -> Raw:
+        sent = self._clock.monotonic()
         response = await self._http.send(request, stream=True)
         try:
             wall, monotonic = self._clock.wall(), self._clock.monotonic()
             body = await _read(response, max_bytes if response.is_success else ERROR_MAX_BYTES)
         finally:
             await response.aclose()
-        return Raw(response.status_code, response.headers, body, wall, monotonic)
+        return Raw(response.status_code, response.headers, body, wall, monotonic, sent)
 
     def _request(self, call: Call, header: dict[str, str], timeout: httpx2.Timeout | None = None) -> httpx2.Request:
         headers = {"Accept": call.accept, **header}

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select
 
 from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store.database import Database
+from reaper.store import chain
+from reaper.store.chain import INTENT, OUTCOME
+from reaper.store.database import Database, StateError
 from reaper.store.schema import journal
 
-INTENT: Final = "intent"
-OUTCOME: Final = "outcome"
-GENESIS: Final = "0" * 64
 SPENT: Final = frozenset({"", OutcomeKind.DONE, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
 """Outcomes that count against the day's limit: done, or not known to be undone."""
 
-_COVERED: Final = tuple(column for column in journal.c if column.name not in {"seq", "hash"})
+_ROWS_AT_A_TIME: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,40 @@ class Entry:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One action as the journal tells it: its intent, and every outcome noted since, the last of which counts."""
+
+    intent: Entry
+    outcomes: tuple[Entry, ...]
+
+    @property
+    def outcome(self) -> str:
+        """How it ended; `open` while nobody has found out."""
+        return self.outcomes[-1].outcome if self.outcomes else "open"
+
+    @property
+    def why(self) -> str:
+        """What explains the outcome; '' for one that needs no words."""
+        return str(self.outcomes[-1].body.get("why", "")) if self.outcomes else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which actions are meant: all that fit whatever is given. `since` is platform time."""
+
+    project: str | None = None
+    agent: str | None = None
+    session: str | None = None
+    since: float | None = None
+
+    def fits(self) -> ColumnElement[bool]:
+        """The same as a condition on rows."""
+        named = ((journal.c.project, self.project), (journal.c.agent, self.agent), (journal.c.session, self.session))
+        found = [journal.c.kind == INTENT, *(column == name for column, name in named if name is not None)]
+        return and_(*found, *([journal.c.at >= self.since] if self.since is not None else []))
+
+
 class Journal:
     """Appends and reads the record of actions; every method raises StateError when the state fails."""
 
@@ -63,9 +96,12 @@ class Journal:
         self._append(intent, INTENT, at, "", evidence)
         return intent
 
-    def conclude(self, intent: Intent, outcome: OutcomeKind, at: float, why: str) -> None:
+    def conclude(
+        self, intent: Intent, outcome: OutcomeKind, at: float, why: str, window_s: float | None = None
+    ) -> None:
         """Put the outcome of an intent on disk. A later one for the same intent replaces its meaning."""
-        self._append(intent, OUTCOME, at, outcome, {"why": why} if why else {})
+        told = {"why": why or None, "window_seconds": window_s}
+        self._append(intent, OUTCOME, at, outcome, {name: value for name, value in told.items() if value is not None})
 
     def _append(self, intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> None:
         row = {
@@ -82,8 +118,8 @@ class Journal:
             "outcome": str(outcome),
             "body": json.dumps(body, sort_keys=True),
         }
-        with self._database.begin() as connection:
-            row["hash"] = _hash(_last_hash(connection), row)
+        with self._begin() as connection:
+            row["hash"] = chain.row_hash(chain.last_hash(connection), row)
             connection.execute(insert(journal).values(row))
 
     def open(self, project: str, agent: str) -> list[Entry]:
@@ -97,7 +133,7 @@ class Journal:
             journal.c.seq.in_(latest), journal.c.outcome.in_(["", OutcomeKind.IN_DOUBT.value])
         )
         query = select(journal).where(journal.c.kind == INTENT, journal.c.action_id.in_(unsettled))
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             return [_entry(row) for row in connection.execute(query.order_by(journal.c.seq))]
 
     def used_today(self, project: str, agent: str, now: float) -> dict[Action, int]:
@@ -112,7 +148,7 @@ class Journal:
             .where(journal.c.seq.in_(latest), journal.c.outcome.in_(SPENT), journal.c.approved == 0)
             .group_by(journal.c.action)
         )
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             return {Action(action): count for action, count in connection.execute(query)}
 
     def deleted_since(self, project: str, agent: str, since: float) -> int:
@@ -124,29 +160,62 @@ class Journal:
             journal.c.action == Action.DELETE.value,
             journal.c.outcome.in_([OutcomeKind.DONE.value, OutcomeKind.UNVERIFIED.value, OutcomeKind.IN_DOUBT.value]),
         )
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             query = select(func.count(journal.c.action_id.distinct())).where(taken)
             return connection.execute(query).scalar_one()
 
     def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:
         """The journal's rows in order."""
         order = journal.c.seq.desc() if newest_first else journal.c.seq
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             for row in connection.execute(select(journal).order_by(order).limit(limit)):
                 yield _entry(row)
 
+    def actions(self, which: Which, limit: int | None = None) -> Iterator[Recorded]:
+        """The last `limit` actions that are meant, the newest last; read as they are asked for."""
+        fits = which.fits()
+        with self._begin() as connection:
+            if limit is not None:
+                newest = select(journal.c.seq).where(fits).order_by(journal.c.seq.desc()).limit(limit).subquery()
+                fits = and_(fits, journal.c.seq >= select(func.min(newest.c.seq)).scalar_subquery())
+            query = select(journal).where(fits).order_by(journal.c.seq)
+            for row in connection.execute(query, execution_options={"yield_per": _ROWS_AT_A_TIME}):
+                yield Recorded(_entry(row), _outcomes(connection, row.action_id))
 
-def _last_hash(connection: Connection) -> str:
-    found = connection.execute(select(journal.c.hash).order_by(journal.c.seq.desc()).limit(1)).scalar()
-    return found or GENESIS
+    def head(self) -> str:
+        """The hash of the last row; noted elsewhere, it shows later that nothing up to here was changed or cut."""
+        with self._begin() as connection:
+            return chain.last_hash(connection)
+
+    def verify(self, noted: str | None = None) -> chain.Verdict:
+        """Whether the whole journal is as it was written; `noted` is a head from elsewhere that it must contain."""
+        with self._begin() as connection:
+            return chain.verify(connection, noted)
+
+    def prune(self, before: float) -> int:
+        """Drop old settled actions from the start, see `chain.prune`; returns how many rows went."""
+        with self._begin() as connection:
+            return chain.prune(connection, before)
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        """A transaction; rows that were altered so that they cannot be read are a StateError."""
+        try:
+            with self._database.begin() as connection:
+                yield connection
+        except ValueError as error:
+            raise StateError(f"state {self._database.url}: the journal was altered: {error}") from error
 
 
-def _hash(previous: str, row: Mapping[str, Any]) -> str:
-    told = json.dumps([previous, *(row[column.name] for column in _COVERED)])
-    return hashlib.sha256(told.encode()).hexdigest()
+def _outcomes(connection: Connection, action: str) -> tuple[Entry, ...]:
+    query = select(journal).where(journal.c.action_id == action, journal.c.kind == OUTCOME).order_by(journal.c.seq)
+    return tuple(_entry(row) for row in connection.execute(query))
 
 
 def _entry(row: Row[Any]) -> Entry:
+    body = json.loads(row.body)
+    if type(body) is not dict:
+        raise ValueError(f"entry {row.seq} is no object")
     intent = Intent(
         id=row.action_id,
         project=row.project,
@@ -157,4 +226,4 @@ def _entry(row: Row[Any]) -> Entry:
         rule=row.rule,
         approved=bool(row.approved),
     )
-    return Entry(row.seq, row.at, row.kind, intent, row.outcome, json.loads(row.body), row.hash)
+    return Entry(row.seq, row.at, row.kind, intent, row.outcome, body, row.hash)

@@ -85,6 +85,7 @@ journal = Table(
     Column("hash", String, nullable=False),
     Index("journal_by_action", "action_id"),
     Index("journal_by_agent", "project", "agent", "at"),
+    Index("journal_by_session", "session"),
     sqlite_autoincrement=True,
 )
 """Append-only: an `intent` before each action, an `outcome` after. Each row's hash covers the one before."""

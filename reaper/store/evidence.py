@@ -1,0 +1,54 @@
+"""The evidence for an action: what came from the platform, how it was read, and what it was compared with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from reaper.foundry.client import Answer
+from reaper.model import Malformed, Session
+from reaper.planner import Item, Plan
+from reaper.policy import Policy, checks
+from reaper.windows import DAYS, Window
+
+RECEIVED_MAX_BYTES: Final = 16 * 1024
+"""So much of a record is kept as it came; the platform's records are below 1 KiB."""
+
+
+def evidence(item: Item, plan: Plan, fresh: Answer[Session | Malformed], at: float, sweep: str) -> dict[str, Any]:
+    """Why this session: the last look before the action, as it came and as it was read, and the values compared."""
+    rule = item.decision.rule
+    # The last look was found equal to what was planned on, or nothing would be sent.
+    session = item.session
+    compared = checks(session, rule, plan.agent, at) if rule else ()
+    return {
+        "received": fresh.body[:RECEIVED_MAX_BYTES].decode("utf-8", "replace"),
+        "received_bytes": len(fresh.body),
+        "record": {name: getattr(session, name) for name in session.__slots__},
+        "platform_time": at,
+        "latest_version": plan.agent.latest,
+        "policy": plan.policy.name,
+        "policy_digest": policy_digest(plan.policy),
+        "plan": plan.id,
+        "sweep": sweep,
+        "compared": [{"condition": c.condition, "wanted": c.wanted, "actual": c.actual} for c in compared],
+    }
+
+
+def policy_digest(policy: Policy) -> str:
+    """Sixteen hexadecimal digits that change when a rule or a guard does, the same in every process."""
+    limits = policy.limits
+    told = {
+        "rules": [[rule.name, rule.action, [[c.name, c.wanted()] for c in rule.when]] for rule in policy.rules],
+        "mode": policy.mode,
+        "grace_s": policy.grace_s,
+        "limits": [str(limits.per_sweep), str(limits.per_day), limits.at_least],
+        "windows": [_window(window) for window in policy.windows],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _window(window: Window) -> list[Any]:
+    days = [day for day in DAYS if day in window.days]
+    return [days, window.start.isoformat(), window.end.isoformat(), window.zone.key]

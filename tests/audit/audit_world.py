@@ -1,0 +1,78 @@
+"""A state file that tests may tamper with, filled with actions."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reaper.model import DAY_S, Action, OutcomeKind
+from reaper.store.chain import Verdict
+from reaper.store.journal import Intent, Journal
+from reaper.store.store import Store
+
+NOW = 1_790_000_000.0
+
+CONFIG = """\
+version: 1
+state: sqlite:///{state}
+projects:
+  prod:
+    endpoint: {endpoint}
+    credential: none
+    agents: [{{name: "*", policy: standard}}]
+policies:
+  standard:
+    mode: enforce
+    grace: 0s
+    rules: [{{name: stale, action: delete, when: {{idle: 7d}}}}]
+    limits: {{per_sweep: 100000, per_day: 100000}}
+"""
+
+
+def write_config(folder: Path, state: Path, endpoint: str = "http://127.0.0.1:9/api/projects/p") -> Path:
+    path = folder / "reaper.yaml"
+    path.write_text(CONFIG.format(state=state, endpoint=endpoint), encoding="utf-8")
+    return path
+
+
+@dataclass
+class Book:
+    """A journal on disk. What the program writes goes through `journal`, what an intruder does through `tamper`."""
+
+    path: Path
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store.open(f"sqlite:///{self.path}")
+        assert not self.store.fault
+
+    @property
+    def journal(self) -> Journal:
+        return self.store.journal
+
+    def intend(self, session: str = "session-0001", *, at: float = NOW, agent: str = "desk") -> Intent:
+        intent = Intent("", "prod", agent, session, int(at) - 9 * DAY_S, Action.DELETE, "stale", approved=False)
+        check = {"condition": "idle", "wanted": "at least 7d", "actual": "8d"}
+        return self.journal.intend(intent, at, {"compared": [check], "received": '{"colour": "red"}'})
+
+    def act(self, session: str = "session-0001", *, at: float = NOW, agent: str = "desk", why: str = "") -> None:
+        """One action from intent to outcome."""
+        self.journal.conclude(self.intend(session, at=at, agent=agent), OutcomeKind.DONE, at, why)
+
+    def act_many(self, count: int) -> None:
+        for number in range(count):
+            self.act(f"session-{number:04d}", at=NOW + number)
+
+    def tamper(self, statement: str) -> None:
+        with sqlite3.connect(self.path) as connection:
+            connection.executescript(statement)
+        connection.close()
+
+    def verify(self, noted: str | None = None) -> Verdict:
+        return self.journal.verify(noted)
+
+    def broken(self) -> tuple[int, str]:
+        found = self.verify().broken
+        assert found is not None
+        return found.row, found.what

@@ -1,0 +1,378 @@
+"""One seed is one history: users, platform, faults, crashes and the reaper in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reaper.emulator import AgentVersion, Fault, PlatformError
+from reaper.emulator.routes import Call
+from reaper.emulator.sessions import GoneCursor
+from reaper.model import TOMBSTONES
+from tests.sim.law import DAY_S, Law, Line, ViolationError
+from tests.sim.process import Process, Steps
+from tests.sim.virtual import EPOCH, run, true_time
+from tests.sim.world import CANARY, HOUR_S, World
+
+PAGE_SIZE = 7
+PAGES_MAX = 40
+BURST, BURST_BELOW = 40, 120
+"""So many sessions come at once, while there are fewer than that: more would not fit into the pages."""
+HEALTHY_LEAST = 2
+"""So many sweeps without faults are made at least, before the journal is looked at."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What a history is about, drawn from its seed.
+
+    `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
+    fault stays. `processes`: so many take turns on one state.
+    """
+
+    law: Law
+    later: Law | None
+    sessions: int
+    agents: int
+    sweeps: int
+    every_s: float
+    uses: float
+    races: float
+    faults: float
+    lasts: int
+    crashes: float
+    approves: float
+    processes: int
+    canary: bool
+    deploys: float
+    bursts: float
+    get_tombstones: bool
+    gone_cursor: GoneCursor
+
+
+def draw(seed: int) -> Plot:
+    """The plot of a seed."""
+    chance = random.Random(seed)
+    law = _draw_law(chance, 0.0)
+    later = _draw_law(chance, EPOCH + chance.uniform(0.5, 3) * DAY_S) if chance.random() < 0.4 else None
+    return Plot(
+        law=law,
+        later=later,
+        sessions=chance.choice([12, 24, 40]),
+        agents=chance.choice([1, 2]),
+        sweeps=chance.choice([6, 12]),
+        every_s=chance.choice([1, 3, 6]) * HOUR_S,
+        uses=chance.choice([0.1, 0.5, 2.0]),
+        races=chance.choice([0.0, 0.05, 0.3]),
+        faults=chance.choice([0.0, 0.3, 0.6]),
+        lasts=chance.choice([1, 1, 1, 6]),
+        crashes=chance.choice([0.0, 0.15]),
+        approves=chance.choice([0.0, 0.5, 1.0]),
+        processes=chance.choice([1, 1, 2]),
+        canary=chance.random() < 0.7,
+        deploys=chance.choice([0.0, 0.05]),
+        bursts=chance.choice([0.0, 0.0, 0.1]),
+        get_tombstones=chance.random() < 0.3,
+        gone_cursor=chance.choice(["error", "restart", "empty"]),
+    )
+
+
+def _draw_law(chance: random.Random, since: float) -> Law:
+    idle = chance.choice([6, 24, 72, 240, 624]) * HOUR_S
+    lines = [
+        Line("vip", "keep", ids=("vip-*", "demo-*", "canary-*")),
+        Line("broken", "delete", age_s=HOUR_S, status=frozenset({"failed"})),
+    ]
+    if chance.random() < 0.5:
+        lines.append(Line("superseded", "delete", idle_s=max(idle // 2, HOUR_S), superseded=True))
+    if chance.random() < 0.3:
+        lines.append(Line("dozing", "keep", idle_s=idle, status=frozenset({"idle"}), ids=("Sess_A*",)))
+    lines.append(Line("stale", "delete", idle_s=idle))
+    if chance.random() < 0.5:
+        lines.append(Line("runaway", "stop", idle_s=5 * 60, status=frozenset({"active"})))
+    strict = chance.random() < 0.5
+    return Law(
+        since=since,
+        lines=tuple(lines),
+        enforce=chance.random() < 0.9,
+        grace_s=chance.choice([0, 6, 24]) * HOUR_S,
+        per_sweep=chance.choice([(10, True), (20, True), (3, False)]) if strict else (100, True),
+        per_day=chance.choice([(25, True), (50, True), (6, False)]) if strict else (100, True),
+        at_least=chance.choice([0, 5]),
+        open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
+    )
+
+
+class History:
+    """A seed being lived through. `live` returns quietly, or raises ViolationError; `told` says what happened."""
+
+    def __init__(self, seed: int, plot: Plot | None = None) -> None:
+        self.seed = seed
+        self.plot = plot or draw(seed)
+        self.chance = random.Random(seed * 7919 + 1)
+        self.told: list[str] = []
+        self.sweeps = 0
+        self._fault, self._lasting = "", 0
+        self._races = self.plot.races
+
+    async def live(self) -> None:
+        """Sweeps among users, faults and crashes, then a time of health in which what is stale must go."""
+        plot = self.plot
+        self.world = World(
+            law=plot.law,
+            agents_count=plot.agents,
+            sessions=plot.sessions,
+            seed=self.seed,
+            canary=plot.canary,
+            page_size=PAGE_SIZE,
+            pages_max=PAGES_MAX,
+            get_tombstones=plot.get_tombstones,
+            gone_cursor=plot.gone_cursor,
+        )
+        async with self.world as world:
+            watch = world.on_call
+            world.emulator.api.on_call = lambda call: (self._race(call), watch(call))[1]
+            lives = [world.process() for _ in range(plot.processes)]
+            for number in range(plot.sweeps):
+                await asyncio.sleep(self.chance.uniform(0.5, 1.5) * plot.every_s)
+                self._reload()
+                self._people_act()
+                turn = number % len(lives)
+                lives[turn] = await self._sweep(lives[turn])
+            await self._recover(lives[0])
+
+    def _reload(self) -> None:
+        later = self.plot.later
+        if later is not None and len(self.world.judge.laws) == 1 and true_time() >= later.since:
+            self.world.reload(later)
+
+    # People
+
+    def _people_act(self) -> None:
+        """Some sessions are used, made, broken, deleted by others; now and then a version is deployed."""
+        chance, world = self.chance, self.world
+        for agent in world.agents:
+            living = [session.id for session in world.living(agent)]
+            for _ in range(int(chance.expovariate(1 / max(self.plot.uses * 4, 0.01)))):
+                self._one_acts(agent, living)
+            if chance.random() < self.plot.bursts and len(living) < BURST_BELOW:
+                for _ in range(BURST):
+                    world.platform.create(agent)
+            if chance.random() < self.plot.deploys:
+                deploys = world.judge.deploys[agent]
+                version = AgentVersion(f"v{len(deploys) + 10}", int(true_time()))
+                world.platform.add_version(agent, version)
+                deploys.append((true_time(), version.name))
+        self._use_canary()
+
+    def _use_canary(self) -> None:
+        if self.plot.canary:
+            with contextlib.suppress(PlatformError):
+                self.world.platform.use(self.world.agents[0], CANARY)
+
+    def _one_acts(self, agent: str, living: list[str]) -> None:
+        chance, platform = self.chance, self.world.platform
+        roll, someone = chance.random(), chance.choice(living) if living else None
+        with contextlib.suppress(PlatformError):
+            if roll < 0.35 or someone is None:
+                prefix = chance.choice(["sess", "vip", "Sess_A"])
+                platform.create(agent, f"{prefix}-{chance.randrange(10**8):08d}")
+            elif someone == CANARY:
+                return
+            elif roll < 0.75:
+                platform.use(agent, someone)
+            elif roll < 0.8:
+                platform.fail(agent, someone)
+            elif roll < 0.85:
+                platform.busy(agent, someone, chance.uniform(1, 48) * HOUR_S)
+            elif roll < 0.93:
+                platform.delete(agent, someone)
+            else:
+                platform.delete(agent, someone)
+                platform.create(agent, someone)
+
+    def _race(self, call: Call) -> None:
+        """Somebody acts right before the reaper reads. Right before it acts is the window that nothing can close."""
+        if call.operation in {"get", "list"} and self.chance.random() < self._races:
+            sessions = self.world.platform.sessions(call.agent)
+            living = [] if call.session else [s.id for s in sessions if s.status not in TOMBSTONES]
+            self._one_acts(call.agent, [call.session] if call.session else living)
+
+    # The reaper
+
+    async def _sweep(self, process: Process) -> Process:
+        """One run, perhaps among faults, perhaps cut short by a crash; returns the process that lives on."""
+        chance, world = self.chance, self.world
+        faults = self._break_something()
+        if chance.random() < self.plot.crashes:
+            process = world.process(Steps(die_at=chance.randrange(1, 60)))
+        elif self._fault == "full_disk":
+            process = world.process(Steps(full_at=chance.randrange(1, 60)))
+        name = self._fault
+        blinding = name in BLINDING or (name == "only_own" and self.plot.canary)
+        left = chance.randrange(1, 12) if name == "stopping" else 10**9
+        await world.sweep(process, faults=faults, nothing=name if blinding else "", stopping=_patience(left))
+        self.sweeps += 1
+        if process.steps.dead:
+            self._tell(f"killed at step {process.steps.taken}")
+        if process.steps.dead or name == "full_disk":
+            process = world.process()
+        world.clock.error = 0.0
+        self._approve()
+        return process
+
+    def _break_something(self) -> list[Fault]:
+        """The faults of this sweep: a new kind, one that stays for some sweeps, or none."""
+        if self._lasting:
+            self._lasting -= 1
+        else:
+            self._fault = self.chance.choice(tuple(FAULTS)) if self.chance.random() < self.plot.faults else ""
+            self._lasting = self.chance.randrange(self.plot.lasts) if self._fault else 0
+        if self._fault == "local_clock":
+            self.world.clock.error = self.chance.choice([-1, 1]) * self.chance.uniform(1, 200) * HOUR_S
+        if not self._fault:
+            return []
+        faults = FAULTS[self._fault](self.chance)
+        self._tell(f"{self._fault} {faults}")
+        return faults
+
+    def _approve(self) -> None:
+        """A person approves some of the plans that wait."""
+        for report in self.world.heard.latest.values():
+            if report.withheld and report.plan and self.chance.random() < self.plot.approves:
+                self.world.disk.steps = Steps()
+                self.world.approve(report.plan.id)
+
+    def _tell(self, what: str) -> None:
+        self.told.append(f"sweep {self.sweeps}, {true_time() - EPOCH:.0f} s: {what}")
+
+    async def _recover(self, process: Process) -> None:
+        """Quiet days with a person who approves: what was overdue before them must be gone after."""
+        world, since = self.world, true_time()
+        law = world.judge.law(since)
+        self._races, self._lasting = 0.0, 0
+        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0)
+        bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
+        for number in range(bound):
+            if number >= HEALTHY_LEAST and not world.stale(since):
+                break
+            await asyncio.sleep(6 * HOUR_S)
+            self._use_canary()
+            process = await self._sweep(process)
+        if law.allows(law.per_sweep, 100) > 0:
+            world.check_gone(since)
+        world.check_journal()
+
+
+def _patience(pages: int) -> Callable[[], str]:
+    """What a process is asked to stop by, after it has looked so often."""
+    left = iter(range(pages))
+    return lambda: "" if next(left, None) is not None else "asked to stop"
+
+
+def live(seed: int) -> History:
+    """Live through one seed; raises ViolationError."""
+    history = History(seed)
+    run(history.live)
+    return history
+
+
+Make = Callable[[random.Random], list[Fault]]
+
+BLINDING = frozenset(
+    {
+        "empty_list",
+        "loop_cursor",
+        "endless",
+        "no_date",
+        "date_shift",
+        "local_clock",
+        "list_broken",
+        "get_broken",
+        "add_field",
+    }
+)
+"""Faults under which nothing at all may be done."""
+
+
+def _throttling(chance: random.Random) -> list[Fault]:
+    wait = chance.choice([None, 0, 2, 30])
+    form = chance.choice(["seconds", "date"])
+    operation = chance.choice(["*", "list", "get", "delete"])
+    times = chance.randrange(1, 12)
+    return [
+        Fault(
+            operation,
+            times=times,
+            status=429,
+            code="too_many_requests",
+            retry_after_seconds=wait,
+            retry_after_form=form,
+        )
+    ]
+
+
+def _date_shift(chance: random.Random) -> list[Fault]:
+    return [Fault("*", date_shift_seconds=chance.choice([-1, 1]) * chance.uniform(0.5, 300) * HOUR_S)]
+
+
+def _bad_records(chance: random.Random) -> list[Fault]:
+    name = chance.choice(["created_at", "last_accessed_at", "expires_at", "status", "agent_session_id"])
+    value = chance.choice([None, 0, -5, "yesterday", 10**13, True, 4_000_000_000, [], "weird"])
+    operation, share = chance.choice(["list", "get", "*"]), chance.choice([0.03, 0.3, 1.0])
+    return [Fault(operation, lie="bad_field", field=name, value=value, share=share)]
+
+
+def _drop_field(chance: random.Random) -> list[Fault]:
+    name = chance.choice(["last_accessed_at", "created_at", "version_indicator"])
+    return [Fault("*", lie="drop_field", field=name, share=chance.choice([0.03, 1.0]))]
+
+
+def _delete_fails(chance: random.Random) -> list[Fault]:
+    status = chance.choice([500, 403, 409])
+    return [Fault("delete", status=status, times=chance.choice([1, 3, None]), effect=status == 500 and chance.random() < 0.3)]
+
+
+def _slow(chance: random.Random) -> list[Fault]:
+    return [Fault(chance.choice(["list", "get", "delete"]), delay_seconds=chance.choice([1, 25, 40]), times=3)]
+
+
+FAULTS: dict[str, Make] = {
+    "empty_list": lambda c: [Fault("list", lie="empty_list")],
+    "only_own": lambda c: [Fault("list", lie="only_own")],
+    "loop_cursor": lambda c: [Fault("list", lie="loop_cursor")],
+    "endless": lambda c: [Fault("list", lie="endless")],
+    "duplicate": lambda c: [Fault("list", lie="duplicate")],
+    "truncated": lambda c: [
+        Fault(c.choice(["list", "get"]), lie="truncated", after=c.randrange(3), times=c.choice([1, None]))
+    ],
+    "bad_records": _bad_records,
+    "drop_field": _drop_field,
+    "add_field": lambda c: [Fault("*", lie="add_field", field="retention_hold", value=True)],
+    "stale_list": lambda c: [Fault("list", lie="stale_read", share=c.choice([0.2, 1.0]))],
+    "no_date": lambda c: [Fault("*", lie="no_date")],
+    "date_shift": _date_shift,
+    "local_clock": lambda c: [],
+    "throttling": _throttling,
+    "slow": _slow,
+    "list_fails": lambda c: [
+        Fault("list", status=c.choice([500, 503]), after=c.randrange(4), times=c.choice([1, 2, None]))
+    ],
+    "list_broken": lambda c: [Fault("list", status=500)],
+    "get_fails": lambda c: [Fault("get", status=500, times=c.randrange(1, 9))],
+    "get_broken": lambda c: [Fault("get", status=c.choice([500, 403]))],
+    "delete_fails": _delete_fails,
+    "delete_dropped": lambda c: [Fault("delete", drop=c.choice(["before", "after"]), times=c.choice([1, 4, None]))],
+    "delete_hangs": lambda c: [Fault("delete", hang=c.choice(["before", "after"]), times=c.choice([1, 2]))],
+    "stop_dropped": lambda c: [Fault("stop", drop=c.choice(["before", "after"]), times=c.choice([1, None]))],
+    "ghost": lambda c: [Fault("delete", lie="ghost_delete", times=c.choice([1, 2, None]))],
+    "forbidden_agent": lambda c: [Fault("list", status=403, code="session_not_accessible")],
+    "agents_fail": lambda c: [Fault("list_agents", status=500)],
+    "full_disk": lambda c: [],
+    "stopping": lambda c: [],
+}
+
+__all__ = ["History", "Plot", "ViolationError", "draw", "live"]

@@ -1,0 +1,67 @@
+"""Virtual time: an event loop in which nothing waits, and clocks that can be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+EPOCH = 1_800_000_000.0
+"""The platform's time when a simulated history begins."""
+
+
+class _Jumping(selectors.DefaultSelector):
+    """Instead of waiting for a timer, moves the loop's time on to it."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("everything waits for something that never comes")
+            self.loop.moved += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time is `moved`, in seconds since its start."""
+
+    def __init__(self) -> None:
+        selector = _Jumping()
+        super().__init__(selector)
+        selector.loop = self
+        self.moved = 0.0
+
+    def time(self) -> float:
+        return getattr(self, "moved", 0.0)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+class LocalClock:
+    """The reaper's own clock: `error` seconds wrong, the monotonic one always right."""
+
+    def __init__(self) -> None:
+        self.error = 0.0
+
+    def wall(self) -> float:
+        return EPOCH + asyncio.get_running_loop().time() + self.error
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def true_time() -> float:
+    """The time as it is, which the platform keeps its records by."""
+    return EPOCH + asyncio.get_running_loop().time()

@@ -1,0 +1,373 @@
+"""A platform, a reaper and a judge in virtual time. Nothing happens in it by itself: a history or a scene does that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import time
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from reaper.conditions import Age, Condition, IdMatches, Idle, StatusIn, VersionIs
+from reaper.emulator import Emulator, Event, Fault, PlatformError
+from reaper.emulator.records import Record
+from reaper.emulator.routes import Call
+from reaper.emulator.sessions import GoneCursor
+from reaper.foundry import inventory
+from reaper.model import FAILED, TOMBSTONES, Action
+from reaper.planner import Plan
+from reaper.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.report import Listener, Report
+from reaper.settings import AgentPattern, Connection, CredentialKind, Project, Requests, Settings
+from reaper.store.chain import INTENT
+from reaper.store.journal import Recorded, Which
+from reaper.windows import DAYS, Window
+from tests.sim.law import Deed, Facts, Judge, Law, Line, Note, ViolationError, overdue
+from tests.sim.process import Disk, Killed, Process, Steps, new_disk
+from tests.sim.virtual import LocalClock, true_time
+
+HOUR_S = 3_600
+PROJECT = "simulated"
+CANARY = "canary-000001"
+DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
+
+
+@dataclass
+class Heard(Listener):
+    """Remembers every report, and every plan with the true time at which it was told."""
+
+    reports: list[Report] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
+    on_plan: Callable[[Plan], None] = lambda _: None
+
+    def planned(self, project: str, plan: Plan) -> None:
+        self.plans.append(plan)
+        self.on_plan(plan)
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+    @property
+    def latest(self) -> dict[str, Report]:
+        return {report.agent: report for report in self.reports}
+
+
+@dataclass(repr=False)
+class World:
+    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it."""
+
+    law: Law
+    agents_count: int = 1
+    sessions: int = 0
+    seed: int = 0
+    canary: bool = False
+    page_size: int = 100
+    pages_max: int = 40
+    requests: Requests = Requests(4, 30, 1_000)
+    get_tombstones: bool = False
+    gone_cursor: GoneCursor = "error"
+    policy: Policy | None = None
+    approvals: tuple[str, ...] = ()
+    judge: Judge = field(default_factory=Judge)
+    heard: Heard = field(default_factory=Heard)
+
+    async def __aenter__(self) -> Self:
+        self._ends = ExitStack()
+        self._ends.enter_context(_small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(_quiet())
+        self.clock, self.disk = LocalClock(), new_disk()
+        self._ends.callback(self.disk.close)
+        self.emulator = Emulator(
+            now=true_time,
+            clock=self.clock,
+            agents=self.agents_count,
+            sessions=self.sessions,
+            seed=self.seed,
+            get_tombstones=self.get_tombstones,
+            gone_cursor=self.gone_cursor,
+        )
+        self.platform = self.emulator.platform
+        self.agents = sorted(self.platform.agents)
+        self.agent = self.agents[0]
+        self.judge.laws = [replace(self.law, since=0.0)]
+        self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
+        self.heard.on_plan = self._on_plan
+        self.emulator.api.on_call = self.on_call
+        self._began, self._taken_in = 0.0, 0
+        self._versions: dict[tuple[str, str], str] = {}
+        if self.canary:
+            self.platform.create(self.agent, CANARY)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    # What a history is made of
+
+    def put(
+        self,
+        session: str,
+        *,
+        idle_s: float,
+        age_s: float | None = None,
+        status: str | None = None,
+        agent: str = "",
+        version: str = "",
+    ) -> None:
+        """A session that was used last so long ago, and made as long ago or longer; `status` is held for ever."""
+        name, now = agent or self.agent, int(true_time())
+        known = self.platform.agent(name)
+        used = now - int(idle_s)
+        made = used if age_s is None else now - int(age_s)
+        backing = known.versions[version] if version else known.latest
+        self.platform.place(
+            name, Record(session, backing, made, used, held=status, held_until=math.inf if status else 0.0)
+        )
+
+    def fail(self, session: str) -> None:
+        self.put(session, idle_s=2 * HOUR_S, status=FAILED)
+
+    async def wait(self, hours: float) -> None:
+        """Time passes, and whoever watches the canary uses it."""
+        await asyncio.sleep(hours * HOUR_S)
+        if self.canary:
+            with contextlib.suppress(PlatformError):
+                self.platform.use(self.agent, CANARY)
+
+    def reload(self, law: Law) -> None:
+        """From now on this is the law."""
+        self.judge.laws.append(replace(law, since=true_time()))
+
+    def process(self, steps: Steps | None = None, fault: str = "", disk: Disk | None = None) -> Process:
+        """A new process on the state as it is."""
+        return Process(self.emulator, self.clock, disk or self.disk, self.heard, steps or Steps(), fault)
+
+    def settings(self) -> Settings:
+        policy = self.policy or policy_of(self.judge.law(true_time()))
+        connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
+        must_see = frozenset({CANARY}) if self.canary else frozenset()
+        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
+        return Settings((project,), (policy,), approvals=self.approvals)
+
+    # The reaper, and what is judged of every sweep
+
+    async def sweep(
+        self,
+        process: Process | None = None,
+        *,
+        faults: Sequence[Fault] = (),
+        nothing: str = "",
+        beside: Process | None = None,
+        stopping: Callable[[], str] = str,
+    ) -> list[Report]:
+        """One sweep among faults, perhaps `beside` another one. `nothing` says why no action may be in it."""
+        sizes = {agent: self._inventory(agent) for agent in self.agents}
+        self._began, before = true_time(), len(self.judge.deeds)
+        self.judge.decided.clear()
+        self.emulator.faults.replace(faults)
+        already, settings = len(self.heard.reports), self.settings()
+        runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
+        try:
+            await asyncio.gather(*runs)
+        except* Killed:
+            pass
+        self.emulator.faults.clear()
+        self._take_in()
+        for agent in self.agents:
+            self.judge.check_limits(agent, self._began, true_time(), sizes[agent] + self._created(agent))
+        done = self.judge.deeds[before:]
+        if nothing and done:
+            raise ViolationError(f"{len(done)} actions in a sweep with {nothing}: {done[0]}")
+        self._check_reports(self.heard.reports[already:])
+        return self.heard.reports[already:]
+
+    def on_call(self, call: Call) -> None:
+        """Before each request takes effect: what may not even be asked for."""
+        if call.operation == "forbidden":
+            raise ViolationError(f"a forbidden request: {call}")
+        if call.operation in {"delete", "stop"}:
+            known = self.platform.find(call.agent, call.session)
+            self._versions[call.agent, call.session] = (known.version or "") if known else ""
+            self._check_request(call)
+
+    def _check_request(self, call: Call) -> None:
+        """An action needs an intent on disk, and is not asked for again once it was done."""
+        known = self.platform.find(call.agent, call.session)
+        taken = [e for e in self.platform.history if (e.agent, e.session, e.kind) == (call.agent, call.session, "deleted")]
+        is_gone = known is None or known.status in TOMBSTONES
+        if call.operation == "delete" and is_gone and taken and taken[-1].actor == "reaper":
+            raise ViolationError(f"asked for again after a success: {call}")
+        query = (
+            "SELECT kind FROM journal WHERE agent = ? AND session = ? AND action = ? ORDER BY seq DESC LIMIT 1"
+        )
+        with self.disk.look() as connection:
+            kind = connection.exec_driver_sql(query, (call.agent, call.session, call.operation)).scalar()
+        if kind != INTENT:
+            raise ViolationError(f"no intent is on disk for {call}")
+
+    def _on_plan(self, plan: Plan) -> None:
+        agent = plan.agent.name
+        if plan.marks is not None:
+            seen = [(m.seen.id, m.seen.created_at, m.seen.last_accessed_at) for m in plan.marks]
+            self.judge.promised(agent, self._began, seen)
+        for item in plan.act:
+            session = item.session
+            incarnation = (session.id, session.created_at, session.last_accessed_at)
+            self.judge.decided.add((agent, str(item.action), incarnation))
+
+    def _take_in(self) -> None:
+        """Take in what the platform's history says that the reaper did."""
+        for event in self.platform.history[self._taken_in :]:
+            if event.actor == "reaper" and event.kind in {"deleted", "stopped"}:
+                self._judge(event)
+        self._taken_in = len(self.platform.history)
+
+    def _judge(self, event: Event) -> None:
+        version = self._versions.get((event.agent, event.session), "")
+        facts = Facts(event.session, event.status, version, event.created_at, event.last_accessed_at)
+        action = "delete" if event.kind == "deleted" else "stop"
+        approved = self.judge.is_approved(event.agent, action, facts)
+        self.judge.check(Deed(event.time, event.agent, action, facts, approved))
+        self.judge.check_twice()
+
+    def _check_reports(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            if report.outcomes and (not report.trusted or report.observed):
+                raise ViolationError(f"a {report.result} sweep of {report.agent} acted")
+            if report.why.startswith("unexpected "):
+                raise ViolationError(f"the sweep of {report.agent} crashed: {report.why}")
+
+    def approve(self, plan_id: str) -> None:
+        """A person lets one plan run."""
+        for part in self.process().sweeper.store.approve(plan_id, true_time()):
+            for one in part.approvals:
+                seen = (one.session, one.created_at, one.last_accessed_at)
+                self.judge.approved.add((part.agent, str(one.action), seen))
+
+    def approve_all(self) -> None:
+        """A person lets every plan run that waits."""
+        self.disk.steps = Steps()
+        for report in self.heard.latest.values():
+            if report.withheld and report.plan:
+                self.approve(report.plan.id)
+
+    # The state of things
+
+    def living(self, agent: str = "") -> list[Facts]:
+        sessions = (s for s in self.platform.sessions(agent or self.agent) if s.status not in TOMBSTONES)
+        return [Facts(s.id, s.status, s.version or "", s.created_at, s.last_accessed_at) for s in sessions]
+
+    def _inventory(self, agent: str) -> int:
+        return sum(session.status not in TOMBSTONES for session in self.platform.sessions(agent))
+
+    def _created(self, agent: str) -> int:
+        late = (e for e in self.platform.history if e.time >= self._began)
+        return sum(e.agent == agent and e.kind == "created" for e in late)
+
+    def stale(self, since: float) -> list[str]:
+        """What was due at `since` and is still there, with what the reaper last said of its agent."""
+        law, found = self.judge.law(true_time()), []
+        if not law.enforce:
+            return []
+        for agent in self.agents:
+            left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
+            told = [(r.result, r.why, dict(r.blocked)) for r in self.heard.reports if r.agent == agent][-1:]
+            found += [f"{one} of {agent}: {told}" for one in left]
+        return found
+
+    def check_gone(self, since: float) -> None:
+        """A reaper that never deletes fails here."""
+        left = self.stale(since)
+        if left:
+            raise ViolationError(f"{len(left)} stale sessions are still there: {left[0]}")
+
+    def check_journal(self) -> None:
+        self.disk.steps = Steps()
+        store = self.process().sweeper.store
+        self.judge.check_journal([_note(action) for action in store.journal.actions(Which())], self._is_there)
+        broken = store.journal.verify().broken
+        if broken:
+            raise ViolationError(f"the journal's chain is broken: {broken}")
+
+    def _is_there(self, note: Note) -> bool:
+        found = self.platform.find(note.agent, note.session)
+        return found is not None and found.status not in TOMBSTONES and found.created_at == note.created_at
+
+
+def _note(action: Recorded) -> Note:
+    intent = action.intent.intent
+    outcomes = tuple(entry.outcome for entry in action.outcomes)
+    evidence = bool(action.intent.body.get("record"))
+    return Note(intent.agent, intent.session, intent.created_at, str(intent.action), evidence, outcomes)
+
+
+@contextlib.contextmanager
+def _small_pages(size: int, bound: int) -> Iterator[None]:
+    """Listings of several pages without thousands of sessions."""
+    kept = inventory.PAGE_SIZE, inventory.PAGES_MAX
+    inventory.PAGE_SIZE, inventory.PAGES_MAX = size, bound  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        inventory.PAGE_SIZE, inventory.PAGES_MAX = kept  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing is logged."""
+    kept = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**kept)
+
+
+def policy_of(law: Law) -> Policy:
+    """The law in the reaper's own values."""
+    windows: tuple[Window, ...] = ()
+    if law.open_hours is not None:
+        first, last = law.open_hours
+        windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC")),)
+    return Policy(
+        name="simulated",
+        rules=tuple(_rule(line) for line in law.lines),
+        mode=Mode.ENFORCE if law.enforce else Mode.OBSERVE,
+        grace_s=law.grace_s,
+        limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
+        windows=windows,
+    )
+
+
+def _rule(line: Line) -> Rule:
+    when: list[Condition] = []
+    statuses = line.status or DEFAULT_STATUSES.get(line.action)
+    if statuses:
+        when.append(StatusIn(statuses))
+    if line.idle_s is not None:
+        when.append(Idle(line.idle_s))
+    if line.age_s is not None:
+        when.append(Age(line.age_s))
+    if line.ids:
+        when.append(IdMatches(line.ids))
+    if line.superseded:
+        when.append(VersionIs(frozenset({"superseded"})))
+    if line.latest:
+        when.append(VersionIs(frozenset({"latest"})))
+    return Rule(line.name, Action(line.action), tuple(when))
+
+
+def counted(outcomes: Iterable[object]) -> Counter[str]:
+    """How often each kind of outcome came."""
+    return Counter(str(getattr(outcome, "kind", "")) for outcome in outcomes)

@@ -1,0 +1,323 @@
+"""The listing as a fold: what is counted, what is kept in memory, and when it is not complete."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+from reaper.foundry import inventory
+from reaper.foundry.client import Answer
+from reaper.foundry.errors import FoundryError, Gone, Refused, Retryable, Unauthenticated
+from reaper.foundry.inventory import Snapshot, collect
+from reaper.foundry.wire import Page
+from reaper.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
+from reaper.planner import Candidate
+from reaper.policy import decide
+
+from .virtual import AGENT, NOW, RUNAWAY, candidate, policy, session
+
+Record = Session | Malformed
+Step = Page | FoundryError
+
+
+class Lister:
+    """Answers pages from a script, and keeps the cursors it was asked with."""
+
+    def __init__(self, *script: Step, date: float | None = NOW) -> None:
+        self.script = list(script)
+        self.asked: list[str | None] = []
+        self.date = date
+
+    async def page(self, agent: str, *, after: str | None = None, limit: int = 20) -> Answer[Page]:
+        self.asked.append(after)
+        step = self.script.pop(0)
+        if isinstance(step, FoundryError):
+            raise step
+        return Answer(step, self.date, NOW, 0.0)
+
+
+def page(*records: Record, more: bool = True, last: str | None = "") -> Page:
+    end = records[-1].id if records else None
+    return Page(records, records[0].id if records else None, end if last == "" else last, more)
+
+
+def judge(seen: Session, now: float) -> Candidate | None:
+    decision = decide(seen, policy(), AGENT, now)
+    return None if decision.action is Action.KEEP else Candidate(seen, decision)
+
+
+def ignore(_: Answer[Page]) -> None:
+    """Nobody counts pages."""
+
+
+def fold(lister: Any, wanted: frozenset[str] = frozenset()) -> Snapshot:
+    return asyncio.run(collect(lister, AGENT.name, judge, wanted, ignore))
+
+
+def in_order(count: int, first: int = 0, **changes: Any) -> list[Session]:
+    """Stale sessions, each created a second after the one before."""
+    numbers = range(first, first + count)
+    return [session(f"session-{n:06d}", age=20 * DAY_S - n, **changes) for n in numbers]
+
+
+def trouble(status: type[FoundryError]) -> FoundryError:
+    return status("no", operation="list_sessions")
+
+
+def chosen(snapshot: Snapshot) -> list[str]:
+    return [each.session.id for each in snapshot.candidates]
+
+
+def test_every_session_of_every_page_is_counted_once() -> None:
+    records = in_order(5)
+    lister = Lister(page(*records[:2]), page(*records[2:4]), page(records[4], more=False))
+    snapshot = fold(lister)
+    assert (snapshot.sessions, snapshot.pages, snapshot.by_status) == (5, 3, {IDLE: 5})
+    assert chosen(snapshot) == [each.id for each in records]
+    assert lister.asked == [None, records[1].id, records[3].id]
+    assert (snapshot.incomplete, snapshot.disorder, snapshot.now) == ("", 0, NOW)
+
+
+def test_an_empty_agent_is_a_complete_inventory() -> None:
+    snapshot = fold(Lister(page(more=False)))
+    assert (snapshot.sessions, snapshot.incomplete) == (0, "")
+
+
+def test_tombstones_are_seen_and_are_no_inventory() -> None:
+    records = [*in_order(2), *in_order(2, 2, status="deleted"), *in_order(1, 4, status="expired")]
+    snapshot = fold(Lister(page(*records, more=False)))
+    assert snapshot.sessions == 2
+    assert snapshot.by_status == {IDLE: 2, "deleted": 2, "expired": 1}
+    assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 2
+    assert len(snapshot.candidates) == 2
+
+
+def test_a_session_on_two_pages_is_counted_once() -> None:
+    records = in_order(3)
+    snapshot = fold(Lister(page(*records[:2]), page(*records[1:], more=False)))
+    assert (snapshot.sessions, snapshot.disorder) == (3, 0)
+    assert len(snapshot.candidates) == 3
+    assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 3
+
+
+def test_where_copies_differ_the_more_recently_used_one_counts() -> None:
+    old = session(age=20 * DAY_S, idle=10 * DAY_S)
+    used = session(age=20 * DAY_S, idle=8 * DAY_S)
+    for copies in ((old, used), (used, old)):
+        snapshot = fold(Lister(page(copies[0]), page(copies[1], more=False)))
+        assert (snapshot.sessions, [each.session for each in snapshot.candidates]) == (1, [used])
+        assert snapshot.idle.total_s == 8 * DAY_S
+
+
+def test_a_copy_that_says_the_session_is_in_use_takes_it_off_the_candidates() -> None:
+    stale = session(age=20 * DAY_S, idle=10 * DAY_S)
+    in_use = session(age=20 * DAY_S, idle=0, status=ACTIVE)
+    for copies in ((stale, in_use), (in_use, stale)):
+        snapshot = fold(Lister(page(copies[0]), page(copies[1], more=False)))
+        assert snapshot.candidates == ()
+        assert (snapshot.sessions, snapshot.by_status) == (1, {ACTIVE: 1})
+
+
+def test_a_copy_that_says_the_session_is_gone_takes_it_off_the_inventory() -> None:
+    stale = session(age=20 * DAY_S, idle=10 * DAY_S)
+    gone = session(age=20 * DAY_S, idle=9 * DAY_S, status="deleted")
+    snapshot = fold(Lister(page(stale), page(gone, more=False)))
+    assert (snapshot.sessions, snapshot.candidates) == (0, ())
+
+
+def test_a_session_created_again_while_paging_is_judged_as_it_is_now() -> None:
+    stale = session(age=20 * DAY_S)
+    again = session(age=60, idle=0)
+    snapshot = fold(Lister(page(stale, *in_order(1)), page(again, more=False)))
+    assert session().id not in chosen(snapshot)
+
+
+def test_records_out_of_order_are_counted() -> None:
+    records = in_order(4)
+    snapshot = fold(Lister(page(records[0], records[2], records[1], records[3], more=False)))
+    assert snapshot.disorder == 1
+
+
+def test_sessions_created_in_the_same_second_are_in_order() -> None:
+    records = [session(f"session-{number:06d}", age=20 * DAY_S) for number in range(3)]
+    snapshot = fold(Lister(page(*records, more=False)))
+    assert (snapshot.sessions, snapshot.disorder) == (3, 0)
+
+
+def test_a_repetition_too_far_back_to_be_recognised_shows_as_broken_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "RECENT_SESSIONS", 3)
+    records = in_order(6)
+    snapshot = fold(Lister(page(*records), page(records[0], more=False)))
+    assert snapshot.disorder == 1
+
+
+def test_a_cursor_that_repeats_is_incomplete() -> None:
+    first = page(*in_order(2))
+    snapshot = fold(Lister(first, first, first))
+    assert snapshot.incomplete == "the cursor repeats"
+
+
+def test_a_cursor_that_loops_over_several_pages_is_incomplete() -> None:
+    pages = [page(*in_order(2)), page(*in_order(2, 2)), page(*in_order(2, 4))]
+    assert fold(Lister(*pages, *pages)).incomplete == "the cursor repeats"
+
+
+def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "PAGES_MAX", 4)
+    lister = Lister(*(page(*in_order(2, 2 * n)) for n in range(10)))
+    assert "did not end" in fold(lister).incomplete
+    assert len(lister.asked) == 4
+
+
+def test_as_many_pages_as_allowed_may_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "PAGES_MAX", 4)
+    pages = [page(*in_order(2, 2 * n), more=n < 3) for n in range(4)]
+    assert fold(Lister(*pages)).incomplete == ""
+
+
+def test_an_empty_page_that_says_there_is_more_is_incomplete() -> None:
+    assert fold(Lister(page(*in_order(2)), page(last="session-000009"))).incomplete == (
+        "an empty page said that there is more"
+    )
+
+
+def test_a_page_that_says_there_is_more_but_not_where_is_incomplete() -> None:
+    assert fold(Lister(page(*in_order(2), last=None))).incomplete == "a page said that there is more, and not where"
+
+
+def test_a_page_that_cannot_be_read_leaves_the_listing_incomplete() -> None:
+    snapshot = fold(Lister(page(*in_order(2)), page(*in_order(2, 2)), trouble(Retryable)))
+    assert snapshot.incomplete.startswith("page 3 could not be read")
+    assert snapshot.sessions == 4
+
+
+@pytest.mark.parametrize("kind", [Gone, Refused, Retryable, Unauthenticated])
+def test_a_first_page_that_fails_is_no_inventory_at_all(kind: type[FoundryError]) -> None:
+    with pytest.raises(kind):
+        fold(Lister(trouble(kind)))
+
+
+def test_a_lost_identity_in_mid_listing_is_raised() -> None:
+    with pytest.raises(Unauthenticated):
+        fold(Lister(page(*in_order(2)), trouble(Unauthenticated)))
+
+
+@pytest.mark.parametrize("kind", [Gone, Refused])
+def test_a_lost_cursor_starts_the_listing_over_and_counts_nothing_twice(kind: type[FoundryError]) -> None:
+    records = in_order(3)
+    lister = Lister(page(*records[:2]), trouble(kind), page(*records[:2]), page(records[2], more=False))
+    snapshot = fold(lister)
+    assert (snapshot.sessions, snapshot.pages, snapshot.incomplete) == (3, 2, "")
+    assert lister.asked == [None, records[1].id, None, records[1].id]
+
+
+def test_a_listing_that_keeps_losing_its_place_is_given_up_with_nothing_in_it() -> None:
+    steps: list[Step] = [page(*in_order(2)), trouble(Gone)]
+    lister = Lister(*(steps * 10))
+    snapshot = fold(lister)
+    assert "lost its place" in snapshot.incomplete
+    assert (snapshot.candidates, snapshot.now) == ((), None)
+    assert lister.asked.count(None) == inventory.RESTARTS_MAX
+
+
+def test_malformed_records_are_counted_by_reason_and_never_candidates() -> None:
+    bad = [Malformed("session-0009", "time_zero"), Malformed(None, "bad_id"), Malformed("session-0008", "time_zero")]
+    snapshot = fold(Lister(page(bad[0], bad[1], *in_order(2)), page(bad[2], more=False)))
+    assert snapshot.malformed == {"time_zero": 2, "bad_id": 1}
+    assert (snapshot.sessions, len(snapshot.candidates)) == (2, 2)
+
+
+def test_an_unknown_status_is_kept_counted_and_named() -> None:
+    snapshot = fold(Lister(page(*in_order(2, status="hibernating"), more=False)))
+    assert (snapshot.sessions, snapshot.candidates) == (2, ())
+    assert snapshot.unknown_statuses == {"hibernating"}
+
+
+def test_unknown_fields_are_named() -> None:
+    snapshot = fold(Lister(page(*in_order(1, strange=("colour",)), more=False)))
+    assert snapshot.strange == {"colour"}
+
+
+def test_the_sessions_that_must_be_seen_are_noted_whether_kept_or_not() -> None:
+    wanted = frozenset({"canary-000001", "session-000000", "canary-000002"})
+    canary = session("canary-000001", age=5 * DAY_S, idle=0)
+    assert fold(Lister(page(*in_order(1), canary, more=False)), wanted).seen == wanted - {"canary-000002"}
+
+
+def test_without_the_platforms_time_nothing_is_judged() -> None:
+    snapshot = fold(Lister(page(*in_order(3), more=False), date=None))
+    assert (snapshot.now, snapshot.sessions, snapshot.candidates) == (None, 3, ())
+
+
+def test_ages_are_counted_from_the_time_at_which_the_listing_began() -> None:
+    judged: list[float] = []
+
+    class Slow(Lister):
+        async def page(self, agent: str, *, after: str | None = None, limit: int = 20) -> Answer[Page]:
+            answer = await super().page(agent, after=after, limit=limit)
+            return Answer(answer.value, NOW + 600.0 * (len(self.asked) - 1), NOW, 0.0)
+
+    def note(_: Session, now: float) -> None:
+        judged.append(now)
+
+    lister = Slow(page(*in_order(1)), page(*in_order(1, 1), more=False))
+    snapshot = asyncio.run(collect(lister, AGENT.name, note, frozenset(), ignore))
+    assert (snapshot.now, judged) == (NOW, [NOW, NOW])
+
+
+class Endless:
+    """Pages of kept sessions that nobody but the reader holds on to."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+        self.given = 0
+        self.handed_out: list[weakref.ref[Page]] = []
+        self.most_alive = 0
+
+    async def page(self, agent: str, *, after: str | None = None, limit: int = 20) -> Answer[Page]:
+        gc.collect() if self.given % 10 == 0 else None
+        self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.handed_out))
+        records = in_order(100, 100 * self.given, last_accessed_at=NOW, status=ACTIVE)
+        self.given += 1
+        made = Kept(tuple(records), records[0].id, records[-1].id, self.given < self.pages)
+        self.handed_out.append(weakref.ref(made))
+        return Answer(made, NOW, NOW, 0.0)
+
+
+class Kept(Page):
+    """A page that can be watched dying."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_pages_of_kept_sessions_are_counted_and_dropped() -> None:
+    lister = Endless(pages=60)
+    snapshot = fold(lister)
+    assert (snapshot.sessions, snapshot.candidates) == (6_000, ())
+    assert lister.most_alive <= 2
+
+
+def test_the_memory_of_recent_sessions_is_bounded() -> None:
+    census = inventory.Census(NOW, judge, frozenset())
+    for number in range(30):
+        census.add(page(*in_order(100, 100 * number, last_accessed_at=NOW)))
+    gc.collect()
+    mine = {f"session-{n:06d}" for n in range(3_000)}
+    alive = [each for each in gc.get_objects() if isinstance(each, Session) and each.id in mine]
+    assert len(alive) == inventory.RECENT_SESSIONS
+
+
+def test_the_histograms_follow_the_platforms_time() -> None:
+    snapshot = fold(Lister(page(session(idle=3_600), session("session-0002", idle=3_601), more=False)))
+    assert snapshot.idle.counts[:2] == [1, 1]
+    assert snapshot.idle.total_s == 7_201
+
+
+def test_a_stop_is_a_candidate_as_well() -> None:
+    busy = session(status=ACTIVE, idle=DAY_S)
+    snapshot = fold(Lister(page(busy, more=False)))
+    assert snapshot.candidates == (candidate(busy, RUNAWAY),)
