@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup demo test check format generate lock clean
+.PHONY: help setup demo test soak mutants check format generate lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -23,6 +23,12 @@ demo: setup  ## see it work: emulator, two sweeps, a table of what was done and 
 
 test: setup  ## run all tests
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+soak: setup  ## seeded histories until stopped: seeds, histories per second, violations
+	PYTHONPATH=. $(BIN)/python -m tests.sim.soak $(ARGS)
+
+mutants: setup  ## take each guard away in turn: the simulator must see the loss
+	$(BIN)/pytest -n $(JOBS) tests/sim/test_mutants.py $(ARGS)
 
 check: setup  ## format, lint, types, layers, generated files current
 	$(BIN)/ruff format --check .

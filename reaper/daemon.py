@@ -118,10 +118,18 @@ class Daemon:
 
     def _start_schedule(self) -> None:
         shared: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-        self._scheduler.add_job(self.request_sweep, trigger(self.settings.schedule), id="sweep", **shared)
-        self._scheduler.add_job(self.reload, IntervalTrigger(seconds=RELOAD_POLL_S), id="reload", **shared)
+        self._scheduler.add_job(self._tick, trigger(self.settings.schedule), id="sweep", **shared)
+        self._scheduler.add_job(self._poll, IntervalTrigger(seconds=RELOAD_POLL_S), id="reload", **shared)
         self._scheduler.start()
         self._note_next()
+
+    # The scheduler runs coroutines on the loop, and plain functions in threads: these two belong on the loop.
+
+    async def _tick(self) -> None:
+        self.request_sweep()
+
+    async def _poll(self) -> None:
+        self.reload()
 
     def request_sweep(self) -> None:
         """Start a run in a task of the daemon's own: the scheduler would cancel one of its own at the end."""

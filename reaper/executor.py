@@ -81,12 +81,12 @@ class Executor:
                 return
             try:
                 outcome = await self._carry_out(item, plan)
+                execution.outcomes.append(outcome)
+                self.on_outcome(outcome)
+                self._watch(plan, execution)
             except (StateError, Unauthenticated) as error:
                 execution.halted = str(error)
                 return
-            execution.outcomes.append(outcome)
-            self.on_outcome(outcome)
-            self._watch(plan, execution)
 
     def _watch(self, plan: Plan, execution: Execution) -> None:
         """Open the breaker when deletes are accepted but have no effect."""
@@ -158,8 +158,9 @@ class Executor:
             effect = await self._had_effect(item, plan.agent.name)
             if effect:
                 return Outcome(item, OutcomeKind.DONE, at)
-        why = "the platform accepted it, but " + ("could not be asked since" if effect is None else "nothing changed")
-        return Outcome(item, OutcomeKind.UNVERIFIED, at, why)
+        if effect is None:
+            return Outcome(item, OutcomeKind.IN_DOUBT, at, "the platform accepted it, but could not be asked since")
+        return Outcome(item, OutcomeKind.UNVERIFIED, at, "the platform accepted it, but nothing changed")
 
     async def _resolve_doubt(self, item: Item, plan: Plan, at: float, doubt: InDoubt) -> Outcome:
         """What became of an action that got no answer."""
@@ -202,10 +203,10 @@ def _window(fresh: Answer[Session | Malformed], accepted: Answer[None]) -> float
     return None if sent is None else max(sent - fresh.received_monotonic, 0.0)
 
 
-def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Session | Malformed) -> bool:
-    """Whether a record shows that the action on this incarnation took effect."""
+def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Session | Malformed) -> bool | None:
+    """Whether a record shows that the action on this incarnation took effect; None when it cannot be read."""
     if isinstance(fresh, Malformed):
-        return False
+        return None
     if fresh.created_at != created_at or fresh.status in TOMBSTONES:
         return True
     stopped = fresh.status != ACTIVE or fresh.last_accessed_at != last_accessed_at
@@ -227,6 +228,8 @@ async def resolve_open_intents(project: str, agent: str, client: Hands, store: S
         except Gone:
             done = True
         except FoundryError:
+            done = None
+        if done is None:
             unresolved.append(intent.session)
             continue
         kind = OutcomeKind.DONE if done else OutcomeKind.FAILED

@@ -125,7 +125,7 @@ def explanation_json(told: Explanation) -> dict[str, Any]:
         "decision": {
             "action": str(told.decision.action),
             "rule": told.decision.rule.name if told.decision.rule else None,
-            "reason": reason(session, told.decision, told.agent, told.now),
+            "reason": reason(session, told.decision, told.policy, told.agent, told.now),
         },
         "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.told} for g in told.guards],
         "next_due": _due_json(told),

@@ -79,6 +79,11 @@ class Standing:
     breaker: bool = False
     observe: bool = False
 
+    @property
+    def inventory_today(self) -> int:
+        """What the day's limit is a share of: the sessions there would be without our deletes of the day."""
+        return self.inventory + self.used_today.get(Action.DELETE, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -180,21 +185,15 @@ def _leaves_marks(policy: Policy, standing: Standing) -> bool:
 
 def _marks(candidates: Iterable[Candidate], policy: Policy, standing: Standing, now: float) -> Iterable[Mark]:
     """The promises that stand: kept while nothing changed, made anew otherwise, none while observing."""
-    if standing.observe or not policy.grace_s:
+    if standing.observe:
         return
     for session, decision in ((c.session, c.decision) for c in candidates):
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
         mark = standing.marks.get(session.incarnation)
-        if (
-            mark is None
-            or mark.seen != session
-            or (mark.action, mark.rule)
-            != (
-                decision.action,
-                decision.rule.name,
-            )
-        ):
+        if mark is None or (mark.seen, mark.action, mark.rule) != (session, decision.action, decision.rule.name):
+            if not policy.grace_s:
+                continue
             mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
         yield replace(mark, ripe_at=max(mark.ripe_at, mark.marked_at + policy.grace_s))
 
@@ -239,11 +238,11 @@ def exceeded(limits: Limits, items: Iterable[Item], standing: Standing) -> tuple
     found = []
     for action, planned in sorted(counts.items()):
         used = standing.used_today.get(action, 0)
-        for hold, limit, spent in (
-            (Hold.LIMIT_SWEEP, limits.per_sweep, 0),
-            (Hold.LIMIT_DAY, limits.per_day, used),
+        for hold, limit, spent, inventory in (
+            (Hold.LIMIT_SWEEP, limits.per_sweep, 0, standing.inventory),
+            (Hold.LIMIT_DAY, limits.per_day, used, standing.inventory_today),
         ):
-            allowed = limit.of(standing.inventory, limits.at_least)
+            allowed = limit.of(inventory, limits.at_least)
             if planned + spent > allowed:
                 found.append(Excess(hold, action, planned, spent, allowed, str(limit)))
     return tuple(found)
@@ -254,7 +253,7 @@ def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
     lines = sorted(
         f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
         for item in items
-        if item.hold is not Hold.STRANGE
+        if not item.session.strange
     )
     return hashlib.sha256("\n".join([project, agent, *lines]).encode()).hexdigest()[:12]
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from reaper.conditions import ALWAYS, NEVER, Condition
-from reaper.model import AGE_FLOOR_S, ELIGIBLE, Action, Agent, Session
+from reaper.conditions import ALWAYS, NEVER, Condition, StatusIn
+from reaper.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
 from reaper.times import show_duration, show_time
 from reaper.windows import Window
 
 GRACE_S: Final = 86_400
+DEFAULT_STATUSES: Final = {Action.DELETE: frozenset({IDLE, FAILED}), Action.STOP: frozenset({ACTIVE})}
 
 
 class Mode(StrEnum):
@@ -54,12 +55,18 @@ class Limits:
 class Rule:
     """When all of `when` holds, do `action`.
 
-    The loader writes the default status of a stop or delete out: a rule here always carries its `StatusIn`.
+    A stop or delete that names no status applies to `DEFAULT_STATUSES`.
     """
 
     name: str
     action: Action
     when: tuple[Condition, ...]
+    statuses: frozenset[str] | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named = any(isinstance(condition, StatusIn) for condition in self.when)
+        may = ELIGIBLE if named else DEFAULT_STATUSES
+        object.__setattr__(self, "statuses", may.get(self.action))
 
     def holds_from(self, session: Session, agent: Agent) -> float:
         """Unix seconds from which the rule applies, NEVER if it cannot.
@@ -74,7 +81,7 @@ class Rule:
             since = max(since, moment)
             if since == NEVER:
                 break
-        if self.action is not Action.KEEP and session.status not in ELIGIBLE[self.action]:
+        if self.statuses is not None and session.status not in self.statuses:
             return NEVER
         return since
 
@@ -168,10 +175,12 @@ def _check(condition: Condition, session: Session, agent: Agent, now: float) -> 
     return Check(condition.name, condition.wanted(), condition.actual(session, agent, now), holds, moment)
 
 
-def reason(session: Session, decision: Decision, agent: Agent, now: float) -> str:
+def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, now: float) -> str:
     """Why, in one line: `idle 9d3h (at least 7d), status idle`."""
     if decision.rule is None:
-        return "no rule matches"
+        blind = [r.name for r in policy.rules if any(c.holds_from(session, agent) is None for c in r.when)]
+        unread = f"; its version is unreadable, which {', '.join(blind)} asks for" if blind else ""
+        return f"no rule matches{unread}"
     told = [
         f"{check.condition} {check.actual}" + ("" if check.condition == "status" else f" ({check.wanted})")
         for check in checks(session, decision.rule, agent, now)

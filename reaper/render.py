@@ -74,11 +74,11 @@ def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, An
             kind, note = str(item.hold), hold_text(item, plan)
         else:
             kind, note = ("planned", "") if planned else ("not_tried", report.why)
-        why = reason(item.session, item.decision, plan.agent, plan.now)
+        why = reason(item.session, item.decision, plan.policy, plan.agent, plan.now)
         yield decision_json(item, kind, "; ".join(part for part in (why, note) if part))
     for session, decision in ((kept.session, kept.decision) for kept in report.kept):
         item = Item(session, decision, ripe_at=plan.now)
-        yield decision_json(item, "kept", reason(session, decision, plan.agent, plan.now))
+        yield decision_json(item, "kept", reason(session, decision, plan.policy, plan.agent, plan.now))
 
 
 def decision_json(item: Item, outcome: str, why: str) -> dict[str, Any]:

@@ -108,7 +108,8 @@ class Report:
         if self.snapshot is None:
             return {}
         limits, inventory = self.policy.limits, self.snapshot.sessions
-        day = limits.per_day.of(inventory, limits.at_least) - self.used_today.get(Action.DELETE, 0)
+        used = self.used_today.get(Action.DELETE, 0)
+        day = limits.per_day.of(inventory + used, limits.at_least) - used
         return {"sweep": limits.per_sweep.of(inventory, limits.at_least), "day": max(day, 0)}
 
     @cached_property

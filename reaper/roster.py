@@ -32,6 +32,10 @@ class Roster:
     unmanaged: tuple[str, ...] = ()
     unresolved: Mapping[str, tuple[Policy, str]] | None = None
 
+    @property
+    def targets_by_name(self) -> dict[str, Policy]:
+        return {agent.name: policy for agent, policy in self.targets}
+
 
 async def muster(project: Project, directory: Directory) -> Roster:
     """Resolve the patterns of a project: by one listing when any has a wildcard, else by name alone.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ from reaper.roster import Directory
 from reaper.settings import Project
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
+from reaper.store.evidence import told_rules
 from reaper.store.store import Breaker, Store
 from reaper.trust import Baseline, doubts, stale_jump
 
@@ -91,7 +94,7 @@ class Sweep:
     stopping: Callable[[], str]
     observe: bool = False
     rehearsal: bool = False
-    keeps: list[Candidate] | None = None
+    keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
 
     async def run(self) -> Report:
@@ -119,9 +122,21 @@ class Sweep:
             report = replace(report, result=Result.INCOMPLETE, why=str(error))
         except TimeoutError:
             report = replace(report, result=Result.INCOMPLETE, why=f"the listing took over {LISTING_MAX_S} s")
-        report = replace(report, seconds=self.clock.monotonic() - since, skew=self.site.guard.skew)
+        report = replace(
+            report,
+            seconds=self.clock.monotonic() - since,
+            skew=self.site.guard.skew,
+            breaker=report.breaker or self._known_breaker(),
+        )
         self.listener.report(report)
         return report
+
+    def _known_breaker(self) -> Breaker | None:
+        """The breaker as it was left, for a sweep that failed before it could look; None if the state fails, too."""
+        try:
+            return self.store.breaker(self.site.project.name, self.agent.name)
+        except StateError:
+            return None
 
     async def _collect(self) -> Snapshot:
         snapshot = None
@@ -140,7 +155,7 @@ class Sweep:
         if decision.action is not Action.KEEP:
             return Candidate(session, decision)
         if self.keeps is not None:
-            self.keeps.append(Candidate(session, decision))
+            self.keeps[session.incarnation] = Candidate(session, decision)
         return None
 
     def _paged(self, answer: Answer[Page]) -> None:
@@ -180,7 +195,7 @@ class Sweep:
             report,
             plan=plan,
             outcomes=execution.outcomes,
-            kept=self.keeps or (),
+            kept=tuple((self.keeps or {}).values()),
             doubts=found,
             breaker=self.store.breaker(project, agent) or breaker,
             used_today=self.store.journal.used_today(project, agent, now),
@@ -224,7 +239,7 @@ class Sweep:
 
     def _key(self) -> str:
         """What a baseline can be compared under: the same policy, and the same newest version."""
-        return hashlib.sha256(repr((self.policy.rules, self.agent.latest)).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
 
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None) -> None:
         project, agent = self.site.project.name, self.agent.name
@@ -280,7 +295,7 @@ def withheld_text(report: Report) -> str:
     if plan is None:
         return ""
     reasons = [f"the breaker is open: {report.breaker.reason}"] if report.breaker else [str(e) for e in plan.excess]
-    where = f"--project {report.project} --agent {report.agent}"
+    where = f"--project {report.project} --agent {shlex.quote(report.agent)}"
     return f"{'; '.join(reasons)}. Look: reaper plan {where}. Approve: reaper approve {plan.id}"
 
 

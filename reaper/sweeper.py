@@ -24,7 +24,7 @@ from reaper.roster import Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
-from reaper.store.store import Store
+from reaper.store.store import Breaker, Store
 from reaper.sweep import Canaries, Connect, Platform, Site, Sweep
 
 log = structlog.get_logger()
@@ -73,6 +73,7 @@ class Sweeper:
     connect: Connect
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
     _busy: set[tuple[str, str]] = field(default_factory=set)
+    _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
         """Sweep what the scope covers, then relieve the quotas that are too full.
@@ -127,8 +128,9 @@ class Sweeper:
             async with self.connect(project) as client:
                 return await self._agents(project, client, scope, stopping, relief)
         except FoundryError as error:
-            failed = {p.name: (p.policy, str(error)) for p in project.agents if scope.covers(p.name)}
-            return [self._failed(project, name, *why) for name, why in failed.items()], ()
+            known = self._managed.get(project.name) or {p.name: p.policy for p in project.agents}
+            failed = {name: policy for name, policy in known.items() if scope.covers(name)}
+            return [self._failed(project, name, policy, str(error)) for name, policy in failed.items()], ()
         finally:
             self._busy -= claimed
 
@@ -137,7 +139,9 @@ class Sweeper:
     ) -> tuple[list[Report], Sequence[str]]:
         roster = await muster(project, client)
         managed = {agent.name: policy.name for agent, policy in roster.targets}
-        self.listener.roster(project.name, managed, roster.unmanaged)
+        if not roster.unresolved:
+            self._managed[project.name] = roster.targets_by_name
+            self.listener.roster(project.name, managed, roster.unmanaged)
         site = Site(project, client, self._guards.setdefault(project.name, ClockGuard()))
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]
@@ -173,7 +177,7 @@ class Sweeper:
             stopping=stopping,
             observe=scope.observe,
             rehearsal=scope.rehearsal,
-            keeps=[] if scope.keeps else None,
+            keeps={} if scope.keeps else None,
             reserve=relief.reserve(site.project.name),
         )
         key = (site.project.name, agent.name)
@@ -191,9 +195,15 @@ class Sweeper:
             self._busy.discard(key)
 
     def _unresolved(self, project: Project, roster: Roster, scope: Scope) -> list[Report]:
-        """Failed reports for patterns whose agents could not be found out."""
-        unresolved = (roster.unresolved or {}).items()
-        return [self._failed(project, name, *why) for name, why in unresolved if scope.agent == "*"]
+        """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""
+        if not roster.unresolved:
+            return []
+        swept = roster.targets_by_name
+        known = self._managed.get(project.name, {})
+        left = {name: policy for name, policy in known.items() if name not in swept}
+        lost = left or {name: policy for name, (policy, _) in roster.unresolved.items()}
+        why = next(iter(roster.unresolved.values()))[1]
+        return [self._failed(project, name, policy, why) for name, policy in lost.items() if scope.covers(name)]
 
     def _failed(self, project: Project, agent: str, policy: Policy, why: str) -> Report:
         report = Report(
@@ -206,9 +216,16 @@ class Sweeper:
             seconds=0.0,
             observed=True,
             why=why,
+            breaker=self._breaker(project.name, agent),
         )
         self.listener.report(report)
         return report
+
+    def _breaker(self, project: str, agent: str) -> Breaker | None:
+        try:
+            return self.store.breaker(project, agent)
+        except StateError:
+            return None
 
     def _remember_plans(self, run: Run) -> None:
         """Keep each plan that is, or will be, more than its limits allow, so that a person can approve it."""

@@ -74,13 +74,13 @@ class Metrics(Listener):
             throttled.inc()
 
     def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        labels = (project, agent, outcome.item.rule, str(outcome.item.action), str(outcome.kind))
+        labels = (project, clean(agent), outcome.item.rule, str(outcome.item.action), str(outcome.kind))
         self._actions.labels(*labels).inc()
         if outcome.window_s is not None:
-            self._windows.labels(project, agent).observe(outcome.window_s)
+            self._windows.labels(project, clean(agent)).observe(outcome.window_s)
 
     def report(self, report: Report) -> None:
-        where = (report.project, report.agent)
+        where = _where(report)
         for result in Result:
             self._sweeps.labels(*where, str(result)).inc(int(result is report.result))
         self._durations.labels(*where).observe(report.seconds)
@@ -136,7 +136,7 @@ class BoardCollector(Collector):
             snapshot = report.snapshot
             if snapshot is None:
                 continue
-            where = [report.project, report.agent]
+            where = _where(report)
             unknown = sum(count for status, count in snapshot.by_status.items() if status not in STATUSES)
             for status in STATUSES:
                 sessions.add_metric([*where, status], snapshot.by_status[status])
@@ -157,7 +157,7 @@ class BoardCollector(Collector):
         for report in self._board.trusted():
             if report.plan is None or report.snapshot is None:
                 continue
-            where = [report.project, report.agent]
+            where = _where(report)
             for rule in report.rules:
                 if rule.action is not Action.KEEP:
                     labels = [*where, report.policy.name, rule.name, str(rule.action)]
@@ -175,11 +175,11 @@ class BoardCollector(Collector):
         success = _gauge("sweep_last_success_timestamp_seconds", "When a sweep last did its job", _AGENT)
         skew = _gauge("clock_skew_seconds", "The platform's clock minus the local one", ("project",))
         for report in self._board.latest.values():
-            where = [report.project, report.agent]
+            where = _where(report)
             trusted.add_metric(where, int(report.trusted))
             breaker.add_metric(where, int(report.breaker is not None))
         for (project, agent), moment in self._board.succeeded.items():
-            success.add_metric([project, agent], moment)
+            success.add_metric([project, clean(agent)], moment)
         for project, seconds in self._board.skews().items():
             skew.add_metric([project], seconds)
         yield from (trusted, breaker, success, skew)
@@ -192,6 +192,11 @@ class BoardCollector(Collector):
             if count is not None:
                 used.add_metric([quota.name], count)
         yield from (limits, used)
+
+
+def _where(report: Report) -> list[str]:
+    """The labels of an agent; its name comes from outside, and must not steer the terminal of whoever reads it."""
+    return [report.project, clean(report.agent)]
 
 
 def _gauge(name: str, told: str, labels: tuple[str, ...], values: Any = ()) -> GaugeMetricFamily:
@@ -283,7 +288,11 @@ def configure_logging(format_: str, level: str, stream: TextIO | None = None) ->
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer = (
+        structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())
+        if console
+        else structlog.processors.JSONRenderer()
+    )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[

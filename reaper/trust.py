@@ -14,6 +14,8 @@ MALFORMED_MAX_PERCENT: Final = 5
 BASELINE_VALID_S: Final = DAY_S
 BAND_LOW, BAND_HIGH = 0.5, 4
 BAND_SLACK_LOW: Final = 20
+EMPTY_MAX: Final = 10
+"""An agent with more sessions than these does not lose all of them between two sweeps."""
 BAND_SLACK_HIGH: Final = 200
 STALE_JUMP_PERCENT: Final = 10
 STALE_JUMP_MIN: Final = 20
@@ -68,9 +70,10 @@ def doubts(
 
 
 def _outside_band(sessions: int, expected: int) -> list[Doubt]:
-    low = expected * BAND_LOW - BAND_SLACK_LOW
-    if sessions < low:
-        return [Doubt.SHRUNK if sessions else Doubt.EMPTY]
+    if not sessions and expected > EMPTY_MAX:
+        return [Doubt.EMPTY]
+    if sessions < expected * BAND_LOW - BAND_SLACK_LOW:
+        return [Doubt.SHRUNK]
     if sessions > expected * BAND_HIGH + BAND_SLACK_HIGH:
         return [Doubt.GROWN]
     return []
@@ -85,5 +88,5 @@ def stale_jump(candidates: Sequence[Candidate], sessions: int, key: str, base: B
     if base is None or base.key != key:
         return 0
     overdue = sum(candidate.decision.since <= base.now for candidate in candidates)
-    surplus = overdue - base.candidates
+    surplus = overdue - max(base.candidates - base.deleted_since, 0)
     return surplus if surplus > max(STALE_JUMP_MIN, sessions * STALE_JUMP_PERCENT // 100) else 0

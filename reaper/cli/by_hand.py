@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from reaper.cli.endings import CommandError, Exit
-from reaper.cli.explaining import project_of
+from reaper.cli.explaining import checked, project_of
 from reaper.cli.options import OutputFormat
 from reaper.cli.running import read
 from reaper.cli.tables import console, safe, session_row, sessions_table
@@ -42,13 +42,13 @@ class Hand:
 
     async def create(self, session: str | None, version: str | None) -> None:
         """Create a session and show it."""
-        _checked(calls.create_session, self.agent, session, version)
+        checked(calls.create_session, self.agent, session, version)
         async with self._client() as client:
             self._show(await client.create(self.agent, session, version))
 
     async def get(self, session: str) -> None:
         """Show one session."""
-        _checked(calls.get_session, self.agent, session)
+        checked(calls.get_session, self.agent, session)
         async with self._client() as client:
             try:
                 self._show(await client.get(self.agent, session))
@@ -57,7 +57,7 @@ class Hand:
 
     async def list(self, **page: Any) -> None:
         """Show one page."""
-        _checked(calls.list_sessions, self.agent, **page)
+        checked(calls.list_sessions, self.agent, **page)
         async with self._client() as client:
             answer = await client.page(self.agent, **page)
         shown, records = answer.value, answer.value.sessions
@@ -73,7 +73,7 @@ class Hand:
     async def delete(self, sessions: Sequence[str], *, yes: bool) -> int:
         """Delete sessions one by one, each looked up afterwards; says what was done and what was not."""
         for session in sessions:
-            _checked(calls.delete_session, self.agent, session)
+            checked(calls.delete_session, self.agent, session)
         if not yes:
             _ask(f"Delete {len(sessions)} session(s) of {self.agent} and their files for ever?")
         async with self._client() as client:
@@ -91,7 +91,7 @@ class Hand:
 
     async def stop(self, session: str) -> None:
         """Stop a session."""
-        _checked(calls.stop_session, self.agent, session)
+        checked(calls.stop_session, self.agent, session)
         async with self._client() as client:
             try:
                 await client.stop(self.agent, session)
@@ -104,7 +104,7 @@ class Hand:
 
     async def logs(self, session: str) -> None:
         """Print a session's log as it comes."""
-        _checked(calls.get_session, self.agent, session)
+        checked(calls.get_session, self.agent, session)
         async with self._client() as client:
             try:
                 record = (await client.get(self.agent, session)).value
@@ -131,14 +131,6 @@ class Hand:
             else:
                 made.add_row(*session_row(record, now))
         console().print(made)
-
-
-def _checked(build: Any, *arguments: Any, **named: Any) -> None:
-    """Refuse what the API forbids as a wrong command line, before anything is sent."""
-    try:
-        build(*arguments, **named)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
 
 
 def _ask(question: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reaper.cli.auditing import actions_table, recorded_json
 from reaper.cli.endings import CommandError, Exit
@@ -14,6 +14,7 @@ from reaper.cli.running import read
 from reaper.cli.tables import console, safe, session_row, sessions_table, table
 from reaper.clock import SystemClock
 from reaper.explain import Explanation, explain, explanation_json
+from reaper.foundry import calls
 from reaper.foundry.errors import Gone
 from reaper.model import TOMBSTONES, Malformed
 from reaper.policy import reason
@@ -31,6 +32,7 @@ async def run_explain(
     config: Path | None, project_name: str | None, agent: str, session: str, output: OutputFormat
 ) -> None:
     """Fetch one session and print everything that decides about it."""
+    checked(calls.get_session, agent, session)
     settings = read(config)[1].settings
     project = project_of(settings, project_name, agent)
     pattern = first_match(project, agent)
@@ -86,6 +88,14 @@ def _print_past(past: Sequence[Recorded]) -> None:
     out.print(f"the record as it came: {safe(body.get('received'))}", soft_wrap=True)
 
 
+def checked(build: Any, *arguments: Any, **named: Any) -> None:
+    """Refuse what the API forbids as a wrong command line, before anything is sent."""
+    try:
+        build(*arguments, **named)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
 def project_of(settings: Settings, name: str | None, agent: str) -> Project:
     """The project that was named, or the only one whose patterns match the agent."""
     named = [project for project in settings.projects if name in {None, project.name}]
@@ -119,6 +129,6 @@ def _print(told: Explanation) -> None:
     for guard in told.guards:
         guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.told))
     out.print(guards)
-    why = safe(reason(told.session, told.decision, told.agent, told.now))
+    why = safe(reason(told.session, told.decision, told.policy, told.agent, told.now))
     out.print(f"policy {told.policy.name}: {told.decision.action}, {why}")
     out.print(f"next due: {safe(told.due_text)}")

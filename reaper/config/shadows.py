@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs, glob_regex
-from reaper.model import AGE_FLOOR_S, ELIGIBLE, Action
+from reaper.model import AGE_FLOOR_S, Action
 from reaper.policy import Rule
 from reaper.settings import AgentPattern
 
@@ -54,7 +54,7 @@ def _whole(rule: Rule) -> tuple[Condition, ...]:
     """The rule's conditions and those that every stop or delete has unsaid."""
     if rule.action is Action.KEEP:
         return rule.when
-    return (*rule.when, Age(AGE_FLOOR_S), StatusIn(ELIGIBLE[rule.action]))
+    return (*rule.when, Age(AGE_FLOOR_S), StatusIn(rule.statuses or frozenset()))
 
 
 def _implied(wanted: Condition, earlier: Rule, given: Sequence[Condition], later: Rule) -> bool:

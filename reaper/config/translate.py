@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import time
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from reaper import policy, settings, windows
@@ -15,10 +14,9 @@ from reaper.config import models
 from reaper.config.addresses import parse_endpoint, split_listen
 from reaper.config.cron import standard_cron
 from reaper.config.show import show
-from reaper.model import ACTIVE, FAILED, IDLE, Action
+from reaper.model import Action
+from reaper.policy import DEFAULT_STATUSES
 from reaper.times import parse_duration
-
-DEFAULT_STATUSES: Final = {Action.DELETE: frozenset({IDLE, FAILED}), Action.STOP: frozenset({ACTIVE})}
 
 
 def translate(root: models.Root) -> settings.Settings:

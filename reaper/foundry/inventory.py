@@ -114,9 +114,11 @@ class Census:
 
     def _count(self, session: Session, count: int) -> None:
         self.by_status[session.status] += count
+        if session.status in TOMBSTONES:
+            return
         if session.id in self.wanted:
             self.seen.add(session.id)
-        if session.status in TOMBSTONES or self.now is None:
+        if self.now is None:
             return
         self.idle.add(self.now - session.last_accessed_at, count)
         self.age.add(self.now - session.created_at, count)

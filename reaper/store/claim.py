@@ -21,7 +21,10 @@ class Claim:
 
     def __init__(self, url: str) -> None:
         """Take the claim; raises ClaimedElsewhereError naming the holder, or StateError."""
-        path = Path(f"{make_url(url).database}.lock")
+        database = make_url(url).database
+        if not database:
+            raise StateError(f"state {url}: there is no file to claim")
+        path = Path(f"{database}.lock")
         try:
             self._file = path.open("a+")
         except OSError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -15,6 +16,7 @@ from reaper.store import schema
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000
+_MEMORY: Final = (None, "", ":memory:")
 
 
 class StateError(Exception):
@@ -29,6 +31,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._is_new = _is_new(url)
         try:
             self._engine = _engine(url)
             self._prepare()
@@ -41,13 +44,20 @@ class Database:
             if verdict != "ok":
                 raise StateError(f"state {self.url}: the file is damaged: {verdict}")
         with self._engine.begin() as connection:
-            schema.metadata.create_all(connection)
-            found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
-            if found is None:
+            if self._is_new:
+                schema.metadata.create_all(connection)
                 connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
-            elif found != str(schema.SCHEMA_VERSION):
-                raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")
+            self._check_ours(connection)
             connection.execute(text("UPDATE meta SET value = value"))
+
+    def _check_ours(self, connection: Connection) -> None:
+        """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
+        missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
+        if missing:
+            raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+        found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
+        if found != str(schema.SCHEMA_VERSION):
+            raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -62,8 +72,14 @@ class Database:
         self._engine.dispose()
 
 
+def _is_new(url: str) -> bool:
+    """Whether there is no file yet; an empty one is not new, something emptied it."""
+    name = make_url(url).database
+    return name in _MEMORY or not Path(str(name)).exists()
+
+
 def _engine(url: str) -> Engine:
-    memory = make_url(url).database in {None, "", ":memory:"}
+    memory = make_url(url).database in _MEMORY
     engine = create_engine(url, poolclass=StaticPool) if memory else create_engine(url)
 
     @event.listens_for(engine, "connect")

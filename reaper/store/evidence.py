@@ -40,13 +40,18 @@ def policy_digest(policy: Policy) -> str:
     """Sixteen hexadecimal digits that change when a rule or a guard does, the same in every process."""
     limits = policy.limits
     told = {
-        "rules": [[rule.name, rule.action, [[c.name, c.wanted()] for c in rule.when]] for rule in policy.rules],
+        "rules": told_rules(policy),
         "mode": policy.mode,
         "grace_s": policy.grace_s,
         "limits": [str(limits.per_sweep), str(limits.per_day), limits.at_least],
         "windows": [_window(window) for window in policy.windows],
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def told_rules(policy: Policy) -> list[Any]:
+    """The rules as plain lists that read the same in every process."""
+    return [[rule.name, rule.action, [[c.name, c.wanted()] for c in rule.when]] for rule in policy.rules]
 
 
 def _window(window: Window) -> list[Any]:

@@ -153,15 +153,18 @@ class Journal:
 
     def deleted_since(self, project: str, agent: str, since: float) -> int:
         """How many sessions our own deletes took from the inventory after platform time `since`."""
-        taken = and_(
-            journal.c.project == project,
-            journal.c.agent == agent,
-            journal.c.at >= since,
-            journal.c.action == Action.DELETE.value,
-            journal.c.outcome.in_([OutcomeKind.DONE.value, OutcomeKind.UNVERIFIED.value, OutcomeKind.IN_DOUBT.value]),
+        latest = (
+            select(func.max(journal.c.seq))
+            .where(
+                journal.c.project == project,
+                journal.c.agent == agent,
+                journal.c.at >= since,
+                journal.c.action == Action.DELETE.value,
+            )
+            .group_by(journal.c.action_id)
         )
+        query = select(func.count()).where(journal.c.seq.in_(latest), journal.c.outcome.in_(SPENT - {""}))
         with self._begin() as connection:
-            query = select(func.count(journal.c.action_id.distinct())).where(taken)
             return connection.execute(query).scalar_one()
 
     def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:

@@ -19,10 +19,6 @@ pytestmark = pytest.mark.process
 MANY = {"support-eu": [session(f"old-session-{i:04d}", idle=8 * DAY + i) for i in range(160)]}
 SLOWLY = {"concurrency": 4, "max_per_second": 1000}
 AMPLE = {"per_sweep": 1000, "per_day": 1000}
-SCHEDULE_DEAD = (
-    "daemon.py request_sweep is a plain function: APScheduler runs it in a thread, where create_task has no loop, "
-    "so no scheduled sweep ever starts"
-)
 
 
 def test_the_daemon_sweeps_at_once_and_serves_what_it_knows(cli: Cli, own: Town) -> None:
@@ -88,10 +84,6 @@ def test_a_killed_daemon_is_succeeded_at_once_and_nothing_is_deleted_twice(cli: 
         }
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="planner.exceeded measures the day's deletes against an inventory that they have already made smaller",
-)
 def test_an_interrupted_plan_within_its_limits_goes_on_after_a_restart(cli: Cli, tmp_path: Path) -> None:
     kept = [session(f"fresh-session-{i:04d}", idle=60) for i in range(160)]
     with exact_town(tmp_path / "town", {"support-eu": [*MANY["support-eu"], *kept]}, latency_s=0.03) as made:
@@ -104,7 +96,6 @@ def test_an_interrupted_plan_within_its_limits_goes_on_after_a_restart(cli: Cli,
         assert len(made.deleted()) == 160
 
 
-@pytest.mark.xfail(strict=True, reason=SCHEDULE_DEAD)
 def test_sweeps_start_on_schedule(cli: Cli, own: Town) -> None:
     daemon = cli.configure(own.endpoint, mode="observe", every="10s").daemon()
     daemon.until_ready()
@@ -133,7 +124,6 @@ def test_beside_a_daemon_a_second_sweeper_does_nothing_and_says_who_sweeps(cli: 
     assert first.process.end() == 0
 
 
-@pytest.mark.xfail(strict=True, reason=SCHEDULE_DEAD)
 def test_a_swapped_configuration_is_in_force_at_the_next_sweep_and_a_broken_one_is_not(cli: Cli, own: Town) -> None:
     mount = cli.folder / "mount"
     mount.mkdir()
@@ -166,7 +156,6 @@ def test_a_swapped_configuration_is_in_force_at_the_next_sweep_and_a_broken_one_
     assert daemon.process.end() == 0
 
 
-@pytest.mark.xfail(strict=True, reason=SCHEDULE_DEAD)
 def test_a_daemon_whose_platform_is_down_waits_for_it(cli: Cli, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

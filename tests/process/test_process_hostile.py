@@ -71,13 +71,11 @@ def test_the_daemon_writes_and_serves_no_raw_control_characters(cli: Cli, evil: 
     assert raw_controls(daemon.process.stderr) == set()
 
 
-@pytest.mark.xfail(strict=True, reason="telemetry puts agent names into labels as they came")
 def test_metrics_hold_no_raw_control_characters(cli: Cli, evil: Town) -> None:
     daemon = cli.configure(evil.endpoint, mode="observe").daemon()
     daemon.until_ready()
     assert raw_controls(daemon.get("/metrics")[1]) == set()
 
 
-@pytest.mark.xfail(strict=True, reason="telemetry's ConsoleRenderer colours its lines wherever stderr goes")
 def test_a_console_log_that_goes_into_a_file_has_no_colours(cli: Cli, evil: Town) -> None:
     assert "\x1b" not in cli.configure(evil.endpoint, mode="observe", log="console").run("sweep").stderr

@@ -113,7 +113,6 @@ def test_explain_says_what_it_cannot_find(cli: Cli, shared: Town, agent: str, se
     assert "was not found" in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="explain does not catch the ValueError of a bad session id: a traceback")
 @pytest.mark.parametrize("session", ["bad", "../../../etc", ""])
 def test_explain_refuses_what_is_no_session_id(cli: Cli, shared: Town, session: str) -> None:
     done = cli.configure(shared.endpoint).run("explain", "support-eu", session).ended(2)

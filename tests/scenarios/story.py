@@ -19,7 +19,7 @@ from reaper.settings import AgentPattern, Connection, CredentialKind, Project, R
 from reaper.store.store import Store
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Connector
-from tests.sim.process import Steps, Wire, new_disk
+from tests.sim.process import Killed, Steps, Wire, new_disk
 from tests.sim.virtual import LocalClock, run, true_time
 
 DAY_S = 86_400
@@ -71,17 +71,24 @@ class Story:
         self.create(fresh, "fresh", agent)
         await asyncio.sleep(HOUR_S)
 
+    async def until(self, reached: Callable[[float], bool]) -> None:
+        """Let hours pass until a time is reached."""
+        hours = next(hour for hour in range(24 * 8) if reached(self.emulator.now() + hour * HOUR_S))
+        await asyncio.sleep(hours * HOUR_S)
+
     async def sweep(self, **scope: Any) -> Run:
         """One run of the present process."""
         self.disk.steps = self.steps
         return await self.sweeper.run(self.settings, Scope(**scope))
 
-    async def killed_sweep(self, step: int) -> None:
-        """A run that dies at a step, and a new process after it."""
+    async def killed_sweep(self, step: int) -> bool:
+        """A run that dies at a step, if it has so many, and a new process after it; returns whether it died."""
         self.restart(step)
-        with contextlib.suppress(BaseExceptionGroup):
+        with contextlib.suppress(BaseExceptionGroup, Killed):
             await self.sweep()
+        died = self.steps.dead
         self.restart()
+        return died
 
     def fault(self, *faults: Fault) -> None:
         """These faults from now on, and no others."""

@@ -98,8 +98,7 @@ async def test_outside_every_window_nothing_is_deleted_and_stops_go_on() -> None
     night = Window(frozenset(DAYS), time(22), time(6), ZoneInfo("Europe/Madrid"))
     story.options["windows"] = (night,)
     await story.stale_and_fresh(5, 5)
-    while night.is_open(story.emulator.now()):
-        await asyncio.sleep(HOUR_S)
+    await story.until(lambda now: not night.is_open(now))
     story.platform.create("a", "runaway-01")
     story.platform.busy("a", "runaway-01", DAY_S)
     await asyncio.sleep(HOUR_S)
@@ -107,8 +106,7 @@ async def test_outside_every_window_nothing_is_deleted_and_stops_go_on() -> None
     assert report.blocked["window"] == 5
     assert story.deleted() == []
     assert story.sent()["stop"] == 1
-    while not night.is_open(story.emulator.now()):
-        await asyncio.sleep(HOUR_S)
+    await story.until(night.is_open)
     await story.sweep()
     assert len(story.deleted()) == 5
 
@@ -165,9 +163,9 @@ async def test_turning_from_observe_to_enforce_starts_the_grace_then() -> None:
 @tell
 async def test_a_limit_of_zero_means_none() -> None:
     story = Story()
+    await story.stale_and_fresh(2, 2)
     for none in (Limit(0), Limit(0, percent=True)):
         story.options["limits"] = Limits(none, none)
-        await story.stale_and_fresh(2, 2)
         assert one(await story.sweep()).result is Result.WITHHELD
     assert story.deleted() == []
 

@@ -103,6 +103,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         per_day=chance.choice([(25, True), (50, True), (6, False)]) if strict else (100, True),
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
+        relief_s=chance.choice([None, None, 5 * 60]),
     )
 
 
@@ -117,6 +118,15 @@ class History:
         self.sweeps = 0
         self._fault, self._lasting = "", 0
         self._races = self.plot.races
+
+    def run(self) -> None:
+        """Live through it; the product's own jitter follows the seed too, or each time would be another history."""
+        kept = random.getstate()
+        random.seed(self.seed)
+        try:
+            run(self.live)
+        finally:
+            random.setstate(kept)
 
     async def live(self) -> None:
         """Sweeps among users, faults and crashes, then a time of health in which what is stale must go."""
@@ -134,7 +144,12 @@ class History:
         )
         async with self.world as world:
             watch = world.on_call
-            world.emulator.api.on_call = lambda call: (self._race(call), watch(call))[1]
+
+            def on_call(call: Call) -> None:
+                self._race(call)
+                watch(call)
+
+            world.emulator.api.on_call = on_call
             lives = [world.process() for _ in range(plot.processes)]
             for number in range(plot.sweeps):
                 await asyncio.sleep(self.chance.uniform(0.5, 1.5) * plot.every_s)
@@ -276,7 +291,7 @@ def _patience(pages: int) -> Callable[[], str]:
 def live(seed: int) -> History:
     """Live through one seed; raises ViolationError."""
     history = History(seed)
-    run(history.live)
+    history.run()
     return history
 
 
@@ -321,7 +336,7 @@ def _date_shift(chance: random.Random) -> list[Fault]:
 
 def _bad_records(chance: random.Random) -> list[Fault]:
     name = chance.choice(["created_at", "last_accessed_at", "expires_at", "status", "agent_session_id"])
-    value = chance.choice([None, 0, -5, "yesterday", 10**13, True, 4_000_000_000, [], "weird"])
+    value: object = chance.choice([None, 0, -5, "yesterday", 10**13, True, 4_000_000_000, [], "weird"])
     operation, share = chance.choice(["list", "get", "*"]), chance.choice([0.03, 0.3, 1.0])
     return [Fault(operation, lie="bad_field", field=name, value=value, share=share)]
 
@@ -333,7 +348,11 @@ def _drop_field(chance: random.Random) -> list[Fault]:
 
 def _delete_fails(chance: random.Random) -> list[Fault]:
     status = chance.choice([500, 403, 409])
-    return [Fault("delete", status=status, times=chance.choice([1, 3, None]), effect=status == 500 and chance.random() < 0.3)]
+    return [
+        Fault(
+            "delete", status=status, times=chance.choice([1, 3, None]), effect=status == 500 and chance.random() < 0.3
+        )
+    ]
 
 
 def _slow(chance: random.Random) -> list[Fault]:

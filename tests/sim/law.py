@@ -66,7 +66,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Law:
-    """A policy as the judge reads it, in force from `since`."""
+    """A policy as the judge reads it, in force from `since`.
+
+    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long.
+    """
 
     since: float
     lines: tuple[Line, ...]
@@ -76,9 +79,12 @@ class Law:
     per_day: tuple[int, bool] = (100, True)
     at_least: int = 5
     open_hours: tuple[int, int] | None = None
+    relief_s: int | None = None
 
     def decides(self, facts: Facts, latest: str, now: float) -> Line | None:
-        return next((line for line in self.lines if line.holds(facts, latest, now)), None)
+        relief = Line("relief", "stop", idle_s=self.relief_s)
+        lines = self.lines if self.relief_s is None else (*self.lines, relief)
+        return next((line for line in lines if line.holds(facts, latest, now)), None)
 
     def wants(self, facts: Facts, latest: str, now: float) -> str:
         line = self.decides(facts, latest, now)
@@ -185,19 +191,21 @@ class Judge:
             _require(before.enforce and same, "not due by the same rule for all of its grace", deed)
 
     def check_limits(self, agent: str, start: float, end: float, inventory: int) -> None:
-        """What one sweep did, and the day that ends with it."""
+        """What one sweep did, and the day that ends with it, of which the share is of what there was without it."""
         law = self.law(start)
+        deleted = [d for d in self.deeds if d.agent == agent and d.action == "delete" and not d.approved]
+        today = inventory + sum(start - DAY_S < deed.at < start for deed in deleted)
         for action in ("delete", "stop"):
             mine = [d for d in self.deeds if d.agent == agent and d.action == action and not d.approved]
             swept = sum(start <= deed.at <= end for deed in mine)
             if not swept:
                 continue
             day = sum(end - DAY_S < deed.at <= end for deed in mine)
-            allowed, daily = law.allows(law.per_sweep, inventory), law.allows(law.per_day, inventory)
+            allowed, daily = law.allows(law.per_sweep, inventory), law.allows(law.per_day, today)
             if swept > allowed:
                 raise ViolationError(f"{swept} {action}s of {agent} in a sweep, allowed {allowed} of {inventory}")
             if day > daily:
-                raise ViolationError(f"{day} {action}s of {agent} in a day, allowed {daily} of {inventory}")
+                raise ViolationError(f"{day} {action}s of {agent} in a day, allowed {daily} of {today}")
 
     def is_approved(self, agent: str, action: str, facts: Facts) -> bool:
         return (agent, action, facts.seen) in self.approved

@@ -6,6 +6,7 @@ A switch takes away the smallest piece of the product that is the guard. The wor
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -15,14 +16,13 @@ import pytest
 
 from reaper import executor, planner, policy, skew, sweep
 from reaper.conditions import ALWAYS, NEVER, VersionIs
-from reaper.config import translate
 from reaper.foundry import client, inventory, sending, wire
 from reaper.foundry.errors import FoundryError, InDoubt, Throttled
-from reaper.model import Action, Malformed, OutcomeKind, Session
+from reaper.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
 from reaper.planner import Approval, Hold, Verdict
 from reaper.policy import Decision, Rule
+from reaper.report import Outcome
 from reaper.skew import ClockGuard
-from reaper.store import claim
 from reaper.store import journal as journals
 from reaper.store.database import StateError
 from reaper.store.journal import Journal
@@ -91,7 +91,9 @@ def _no_doubt(doubt: Doubt) -> Remove:
 
 
 def _no_limit(hold: Hold) -> Remove:
-    return _around(planner, "exceeded", lambda kept: lambda *given: tuple(e for e in kept(*given) if e.hold is not hold))
+    return _around(
+        planner, "exceeded", lambda kept: lambda *given: tuple(e for e in kept(*given) if e.hold is not hold)
+    )
 
 
 def _zero_is_unlimited(patch: Patch) -> None:
@@ -130,7 +132,9 @@ def _approvals_count_always(patch: Patch) -> None:
 
 def _keeps_nothing(patch: Patch) -> None:
     kept = Rule.holds_from
-    patch.setattr(Rule, "holds_from", lambda self, *given: NEVER if self.action is Action.KEEP else kept(self, *given))
+    patch.setattr(
+        Rule, "holds_from", lambda self, *given: NEVER if self.action is Action.KEEP else kept(self, *given)
+    )
 
 
 def _last_rule_decides(patch: Patch) -> None:
@@ -223,9 +227,7 @@ class _Believer(ClockGuard):
 def _clock_not_asked_again(patch: Patch) -> None:
     kept = executor.Executor._refusal
     believing = _Believer()
-    patch.setattr(
-        executor.Executor, "_refusal", lambda self, *given: kept(replace(self, guard=believing), *given)
-    )
+    patch.setattr(executor.Executor, "_refusal", lambda self, *given: kept(replace(self, guard=believing), *given))
 
 
 def _failed_look_is_as_listed(patch: Patch) -> None:
@@ -330,7 +332,7 @@ def _done(kept: Any) -> Any:
     """Whatever is asked, it is done."""
 
     async def done(self: Any, item: Any, plan: Any, at: float, *_: Any) -> Any:
-        return executor.Outcome(item, OutcomeKind.DONE, at)
+        return Outcome(item, OutcomeKind.DONE, at)
 
     return done
 
@@ -442,11 +444,7 @@ MUTANTS = [
     Mutant("hold: observe", _no_hold(Hold.OBSERVE), scenes.observing),
     Mutant("hold: strange_record", _no_hold(Hold.STRANGE), scenes.with_unknown_field),
     Mutant("hold: grace", _no_hold(Hold.GRACE), scenes.in_grace),
-    Mutant(
-        "hold: window",
-        lambda patch: (_no_hold(Hold.WINDOW)(patch), _recheck(_open_always)(patch))[0],
-        scenes.outside_windows,
-    ),
+    Mutant("hold: window", _no_hold(Hold.WINDOW), scenes.outside_windows),
     Mutant("hold: limit_sweep", _no_limit(Hold.LIMIT_SWEEP), scenes.over_limit_of_sweep),
     Mutant("hold: limit_day", _no_limit(Hold.LIMIT_DAY), scenes.over_limit_of_day),
     Mutant("doubt: empty", _no_doubt(Doubt.EMPTY), scenes.after_empty_list),
@@ -471,13 +469,15 @@ MUTANTS = [
     Mutant("floor of age", _set(policy, "AGE_FLOOR_S", 0), scenes.just_created),
     Mutant(
         "active is deleted only where a rule names it",
-        _set(translate, "DEFAULT_STATUSES", {}),
+        _set(policy, "DEFAULT_STATUSES", ELIGIBLE),
         scenes.in_one_long_call,
     ),
     Mutant("only known, settled statuses are touched", _all_statuses, scenes.while_updating),
     Mutant("keep rules", _keeps_nothing, scenes.beside_kept),
     Mutant("a keep rule holds for an unreadable version", _unreadable_version_is(NEVER), scenes.kept_by_version),
-    Mutant("a delete rule fails for an unreadable version", _unreadable_version_is(ALWAYS), scenes.deleted_by_version),
+    Mutant(
+        "a delete rule fails for an unreadable version", _unreadable_version_is(ALWAYS), scenes.deleted_by_version
+    ),
     Mutant("the first rule that matches decides", _last_rule_decides, scenes.with_two_rules),
     Mutant("last look", _recheck(lambda *_: Verdict(go=True)), scenes.used_before_last_look),
     Mutant("last look: incarnation", _recheck(_same_incarnation), scenes.made_anew_before_last_look),
@@ -522,10 +522,10 @@ MUTANTS = [
     Mutant(
         "an action that waited is not sent",
         _set(sending.Sender, "_is_stale", lambda *_: False),
-        scenes.used_while_another_was_throttled,
+        scenes.used_while_it_waited,
     ),
     Mutant("an action is sent once", _delete(_at_once, InDoubt), scenes.answered_late),
-    Mutant("one process sweeps at a time", _set(claim.fcntl, "flock", lambda *_: None), scenes.beside_another),
+    Mutant("one process sweeps at a time", _set(fcntl, "flock", lambda *_: None), scenes.beside_another),
     Mutant("a process that is asked to stop begins nothing new", _never_stops, scenes.asked_to_stop),
     Mutant("incomplete: the cursor repeats", _forgives("the cursor repeats"), scenes.with_looping_cursor),
     Mutant("incomplete: too many pages", _forgives("did not end within"), scenes.with_endless_pages),

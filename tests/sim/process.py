@@ -54,15 +54,12 @@ class Disk(Database):
 
     steps: Steps
 
-    def begin(self) -> AbstractContextManager[Connection]:
-        return self._begin()
-
     def look(self) -> AbstractContextManager[Connection]:
         """Read it as the judge does: that is no step of anyone."""
         return super().begin()
 
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
+    def begin(self) -> Iterator[Connection]:
         self.steps.take()
         if self.steps.is_full:
             raise StateError(f"state {self.url}: the disk is full")

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reaper.config.load import parse
+from reaper.conditions import Idle
 from reaper.emulator import Fault
 from reaper.emulator.routes import Call
-from reaper.model import IDLE, UPDATING, OutcomeKind
+from reaper.model import IDLE, UPDATING, Action, OutcomeKind
+from reaper.policy import Rule
 from reaper.report import Result
 from reaper.settings import Requests
 from reaper.store.claim import Claim, ClaimedElsewhereError
@@ -100,7 +101,9 @@ async def with_unknown_field() -> None:
     async with World(EAGER) as world:
         stale(world)
         world.judge.sacred.add("stale-000001")
-        await world.sweep(faults=[Fault("*", session="stale-000001", lie="add_field", field="legal_hold", value=True)])
+        await world.sweep(
+            faults=[Fault("*", session="stale-000001", lie="add_field", field="legal_hold", value=True)]
+        )
         require(len(world.living()) == 1, "the others should be gone")
 
 
@@ -113,9 +116,14 @@ async def in_grace() -> None:
 
 
 async def outside_windows() -> None:
+    """The last look asks for the window too, so nothing would be deleted: only looks made in vain, and a report
+    that does not say what the sessions wait for.
+    """
     async with World(replace(EAGER, open_hours=OFF_HOURS)) as world:
         stale(world)
-        await world.sweep()
+        report = (await world.sweep())[0]
+        require(report.blocked["window"] == 3, f"the report should say what they wait for: {report.blocked}")
+        require(not world.emulator.api.requests["get"], "looks in vain")
 
 
 async def over_limit_of_sweep() -> None:
@@ -263,22 +271,18 @@ async def approved_in_file() -> None:
 
 
 async def just_created() -> None:
-    async with World(replace(EAGER, lines=(Line("broken", "delete", age_s=60, status=frozenset({"failed"})),))) as world:
+    async with World(
+        replace(EAGER, lines=(Line("broken", "delete", age_s=60, status=frozenset({"failed"})),))
+    ) as world:
         world.put("failed-0001", idle_s=120, status="failed")
         await world.sweep()
 
 
-CONFIGURATION = """
-version: 1
-projects: {simulated: {endpoint: "http://127.0.0.1/api/projects/p", credential: none, agents: [{name: "*", policy: p}]}}
-policies: {p: {mode: enforce, grace: 0s, rules: [{name: stale, action: delete, when: {idle: 24h}}]}}
-"""
-
-
 async def in_one_long_call() -> None:
-    """Busy for two days, and so not used for two days. The policy is read as a person writes it."""
+    """Busy for two days, and so not used for two days; the rule says nothing of statuses."""
+    rule = Rule("stale", Action.DELETE, (Idle(24 * HOUR_S),))
     async with World(replace(EAGER, lines=(STALE,))) as world:
-        world.policy = parse(CONFIGURATION, "reaper.yaml", {}).settings.policies[0]
+        world.policy = replace(policy_of(EAGER), rules=(rule,))
         world.put("busy-000001", idle_s=48 * HOUR_S, status="active")
         await world.sweep()
 
@@ -578,19 +582,13 @@ async def used_while_throttled() -> None:
         await asyncio.gather(world.sweep(faults=[throttled]), _use_soon(world, "stale-000000", 10))
 
 
-async def used_while_another_was_throttled() -> None:
-    """One of two is throttled, and the other would wait behind it for a minute."""
-    async with World(EAGER, requests=Requests(2, 30, 1)) as world:
-        stale(world, 2)
-        throttled = Fault("delete", times=1, status=429, retry_after_seconds=50)
-        before(world, "delete", lambda: world.__dict__.update(later=asyncio.create_task(_use_all(world, 10))))
-        await world.sweep(faults=[throttled])
-
-
-async def _use_all(world: World, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    for facts in world.living():
-        world.platform.use(world.agent, facts.id)
+async def used_while_it_waited() -> None:
+    """While a delete waits a second for its turn, a refusal elsewhere makes everything wait for a minute."""
+    async with World(EAGER, agents_count=2, requests=Requests(4, 30, 1)) as world:
+        stale(world, 1)
+        elsewhere = world.agents[1]
+        refused = Fault("list", agent=elsewhere, times=1, status=429, retry_after_seconds=50, delay_seconds=1.5)
+        await asyncio.gather(world.sweep(faults=[refused]), _use_soon(world, "stale-000000", 10))
 
 
 async def _use_soon(world: World, session: str, seconds: float) -> None:
@@ -708,7 +706,9 @@ async def _with_one_bad(value: int) -> None:
             world.put(f"used-{i:06d}", idle_s=2 * HOUR_S, age_s=80 * HOUR_S)
         world.put("used-000099", idle_s=2 * HOUR_S, age_s=100 * HOUR_S)
         world.judge.sacred.add("used-000099")
-        await world.sweep(faults=[Fault("*", session="used-000099", lie="bad_field", field="last_accessed_at", value=value)])
+        await world.sweep(
+            faults=[Fault("*", session="used-000099", lie="bad_field", field="last_accessed_at", value=value)]
+        )
 
 
 async def with_skewed_clock() -> None:

@@ -3,6 +3,8 @@
 Exit 1 when a history broke the law; `--only SEED` shows that history again, with its plot and what was injected.
 """
 
+# ruff: noqa: T201 - a program that prints
+
 from __future__ import annotations
 
 import argparse
@@ -11,11 +13,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from itertools import count
-from multiprocessing.pool import IMapUnorderedIterator, Pool
+from itertools import count, islice
 
 from tests.sim.history import History
-from tests.sim.virtual import run
 
 TOLD_EVERY_S = 5.0
 AHEAD = 1_000
@@ -25,11 +25,12 @@ def attempt(seed: int) -> tuple[int, int, str]:
     """The seed, how many sweeps it had, and what was wrong, '' when nothing was."""
     history = History(seed)
     try:
-        run(history.live)
+        history.run()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a crash of the simulator itself must not pass as a quiet history either
-        return seed, history.sweeps, f"{type(error).__name__}: {error}"
+        told = "\n  ".join([str(history.plot), *history.told])
+        return seed, history.sweeps, f"{type(error).__name__}: {error}\n  {told}"
     return seed, history.sweeps, ""
 
 
@@ -38,7 +39,7 @@ def show(seed: int) -> int:
     history = History(seed)
     print(history.plot)
     try:
-        run(history.live)
+        history.run()
     finally:
         print("\n".join(history.told))
     print(f"seed {seed}: {history.sweeps} sweeps, no violation")
@@ -65,12 +66,8 @@ def soak(seeds: Iterator[int], jobs: int) -> int:
 
 def _results(seeds: Iterator[int], jobs: int) -> Iterator[tuple[int, int, str]]:
     with multiprocessing.get_context("spawn").Pool(jobs, _ignore_interrupts) as pool:
-        for batch in iter(lambda: [seed for seed, _ in zip(seeds, range(AHEAD), strict=False)], []):
-            yield from _batch(pool, batch)
-
-
-def _batch(pool: Pool, seeds: list[int]) -> IMapUnorderedIterator[tuple[int, int, str]]:
-    return pool.imap_unordered(attempt, seeds, chunksize=5)
+        for batch in iter(lambda: list(islice(seeds, AHEAD)), []):
+            yield from pool.imap_unordered(attempt, batch, chunksize=5)
 
 
 def _ignore_interrupts() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import collections
+
 import pytest
 
+from reaper.planner import Plan
 from tests.sim.history import live
+from tests.sim.law import ViolationError
 
 SEEDS = 200
 BLOCKS = 20
@@ -17,7 +21,14 @@ def test_no_history_breaks_the_law_and_every_stale_session_goes(block: int) -> N
 
 
 def test_a_seed_is_one_history() -> None:
-    """Lived through again, every event comes again."""
-    first, second = live(7), live(7)
-    assert first.world.platform.history == second.world.platform.history
-    assert first.told == second.told
+    """Lived through again, everything is injected again, and every event comes again at the same moment."""
+    for seed in range(1_000, 1_006):
+        first, again = live(seed), live(seed)
+        assert first.told == again.told
+        assert first.world.platform.history == again.world.platform.history
+
+
+def test_a_reaper_that_never_deletes_is_caught_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plan, "act", ())
+    with pytest.raises(ViolationError, match="stale sessions are still there"):
+        collections.deque(map(live, range(10)), maxlen=0)

@@ -35,6 +35,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
         selector.loop = self
         self.moved = 0.0
+        # Weeks in seconds leave a float too few digits for the real clock's resolution: a timer would never be due.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return getattr(self, "moved", 0.0)

@@ -1,4 +1,4 @@
-"""A platform, a reaper and a judge in virtual time. Nothing happens in it by itself: a history or a scene does that."""
+"""A platform, a reaper and a judge in virtual time. What happens in it is up to a history or a scene."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from reaper.conditions import Age, Condition, IdMatches, Idle, StatusIn, VersionIs
+from reaper.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.emulator import Emulator, Event, Fault, PlatformError
 from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
@@ -27,7 +26,7 @@ from reaper.model import FAILED, TOMBSTONES, Action
 from reaper.planner import Plan
 from reaper.policy import Limit, Limits, Mode, Policy, Rule
 from reaper.report import Listener, Report
-from reaper.settings import AgentPattern, Connection, CredentialKind, Project, Requests, Settings
+from reaper.settings import AgentPattern, Connection, CredentialKind, Pressure, Project, Quota, Requests, Settings
 from reaper.store.chain import INTENT
 from reaper.store.journal import Recorded, Which
 from reaper.windows import DAYS, Window
@@ -38,6 +37,9 @@ from tests.sim.virtual import LocalClock, true_time
 HOUR_S = 3_600
 PROJECT = "simulated"
 CANARY = "canary-000001"
+QUICK = Requests(concurrency=4, timeout_s=30, max_per_second=1_000)
+RELIEF = "pool"
+QUOTA_LIMIT = 4
 DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
 
 
@@ -72,7 +74,7 @@ class World:
     canary: bool = False
     page_size: int = 100
     pages_max: int = 40
-    requests: Requests = Requests(4, 30, 1_000)
+    requests: Requests = QUICK
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
@@ -158,7 +160,13 @@ class World:
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
         project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
-        return Settings((project,), (policy,), approvals=self.approvals)
+        return Settings((project,), (policy,), quotas=self._quotas(), approvals=self.approvals)
+
+    def _quotas(self) -> tuple[Quota, ...]:
+        relief_s = self.judge.law(true_time()).relief_s
+        if relief_s is None:
+            return ()
+        return (Quota(RELIEF, QUOTA_LIMIT, (PROJECT,), pressure=Pressure(above=50, until=25, idle_s=relief_s)),)
 
     # The reaper, and what is judged of every sweep
 
@@ -204,13 +212,13 @@ class World:
     def _check_request(self, call: Call) -> None:
         """An action needs an intent on disk, and is not asked for again once it was done."""
         known = self.platform.find(call.agent, call.session)
-        taken = [e for e in self.platform.history if (e.agent, e.session, e.kind) == (call.agent, call.session, "deleted")]
+        taken = [
+            e for e in self.platform.history if (e.agent, e.session, e.kind) == (call.agent, call.session, "deleted")
+        ]
         is_gone = known is None or known.status in TOMBSTONES
         if call.operation == "delete" and is_gone and taken and taken[-1].actor == "reaper":
             raise ViolationError(f"asked for again after a success: {call}")
-        query = (
-            "SELECT kind FROM journal WHERE agent = ? AND session = ? AND action = ? ORDER BY seq DESC LIMIT 1"
-        )
+        query = "SELECT kind FROM journal WHERE agent = ? AND session = ? AND action = ? ORDER BY seq DESC LIMIT 1"
         with self.disk.look() as connection:
             kind = connection.exec_driver_sql(query, (call.agent, call.session, call.operation)).scalar()
         if kind != INTENT:
@@ -218,7 +226,8 @@ class World:
 
     def _on_plan(self, plan: Plan) -> None:
         agent = plan.agent.name
-        if plan.marks is not None:
+        relieving = any(rule.name == f"quota:{RELIEF}" for rule in plan.policy.rules)
+        if plan.marks is not None and not relieving:
             seen = [(m.seen.id, m.seen.created_at, m.seen.last_accessed_at) for m in plan.marks]
             self.judge.promised(agent, self._began, seen)
         for item in plan.act:
@@ -366,8 +375,3 @@ def _rule(line: Line) -> Rule:
     if line.latest:
         when.append(VersionIs(frozenset({"latest"})))
     return Rule(line.name, Action(line.action), tuple(when))
-
-
-def counted(outcomes: Iterable[object]) -> Counter[str]:
-    """How often each kind of outcome came."""
-    return Counter(str(getattr(outcome, "kind", "")) for outcome in outcomes)

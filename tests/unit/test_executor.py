@@ -441,12 +441,6 @@ class NoLatch(Store):
         raise StateError("state: database or disk is full")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=BaseExceptionGroup,
-    reason="executor._watch stands outside the try: a StateError while latching escapes as an ExceptionGroup and "
-    "cancels the other workers in the middle of their actions",
-)
 def test_a_breaker_that_cannot_be_written_halts_and_lets_begun_actions_end() -> None:
     world = World(NoLatch(Database("sqlite://")), workers=4)
     world.put_many(10)
@@ -520,10 +514,6 @@ def test_resolving_only_looks(world: World) -> None:
     assert world.events() == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="executor.had_effect reads a malformed record as 'no effect': an unknown end is concluded as failed",
-)
 def test_an_open_intent_whose_session_shows_a_malformed_record_stays_open(world: World) -> None:
     crash(world)
     world.platform.create(AGENT.name, ONE)

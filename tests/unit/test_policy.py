@@ -79,7 +79,7 @@ def test_a_session_that_no_rule_matches_is_kept() -> None:
     seen = session(idle=6 * DAY_S)
     assert decide(seen, policy(STALE), AGENT, NOW) == KEPT
     assert decide(seen, Policy("empty", ()), AGENT, NOW) == KEPT
-    assert reason(seen, KEPT, AGENT, NOW) == "no rule matches"
+    assert reason(seen, KEPT, policy(STALE), AGENT, NOW) == "no rule matches"
 
 
 def test_idle_holds_from_exactly_its_threshold() -> None:
@@ -159,7 +159,7 @@ def test_a_version_that_cannot_be_read_never_deletes_and_always_keeps(
     assert decide(seen, policy(deletes), agent, NOW) == KEPT
     kept = decide(seen, policy(keeps, STALE), agent, NOW)
     assert (kept.action, kept.rule) == (Action.KEEP, keeps)
-    assert "unreadable" in reason(seen, kept, agent, NOW)
+    assert "unreadable" in reason(seen, kept, policy(keeps, STALE), agent, NOW)
 
 
 def test_a_name_that_is_known_needs_no_list_of_versions() -> None:
@@ -181,15 +181,11 @@ def test_the_trials_tell_which_condition_could_not_be_judged() -> None:
     assert "unreadable" in trial.checks[2].actual
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="policy.reason: the contract wants it to say that a version is unreadable; it says 'no rule matches'",
-)
 def test_the_reason_of_a_session_kept_for_an_unreadable_version_says_so() -> None:
     rule = Rule("old", Action.DELETE, (IDLE_OR_FAILED, Age(HOUR_S), VersionIs(frozenset({"superseded"}))))
     kept = decide(session(version="2"), policy(rule), UNREAD, NOW)
     assert kept.action is Action.KEEP
-    assert "unreadable" in reason(session(version="2"), kept, UNREAD, NOW)
+    assert "unreadable" in reason(session(version="2"), kept, policy(rule), UNREAD, NOW)
 
 
 def test_only_active_sessions_are_ever_stopped() -> None:
@@ -288,14 +284,14 @@ def test_the_trial_that_decides_is_the_rule_that_decided(seen: Session, any_poli
 
 def test_the_reason_compares_what_was_found_with_what_was_wanted() -> None:
     seen = session(idle=9 * DAY_S + 3 * HOUR_S)
-    told = reason(seen, decide(seen, policy(STALE), AGENT, NOW), AGENT, NOW)
+    told = reason(seen, decide(seen, policy(STALE), AGENT, NOW), policy(STALE), AGENT, NOW)
     assert told == "status idle, idle 9d3h (at least 7d)"
 
 
 def test_the_reason_of_a_version_rule_names_both_versions() -> None:
     rule = Rule("old", Action.DELETE, (IDLE_OR_FAILED, Idle(2 * DAY_S), VersionIs(frozenset({"superseded"}))))
     seen = session(version="2")
-    told = reason(seen, decide(seen, policy(rule), AGENT, NOW), AGENT, NOW)
+    told = reason(seen, decide(seen, policy(rule), AGENT, NOW), policy(rule), AGENT, NOW)
     assert told.startswith("status idle, idle 8d (at least 2d), version 2")
     assert "latest" in told
     assert "3" in told

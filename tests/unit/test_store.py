@@ -117,10 +117,6 @@ def test_one_deletion_in_doubt_and_then_done_is_one_deletion(store: Store) -> No
     assert base.deleted_since == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="journal.deleted_since counts an in_doubt row although a later outcome says that the delete failed",
-)
 def test_a_deletion_in_doubt_that_turns_out_to_have_failed_took_nothing_from_the_inventory(store: Store) -> None:
     begun = do(store, OutcomeKind.IN_DOUBT)
     store.journal.conclude(begun, OutcomeKind.FAILED, NOW, "found out")
@@ -387,10 +383,6 @@ def test_a_state_file_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
     assert Store.open(f"sqlite:///{tmp_path}/state.db").fault == ""
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="database._prepare: a state file truncated to nothing opens as a fresh one that forgets (failures 29)",
-)
 def test_a_state_file_that_was_truncated_to_nothing_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     whole_state(path)
@@ -398,10 +390,6 @@ def test_a_state_file_that_was_truncated_to_nothing_is_a_fault(tmp_path: Path) -
     assert Store.open(f"sqlite:///{path}").fault != ""
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="database._prepare adds its tables to any SQLite file: another program's, or a state that lost some",
-)
 @pytest.mark.parametrize("statement", ["DROP TABLE journal", "DELETE FROM meta"])
 def test_a_state_that_lost_a_table_or_its_version_is_a_fault(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "state.db"
@@ -467,10 +455,8 @@ def test_the_claim_and_the_state_do_not_disturb_each_other(url: str, store: Stor
     claim.release()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="claim: a state in memory has no file to lock beside; it writes `None.lock` where it stands"
-)
 def test_a_state_in_memory_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Claim("sqlite://").release()
+    with pytest.raises(StateError):
+        Claim("sqlite://")
     assert list(tmp_path.iterdir()) == []

@@ -251,11 +251,6 @@ def test_the_gauges_of_a_project_that_is_gone_vanish(watched: Watched) -> None:
     assert told == set()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sweeper._project reports a rejected identity under the patterns' names: agents found by a wildcard keep "
-    "yesterday's gauges and inventory_trusted 1 for as long as it lasts",
-)
 def test_the_gauges_of_an_agent_found_by_a_wildcard_vanish_when_the_project_cannot_be_asked(watched: Watched) -> None:
     watched.emulator.faults.add(Fault(status=401))
     run = watched.sweep()
@@ -278,10 +273,6 @@ def test_an_open_breaker_shows(watched: Watched) -> None:
     assert watched.value("breaker_open", project="prod", agent="support-eu") == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sweep.run: a report that failed carries no breaker, so breaker_open reads 0 while it is latched",
-)
 def test_an_open_breaker_never_reads_closed_because_a_sweep_failed(watched: Watched) -> None:
     watched.store.latch("prod", "research", Breaker(watched.clock.wall(), "a person must look"))
     watched.sweep()
@@ -290,11 +281,6 @@ def test_an_open_breaker_never_reads_closed_because_a_sweep_failed(watched: Watc
     assert watched.value("breaker_open", project="prod", agent="research") != 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="board.roster forgets when agents last succeeded while the agents cannot be listed: the alert on "
-    "sweep_last_success resolves itself during the outage it is for",
-)
 def test_the_last_success_is_remembered_while_agents_cannot_be_listed(watched: Watched) -> None:
     before = watched.value("sweep_last_success_timestamp_seconds", project="prod", agent="support-eu")
     watched.emulator.faults.add(Fault(operation="list_agents", status=500))
@@ -322,11 +308,6 @@ def test_a_listing_tells_each_kept_session_once() -> None:
     assert duplicates(watched.sweep(keeps=True, rehearsal=True)) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sweep._candidate appends to `keeps` while folding: what a restarted listing, or a second copy, shows "
-    "again is told twice by `--all`",
-)
 def test_a_listing_that_lost_its_place_tells_each_kept_session_once() -> None:
     watched = Watched()
     watched.emulator.faults.add(Fault(operation="list", after=2, times=1, status=400))
