@@ -66,3 +66,13 @@ def test_the_readme_shows_the_example_policy_that_loads() -> None:
     shown = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown is not None
     assert parse(shown[1], "README.md", {}).settings.policies[0].name == "standard"
+
+
+def test_the_safety_page_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "safety.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    written = {
+        name for test in ROOT.glob("tests/**/*.py") for name in re.findall(r"def (test_\w+)\(", test.read_text())
+    }
+    assert [row for row in range(1, 31) if f"\n| {row} |" not in page] == []
+    assert sorted(named - written) == []
