@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from reaper.model import ELIGIBLE, Agent, Session
+from reaper.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.planner import Mark
 from reaper.policy import Decision, Mode, Policy, Trial, decide, next_due, reason, trials
 from reaper.store.store import Breaker, Store
@@ -25,7 +25,11 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One session under its policy at platform time `now`. `due` is when an action is next asked for."""
+    """One session under its policy at platform time `now`.
+
+    `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
+    `earliest` is when grace and windows would let that action happen, None when they never would.
+    """
 
     project: str
     agent: Agent
@@ -36,6 +40,8 @@ class Explanation:
     trials: tuple[Trial, ...]
     guards: tuple[Guard, ...]
     due: tuple[float, Decision] | None
+    once_idle: bool
+    earliest: float | None
 
     @property
     def due_text(self) -> str:
@@ -45,11 +51,17 @@ class Explanation:
         moment, decision = self.due
         rule = decision.rule.name if decision.rule else ""
         told = f"{decision.action} by rule {rule}"
-        if moment <= self.now:
-            return f"now: {told}"
         if moment >= self.session.expires_at:
             return f"never: it expires at {show_time(self.session.expires_at)}, before {told} is due"
-        return f"{show_time(moment)} (in {show_duration(moment - self.now)}): {told}, unless it is used before"
+        when = "now" if moment <= self.now else f"{show_time(moment)} (in {show_duration(moment - self.now)})"
+        idle = ", once it is idle" if self.once_idle else ""
+        unused = "" if moment <= self.now else ", unless it is used before"
+        return f"{when}: {told}{idle}{unused}{self._earliest_text(moment)}"
+
+    def _earliest_text(self, due: float) -> str:
+        if self.earliest is None:
+            return "; but no window opens"
+        return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
 def explain(project: str, agent: Agent, session: Session, policy: Policy, store: Store, now: float) -> Explanation:
@@ -57,6 +69,11 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
     mark = store.marks(project, agent.name).get(session.incarnation)
     decision = decide(session, policy, agent, now)
     breaker = store.breaker(project, agent.name)
+    due = next_due(session, policy, agent, now)
+    # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
+    once_idle = due is None and session.status == ACTIVE
+    if once_idle:
+        due = next_due(replace(session, status=IDLE), policy, agent, now)
     return Explanation(
         project=project,
         agent=agent,
@@ -66,8 +83,21 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         decision=decision,
         trials=tuple(trials(session, policy, agent, now)),
         guards=tuple(_guards(session, policy, mark, breaker, store, now)),
-        due=next_due(session, policy, agent, now),
+        due=due,
+        once_idle=once_idle and due is not None,
+        earliest=_earliest(due, session, policy, mark, now) if due else None,
     )
+
+
+def _earliest(
+    due: tuple[float, Decision], session: Session, policy: Policy, mark: Mark | None, now: float
+) -> float | None:
+    """When grace has passed and a window is open, for a sweep that finds the session as soon as it is due."""
+    moment = max(due[0], now)
+    if due[1].action is not Action.DELETE:
+        return moment
+    promised = mark.ripe_at if mark is not None and mark.seen == session else moment + policy.grace_s
+    return opens_at(policy.windows, max(moment, promised))
 
 
 def _guards(
@@ -129,6 +159,7 @@ def explanation_json(told: Explanation) -> dict[str, Any]:
         },
         "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.told} for g in told.guards],
         "next_due": _due_json(told),
+        "earliest": told.earliest,
         "next_due_text": told.due_text,
     }
 
