@@ -191,11 +191,17 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, standing: Standing, 
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
         mark = standing.marks.get(session.incarnation)
-        if mark is None or (mark.seen, mark.action, mark.rule) != (session, decision.action, decision.rule.name):
+        if mark is None or not _still_stands(mark, session, decision):
             if not policy.grace_s:
                 continue
             mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
         yield replace(mark, ripe_at=max(mark.ripe_at, mark.marked_at + policy.grace_s))
+
+
+def _still_stands(mark: Mark, session: Session, decision: Decision) -> bool:
+    """Whether a promise is about this record, by this rule, and the rule as it is now held already when it was made."""
+    same_rule = decision.rule is not None and mark.rule == decision.rule.name
+    return mark.seen == session and mark.action is decision.action and same_rule and decision.since <= mark.marked_at
 
 
 def _item(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import time
 from zoneinfo import ZoneInfo
 
@@ -129,6 +130,23 @@ async def test_a_stricter_policy_starts_the_grace_anew_for_what_it_newly_catches
     await asyncio.sleep(24 * HOUR_S)
     await story.sweep()
     assert story.left() == set()
+
+
+@tell
+async def test_a_mark_does_not_outlive_a_rule_that_was_made_laxer_while_nothing_was_believed() -> None:
+    story = Story()
+    story.options["grace_s"] = 24 * HOUR_S
+    story.rules = (replace(STALE, when=(StatusIn(frozenset({"idle"})), Idle(6 * HOUR_S))),)
+    story.create(3, "used")
+    await asyncio.sleep(7 * HOUR_S)
+    await story.sweep()
+    story.rules = (replace(STALE, when=(StatusIn(frozenset({"idle"})), Idle(30 * HOUR_S))),)
+    await asyncio.sleep(26 * HOUR_S)
+    await story.sweep()
+    assert story.deleted() == []
+    await asyncio.sleep(25 * HOUR_S)
+    await story.sweep()
+    assert len(story.deleted()) == 3
 
 
 @tell
