@@ -199,7 +199,7 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, standing: Standing, 
 
 
 def _still_stands(mark: Mark, session: Session, decision: Decision) -> bool:
-    """Whether a promise is about this record, by this rule, and the rule as it is now held already when it was made."""
+    """Whether a promise is about this record and by this rule, which as it is now held already when it was made."""
     same_rule = decision.rule is not None and mark.rule == decision.rule.name
     return mark.seen == session and mark.action is decision.action and same_rule and decision.since <= mark.marked_at
 
