@@ -26,7 +26,10 @@ class RecentAction:
 
 @dataclass(slots=True)
 class Board(Listener):
-    """The present state of the world as sweeps have last seen it. Times are local."""
+    """The present state of the world as sweeps have last seen it. Times are local.
+
+    `option` is what a command beside this process must be given to find the same configuration, '' for nothing.
+    """
 
     clock: Clock
     latest: dict[tuple[str, str], Report] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class Board(Listener):
     progressed_at: float | None = None
     ready: bool = False
     standby: str = ""
+    option: str = ""
 
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
         self.managed[project], self.unmanaged[project] = managed, unmanaged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shlex
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -24,7 +25,7 @@ from reaper.clock import Clock
 from reaper.config import ConfigError, Loaded, load
 from reaper.model import DAY_S
 from reaper.server import application, serving
-from reaper.settings import Schedule, Server, Settings
+from reaper.settings import DEFAULT_PATH, Schedule, Server, Settings
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
 from reaper.store.store import Store
@@ -68,7 +69,7 @@ class Daemon:
     _started: float = 0.0
 
     def __post_init__(self) -> None:
-        self.board = Board(self.clock)
+        self.board = Board(self.clock, option=command_option(self.path, self.environ))
         self.metrics = Metrics(self.board)
         self.connector.on_request = self.metrics.request
         listener = Chorus([self.board, self.metrics, EventLog()])
@@ -243,6 +244,12 @@ class Daemon:
         quiet = self.clock.monotonic() - since
         allowed = MISSED_MAX * max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
         return f"no sweep has made progress for {quiet:.0f} s" if quiet > allowed else ""
+
+
+def command_option(path: Path, environ: Mapping[str, str]) -> str:
+    """What `reaper approve` needs to find the configuration that this process runs on."""
+    usual = environ.get("REAPER_CONFIG") or DEFAULT_PATH
+    return "" if str(path) == usual else f" --config {shlex.quote(str(path))}"
 
 
 def trigger(schedule: Schedule) -> BaseTrigger:

@@ -1,4 +1,4 @@
-"""The HTTP side of the daemon: metrics, health, and status as JSON. Read-only."""
+"""The HTTP side of the daemon: metrics, health, and status as a page and as JSON. Read-only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reaper.board import Board
+from reaper.page import routes as page_routes
 from reaper.render import status_json
 
 STOP_MAX_S: Final = 3
@@ -50,6 +51,7 @@ def application(board: Board, registry: CollectorRegistry, stuck: Health) -> Sta
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/api/v1/status", status),
+            *page_routes(board, stuck),
         ]
     )
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explaining import checked, project_of
+from reaper.cli.filters import Filter
+from reaper.cli.listing import print_all
 from reaper.cli.options import OutputFormat
+from reaper.cli.paging import every_page
+from reaper.cli.records import record_json, records_table
 from reaper.cli.running import read
-from reaper.cli.tables import console, safe, session_row, sessions_table
+from reaper.cli.tables import console, safe
 from reaper.clock import SystemClock
 from reaper.foundry import calls
 from reaper.foundry.client import Answer, Client
-from reaper.foundry.errors import FoundryError, Gone
-from reaper.model import Malformed, Session
+from reaper.foundry.errors import Gone, Refused, clean
+from reaper.model import ACTIVE, CREATING, DELETED, EXPIRED, FAILED, IDLE, UPDATING, Malformed, Session
+from reaper.settings import Project, Settings
 from reaper.wiring import Connector
 
 
@@ -34,142 +38,145 @@ class Hand:
     agent: str
     output: OutputFormat
 
+    def place(self) -> tuple[Settings, Project]:
+        """The settings, and the project that is meant."""
+        settings = read(self.config)[1].settings
+        return settings, project_of(settings, self.project, self.agent)
+
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[Client]:
-        project = project_of(read(self.config)[1].settings, self.project, self.agent)
-        async with Connector(SystemClock())(project) as client:
+    async def client(self) -> AsyncIterator[Client]:
+        """The project, connected."""
+        async with Connector(SystemClock())(self.place()[1]) as client:
             yield client
 
-    async def create(self, session: str | None, version: str | None) -> None:
-        """Create a session and show it."""
+    async def create(self, session: str | None, version: str | None, *, if_missing: bool = False) -> None:
+        """Create a session and show it; `if_missing` shows the one that runs under this id already."""
+        if if_missing and session is None:
+            raise CommandError("--if-missing needs --id: without one every session is a new one")
         checked(calls.create_session, self.agent, session, version)
-        async with self._client() as client:
-            self._show(await client.create(self.agent, session, version))
+        async with self.client() as client:
+            present = await self._present(client, session) if if_missing and session else None
+            if present is None:
+                present, existed = await self._make(client, session, version, if_missing)
+            else:
+                existed = True
+        self._show(present, {"existed": existed} if if_missing else {})
+        if existed:
+            self._say_exists(present.value, version)
+
+    async def _present(self, client: Client, session: str) -> Answer[Session | Malformed] | None:
+        """The session when it is there and usable, None when one may be made; anything else ends the command."""
+        try:
+            answer = await client.get(self.agent, session)
+        except Gone:
+            return None
+        status = answer.value.status if isinstance(answer.value, Session) else "malformed"
+        if status in {ACTIVE, IDLE, CREATING, UPDATING}:
+            return answer
+        if status in {DELETED, EXPIRED}:
+            return None
+        advice = (
+            f"only a delete helps: reaper sessions delete {clean(self.agent)} {session}"
+            if status == FAILED
+            else "nothing was created; look again later"
+        )
+        raise CommandError(f"session {session} is there and {clean(status)}: {advice}", Exit.FAILED)
+
+    async def _make(
+        self, client: Client, session: str | None, version: str | None, if_missing: bool
+    ) -> tuple[Answer[Session | Malformed], bool]:
+        """A new session, and whether somebody else was quicker to make it."""
+        if version is not None:
+            await _check_version(client, self.agent, version)
+        told = session or "a session"
+        try:
+            with unknown_when_interrupted(f"whether {told} of {self.agent} was created is not known"):
+                return await client.create(self.agent, session, version), False
+        except Refused as error:
+            if not (if_missing and session and error.status == 409):
+                raise
+            present = await self._present(client, session)
+            if present is None:
+                raise
+            return present, True
+
+    def _say_exists(self, record: Session | Malformed, version: str | None) -> None:
+        if not isinstance(record, Session):
+            return
+        other = f"; it runs version {clean(record.version)}, not {clean(version)}"
+        differs = version is not None and record.version != version
+        print(f"session {record.id} exists, nothing was created{other if differs else ''}", file=sys.stderr)
 
     async def get(self, session: str) -> None:
         """Show one session."""
         checked(calls.get_session, self.agent, session)
-        async with self._client() as client:
-            try:
+        async with self.client() as client:
+            with self._must_exist(session):
                 self._show(await client.get(self.agent, session))
-            except Gone as error:
-                raise CommandError(f"agent {self.agent} has no session {session}", Exit.FAILED) from error
 
-    async def list(self, **page: Any) -> None:
+    async def page(self, **page: Any) -> None:
         """Show one page."""
         checked(calls.list_sessions, self.agent, **page)
-        async with self._client() as client:
+        async with self.client() as client:
             answer = await client.page(self.agent, **page)
         shown, records = answer.value, answer.value.sessions
         if self.output is OutputFormat.JSON:
-            data = [_record(record) for record in records]
+            data = [record_json(record) for record in records]
             body = {"data": data, "first_id": shown.first_id, "last_id": shown.last_id, "has_more": shown.has_more}
             print(json.dumps(body, indent=2))
             return
-        self._table(records, answer.date)
+        console().print(records_table(records, answer.date))
         if shown.has_more and shown.last_id:
             console().print(f"more: --after {safe(shown.last_id)}")
 
-    async def delete(self, sessions: Sequence[str], *, yes: bool) -> int:
-        """Delete sessions one by one, each looked up afterwards; says what was done and what was not."""
-        for session in sessions:
-            checked(calls.delete_session, self.agent, session)
-        if not yes:
-            _ask(f"Delete {len(sessions)} session(s) of {self.agent} and their files for ever?")
-        async with self._client() as client:
-            results = [
-                {"session": session, **await _delete(client, self.agent, session)}
-                for session in dict.fromkeys(sessions)
-            ]
-        if self.output is OutputFormat.JSON:
-            print(json.dumps({"deleted": results}, indent=2))
-        else:
-            for result in results:
-                console().print(f"{safe(result['session'])}: {safe(result['outcome'])}", safe(result.get("why", "")))
-        done = all(result["outcome"] in {"done", "already_gone"} for result in results)
-        return Exit.DONE if done else Exit.FAILED
+    async def all(self, meant: Filter, pages_max: int, **page: Any) -> None:
+        """Show every session that is meant, as the pages come."""
+        checked(calls.list_sessions, self.agent, **page)
+        async with self.client() as client:
+            await print_all(every_page(client, self.agent, pages_max=pages_max, **page), meant, self.output)
 
     async def stop(self, session: str) -> None:
         """Stop a session."""
         checked(calls.stop_session, self.agent, session)
-        async with self._client() as client:
-            try:
+        async with self.client() as client:
+            with self._must_exist(session), unknown_when_interrupted(f"whether {session} was stopped is not known"):
                 await client.stop(self.agent, session)
-            except Gone as error:
-                raise CommandError(f"agent {self.agent} has no session {session}", Exit.FAILED) from error
         if self.output is OutputFormat.JSON:
             print(json.dumps({"session": session, "outcome": "done"}))
         else:
             console().print(f"{safe(session)}: stopped, its files stay")
 
-    async def logs(self, session: str) -> None:
-        """Print a session's log as it comes."""
-        checked(calls.get_session, self.agent, session)
-        async with self._client() as client:
-            try:
-                record = (await client.get(self.agent, session)).value
-            except Gone as error:
-                raise CommandError(f"agent {self.agent} has no session {session}", Exit.FAILED) from error
-            if isinstance(record, Malformed) or record.version is None:
-                raise CommandError(f"the version of session {session} cannot be read", Exit.FAILED)
-            async for line in client.logs(self.agent, record.version, session):
-                print(line, flush=True)
+    @contextmanager
+    def _must_exist(self, session: str) -> Iterator[None]:
+        try:
+            yield
+        except Gone as error:
+            raise CommandError(f"agent {self.agent} has no session {session}", Exit.FAILED) from error
 
-    def _show(self, answer: Answer[Session | Malformed]) -> None:
+    def _show(self, answer: Answer[Session | Malformed], more: dict[str, Any] | None = None) -> None:
         if isinstance(answer.value, Malformed):
             raise CommandError(f"the record is malformed: {answer.value.reason}", Exit.FAILED)
         if self.output is OutputFormat.JSON:
-            print(json.dumps(_record(answer.value), indent=2))
+            print(json.dumps({**record_json(answer.value), **(more or {})}, indent=2))
         else:
-            self._table([answer.value], answer.date)
-
-    def _table(self, records: Sequence[Session | Malformed], now: float | None) -> None:
-        made = sessions_table(now)
-        for record in records:
-            if isinstance(record, Malformed):
-                made.add_row(safe(record.id or "?"), f"malformed: {record.reason}")
-            else:
-                made.add_row(*session_row(record, now))
-        console().print(made)
+            console().print(records_table([answer.value], answer.date))
 
 
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise CommandError("deleting asks at a terminal; in a script say --yes")
-    if not typer.confirm(question, err=True):
-        raise CommandError("nothing was deleted", Exit.FAILED)
-
-
-async def _delete(client: Client, agent: str, session: str) -> dict[str, str]:
-    """Delete one session and look whether it is gone."""
+async def _check_version(client: Client, agent: str, version: str) -> None:
+    """Refuse a version on which a session would never start."""
     try:
-        await client.get(agent, session)
-    except Gone:
-        return {"outcome": "already_gone"}
-    except FoundryError as error:
-        return {"outcome": "failed", "why": str(error)}
+        status = (await client.get_version(agent, version)).value.status
+    except Gone as error:
+        raise CommandError(f"agent {agent} has no version {version}: nothing was created", Exit.FAILED) from error
+    if status != ACTIVE:
+        told = f"version {version} of agent {agent} is {status}, not active: nothing was created"
+        raise CommandError(told, Exit.FAILED)
+
+
+@contextmanager
+def unknown_when_interrupted(told: str) -> Iterator[None]:
+    """Say what is not known when Ctrl-C comes while a change is under way."""
     try:
-        await client.delete(agent, session)
-        after = (await client.get(agent, session)).value
-    except Gone:
-        return {"outcome": "done"}
-    except FoundryError as error:
-        return {"outcome": "in_doubt", "why": str(error)}
-    gone = isinstance(after, Session) and after.status in {"deleted", "deleting"}
-    return (
-        {"outcome": "done"} if gone else {"outcome": "unverified", "why": "the platform accepted it, but it is there"}
-    )
-
-
-def _record(record: Session | Malformed) -> dict[str, Any]:
-    if isinstance(record, Malformed):
-        return {"agent_session_id": record.id, "malformed": record.reason}
-    return {
-        "agent_session_id": record.id,
-        "status": record.status,
-        "version": record.version,
-        "created_at": record.created_at,
-        "last_accessed_at": record.last_accessed_at,
-        "expires_at": record.expires_at,
-        "stopped_at": record.stopped_at,
-    }
+        yield
+    except asyncio.CancelledError as error:
+        raise CommandError(f"interrupted: {told}", Exit.FAILED) from error

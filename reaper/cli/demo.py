@@ -53,6 +53,8 @@ policies:
     mode: enforce
     grace: 0s
     rules: *rules
+quotas:
+  demo: {{limit: 250, projects: [demo]}}
 """
 
 
@@ -65,7 +67,8 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
         async with emulator.serving() as endpoint:
             path = _write_config(Path(folder), endpoint, emulator)
             settings = load(path, {}).settings
-            board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall())
+            board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas)
+            board.option = f" --config {path}"
             metrics = Metrics(board)
             app = application(board, metrics.registry, lambda: "")
             async with serving(app, *_free(listen)) as address:
@@ -73,10 +76,10 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
                 with opened(settings.state) as store:
                     sweeper = Sweeper(store, clock, Chorus([board, metrics]), Connector(clock, metrics.request))
                     code = await _two_sweeps(sweeper, settings, emulator)
-                    out.print(f"metrics: {address}/metrics   status: {address}/api/v1/status")
+                    out.print(f"status page: {address}/   metrics: {address}/metrics   JSON: {address}/api/v1/status")
                     if not once:
                         out.print(f"approve here: add --config {path}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
-                        await _go_on(sweeper, settings)
+                        await _go_on(sweeper, settings, board)
     return code
 
 
@@ -101,12 +104,13 @@ async def _sweep(sweeper: Sweeper, settings: Settings, scope: Scope, rows: int) 
     return run
 
 
-async def _go_on(sweeper: Sweeper, settings: Settings) -> None:
+async def _go_on(sweeper: Sweeper, settings: Settings, board: Board) -> None:
     """Sweep now and then, so that an approval can be seen to work; returns when interrupted."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     while not stop.is_set():
+        board.next_sweep_at = board.clock.wall() + EVERY_S
         try:
             await asyncio.wait_for(stop.wait(), EVERY_S)
         except TimeoutError:

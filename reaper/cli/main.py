@@ -156,6 +156,33 @@ def explain(
     asyncio.run(run_explain(config, project, agent, session, output))
 
 
+@app.command("mcp")
+def mcp_(
+    http: Annotated[bool, typer.Option("--http", help="Streamable HTTP instead of stdio.")] = False,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where HTTP listens, 127.0.0.1:9465 by default; off loopback it needs a token."
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The bearer token of HTTP clients; default $REAPER_MCP_TOKEN."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """The sessions as tools for assistants.
+
+    An MCP server over stdio, or over HTTP, with the four session tools of the platform and three that only look:
+    reaper_plan, reaper_explain and reaper_status. What a keep rule keeps is not deleted.
+    """
+    from reaper.cli.assisting import HTTP_LISTEN, run_http, run_stdio
+
+    if not http and (listen or token_file):
+        raise typer.BadParameter("--listen and --token-file are for --http")
+    asyncio.run(run_http(config, parse_listen(listen or HTTP_LISTEN), token_file) if http else run_stdio(config))
+
+
 @app.command()
 def emulator(
     listen: Annotated[

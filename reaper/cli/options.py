@@ -24,6 +24,8 @@ Config = Annotated[
 Output = Annotated[
     OutputFormat, typer.Option("--output", "-o", help="json prints one object on stdout, and nothing else.")
 ]
+AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
+SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
 ProjectName = Annotated[str | None, typer.Option("--project", metavar="NAME", help="A project of the configuration.")]
 All = Annotated[bool, typer.Option("--all", help="Also list the sessions that are kept.")]
 

@@ -1,13 +1,15 @@
-"""What a sweep is doing, at a terminal only: sessions seen, pages, actions."""
+"""What long work is doing, at a terminal only: sessions seen, pages, actions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from reaper.planner import Plan
 from reaper.report import Listener, Outcome, Report
@@ -57,3 +59,13 @@ class Progress(Listener):
             actions = f", {self._acted} of {self._planned} actions" if self._planned else ""
             told = f"{self._sessions} sessions on {self._pages} pages{actions}"
             self._bars.update(self._task, description=told)
+
+
+@contextmanager
+def counting(stream: TextIO, what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar that grows with each call of what it gives; silent when `stream` is not a terminal."""
+    console = Console(file=stream, stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console, transient=True, disable=not stream.isatty()) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda: bars.advance(task)

@@ -7,12 +7,22 @@ from typing import Annotated
 
 import typer
 
-from reaper.cli.options import Config, Output, OutputFormat, ProjectName
+from reaper.cli.files import app as files_app
+from reaper.cli.options import AgentName, Config, Output, OutputFormat, ProjectName, SessionId
 
 app = typer.Typer(help="The platform's own session operations, by hand.", no_args_is_help=True)
+app.add_typer(files_app, name="files")
 
-AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
-SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
+Statuses = Annotated[
+    list[str] | None, typer.Option("--status", metavar="STATUS", help="Only with this status; may be repeated.")
+]
+IdleOver = Annotated[
+    str | None, typer.Option("--idle-over", metavar="DURATION", help="Only unused for at least so long: 36h, 7d.")
+]
+Globs = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="GLOB", help="Only ids that match, as in 'vip-*'; may be repeated."),
+]
 
 
 @app.command()
@@ -20,8 +30,11 @@ def create(
     agent: AgentName,
     session: Annotated[str | None, typer.Option("--id", help="The id; the platform chooses one by default.")] = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="The agent version; the newest by default.")
+        str | None, typer.Option("--version", help="The agent version, which must be active; the newest by default.")
     ] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Show the session of this --id when it runs; make it when not.")
+    ] = False,
     project: ProjectName = None,
     output: Output = OutputFormat.TABLE,
     config: Config = None,
@@ -30,7 +43,7 @@ def create(
     from reaper.cli.by_hand import Hand
 
     hand = Hand(config, project, agent, output)
-    asyncio.run(hand.create(session, version))
+    asyncio.run(hand.create(session, version, if_missing=if_missing))
 
 
 @app.command()
@@ -50,7 +63,14 @@ def get(
 @app.command("list")
 def list_(
     agent: AgentName,
-    limit: Annotated[int, typer.Option(help="How many on the page, 1 to 100.")] = 20,
+    all_: Annotated[bool, typer.Option("--all", help="Every page, printed as it comes.")] = False,
+    status: Statuses = None,
+    idle_over: IdleOver = None,
+    id_: Globs = None,
+    limit: Annotated[
+        int | None, typer.Option(help="How many on a page, 1 to 100; 20, or 100 with --all.", show_default=False)
+    ] = None,
+    max_pages: Annotated[int, typer.Option(min=1, help="With --all: give up after so many.")] = 20_000,
     order: Annotated[str, typer.Option(help="asc or desc, by creation.")] = "asc",
     after: Annotated[str | None, typer.Option(metavar="SESSION", help="Start after this session.")] = None,
     before: Annotated[str | None, typer.Option(metavar="SESSION", help="End before this session.")] = None,
@@ -58,27 +78,57 @@ def list_(
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """Show one page of an agent's sessions."""
-    from reaper.cli.by_hand import Hand
+    """Show one page of an agent's sessions, or with --all every session that fits.
 
-    hand = Hand(config, project, agent, output)
-    asyncio.run(hand.list(limit=limit, order=order, after=after, before=before))
+    The platform itself filters nothing: every page is read. A listing that breaks off says so, and exits 1.
+    """
+    from reaper.cli.by_hand import Hand
+    from reaper.cli.filters import read_filter
+
+    hand, meant = Hand(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
+    if not all_ and meant:
+        raise typer.BadParameter("one page says little about what fits: add --all", param_hint="filters")
+    if all_ and before is not None:
+        raise typer.BadParameter("--all reads on to the end: --before has no meaning there", param_hint="--before")
+    if all_:
+        pages = {"limit": 100 if limit is None else limit, "order": order, "after": after}
+        asyncio.run(hand.all(meant, max_pages, **pages))
+        return
+    asyncio.run(hand.page(limit=20 if limit is None else limit, order=order, after=after, before=before))
 
 
 @app.command()
 def delete(
     agent: AgentName,
-    sessions: Annotated[list[str], typer.Argument(metavar="SESSION...", help="The sessions' ids.")],
+    sessions: Annotated[list[str] | None, typer.Argument(metavar="SESSION...", help="The sessions' ids.")] = None,
+    status: Statuses = None,
+    idle_over: IdleOver = None,
+    id_: Globs = None,
+    all_matching: Annotated[
+        bool, typer.Option("--all-matching", help="Yes, every session that fits the filter.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    no_record: Annotated[
+        bool, typer.Option("--no-record", help="Do not write it into the audit record of the configured state.")
+    ] = False,
     project: ProjectName = None,
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """Delete sessions and their files for ever; asks first at a terminal."""
+    """Delete sessions and their files for ever; shows them and asks first at a terminal.
+
+    Names sessions, or filters them: a filter takes idle and failed ones, active ones only with --status active, and
+    never those that are being created or updated. Each is looked at once more right before, and kept when it changed.
+
+    Exit codes: 0 all are gone; 1 some are not, or Ctrl-C; 2 wrong configuration or command line.
+    """
     from reaper.cli.by_hand import Hand
+    from reaper.cli.deleting import Wish, run_delete
+    from reaper.cli.filters import read_filter
 
     hand = Hand(config, project, agent, output)
-    raise typer.Exit(asyncio.run(hand.delete(sessions, yes=yes)))
+    wish = Wish(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
+    raise typer.Exit(asyncio.run(run_delete(hand, wish, yes=yes, record=not no_record)))
 
 
 @app.command()
@@ -99,10 +149,18 @@ def stop(
 def logs(
     agent: AgentName,
     session: SessionId,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the session is gone, or Ctrl-C.")
+    ] = False,
     project: ProjectName = None,
     config: Config = None,
 ) -> None:
-    """Follow a session's log until it ends or Ctrl-C."""
-    from reaper.cli.by_hand import Hand
+    """Print a session's log.
 
-    asyncio.run(Hand(config, project, agent, OutputFormat.TABLE).logs(session))
+    Without --follow it ends when nothing came for two seconds. With it, a connection that breaks is made again.
+    """
+    from reaper.cli.by_hand import Hand
+    from reaper.cli.following import run_logs
+
+    hand = Hand(config, project, agent, OutputFormat.TABLE)
+    asyncio.run(run_logs(hand, session, follow=follow))

@@ -143,10 +143,16 @@ class Client:
         """Ask once for the end of a session's sandbox; done, too, when it was stopped already."""
         return _answer(await self._sender.send(calls.stop_session(agent, session)), None)
 
-    async def logs(self, agent: str, version: str, session: str) -> AsyncIterator[str]:
-        """The lines of a session's log as they come, made safe to show; ends when the platform ends it."""
+    async def logs(
+        self, agent: str, version: str, session: str, *, on_open: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[str]:
+        """The lines of a session's log as they come, made safe to show; ends when the platform ends it.
+
+        `on_open` is called once the platform has begun to answer, before the first line.
+        """
         call = calls.log_stream(agent, version, session)
         async with self._sender.stream(call) as response:
+            on_open()
             try:
                 async with aclosing(aiter(httpx2.EventSource(response))) as events:  # type: ignore[type-var]
                     async for event in events:

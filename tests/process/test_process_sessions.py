@@ -88,7 +88,7 @@ def test_deleting_at_a_terminal_asks_first(cli: Cli, shared: Town, answer: str, 
 
 def test_a_log_is_followed_until_interrupted(cli: Cli, shared: Town) -> None:
     cli.configure(shared.endpoint)
-    process = cli.start("sessions", "logs", "support-eu", "demo-000002", "--config", str(cli.config))
+    process = cli.start("sessions", "logs", "support-eu", "demo-000002", "--follow", "--config", str(cli.config))
     wait_for("the first line of the log", lambda: "Starting server" in process.stdout)
     assert process.end(signal.SIGINT) in {0, 1, 130}
 

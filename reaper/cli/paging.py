@@ -1,0 +1,66 @@
+"""All pages of a listing, one after the other, to its end or to a clear word about why not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from reaper.cli.endings import CommandError, Exit
+from reaper.foundry.calls import Order
+from reaper.foundry.client import Client
+from reaper.foundry.errors import FoundryError
+from reaper.foundry.wire import Page
+from reaper.model import Malformed, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The records of one page that the page before did not hold, and the platform's time of it."""
+
+    records: tuple[Session | Malformed, ...]
+    now: float | None
+
+
+async def every_page(
+    client: Client, agent: str, *, order: Order, limit: int, after: str | None = None, pages_max: int
+) -> AsyncIterator[Batch]:
+    """The pages as they come. A listing that breaks off raises CommandError; the first page its own error."""
+    answer = await client.page(agent, order=order, limit=limit, after=after)
+    cursors = {after}
+    former: set[tuple[str, int]] = set()
+    count = 1
+    while True:
+        page = answer.value
+        yield Batch(tuple(one for one in page.sessions if _key(one) not in former), answer.date)
+        if not page.has_more:
+            return
+        trouble = _trouble(page, cursors, count, pages_max)
+        if trouble:
+            raise broken_off(count, trouble)
+        former = {key for one in page.sessions if (key := _key(one)) is not None}
+        cursors.add(page.last_id)
+        try:
+            answer = await client.page(agent, order=order, limit=limit, after=page.last_id)
+        except FoundryError as error:
+            raise broken_off(count, str(error)) from error
+        count += 1
+
+
+def broken_off(pages: int, why: str) -> CommandError:
+    """The end of a command whose listing did not reach its end."""
+    return CommandError(f"the listing broke off after {pages} page(s): {why}", Exit.FAILED)
+
+
+def _key(record: Session | Malformed) -> tuple[str, int] | None:
+    return record.incarnation if isinstance(record, Session) else None
+
+
+def _trouble(page: Page, cursors: set[str | None], count: int, pages_max: int) -> str:
+    """Why the listing cannot go on although the page says that there is more; '' when it can."""
+    if not page.sessions:
+        return "an empty page said that there is more"
+    if page.last_id is None:
+        return "a page said that there is more, and not where"
+    if page.last_id in cursors:
+        return "the cursor repeats"
+    return f"there is more than --max-pages {pages_max} allows" if count >= pages_max else ""

@@ -1,0 +1,253 @@
+"""What the page says, before it is HTML."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, board, broken, busy, crowd, session, swept
+
+from reaper.board import Board
+from reaper.daemon import command_option
+from reaper.foundry.inventory import Histogram
+from reaper.model import OutcomeKind
+from reaper.page.detail import CANDIDATES_MAX, Detail, detail
+from reaper.page.digest import Digests, digest
+from reaper.page.overview import AGENTS_FIRST, AGENTS_MAX, Overview, overview
+from reaper.page.picture import COLUMNS_MAX, idle_bars, status_parts, time_line
+from reaper.page.state import Tone
+from reaper.page.words import address, compact, moment, plural, relative
+from reaper.policy import Limits, Mode
+from reaper.report import Result
+from reaper.settings import Quota
+from reaper.windows import DAYS, Window
+
+AT_ONCE = replace(STANDARD, grace_s=0)
+CAREFUL = replace(AT_ONCE, limits=Limits(), name="careful")
+OBSERVING = replace(STANDARD, mode=Mode.OBSERVE)
+NIGHTLY = Window(frozenset(DAYS), time(22), time(6), ZoneInfo("UTC"))
+
+
+def front(made: Board, stuck: str = "") -> Overview:
+    return overview(made, Digests().of(made.latest.values()), stuck, NOW)
+
+
+def page_of(made: Board, agent: str) -> Detail:
+    found = detail(made, Digests().of(made.latest.values()), ("prod-eu", agent), "", NOW)
+    assert found is not None
+    return found
+
+
+def test_one_sentence_tells_the_whole_state() -> None:
+    made = board(
+        swept("a", crowd(40, 6)),
+        swept("b", crowd(400, 6, stale=48), AT_ONCE, done=99),
+        swept("c", crowd(200, 6, stale=60), CAREFUL),
+    )
+    assert front(made).state.sentence == (
+        "All 3 agents swept, 48 deleted and 6 stopped in the last sweeps, 1 plan waits for you."
+    )
+    assert front(made).state.tone is Tone.WAIT
+
+
+def test_a_quiet_house_is_told_in_quiet_words() -> None:
+    page = front(board(swept("a", [session(1, HOUR_S)])))
+    assert (
+        page.state.sentence == "The only agent was swept, nothing deleted in the last sweeps, nothing waits for you."
+    )
+    assert (page.state.tone, page.problems, page.waits, page.next) == (Tone.OK, (), (), ())
+
+
+def test_before_the_first_sweep_nothing_is_claimed() -> None:
+    page = front(board(managed={"prod-eu": {"a": "standard"}}))
+    assert page.state.sentence == "No sweep has finished yet."
+    assert (page.state.tone, page.inventory, page.agents[0].result) == (Tone.WAIT, None, "not swept yet")
+
+
+def test_a_process_that_stands_by_says_who_sweeps() -> None:
+    page = front(board(standby="another process sweeps this state"))
+    assert page.state.sentence == "This process stands by: another process sweeps this state."
+
+
+def test_being_stuck_outdoes_all_good_news() -> None:
+    page = front(board(swept("a", crowd(40, 6))), stuck="no sweep has made progress for 4000 s")
+    assert page.state.tone is Tone.BAD
+    assert page.state.sentence == "Something is stuck: no sweep has made progress for 4000 s."
+
+
+def test_observing_agents_say_how_much_they_only_observe() -> None:
+    page = front(board(swept("a", crowd(100, 6, stale=12), OBSERVING)))
+    assert "nothing deleted in the last sweeps, 13 candidates only observed" in page.state.sentence
+    assert {(one.when, one.holds) for one in page.next} == {("never, while it only observes", "observing only")}
+    assert page.line is None
+
+
+def test_actions_without_success_are_told() -> None:
+    made = board(swept("a", crowd(100, 6, stale=12), AT_ONCE, done=99, kind=OutcomeKind.FAILED))
+    assert "actions without success" in front(made).state.sentence
+    assert not front(made).actions[0].good
+
+
+@pytest.mark.parametrize("result", [Result.FAILED, Result.INCOMPLETE, Result.UNTRUSTED])
+def test_a_sweep_that_went_wrong_says_what_failed_and_why(result: Result) -> None:
+    page = front(board(swept("a", crowd(40, 6)), broken("b", result, "the listing broke off at page 3")))
+    assert page.state.tone is Tone.BAD
+    assert page.state.sentence.startswith("1 of 2 agents swept")
+    assert [(one.agents, one.why) for one in page.problems] == [("prod-eu / b", "the listing broke off at page 3")]
+    assert page.agents[0].agent == "b"
+
+
+def test_agents_that_fail_for_one_reason_are_one_problem() -> None:
+    made = board(*(broken(f"agent-{n:02}", Result.FAILED, "no token") for n in range(30)))
+    assert len(front(made).problems) == 1
+    assert front(made).problems[0].agents.endswith("and 22 more")
+
+
+def test_an_agent_that_is_not_believed_shows_no_numbers_but_why() -> None:
+    row = next(row for row in front(busy()).agents if row.agent == "onboarding")
+    assert (row.inventory, row.waits) == (None, "none")
+    assert row.why == "12 sessions listed; 340 expected from the last believed sweep"
+    assert page_of(busy(), "onboarding").candidates == ()
+    assert front(busy()).not_counted == "1 agent is not counted: not swept, or not believed."
+
+
+def test_what_is_withheld_comes_with_the_exact_command() -> None:
+    report = swept("billing bot", crowd(200, 6, stale=60), CAREFUL)
+    [wait] = front(board(report, option=" --config /etc/reaper.yaml")).waits
+    assert report.plan is not None
+    assert wait.approve == f"reaper approve {report.plan.id} --config /etc/reaper.yaml"
+    assert wait.look == "reaper plan --project prod-eu --agent 'billing bot' --config /etc/reaper.yaml"
+    assert "60 deletes, limit per_sweep: 10% allows 20" in wait.why
+
+
+def test_an_open_breaker_says_what_opened_it() -> None:
+    [wait] = front(board(swept("a", crowd(200, 6, stale=30), breaker="30 sessions became stale at once"))).waits
+    assert wait.why[0] == "the breaker is open: 30 sessions became stale at once"
+
+
+def test_a_plan_that_will_be_withheld_can_be_approved_ahead_and_waits_for_nobody_yet() -> None:
+    page = front(board(swept("a", crowd(200, 6, stale=60), replace(CAREFUL, grace_s=DAY_S))))
+    assert [wait.ahead for wait in page.waits] == [True]
+    assert "nothing waits for you" in page.state.sentence
+
+
+def test_marks_stand_on_the_time_line_until_the_last_ripens() -> None:
+    report = swept("a", crowd(300, 6, stale=80), marked_ago_s=3 * HOUR_S)
+    page = front(board(report))
+    assert page.line is not None
+    assert sum(column.count for column in page.line.columns) == page.promised == 80
+    assert len(page.line.columns) <= COLUMNS_MAX
+    assert page.line.columns[-1].count > 0
+    assert {one.rule for one in page.next if one.first} == {"broken", "idle-a-week"}
+
+
+def test_a_mark_outside_every_window_goes_when_one_opens() -> None:
+    one = digest(swept("a", crowd(60, 6, stale=9), replace(AT_ONCE, windows=(NIGHTLY,))))
+    opening = NOW - NOW % DAY_S + 22 * HOUR_S
+    assert one.ripening == Counter({int(opening): 9})
+
+
+def test_a_digest_is_made_once_for_each_report() -> None:
+    known, reports = Digests(), [swept("a", crowd(40, 6)), swept("b", crowd(40, 6))]
+    first = known.of(reports)
+    assert all(one is other for one, other in zip(first, known.of(reports), strict=True))
+    assert known.of([replace(reports[0])])[0] is not first[0]
+
+
+def test_the_quota_says_how_full_it_is_and_unknown_when_nothing_is_believed() -> None:
+    pool = Quota("sweden", 100, ("prod-eu",), counts=frozenset({"idle"}))
+    full = front(board(swept("a", [session(n, 60) for n in range(90)]), pools=[pool])).pools[0]
+    assert (full.words, full.share, full.tone) == ("90 of 100 in use, 90%", 90.0, Tone.WAIT)
+    unknown = front(board(broken("a", Result.FAILED, "no token"), pools=[pool])).pools[0]
+    assert (unknown.used, unknown.words) == (None, "unknown: no inventory of it is believed")
+
+
+def test_hundreds_of_agents_stay_bounded_and_the_rest_is_summed_up() -> None:
+    made = board(managed={"prod-eu": {f"agent-{n:04}": "standard" for n in range(250)}})
+    page = front(made)
+    assert (len(page.agents), len(page.agents) + len(page.further_agents)) == (AGENTS_FIRST, AGENTS_MAX)
+    assert page.more_agents.startswith("and 50 agents more: 50 not swept yet")
+
+
+def test_an_agents_page_gives_the_reason_behind_each_candidate() -> None:
+    page = page_of(busy(), "support-eu")
+    assert page.candidates[0].became == "in grace, may go in 1h10m"
+    assert any("(at least 7d)" in one.reason for one in page.candidates)
+    assert {one.rule for one in page.candidates} <= {rule.name for rule in RULES}
+    assert page.candidates[-1].became == "done"
+
+
+def test_an_agents_page_shows_so_many_candidates_and_says_how_many_there_are() -> None:
+    page = page_of(board(swept("a", crowd(900, 6, stale=700))), "a")
+    assert len(page.candidates) == CANDIDATES_MAX
+    assert page.more_candidates.startswith("The first 500 of 7")
+
+
+def test_an_agent_that_no_sweep_has_met_has_no_page() -> None:
+    assert detail(board(), [], ("prod-eu", "ghost"), "", NOW) is None
+
+
+def test_actions_of_one_kind_that_followed_each_other_are_one_row() -> None:
+    page = front(board(swept("a", crowd(400, 6, stale=48), AT_ONCE, done=99)))
+    assert sum(one.count for one in page.actions) == 54
+    assert {(one.rule, one.action) for one in page.actions} == {
+        ("broken", "delete"),
+        ("idle-a-week", "delete"),
+        ("runaway", "stop"),
+    }
+
+
+def test_idle_times_are_told_in_words_beside_the_picture() -> None:
+    histogram = Histogram()
+    for idle_s in (60, 2 * DAY_S, 40 * DAY_S):
+        histogram.add(idle_s)
+    alt = idle_bars([histogram]).alt
+    assert alt == "Idle times of 3 sessions: idle 0 to 1h 1; idle 1d to 2d 1; idle longer than 28d 1."
+
+
+def test_tombstones_are_no_part_of_the_inventory_and_unknown_statuses_are() -> None:
+    parts = status_parts({"idle": 3, "deleted": 9, "paused": 1})
+    assert [(one.name, one.style, one.width) for one in parts] == [
+        ("idle", "idle", 75.0),
+        ("paused", "unknown", 25.0),
+    ]
+
+
+@pytest.mark.parametrize("ahead_s", [60, HOUR_S, 7 * HOUR_S, DAY_S, 5 * DAY_S, 30 * DAY_S, 400 * DAY_S])
+def test_a_time_line_never_has_more_columns_than_fit(ahead_s: int) -> None:
+    line = time_line(Counter({int(NOW): 1, int(NOW) + ahead_s: 2}), NOW)
+    assert line is not None
+    assert len(line.columns) <= COLUMNS_MAX
+    assert sum(column.count for column in line.columns) == 3
+
+
+def test_nothing_promised_draws_no_time_line() -> None:
+    assert time_line({}, NOW) is None
+
+
+def test_moments_are_said_as_people_say_them() -> None:
+    assert [relative(seconds) for seconds in (0, -124, 11_520, -20)] == ["now", "2m ago", "in 3h12m", "20s ago"]
+    assert moment(NOW, NOW).clock == "14:22 UTC"
+    assert moment(float("inf"), NOW).iso == "9999-12-31T23:59:59Z"
+
+
+def test_numbers_are_short_and_addresses_are_quoted() -> None:
+    assert [compact(n) for n in (7, 1_000, 1_240, 12_400, 3_400_000)] == ["7", "1k", "1.2k", "12k", "3.4M"]
+    assert plural(12_040, "session") == "12,040 sessions"
+    assert address("p", "a/b <c>") == "/agents/p/a%2Fb%20%3Cc%3E"
+
+
+def test_a_command_names_the_configuration_only_where_it_would_not_be_found() -> None:
+    assert command_option(Path("config/reaper.yaml"), {}) == ""
+    assert command_option(Path("/etc/r.yaml"), {"REAPER_CONFIG": "/etc/r.yaml"}) == ""
+    assert command_option(Path("/etc/my reaper.yaml"), {}) == " --config '/etc/my reaper.yaml'"
+
+
+def test_a_candidate_with_unknown_fields_says_which_they_are() -> None:
+    page = page_of(board(swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)), "a")
+    assert page.candidates[0].became == "fields this version does not know: lease"
+    assert page.next[0].when == "never, until this version is updated"
