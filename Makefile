@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup demo test soak mutants check format generate lock clean
+.PHONY: help setup demo test soak mutants live image-test check format generate lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -11,10 +11,12 @@ help:  ## list the targets
 
 setup: .venv/ready  ## make .venv with the locked dependencies
 
-.venv/ready: requirements-dev.lock pyproject.toml
+.venv/ready: requirements-dev.lock requirements-helm.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	# It asks for Python 3.12 and runs on 3.11, too.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --ignore-requires-python -r requirements-helm.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -30,12 +32,22 @@ soak: setup  ## seeded histories until stopped: seeds, histories per second, vio
 mutants: setup  ## take each guard away in turn: the simulator must see the loss
 	$(BIN)/pytest -n $(JOBS) tests/sim/test_mutants.py $(ARGS)
 
+live: setup  ## a live Prometheus and Alertmanager on the real thing (needs Debian's prometheus, prometheus-alertmanager)
+	$(BIN)/python -m monitoring.live_test $(ARGS)
+
+image-test:  ## build the image and run it as the chart does (needs root, buildah, podman, runc, debootstrap)
+	packaging/image_test.sh
+
 check: setup  ## format, lint, types, layers, generated files current
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy monitoring
 	$(BIN)/lint-imports
 	$(BIN)/reaper config schema | diff - config/reaper.schema.json
+	$(BIN)/python helm/generate.py --check
+	$(BIN)/python -m monitoring.dashboard --check
+	$(BIN)/python -m monitoring.metrics_page --check
 
 format: setup  ## format and fix what can be fixed by machine
 	$(BIN)/ruff format .
@@ -43,11 +55,15 @@ format: setup  ## format and fix what can be fixed by machine
 
 generate: setup  ## write the generated files anew
 	$(BIN)/reaper config schema > config/reaper.schema.json
+	$(BIN)/python helm/generate.py
+	$(BIN)/python -m monitoring.dashboard
+	$(BIN)/python -m monitoring.metrics_page
 
 lock:  ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build -o requirements-build.lock
+	echo "helm-sdkpy==0.1.32" | uv pip compile --quiet --universal --python-version 3.12 --no-deps --generate-hashes --no-emit-index-url --no-header - -o requirements-helm.lock
 
 clean:  ## remove what the targets made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -34,6 +34,7 @@ class Board(Listener):
     clock: Clock
     latest: dict[tuple[str, str], Report] = field(default_factory=dict)
     succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
+    believed: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     managed: dict[str, Mapping[str, str]] = field(default_factory=dict)
     unmanaged: dict[str, Sequence[str]] = field(default_factory=dict)
     recent: deque[RecentAction] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
@@ -52,6 +53,7 @@ class Board(Listener):
         for key in [key for key in self.latest if key[0] == project and key[1] not in managed]:
             del self.latest[key]
             self.succeeded.pop(key, None)
+            self.believed.pop(key, None)
 
     def keep_projects(self, projects: Sequence[str]) -> None:
         """Forget projects that the configuration no longer names."""
@@ -61,6 +63,7 @@ class Board(Listener):
         for key in [key for key in self.latest if key[0] not in projects]:
             del self.latest[key]
             self.succeeded.pop(key, None)
+            self.believed.pop(key, None)
 
     def page(self, project: str, agent: str, sessions: int) -> None:
         self.progressed_at = self.clock.monotonic()
@@ -72,6 +75,8 @@ class Board(Listener):
     def report(self, report: Report) -> None:
         key = (report.project, report.agent)
         self.latest[key] = report
+        if report.trusted and report.snapshot is not None:
+            self.believed[key] = report.snapshot.by_status
         self.progressed_at = self.clock.monotonic()
         if report.result in {Result.OK, Result.WITHHELD}:
             self.succeeded[key] = self.clock.wall()
@@ -99,9 +104,12 @@ class Board(Listener):
         return {key[0]: report.skew for key, report in self.latest.items() if report.skew is not None}
 
     def quotas(self) -> Iterator[tuple[Quota, int | None]]:
-        """Each pool with the sessions counted against it; None while nothing of it is believed."""
+        """Each pool with the sessions counted against it; None while nothing of it is believed.
+
+        One agent of several that is not believed counts as it last was: a gap would look like room, its end like growth.
+        """
         for quota in self.pools:
-            reports = [report for report in self.trusted() if report.project in quota.projects]
-            counts = (report.snapshot.by_status for report in reports if report.snapshot)
+            counts = (statuses for key, statuses in self.believed.items() if key[0] in quota.projects)
             used = sum(statuses[status] for statuses in counts for status in quota.counts)
-            yield quota, used if reports else None
+            believed = any(report.project in quota.projects for report in self.trusted())
+            yield quota, used if believed else None

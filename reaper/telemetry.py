@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TextIO
 
 import structlog
@@ -20,7 +20,7 @@ from reaper.foundry.errors import clean
 from reaper.foundry.inventory import BUCKETS_S
 from reaper.foundry.inventory import Histogram as Spread
 from reaper.model import STATUSES, Action, OutcomeKind
-from reaper.planner import Hold
+from reaper.planner import Hold, Plan
 from reaper.report import Listener, Outcome, Report, Result
 
 PREFIX: Final = "session_reaper_"
@@ -78,6 +78,17 @@ class Metrics(Listener):
         self._actions.labels(*labels).inc()
         if outcome.window_s is not None:
             self._windows.labels(project, clean(agent)).observe(outcome.window_s)
+
+    def planned(self, project: str, plan: Plan) -> None:
+        """Every outcome stands at 0 before the first action, so that an increase can be seen."""
+        for rule in plan.policy.rules:
+            for kind in OutcomeKind if rule.action is not Action.KEEP else ():
+                self._actions.labels(project, clean(plan.agent.name), rule.name, str(rule.action), str(kind))
+
+    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
+        for agent in managed:
+            for result in Result:
+                self._sweeps.labels(project, clean(agent), str(result))
 
     def report(self, report: Report) -> None:
         where = _where(report)
@@ -305,6 +316,8 @@ def configure_logging(format_: str, level: str, stream: TextIO | None = None) ->
     handler.setFormatter(formatter)
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
+    # A failed token exchange is told by the sweep it fails, in one line and without the whole answer.
+    logging.getLogger("azure").setLevel(logging.ERROR)
     logging.getLogger("reaper").setLevel(level.upper())
 
 

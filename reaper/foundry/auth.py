@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 RENEW_BEFORE_S: Final = 300
 ACQUIRE_MAX_S: Final = 30
+INJECTED: Final = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE")
+"""What the workload identity webhook puts into a pod's environment."""
 RENEW_PAUSE_S: Final = 30
 """A token is not asked for twice within this, except once the platform rejected it: the wall clock may
 be wrong by days, and would otherwise ask before every request."""
@@ -41,6 +43,10 @@ def build_credential(kind: CredentialKind) -> Credential:
         case CredentialKind.DEFAULT:
             return aio.DefaultAzureCredential()
         case CredentialKind.WORKLOAD_IDENTITY:
+            missing = [name for name in INJECTED if not os.environ.get(name)]
+            if missing:
+                told = f"not in the environment: {', '.join(missing)}"
+                raise ValueError(f"{told}; does the pod carry the label azure.workload.identity/use?")
             return aio.WorkloadIdentityCredential()
         case CredentialKind.MANAGED_IDENTITY:
             return aio.ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID") or None)

@@ -1,0 +1,49 @@
+"""A reaper that has swept an emulated platform once, in this process: what it then exports."""
+
+from __future__ import annotations
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from reaper.board import Board
+from reaper.clock import SystemClock
+from reaper.config import parse
+from reaper.emulator import Emulator
+from reaper.store.store import Store
+from reaper.sweeper import Scope, Sweeper
+from reaper.telemetry import Metrics
+from reaper.wiring import Chorus, Connector
+
+CONFIG = """\
+version: 1
+projects:
+  demo:
+    endpoint: http://127.0.0.1/api/projects/demo
+    credential: none
+    agents: [{name: "*", policy: standard}]
+policies:
+  standard:
+    mode: enforce
+    grace: 0s
+    rules:
+      - {name: idle-two-weeks, action: delete, when: {idle: 14d}}
+      - {name: runaway, action: stop, when: {status: active, idle: 45m}}
+    limits: {per_sweep: 100%, per_day: 100%}
+quotas:
+  sweden-central: {limit: 200, projects: [demo]}
+"""
+
+
+def swept() -> Metrics:
+    """The metrics after one enforcing sweep of two small agents, with a quota."""
+    clock = SystemClock()
+    settings = parse(CONFIG, "demo.yaml", {}).settings
+    board = Board(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
+    metrics = Metrics(board)
+    connect = Connector(clock, metrics.request, Emulator(agents=2, sessions=20).transport("reaper"))
+    sweeper = Sweeper(Store.open("sqlite://"), clock, Chorus([board, metrics]), connect)
+    with capture_logs():
+        asyncio.run(sweeper.run(settings, Scope()))
+    sweeper.store.close()
+    return metrics
