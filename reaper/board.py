@@ -106,7 +106,7 @@ class Board(Listener):
     def quotas(self) -> Iterator[tuple[Quota, int | None]]:
         """Each pool with the sessions counted against it; None while nothing of it is believed.
 
-        One agent of several that is not believed counts as it last was: a gap would look like room, its end like growth.
+        One agent that is not believed counts as it last was: a gap would look like room, and its end like growth.
         """
         for quota in self.pools:
             counts = (statuses for key, statuses in self.believed.items() if key[0] in quota.projects)
