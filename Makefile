@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup demo test soak mutants live image-test check format generate lock clean
+.PHONY: help setup demo test test-long soak mutants live image-test check format generate lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -23,8 +23,11 @@ setup: .venv/ready  ## make .venv with the locked dependencies
 demo: setup  ## see it work: emulator, two sweeps, a table of what was done and why
 	$(BIN)/reaper demo $(ARGS)
 
-test: setup  ## run all tests
-	$(BIN)/pytest -n $(JOBS) $(ARGS)
+test: setup  ## run the tests, all but the long ones
+	$(BIN)/pytest -n $(JOBS) -m "not long" $(ARGS)
+
+test-long: setup  ## run the long ones: a browser, the MCP Inspector, session commands, workload identity
+	$(BIN)/pytest -n $(JOBS) -m long $(ARGS)
 
 soak: setup  ## seeded histories until stopped: seeds, histories per second, violations
 	PYTHONPATH=. $(BIN)/python -m tests.sim.soak $(ARGS)
