@@ -12,7 +12,6 @@ from reaper.planner import Item, hold_text
 from reaper.policy import reason
 from reaper.report import Report
 from reaper.sweeper import Run
-from reaper.times import show_duration
 
 
 def run_json(run: Run, *, planned: bool = False) -> dict[str, Any]:
@@ -124,8 +123,3 @@ def _recent_json(action: RecentAction) -> dict[str, Any]:
 def instant(seconds: float) -> str:
     """Unix seconds as an RFC 3339 time in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def ago(seconds: float) -> str:
-    """A duration as a table shows it."""
-    return f"{show_duration(seconds)} ago"

@@ -126,17 +126,10 @@ class Sweep:
             report,
             seconds=self.clock.monotonic() - since,
             skew=self.site.guard.skew,
-            breaker=report.breaker or self._known_breaker(),
+            breaker=report.breaker or known_breaker(self.store, report.project, report.agent),
         )
         self.listener.report(report)
         return report
-
-    def _known_breaker(self) -> Breaker | None:
-        """The breaker as it was left, for a sweep that failed before it could look; None if the state fails, too."""
-        try:
-            return self.store.breaker(self.site.project.name, self.agent.name)
-        except StateError:
-            return None
 
     async def _collect(self) -> Snapshot:
         snapshot = None
@@ -287,6 +280,14 @@ class Sweep:
         if report.withheld:
             return replace(report, result=Result.WITHHELD, why=withheld_text(report))
         return replace(report, result=Result.OK)
+
+
+def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:
+    """The breaker as it was left, for a sweep that failed before it could look; None if the state fails, too."""
+    try:
+        return store.breaker(project, agent)
+    except StateError:
+        return None
 
 
 def withheld_text(report: Report) -> str:

@@ -24,8 +24,8 @@ from reaper.roster import Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
-from reaper.store.store import Breaker, Store
-from reaper.sweep import Canaries, Connect, Platform, Site, Sweep
+from reaper.store.store import Store
+from reaper.sweep import Canaries, Connect, Platform, Site, Sweep, known_breaker
 
 log = structlog.get_logger()
 
@@ -216,16 +216,10 @@ class Sweeper:
             seconds=0.0,
             observed=True,
             why=why,
-            breaker=self._breaker(project.name, agent),
+            breaker=known_breaker(self.store, project.name, agent),
         )
         self.listener.report(report)
         return report
-
-    def _breaker(self, project: str, agent: str) -> Breaker | None:
-        try:
-            return self.store.breaker(project, agent)
-        except StateError:
-            return None
 
     def _remember_plans(self, run: Run) -> None:
         """Keep each plan that is, or will be, more than its limits allow, so that a person can approve it."""

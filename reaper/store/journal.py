@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select
 
 from reaper.model import DAY_S, Action, OutcomeKind
 from reaper.store import chain
@@ -124,13 +124,8 @@ class Journal:
 
     def open(self, project: str, agent: str) -> list[Entry]:
         """Intents that have no outcome yet, or one in doubt: each must be resolved by a look at its session."""
-        latest = (
-            select(func.max(journal.c.seq))
-            .where(journal.c.project == project, journal.c.agent == agent)
-            .group_by(journal.c.action_id)
-        )
         unsettled = select(journal.c.action_id).where(
-            journal.c.seq.in_(latest), journal.c.outcome.in_(["", OutcomeKind.IN_DOUBT.value])
+            journal.c.seq.in_(_latest(project, agent)), journal.c.outcome.in_(["", OutcomeKind.IN_DOUBT.value])
         )
         query = select(journal).where(journal.c.kind == INTENT, journal.c.action_id.in_(unsettled))
         with self._begin() as connection:
@@ -138,11 +133,7 @@ class Journal:
 
     def used_today(self, project: str, agent: str, now: float) -> dict[Action, int]:
         """Unapproved actions of the 24 hours before platform time `now` that took effect, or may have."""
-        latest = (
-            select(func.max(journal.c.seq))
-            .where(journal.c.project == project, journal.c.agent == agent, journal.c.at > now - DAY_S)
-            .group_by(journal.c.action_id)
-        )
+        latest = _latest(project, agent, journal.c.at > now - DAY_S)
         query = (
             select(journal.c.action, func.count())
             .where(journal.c.seq.in_(latest), journal.c.outcome.in_(SPENT), journal.c.approved == 0)
@@ -153,16 +144,7 @@ class Journal:
 
     def deleted_since(self, project: str, agent: str, since: float) -> int:
         """How many sessions our own deletes took from the inventory after platform time `since`."""
-        latest = (
-            select(func.max(journal.c.seq))
-            .where(
-                journal.c.project == project,
-                journal.c.agent == agent,
-                journal.c.at >= since,
-                journal.c.action == Action.DELETE.value,
-            )
-            .group_by(journal.c.action_id)
-        )
+        latest = _latest(project, agent, journal.c.at >= since, journal.c.action == Action.DELETE.value)
         query = select(func.count()).where(journal.c.seq.in_(latest), journal.c.outcome.in_(SPENT - {""}))
         with self._begin() as connection:
             return connection.execute(query).scalar_one()
@@ -213,6 +195,12 @@ class Journal:
 def _outcomes(connection: Connection, action: str) -> tuple[Entry, ...]:
     query = select(journal).where(journal.c.action_id == action, journal.c.kind == OUTCOME).order_by(journal.c.seq)
     return tuple(_entry(row) for row in connection.execute(query))
+
+
+def _latest(project: str, agent: str, *more: ColumnElement[bool]) -> Select[int]:
+    """The last row of each of an agent's actions, among the rows that fulfil `more`."""
+    mine = (journal.c.project == project, journal.c.agent == agent)
+    return select(func.max(journal.c.seq)).where(*mine, *more).group_by(journal.c.action_id)
 
 
 def _entry(row: Row[Any]) -> Entry:

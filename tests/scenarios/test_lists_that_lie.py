@@ -10,7 +10,7 @@ from reaper.emulator.routes import Call
 from reaper.foundry import inventory
 from reaper.model import Action
 from reaper.policy import Rule
-from reaper.report import Result
+from reaper.report import Report, Result
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 
 
@@ -220,9 +220,8 @@ async def test_more_malformed_records_than_one_in_twenty_are_not_believed() -> N
         assert story.deleted() == []
 
 
-@tell
-async def test_sessions_that_all_turn_stale_at_once_latch_the_breaker() -> None:
-    story = Story()
+async def turned_stale(story: Story) -> Report:
+    """A hundred sessions in daily use, of which the platform then says that nobody ever came back."""
     story.create(100, "daily")
     await asyncio.sleep(8 * DAY_S)
     for name in story.left():
@@ -230,7 +229,13 @@ async def test_sessions_that_all_turn_stale_at_once_latch_the_breaker() -> None:
     await asyncio.sleep(HOUR_S)
     await story.sweep()
     story.fault(Fault("*", lie="stale_read"))
-    report = one(await story.sweep())
+    return one(await story.sweep())
+
+
+@tell
+async def test_sessions_that_all_turn_stale_at_once_latch_the_breaker() -> None:
+    story = Story()
+    report = await turned_stale(story)
     assert report.result is Result.WITHHELD
     assert report.breaker is not None
     assert story.deleted() == []
@@ -244,14 +249,7 @@ async def test_sessions_that_all_turn_stale_at_once_latch_the_breaker() -> None:
 @tell
 async def test_an_approval_closes_the_breaker() -> None:
     story = Story()
-    story.create(100, "daily")
-    await asyncio.sleep(8 * DAY_S)
-    for name in story.left():
-        story.platform.use("a", name)
-    await asyncio.sleep(HOUR_S)
-    await story.sweep()
-    story.fault(Fault("*", lie="stale_read"))
-    report = one(await story.sweep())
+    report = await turned_stale(story)
     assert report.plan is not None
     story.fault()
     story.approvals = (report.plan.id,)
