@@ -42,7 +42,11 @@ def rows(cli: Cli, kind: str) -> list[dict[str, Any]]:
 def at_terminal(
     cli: Cli, *arguments: str, prompt: str, answer: Callable[[], str], seconds: float = 40
 ) -> tuple[int, str]:
-    """Run at a pseudo terminal, answer its question, and give the exit code and all it showed."""
+    """Run at a pseudo terminal, answer its question, and give the exit code and all it showed.
+
+    The answer comes when the terminal is quiet, as a person's would: the interpreter loses a Ctrl-C that arrives in
+    the instant between the prompt and its blocking read.
+    """
     ours, theirs = pty.openpty()
     environ = {**harmless_environment(), "TERM": "xterm", "COLUMNS": "150"}
     command = [str(REAPER), *arguments, "--config", str(cli.config)]
@@ -72,10 +76,11 @@ def at_terminal(
                 except OSError:
                     break
                 said += part.decode(errors="replace")
-            if not answered and prompt in said:
+            elif not answered and prompt in said:
                 os.write(ours, answer().encode())
                 answered = True
         assert "Traceback" not in said, said[-3000:]
+        assert answered, f"no {prompt!r} within {seconds} s in: {said[-3000:]}"
         return process.wait(10), said
     finally:
         if process.poll() is None:
