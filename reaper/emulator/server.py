@@ -67,11 +67,12 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set or this is cancelled; OSError when the port is taken.
 
-    `on_ready` gets `http://HOST:PORT` with the real port once connections are accepted. asyncio sets
-    TCP_NODELAY on every connection by itself.
+    `on_ready` gets `http://HOST:PORT` with the real port once connections are accepted.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # asyncio does so only for sockets that name their protocol, which this one does not.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = _Server(_config(app))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
