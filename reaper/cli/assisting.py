@@ -15,7 +15,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
 from reaper.cli.endings import CommandError
-from reaper.cli.running import read
+from reaper.cli.reading import read
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.mcp import Desk, Gate, is_loopback, make_server

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
-from reaper.cli.running import read
+from reaper.cli.reading import read
 from reaper.cli.tables import console, safe, table
 from reaper.clock import SystemClock
 from reaper.store.chain import Verdict

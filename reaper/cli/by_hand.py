@@ -17,8 +17,8 @@ from reaper.cli.filters import Filter
 from reaper.cli.listing import print_all
 from reaper.cli.options import OutputFormat
 from reaper.cli.paging import every_page
+from reaper.cli.reading import read
 from reaper.cli.records import record_json, records_table
-from reaper.cli.running import read
 from reaper.cli.tables import console, safe
 from reaper.clock import SystemClock
 from reaper.foundry import calls

@@ -32,19 +32,11 @@ class CommandError(Exception):
 @contextmanager
 def ending() -> Iterator[None]:
     """Turn what a command raises into its last words."""
-    from reaper.config.problem import ConfigError
-    from reaper.store.claim import ClaimedElsewhereError
-    from reaper.store.database import StateError
-
     try:
         yield
     except CommandError as error:
         _leave(str(error), error.code)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        _leave(f"{len(error.problems)} problem(s) in the configuration, nothing was done", Exit.WRONG)
-    except (FoundryError, StateError, ClaimedElsewhereError) as error:
+    except FoundryError as error:
         _leave(str(error), Exit.FAILED)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -53,6 +45,26 @@ def ending() -> Iterator[None]:
         _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", Exit.FAILED)
     except KeyboardInterrupt:
         _leave("interrupted", Exit.FAILED)
+    except Exception as error:
+        _leave_on_faults(error)
+        raise
+
+
+def _leave_on_faults(error: Exception) -> None:
+    """End on a configuration or a state that cannot be used.
+
+    Their errors are imported once there is one: they bring pydantic and SQLAlchemy, which `--help` does not wait for.
+    """
+    from reaper.config.problem import ConfigError
+    from reaper.store.claim import ClaimedElsewhereError
+    from reaper.store.database import StateError
+
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        _leave(f"{len(error.problems)} problem(s) in the configuration, nothing was done", Exit.WRONG)
+    if isinstance(error, StateError | ClaimedElsewhereError):
+        _leave(str(error), Exit.FAILED)
 
 
 def _leave(message: str, code: Exit) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from reaper.cli.auditing import actions_table, recorded_json
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
-from reaper.cli.running import read
+from reaper.cli.reading import read
 from reaper.cli.tables import console, safe, session_row, sessions_table, table
 from reaper.clock import SystemClock
 from reaper.explain import Explanation, explain, explanation_json

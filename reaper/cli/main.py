@@ -269,7 +269,7 @@ def audit_verify(
 @config_app.command("check")
 def config_check(config: Config = None) -> None:
     """Read the configuration and say everything that is wrong with it; exit 2 if anything is."""
-    from reaper.cli.running import read
+    from reaper.cli.reading import read
 
     path, loaded = read(config)
     settings = loaded.settings
@@ -282,7 +282,7 @@ def config_check(config: Config = None) -> None:
 @config_app.command("show")
 def config_show(config: Config = None) -> None:
     """Print the configuration with every default filled in."""
-    from reaper.cli.running import read
+    from reaper.cli.reading import read
     from reaper.config import show
 
     typer.echo(show(read(config)[1].settings), nl=False)

@@ -8,41 +8,30 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.progress import Progress
+from reaper.cli.reading import path_of, read
 from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.clock import SystemClock
-from reaper.config import Loaded, load
+from reaper.config import load
 from reaper.foundry.errors import clean
 from reaper.render import instant, run_json
 from reaper.report import Listener, Result
-from reaper.settings import DEFAULT_PATH, Server, Settings
+from reaper.settings import Server, Settings
 from reaper.store.claim import Claim
 from reaper.store.store import Store, opened
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import EventLog, configure_logging
 from reaper.wiring import Chorus, Connector
 
-CONFIG_VARIABLE: Final = "REAPER_CONFIG"
-
-
-def read(config: Path | None) -> tuple[Path, Loaded]:
-    """The configuration that was meant, with its warnings said; raises ConfigError."""
-    path = config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
-    loaded = load(path, os.environ)
-    for warning in loaded.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return path, loaded
-
 
 async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
     """Run the daemon until it is told to stop."""
     from reaper.daemon import Daemon
 
-    path = config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
+    path = path_of(config)
     loaded = load(path, os.environ)
     settings = loaded.settings
     configure_logging(settings.log.format, settings.log.level)
