@@ -83,7 +83,8 @@ class Executor:
                 outcome = await self._carry_out(item, plan)
                 execution.outcomes.append(outcome)
                 self.on_outcome(outcome)
-                self._watch(plan, execution)
+                if outcome.kind is OutcomeKind.UNVERIFIED:
+                    self._watch(plan, execution)
             except (StateError, Unauthenticated) as error:
                 execution.halted = str(error)
                 return
@@ -134,11 +135,11 @@ class Executor:
         at = plan.now if fresh.date is None else fresh.date
         send = self.client.delete if item.action is Action.DELETE else self.client.stop
         proof = evidence(item, plan, fresh, at, self.sweep_id)
-        intent = self.store.journal.intend(self._intent(item, plan), at, proof)
+        intent = await self.store.journal.intend(self._intent(item, plan), at, proof)
         try:
             accepted = await send(plan.agent.name, item.session.id)
         except Throttled as error:
-            self.store.journal.conclude(intent, OutcomeKind.FAILED, at, str(error))
+            await self.store.journal.conclude(intent, OutcomeKind.FAILED, at, str(error))
             return None
         except Gone:
             outcome = Outcome(item, OutcomeKind.ALREADY_GONE, at, "it went between the last look and the action")
@@ -148,7 +149,7 @@ class Executor:
             outcome = Outcome(item, OutcomeKind.FAILED, at, str(error))
         else:
             outcome = replace(await self._verify(item, plan, at), window_s=_window(fresh, accepted))
-        self.store.journal.conclude(intent, outcome.kind, outcome.at, outcome.why, outcome.window_s)
+        await self.store.journal.conclude(intent, outcome.kind, outcome.at, outcome.why, outcome.window_s)
         return outcome
 
     async def _verify(self, item: Item, plan: Plan, at: float) -> Outcome:
@@ -233,5 +234,5 @@ async def resolve_open_intents(project: str, agent: str, client: Hands, store: S
             unresolved.append(intent.session)
             continue
         kind = OutcomeKind.DONE if done else OutcomeKind.FAILED
-        store.journal.conclude(intent, kind, entry.at, "found out by a later sweep")
+        await store.journal.conclude(intent, kind, entry.at, "found out by a later sweep")
     return unresolved

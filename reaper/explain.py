@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reaper.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
@@ -73,7 +73,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
     once_idle = due is None and session.status == ACTIVE
     if once_idle:
-        due = next_due(replace(session, status=IDLE), policy, agent, now)
+        due = next_due(session._replace(status=IDLE), policy, agent, now)
     return Explanation(
         project=project,
         agent=agent,
@@ -150,7 +150,7 @@ def explanation_json(told: Explanation) -> dict[str, Any]:
         "policy": told.policy.name,
         "mode": str(told.policy.mode),
         "platform_time": told.now,
-        "session": {name: getattr(session, name) for name in session.__slots__},
+        "session": session._asdict(),
         "rules": [_trial_json(trial) for trial in told.trials],
         "decision": {
             "action": str(told.decision.action),

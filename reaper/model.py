@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 MINUTE_S: Final = 60
 DAY_S: Final = 86_400
@@ -50,12 +50,12 @@ ELIGIBLE: Final = {
 """The statuses each action may ever be applied to. A rule can narrow this, nothing widens it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One incarnation of a session, as the platform's record shows it.
 
-    Ids are reused after a delete, so an incarnation is `id` *and* `created_at`.
-    `strange` names fields of the record that this version does not know: such a session is kept.
+    A tuple, since listings make them by the million. Ids are reused after a delete, so an incarnation is
+    `id` *and* `created_at`. `strange` names fields of the record that this version does not know: such a
+    session is kept.
     Source: `AgentSessionResource` of the REST reference.
     """
 

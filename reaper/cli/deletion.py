@@ -86,14 +86,14 @@ class Deletion:
     async def _send(self, shown: Session, fresh: Seen, interrupts: Interrupts) -> Result | None:
         """Intend, delete, verify, record; None when the platform throttled it, and a new look is due."""
         at = _SYSTEM.wall() if fresh.now is None else fresh.now
-        intent = self._intend(shown, fresh, at)
+        intent = await self._intend(shown, fresh, at)
         try:
             known = await unless(interrupts.insisted, self._sent(shown))
         except Throttled as error:
-            self._conclude(intent, Result(shown.id, OutcomeKind.FAILED.value, str(error)), at)
+            await self._conclude(intent, Result(shown.id, OutcomeKind.FAILED.value, str(error)), at)
             return None
         unknown = Result(shown.id, OutcomeKind.IN_DOUBT.value, "interrupted before its effect was known")
-        return self._conclude(intent, known or unknown, at)
+        return await self._conclude(intent, known or unknown, at)
 
     async def _sent(self, shown: Session) -> Result:
         """Send the delete and look whether it had its effect."""
@@ -134,19 +134,19 @@ class Deletion:
             return None
         return had_effect(Action.DELETE, shown.created_at, shown.last_accessed_at, fresh.value)
 
-    def _intend(self, shown: Session, fresh: Seen, at: float) -> Intent | None:
+    async def _intend(self, shown: Session, fresh: Seen, at: float) -> Intent | None:
         """Put the intent on disk. It counts as approved: a person asked for it, so limits leave it alone."""
         if self.journal is None:
             return None
         intent = Intent("", self.project, self.agent, shown.id, shown.created_at, Action.DELETE, RULE, approved=True)
-        return self.journal.intend(intent, at, _evidence(fresh, self.meant, at))
+        return await self.journal.intend(intent, at, _evidence(fresh, self.meant, at))
 
-    def _conclude(self, intent: Intent | None, result: Result, at: float) -> Result:
+    async def _conclude(self, intent: Intent | None, result: Result, at: float) -> Result:
         """Put the outcome on disk; one that cannot be written is told, and ends the rest."""
         if self.journal is None or intent is None:
             return result
         try:
-            self.journal.conclude(intent, OutcomeKind(result.outcome), at, result.why)
+            await self.journal.conclude(intent, OutcomeKind(result.outcome), at, result.why)
         except StateError as error:
             self.halted = f"an outcome was not recorded: {error}"
         return result
@@ -172,7 +172,7 @@ def _evidence(fresh: Seen, meant: Filter, at: float) -> dict[str, Any]:
     return {
         "received": body[:RECEIVED_MAX_BYTES].decode("utf-8", "replace"),
         "received_bytes": len(body),
-        "record": {name: getattr(fresh.session, name) for name in fresh.session.__slots__},
+        "record": fresh.session._asdict(),
         "platform_time": at,
         "policy": "none",
         "plan": "none",

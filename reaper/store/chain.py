@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, case, delete, exists, func, select
+from sqlalchemy import Connection, Row, Select, case, delete, exists, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.model import OutcomeKind
@@ -29,6 +29,8 @@ PRUNE_MAX_ROWS: Final = 10_000
 _COVERED: Final = tuple(column.name for column in journal.c if column.name not in {"seq", "hash"})
 _CHECKPOINT: Final = "journal_pruned"
 _STREAMED: Final = {"yield_per": 500}
+_INSERT: Final = insert(journal)
+_LAST_HASH: Final = select(journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
 
 _other = journal.alias("other")
 _MINE: Final = _other.c.action_id == journal.c.action_id
@@ -74,9 +76,20 @@ def row_hash(previous: str, row: Mapping[str, Any]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
+def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to the end of the chain, which nobody else can grow until the transaction ends."""
+    # Without the lock, what another process appends after this look would fork the chain.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    previous, chained = last_hash(connection), []
+    for row in rows:
+        previous = row_hash(previous, row)
+        chained.append({**row, "hash": previous})
+    connection.execute(_INSERT, chained)
+
+
 def last_hash(connection: Connection) -> str:
     """The hash that the next row continues."""
-    found = connection.execute(select(journal.c.hash).order_by(journal.c.seq.desc()).limit(1)).scalar()
+    found = connection.execute(_LAST_HASH).scalar()
     return found or checkpoint(connection).hash
 
 

@@ -25,7 +25,7 @@ def evidence(item: Item, plan: Plan, fresh: Answer[Session | Malformed], at: flo
     return {
         "received": fresh.body[:RECEIVED_MAX_BYTES].decode("utf-8", "replace"),
         "received_bytes": len(fresh.body),
-        "record": {name: getattr(session, name) for name in session.__slots__},
+        "record": session._asdict(),
         "platform_time": at,
         "latest_version": plan.agent.latest,
         "policy": plan.policy.name,

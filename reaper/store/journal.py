@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -9,16 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
 from reaper.model import DAY_S, Action, OutcomeKind
 from reaper.store import chain
-from reaper.store.chain import INTENT, OUTCOME
+from reaper.store.chain import INTENT, OUTCOME, UNSETTLED
 from reaper.store.database import Database, StateError
 from reaper.store.schema import journal
 
 SPENT: Final = frozenset({"", OutcomeKind.DONE, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
 """Outcomes that count against the day's limit: done, or not known to be undone."""
+
+TURNS: Final = 4
+"""So many turns of the event loop a row waits for others: answers that arrived together get here one turn or another
+after each other."""
 
 _ROWS_AT_A_TIME: Final = 500
 
@@ -85,25 +90,31 @@ class Which:
 
 
 class Journal:
-    """Appends and reads the record of actions; every method raises StateError when the state fails."""
+    """Appends and reads the record of actions; every method raises StateError when the state fails.
+
+    Rows that are asked for side by side go to disk together, in the order asked for; nobody returns before.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._asked: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._settled: dict[tuple[str, str], int] = {}
 
-    def intend(self, intent: Intent, at: float, evidence: Mapping[str, Any]) -> Intent:
+    async def intend(self, intent: Intent, at: float, evidence: Mapping[str, Any]) -> Intent:
         """Put an intent on disk, with an id of its own and the evidence for it; `at` is platform time."""
         intent = replace(intent, id=uuid.uuid4().hex)
-        self._append(intent, INTENT, at, "", evidence)
+        await self._append(intent, INTENT, at, "", evidence)
         return intent
 
-    def conclude(
+    async def conclude(
         self, intent: Intent, outcome: OutcomeKind, at: float, why: str, window_s: float | None = None
     ) -> None:
         """Put the outcome of an intent on disk. A later one for the same intent replaces its meaning."""
         told = {"why": why or None, "window_seconds": window_s}
-        self._append(intent, OUTCOME, at, outcome, {name: value for name, value in told.items() if value is not None})
+        body = {name: value for name, value in told.items() if value is not None}
+        await self._append(intent, OUTCOME, at, outcome, body)
 
-    def _append(self, intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> None:
+    async def _append(self, intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> None:
         row = {
             "at": float(at),
             "kind": kind,
@@ -118,18 +129,53 @@ class Journal:
             "outcome": str(outcome),
             "body": json.dumps(body, sort_keys=True),
         }
-        with self._begin() as connection:
-            row["hash"] = chain.row_hash(chain.last_hash(connection), row)
-            connection.execute(insert(journal).values(row))
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        self._asked.append((row, written))
+        if len(self._asked) == 1:
+            loop.call_soon(self._write_after, TURNS)
+        try:
+            await written
+        except asyncio.CancelledError:
+            # What was done must be told, and the loop may end before its turn comes.
+            self._write()
+            raise
+
+    def _write_after(self, turns: int) -> None:
+        """Write once so many turns are over; a callback, since nobody can cancel it."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._write_after, turns - 1)
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        """Put all rows that wait on disk in one transaction, and tell whoever waits for them how that went."""
+        asked, self._asked = self._asked, []
+        if not asked:
+            return
+        error: BaseException | None = None
+        try:
+            with self._begin() as connection:
+                chain.append(connection, [row for row, _ in asked])
+        except BaseException as failed:  # whatever it was, nobody may go on as if written, or wait for ever
+            error = failed
+        for written in (each for _, each in asked if not each.cancelled()):
+            if error is None:
+                written.set_result(None)
+            else:
+                written.set_exception(error)
 
     def open(self, project: str, agent: str) -> list[Entry]:
         """Intents that have no outcome yet, or one in doubt: each must be resolved by a look at its session."""
-        unsettled = select(journal.c.action_id).where(
-            journal.c.seq.in_(_latest(project, agent)), journal.c.outcome.in_(["", OutcomeKind.IN_DOUBT.value])
-        )
+        # Rows only ever come at the end: what was settled up to some row stays so, unless a later row says otherwise.
+        latest = _latest(project, agent, journal.c.seq > self._settled.get((project, agent), 0))
+        unsettled = select(journal.c.action_id).where(journal.c.seq.in_(latest), journal.c.outcome.in_(UNSETTLED))
         query = select(journal).where(journal.c.kind == INTENT, journal.c.action_id.in_(unsettled))
         with self._begin() as connection:
-            return [_entry(row) for row in connection.execute(query.order_by(journal.c.seq))]
+            last = connection.execute(select(func.max(journal.c.seq))).scalar() or 0
+            found = [_entry(row) for row in connection.execute(query.order_by(journal.c.seq))]
+        self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
+        return found
 
     def used_today(self, project: str, agent: str, now: float) -> dict[Action, int]:
         """Unapproved actions of the 24 hours before platform time `now` that took effect, or may have."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select
+from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
@@ -21,6 +21,11 @@ from reaper.trust import Baseline
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 PLANS_KEPT: Final = 20
+
+_DROP: Final = delete(schema.marks).where(
+    schema.marks.c.session == bindparam("gone"), schema.marks.c.created_at == bindparam("made")
+)
+_MARK: Final = insert(schema.marks).prefix_with("OR REPLACE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +72,30 @@ class Store:
 
     def marks(self, project: str, agent: str) -> dict[tuple[str, int], Mark]:
         """The agent's marks by incarnation."""
+        stood = schema.marks.c
+        columns = (stood.seen, stood.action, stood.rule, stood.marked_at, stood.ripe_at)
         with self._database.begin() as connection:
-            rows = connection.execute(select(schema.marks).where(_of(schema.marks, project, agent)))
-            found = [
-                Mark(_session(row.seen), Action(row.action), row.rule, row.marked_at, row.ripe_at) for row in rows
-            ]
+            rows = connection.execute(select(*columns).where(_of(schema.marks, project, agent)))
+            found = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
         return {mark.seen.incarnation: mark for mark in found}
 
     def replace_marks(self, project: str, agent: str, marks: Iterable[Mark]) -> None:
         """Make these the agent's marks, all others are dropped."""
-        rows = [
-            {
-                "project": project,
-                "agent": agent,
-                "session": mark.seen.id,
-                "created_at": mark.seen.created_at,
-                "seen": json.dumps(asdict(mark.seen)),
-                "action": str(mark.action),
-                "rule": mark.rule,
-                "marked_at": mark.marked_at,
-                "ripe_at": mark.ripe_at,
-            }
-            for mark in marks
-        ]
+        rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
+        gone = []
         with self._database.begin() as connection:
-            connection.execute(delete(schema.marks).where(_of(schema.marks, project, agent)))
+            # Most stand from sweep to sweep: what is as it was is not written again.
+            for stood in connection.execute(select(schema.marks).where(_of(schema.marks, project, agent))):
+                incarnation = (stood.session, stood.created_at)
+                row = rows.get(incarnation)
+                if row is None:
+                    gone.append({"gone": stood.session, "made": stood.created_at})
+                elif tuple(row.values()) == tuple(stood):
+                    del rows[incarnation]
+            if gone:
+                connection.execute(_DROP.where(_of(schema.marks, project, agent)), gone)
             if rows:
-                connection.execute(insert(schema.marks), rows)
+                connection.execute(_MARK, list(rows.values()))
 
     def drop_mark(self, project: str, agent: str, session: Session) -> None:
         """Forget the promise to one incarnation."""
@@ -205,6 +207,21 @@ def opened(url: str) -> Iterator[Store]:
 
 def _of(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     return and_(table.c.project == project, table.c.agent == agent)
+
+
+def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
+    """A mark in the order of the table's columns."""
+    return {
+        "project": project,
+        "agent": agent,
+        "session": mark.seen.id,
+        "created_at": mark.seen.created_at,
+        "seen": json.dumps(mark.seen._asdict()),
+        "action": str(mark.action),
+        "rule": mark.rule,
+        "marked_at": mark.marked_at,
+        "ripe_at": mark.ripe_at,
+    }
 
 
 def _session(text: str) -> Session:

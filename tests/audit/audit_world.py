@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,11 +55,14 @@ class Book:
     def intend(self, session: str = "session-0001", *, at: float = NOW, agent: str = "desk") -> Intent:
         intent = Intent("", "prod", agent, session, int(at) - 9 * DAY_S, Action.DELETE, "stale", approved=False)
         check = {"condition": "idle", "wanted": "at least 7d", "actual": "8d"}
-        return self.journal.intend(intent, at, {"compared": [check], "received": '{"colour": "red"}'})
+        return asyncio.run(self.journal.intend(intent, at, {"compared": [check], "received": '{"colour": "red"}'}))
+
+    def conclude(self, intent: Intent, outcome: OutcomeKind, at: float, why: str) -> None:
+        asyncio.run(self.journal.conclude(intent, outcome, at, why))
 
     def act(self, session: str = "session-0001", *, at: float = NOW, agent: str = "desk", why: str = "") -> None:
         """One action from intent to outcome."""
-        self.journal.conclude(self.intend(session, at=at, agent=agent), OutcomeKind.DONE, at, why)
+        self.conclude(self.intend(session, at=at, agent=agent), OutcomeKind.DONE, at, why)
 
     def act_many(self, count: int) -> None:
         for number in range(count):

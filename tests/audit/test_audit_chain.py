@@ -50,7 +50,7 @@ def test_an_empty_record_holds(book: Book) -> None:
 def test_an_altered_row_is_found(book: Book, change: str) -> None:
     book.act_many(3)
     intent = book.intend()
-    book.journal.conclude(intent, OutcomeKind.DONE, NOW, "nothing")
+    book.conclude(intent, OutcomeKind.DONE, NOW, "nothing")
     book.act_many(2)
     book.tamper(f"UPDATE journal SET {change} WHERE seq = 8")
     assert book.broken()[0] == 8
@@ -119,7 +119,7 @@ def test_reordered_rows_are_found(book: Book) -> None:
 def test_an_outcome_without_an_intent_is_found_although_its_hash_fits(book: Book) -> None:
     book.act()
     stranger = replace(book.intend("session-0002"), id="never-intended")
-    book.journal.conclude(stranger, OutcomeKind.DONE, NOW, "")
+    book.conclude(stranger, OutcomeKind.DONE, NOW, "")
     assert book.broken() == (4, "it is the outcome of an action that has no intent")
 
 
@@ -149,9 +149,9 @@ def test_actions_nobody_knows_the_end_of_are_counted(book: Book) -> None:
     book.act_many(2)
     book.intend()
     doubtful = book.intend("session-0009")
-    book.journal.conclude(doubtful, OutcomeKind.IN_DOUBT, NOW, "no answer")
+    book.conclude(doubtful, OutcomeKind.IN_DOUBT, NOW, "no answer")
     assert book.verify().unresolved == 2
-    book.journal.conclude(doubtful, OutcomeKind.DONE, NOW, "found out")
+    book.conclude(doubtful, OutcomeKind.DONE, NOW, "found out")
     assert book.verify().unresolved == 1
 
 

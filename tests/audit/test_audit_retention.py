@@ -66,9 +66,9 @@ def test_an_open_intent_is_never_pruned_nor_what_comes_after_it(book: Book) -> N
     book.act("session-0003", at=NOW - 28 * DAY_S)
     assert book.journal.prune(NOW) == 2
     assert [entry.intent.id for entry in book.journal.open("prod", "desk")] == [lost.id]
-    book.journal.conclude(lost, OutcomeKind.IN_DOUBT, NOW - 29 * DAY_S, "no answer")
+    book.conclude(lost, OutcomeKind.IN_DOUBT, NOW - 29 * DAY_S, "no answer")
     assert book.journal.prune(NOW) == 0
-    book.journal.conclude(lost, OutcomeKind.DONE, NOW - 29 * DAY_S, "found out")
+    book.conclude(lost, OutcomeKind.DONE, NOW - 29 * DAY_S, "found out")
     assert book.journal.prune(NOW) == 5
     assert book.verify().broken is None
 
@@ -76,7 +76,7 @@ def test_an_open_intent_is_never_pruned_nor_what_comes_after_it(book: Book) -> N
 def test_an_action_goes_whole_or_not_at_all(book: Book) -> None:
     first = book.intend("session-0001", at=NOW - 30 * DAY_S)
     book.act("session-0002", at=NOW - 30 * DAY_S)
-    book.journal.conclude(first, OutcomeKind.DONE, NOW - DAY_S, "")
+    book.conclude(first, OutcomeKind.DONE, NOW - DAY_S, "")
     assert book.journal.prune(NOW - 7 * DAY_S) == 0
 
 

@@ -72,8 +72,8 @@ def test_the_table_folds_an_action_into_one_line(config: Path, capsys: pytest.Ca
 def test_an_action_without_an_outcome_is_open_and_one_found_out_later_is_not(book: Book, config: Path) -> None:
     intent = book.intend("lost-session")
     assert [a.outcome for a in book.journal.actions(Which(session="lost-session"))] == ["open"]
-    book.journal.conclude(intent, OutcomeKind.IN_DOUBT, NOW, "no answer")
-    book.journal.conclude(intent, OutcomeKind.FAILED, NOW, "found out by a later sweep")
+    book.conclude(intent, OutcomeKind.IN_DOUBT, NOW, "no answer")
+    book.conclude(intent, OutcomeKind.FAILED, NOW, "found out by a later sweep")
     (action,) = book.journal.actions(Which(session="lost-session"))
     assert (action.outcome, len(action.outcomes)) == ("failed", 2)
 

@@ -49,6 +49,7 @@ GUARDS = [
     "the breaker survives a restart",
     # actions and their record
     "intent before action",
+    "an action waits until its intent is on disk",
     "nothing is sent when the intent cannot be written",
     "verification",
     "actions in doubt are looked up",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -525,8 +524,8 @@ def test_an_open_intent_whose_session_shows_a_malformed_record_stays_open(world:
 def test_a_tombstone_or_another_incarnation_shows_that_a_delete_took_effect(status: str) -> None:
     seen = session()
     times = (seen.created_at, seen.last_accessed_at)
-    assert had_effect(Action.DELETE, *times, replace(seen, status=status))
-    assert had_effect(Action.DELETE, *times, replace(seen, created_at=seen.created_at + 1))
+    assert had_effect(Action.DELETE, *times, seen._replace(status=status))
+    assert had_effect(Action.DELETE, *times, seen._replace(created_at=seen.created_at + 1))
     assert not had_effect(Action.DELETE, *times, seen)
     assert not had_effect(Action.DELETE, *times, Malformed(seen.id, "time_zero"))
 
@@ -535,8 +534,8 @@ def test_a_stop_took_effect_when_the_session_is_not_active_or_was_used_since() -
     seen = session(status=ACTIVE)
     times = (seen.created_at, seen.last_accessed_at)
     assert not had_effect(Action.STOP, *times, seen)
-    assert had_effect(Action.STOP, *times, replace(seen, status=IDLE))
-    assert had_effect(Action.STOP, *times, replace(seen, last_accessed_at=NOW))
+    assert had_effect(Action.STOP, *times, seen._replace(status=IDLE))
+    assert had_effect(Action.STOP, *times, seen._replace(last_accessed_at=NOW))
 
 
 class Anonymous:

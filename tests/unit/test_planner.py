@@ -57,7 +57,7 @@ def crowds(draw: st.DrawFn) -> list[Candidate]:
     found = []
     for number, (active, strange, days) in enumerate(kinds):
         seen = session(f"session-{number:04d}", idle=days * DAY_S, strange=("colour",) if strange else ())
-        found.append(candidate(replace(seen, status=ACTIVE), RUNAWAY) if active else candidate(seen))
+        found.append(candidate(seen._replace(status=ACTIVE), RUNAWAY) if active else candidate(seen))
     return found
 
 
@@ -224,7 +224,7 @@ def test_a_mark_that_is_seen_again_keeps_its_time() -> None:
 )
 def test_any_change_drops_the_mark_and_starts_the_grace_anew(change: dict[str, Any]) -> None:
     marks = first_sweep([candidate(session())])
-    changed = candidate(replace(session(), **change))
+    changed = candidate(session()._replace(**change))
     made = later([changed], marks, GRACE_S)
     assert made.act == ()
     (mark,) = marked(made).values()
@@ -402,7 +402,7 @@ def test_what_a_person_approved_passes_no_other_guard() -> None:
 @pytest.mark.parametrize("change", [{"created_at": NOW - 20 * DAY_S}, {"last_accessed_at": NOW - 9 * DAY_S}])
 def test_an_approval_is_for_one_incarnation_as_it_was_seen(change: dict[str, int]) -> None:
     leave = approvals([candidate(session())])
-    changed = candidate(replace(session(), **change))
+    changed = candidate(session()._replace(**change))
     assert plan_of([changed], Standing(1, approved=leave), limited(Limit(0))).act == ()
 
 
@@ -442,7 +442,7 @@ def test_the_id_of_a_plan_changes_with_everything_it_is_about() -> None:
     found = stale(3)
     first = found[0].session
     changed = [
-        replace(first, **change) for change in ({"id": "stale-99999"}, {"created_at": 1}, {"last_accessed_at": 2})
+        first._replace(**change) for change in ({"id": "stale-99999"}, {"created_at": 1}, {"last_accessed_at": 2})
     ]
     others = [identity([candidate(seen), *found[1:]]) for seen in changed]
     others += [identity(found[1:]), identity([*found, *stale(1, first=9)]), identity(found, project="test")]
@@ -487,20 +487,20 @@ def test_a_session_that_is_as_it_was_may_go() -> None:
     ],
 )
 def test_any_change_since_the_listing_refuses_and_breaks_the_promise(change: dict[str, Any]) -> None:
-    verdict = look(replace(session(), **change))
+    verdict = look(session()._replace(**change))
     assert (verdict.go, verdict.gone, verdict.changed) == (False, False, True)
     assert verdict.why.startswith("it changed since it was listed")
 
 
 def test_a_session_created_again_is_refused_whatever_its_status() -> None:
     for status in (IDLE, *TOMBSTONES):
-        verdict = look(replace(session(), created_at=NOW - 8 * DAY_S, status=status))
+        verdict = look(session()._replace(created_at=NOW - 8 * DAY_S, status=status))
         assert (verdict.go, verdict.gone, verdict.changed) == (False, False, True)
 
 
 @pytest.mark.parametrize("status", sorted(TOMBSTONES))
 def test_a_tombstone_is_gone(status: str) -> None:
-    verdict = look(replace(session(), status=status))
+    verdict = look(session()._replace(status=status))
     assert (verdict.go, verdict.gone, verdict.changed) == (False, True, False)
 
 

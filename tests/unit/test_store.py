@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,10 +65,14 @@ def remember(store: Store, name: str, *items: Item, agent: str = "desk", at: flo
 
 def do(store: Store, outcome: OutcomeKind | None, at: float = NOW, intent: Intent = DELETE) -> Intent:
     """An action at `at`, ended as said, or not at all."""
-    begun = store.journal.intend(intent, at, EVIDENCE)
+    begun = asyncio.run(store.journal.intend(intent, at, EVIDENCE))
     if outcome is not None:
-        store.journal.conclude(begun, outcome, at, "because")
+        end(store, begun, outcome, at)
     return begun
+
+
+def end(store: Store, begun: Intent, outcome: OutcomeKind, at: float = NOW) -> None:
+    asyncio.run(store.journal.conclude(begun, outcome, at, "because"))
 
 
 def used(store: Store, now: float = NOW) -> dict[Action, int]:
@@ -92,6 +98,30 @@ def test_new_marks_replace_the_agents_old_ones_and_nobody_elses(store: Store) ->
     assert list(store.marks("prod", "other").values()) == list(store.marks("test", "desk").values()) == [mark]
 
 
+def test_marks_that_stand_are_not_written_again(store: Store, url: str) -> None:
+    marks = [Mark(session(f"session-{each:04d}"), Action.DELETE, "stale", NOW, NOW + 0.5) for each in range(50)]
+    store.replace_marks(*HERE, marks)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
+        before = other.execute("PRAGMA data_version").fetchone()
+        store.replace_marks(*HERE, marks)
+        assert other.execute("PRAGMA data_version").fetchone() == before
+
+
+def test_of_many_marks_those_that_went_came_or_changed_are_all_that_differs(store: Store) -> None:
+    was = [Mark(session(f"session-{each:04d}"), Action.DELETE, "stale", NOW, NOW) for each in range(6)]
+    store.replace_marks(*HERE, was)
+    again = session("session-0001", age=8 * DAY_S)
+    changes: list[Mark] = [
+        replace(was[1], seen=again),
+        replace(was[2], seen=was[2].seen._replace(last_accessed_at=NOW)),
+        replace(was[3], rule="other"),
+        replace(was[4], marked_at=NOW + 1, ripe_at=NOW + 2),
+        Mark(session("session-0009"), Action.DELETE, "stale", NOW, NOW),
+    ]
+    store.replace_marks(*HERE, [*changes, was[5]])
+    assert store.marks(*HERE) == {mark.seen.incarnation: mark for mark in (*changes, was[5])}
+
+
 def test_a_dropped_mark_is_that_of_one_incarnation(store: Store) -> None:
     first, again = session(), session(age=8 * DAY_S)
     store.replace_marks(*HERE, [Mark(each, Action.DELETE, "stale", NOW, NOW) for each in (first, again)])
@@ -111,7 +141,7 @@ def test_the_baseline_survives_and_knows_our_deletions_since(store: Store, reope
 def test_one_deletion_in_doubt_and_then_done_is_one_deletion(store: Store) -> None:
     store.put_baseline(*HERE, Baseline(NOW, 100, 7, "key"))
     begun = do(store, OutcomeKind.IN_DOUBT)
-    store.journal.conclude(begun, OutcomeKind.DONE, NOW, "found out")
+    end(store, begun, OutcomeKind.DONE)
     base = store.baseline(*HERE)
     assert base is not None
     assert base.deleted_since == 1
@@ -119,7 +149,7 @@ def test_one_deletion_in_doubt_and_then_done_is_one_deletion(store: Store) -> No
 
 def test_a_deletion_in_doubt_that_turns_out_to_have_failed_took_nothing_from_the_inventory(store: Store) -> None:
     begun = do(store, OutcomeKind.IN_DOUBT)
-    store.journal.conclude(begun, OutcomeKind.FAILED, NOW, "found out")
+    end(store, begun, OutcomeKind.FAILED)
     assert store.journal.deleted_since(*HERE, NOW) == 0
 
 
@@ -243,10 +273,10 @@ def test_what_was_done_or_may_have_been_counts_for_the_day(
 
 def test_a_later_outcome_replaces_an_earlier_one(store: Store) -> None:
     begun = do(store, OutcomeKind.IN_DOUBT)
-    store.journal.conclude(begun, OutcomeKind.FAILED, NOW, "found out")
+    end(store, begun, OutcomeKind.FAILED)
     assert used(store) == {}
     begun = do(store, OutcomeKind.IN_DOUBT)
-    store.journal.conclude(begun, OutcomeKind.DONE, NOW, "found out")
+    end(store, begun, OutcomeKind.DONE)
     assert used(store) == {Action.DELETE: 1}
 
 
@@ -280,7 +310,7 @@ def test_intents_without_an_outcome_or_in_doubt_are_open_until_concluded(
     assert {entry.kind for entry in found} == {"intent"}
     assert [entry.body for entry in found] == [EVIDENCE, EVIDENCE]
     for entry in found:
-        again.journal.conclude(entry.intent, OutcomeKind.DONE, entry.at, "found out")
+        end(again, entry.intent, OutcomeKind.DONE, entry.at)
     assert again.journal.open(*HERE) == []
 
 

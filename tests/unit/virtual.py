@@ -63,7 +63,7 @@ def session(ident: str = "session-0001", *, idle: int = 8 * DAY_S, age: int | No
         last_accessed_at=used,
         expires_at=used + EXPIRY_S,
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 STALE = Rule("stale", Action.DELETE, (StatusIn(frozenset({IDLE, FAILED})), Idle(7 * DAY_S)))
