@@ -50,7 +50,7 @@ class Pace:
         self._next = self._paused_until = self._answered_at = now
         self._signal_at = now - 1
         self._answers = 0
-        self._refusals_in_row = 0
+        self._refusals_in_row = self._soon = 0
         self._pressed = False
         self.signals = 0
 
@@ -96,11 +96,13 @@ class Pace:
 
     def _lower(self, now: float) -> None:
         if self._asked_s - self._asked_from_s >= SOON * self._recovery_s:
-            self._ceiling, self._asked_s = self.rate, 0.0
+            self._ceiling, self._asked_s, self._soon = self.rate, 0.0, 0
         else:
+            self._soon += 1
             # What went through since the last refusal, its pause included, is what the limit let through.
             delivered = self._answers / max(now - self._signal_at, _TICK_S)
-            self._ceiling = min(max(delivered, self.rate * LEAST), self.rate * (1 - CUT))
+            least = 1 - 2 * CUT if self._soon == 1 else LEAST
+            self._ceiling = min(max(delivered, self.rate * least), self.rate * (1 - CUT))
             self._asked_s = self._recovery()
         self._recovery_s = self._recovery()
         self._asked_from_s = self._asked_s
@@ -122,4 +124,5 @@ class Pace:
         # Refused again without one answer between: a `Retry-After: 0` must not become a hot loop.
         least = self._backoff() if self._refusals_in_row > 1 else 0.0
         self._paused_until = max(self._paused_until, now + max(seconds, least))
+        self._next = max(self._next, self._paused_until)
         self._answered_at = max(self._answered_at, self._paused_until)

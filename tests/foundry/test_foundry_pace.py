@@ -1,46 +1,13 @@
-import heapq
-import random
-from itertools import count
-
 import pytest
+from bench.limiter import simulate
 
 from reaper.foundry.pace import Pace
 
 
-def simulate(limit, seconds, *, retry_after=1.0, burst=5.0, since=0.0, workers=16, latency_s=0.05, seed=1):
-    """Ask a token bucket of `limit(t)` a second; give (share of the limit used, share refused)."""
-    chance, number = random.Random(seed), count()
-    pace = Pace(50, 0.0, jitter=chance.random)
-    tokens, filled_at = burst, 0.0
-    sent = refused = 0
-    events = [(0.0, next(number), "ask", 0.0) for _ in range(workers)]
-    while events[0][0] <= seconds:
-        now, _, what, sent_at = heapq.heappop(events)
-        after, then = 0.0, ("ask", 0.0)
-        if what == "ask":
-            after = pace.reserve(now)
-            if not after:
-                after, then = latency_s * chance.uniform(0.2, 0.8), ("arrive", now)
-        elif what == "arrive":
-            tokens, filled_at = min(burst, tokens + (now - filled_at) * limit(now)), now
-            taken = tokens >= 1
-            tokens -= taken
-            sent, refused = sent + (now >= since), refused + (now >= since and not taken)
-            after, then = latency_s * chance.uniform(0.2, 0.8), ("taken" if taken else "refused", sent_at)
-        elif what == "taken":
-            pace.answered(now)
-        else:
-            pace.throttled(now, retry_after, sent_at)
-        heapq.heappush(events, (now + after, next(number), *then))
-    step = (seconds - since) / 1000
-    allowed = sum(limit(since + n * step) for n in range(1000)) * step
-    return (sent - refused) / allowed, refused / sent
-
-
 @pytest.mark.parametrize("retry_after", [1.0, None, 0.0])
-@pytest.mark.parametrize("per_second", [2, 5, 20, 45])
-def test_a_limit_nobody_told_is_found_and_used(per_second, retry_after):
-    used, refused = simulate(lambda _: per_second, 720, retry_after=retry_after, since=120)
+@pytest.mark.parametrize(("per_second", "burst"), [(2, 5), (5, 5), (20, 5), (45, 5), (2, 2), (5, 2), (20, 2)])
+def test_a_limit_nobody_told_is_found_and_used(per_second, burst, retry_after):
+    used, refused = simulate(lambda _: per_second, 720, retry_after=retry_after, since=120, burst=burst)
     assert used >= 0.9
     assert refused <= 0.02
 
