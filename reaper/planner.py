@@ -216,22 +216,22 @@ def _item(
     graced = decision.action is Action.DELETE and policy.grace_s > 0
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
     approval = Approval(session.id, session.created_at, session.last_accessed_at, decision.action)
-    item = Item(session, decision, ripe_at, approved=approval in standing.approved)
-    return replace(item, hold=_hold(item, policy, standing, now))
+    hold = _hold(candidate, ripe_at, policy, standing, now)
+    return Item(session, decision, ripe_at, approval in standing.approved, hold)
 
 
-def _hold(item: Item, policy: Policy, standing: Standing, now: float) -> Hold | None:
+def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standing, now: float) -> Hold | None:
     """The strongest reason that holds this candidate back, limits aside."""
-    deleting = item.action is Action.DELETE
+    deleting = candidate.decision.action is Action.DELETE
     if standing.doubt is not None:
         return standing.doubt
     if standing.breaker:
         return Hold.BREAKER
     if standing.observe:
         return Hold.OBSERVE
-    if item.session.strange:
+    if candidate.session.strange:
         return Hold.STRANGE
-    if deleting and item.ripe_at > now:
+    if deleting and ripe_at > now:
         return Hold.GRACE
     if deleting and not is_open(policy.windows, now):
         return Hold.WINDOW

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from reaper.conditions import ALWAYS, NEVER, Condition, StatusIn
+from reaper.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
 from reaper.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
 from reaper.times import show_duration, show_time
 from reaper.windows import Window
@@ -62,27 +62,44 @@ class Rule:
     action: Action
     when: tuple[Condition, ...]
     statuses: frozenset[str] | None = field(init=False, repr=False, compare=False)
+    _idle_s: int | None = field(init=False, repr=False, compare=False)
+    _age_s: int | None = field(init=False, repr=False, compare=False)
+    _others: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        named = any(isinstance(condition, StatusIn) for condition in self.when)
-        may = ELIGIBLE if named else DEFAULT_STATUSES
-        object.__setattr__(self, "statuses", may.get(self.action))
+        # Taken apart once: every session of every listing is asked, and most rules are a status and a threshold.
+        floor = () if self.action is Action.KEEP else (AGE_FLOOR_S,)
+        ages = [*(c.seconds for c in self.when if isinstance(c, Age)), *floor]
+        idles = [c.seconds for c in self.when if isinstance(c, Idle)]
+        object.__setattr__(self, "statuses", self._statuses())
+        object.__setattr__(self, "_age_s", max(ages, default=None))
+        object.__setattr__(self, "_idle_s", max(idles, default=None))
+        object.__setattr__(self, "_others", tuple(c for c in self.when if not isinstance(c, Age | Idle | StatusIn)))
+
+    def _statuses(self) -> frozenset[str] | None:
+        """The statuses the rule applies to, None for all."""
+        named = [condition.statuses for condition in self.when if isinstance(condition, StatusIn)]
+        if not named:
+            return DEFAULT_STATUSES.get(self.action)
+        return frozenset.intersection(*named, *([ELIGIBLE[self.action]] if self.action in ELIGIBLE else []))
 
     def holds_from(self, session: Session, agent: Agent) -> float:
         """Unix seconds from which the rule applies, NEVER if it cannot.
 
         A condition that cannot be judged keeps a session: it fails a stop or delete, and holds for a keep.
         """
-        since = ALWAYS if self.action is Action.KEEP else float(session.created_at + AGE_FLOOR_S)
-        for condition in self.when:
+        if self.statuses is not None and session.status not in self.statuses:
+            return NEVER
+        since = ALWAYS if self._age_s is None else float(session.created_at + self._age_s)
+        if self._idle_s is not None:
+            since = max(since, session.last_accessed_at + self._idle_s)
+        for condition in self._others:
             moment = condition.holds_from(session, agent)
             if moment is None:
                 moment = ALWAYS if self.action is Action.KEEP else NEVER
             since = max(since, moment)
             if since == NEVER:
                 break
-        if self.statuses is not None and session.status not in self.statuses:
-            return NEVER
         return since
 
 
@@ -113,9 +130,11 @@ KEPT: Final = Decision(Action.KEEP)
 def decide(session: Session, policy: Policy, agent: Agent, now: float) -> Decision:
     """The first rule that holds at `now` decides; without one the session is kept."""
     for rule in policy.rules:
-        since = rule.holds_from(session, agent)
-        if since <= now:
-            return Decision(rule.action, rule, since)
+        # Asked here, too: most rules are for another status, and a call for each of them is what a listing costs.
+        if rule.statuses is None or session.status in rule.statuses:
+            since = rule.holds_from(session, agent)
+            if since <= now:
+                return Decision(rule.action, rule, since)
     return KEPT
 
 
@@ -127,6 +146,28 @@ def next_due(session: Session, policy: Policy, agent: Agent, now: float) -> tupl
         if decision.action is not Action.KEEP:
             return moment, decision
     return None
+
+
+_LIVING: Final = (IDLE, ACTIVE)
+_MAY_BECOME: Final = {IDLE: (IDLE,), FAILED: (FAILED,)}
+"""What a session's status can be later on if nobody uses it: what runs falls idle, what is idle stays so."""
+
+
+def earliest(session: Session, policy: Policy, agent: Agent) -> float:
+    """A moment before which the policy asks for nothing of a session that nobody uses; NEVER if it never will.
+
+    Whatever becomes of its status, but for one that fails later on. Early rather than late: what other rules keep is
+    not looked at, unless they keep it for good.
+    """
+    found = NEVER
+    for rule in policy.rules:
+        if rule.action is Action.KEEP:
+            if rule.statuses is None and rule.holds_from(session, agent) == ALWAYS:
+                break
+            continue
+        for status in _MAY_BECOME.get(session.status, _LIVING):
+            found = min(found, rule.holds_from(session._replace(status=status), agent))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,11 @@ class Client:
     ) -> None:
         await self._sender.__aexit__(kind, error, trace)
 
+    @property
+    def spare(self) -> bool:
+        """Whether one more request could go out at once, but for the pace."""
+        return self._sender.spare
+
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:
         """All hosted agents, each once; Unreadable when the listing loops or does not end."""
         agents: dict[str, Agent] = {}

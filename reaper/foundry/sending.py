@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Final, NamedTuple, Self
+from urllib.parse import quote, urlencode
+from urllib.request import getproxies
 
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -23,6 +25,7 @@ from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Call
 from reaper.foundry.errors import Retryable, Throttled
 from reaper.foundry.pace import Pace
+from reaper.foundry.reading import Reading
 from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
 from reaper.settings import Connection
 
@@ -36,6 +39,7 @@ at again first."""
 
 _BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_PROXIED: Final = frozenset({"http", "https", "all"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +126,39 @@ class Sender:
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
+    @property
+    def spare(self) -> bool:
+        """Whether a slot is free."""
+        return not self._slots.locked()
+
     async def send(self, call: Call, max_bytes: int = ANSWER_MAX_BYTES) -> Raw:
         """Give the 2xx answer to a call, or raise the FoundryError that says what to do next.
 
         Reads are tried up to 5 times within 5 minutes. A change is sent at most once, except that a
         request rejected for its token (401), which did nothing, is sent again with a new one.
         """
-        if not call.safe:
-            return await self._attempt(call, max_bytes)
         started = self._clock.monotonic()
+        try:
+            return await self._attempt(call, max_bytes)
+        except Retryable as error:
+            if not call.safe:
+                raise
+            return await self._again(call, max_bytes, started, error)
+
+    async def _again(self, call: Call, max_bytes: int, started: float, first: Retryable) -> Raw:
+        """Repeat a read whose first attempt, at monotonic `started`, has failed."""
 
         def is_over(state: RetryCallState) -> bool:
             now = self._clock.monotonic()
             left = max(state.upcoming_sleep, self._pace.pause_left(now))
             return state.attempt_number >= ATTEMPTS_MAX or now - started + left > RETRY_MAX_S
 
+        async def attempt() -> Raw:
+            if failed:
+                raise failed.pop()
+            return await self._attempt(call, max_bytes)
+
+        failed = [first]
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             retry=retry_if_exception_type(Retryable),
@@ -144,7 +166,7 @@ class Sender:
             stop=is_over,
             reraise=True,
         )
-        answer: Raw = await retrying(self._attempt, call, max_bytes)
+        answer: Raw = await retrying(attempt)
         return answer
 
     @asynccontextmanager
@@ -253,8 +275,7 @@ class Sender:
             headers["Content-Type"] = call.content_type
         return self._http.build_request(
             call.method,
-            self._endpoint + call.path,
-            params=call.params,
+            f"{self._endpoint}{call.path}?{urlencode(call.params, quote_via=quote)}",
             content=call.body,
             headers=headers,
             timeout=timeout if timeout is not None else httpx2.USE_CLIENT_DEFAULT,
@@ -266,16 +287,20 @@ class Sender:
 
 def _http(connection: Connection, transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
     timeout_s = connection.requests.timeout_s
+    # The slots bound what is open; streams come on top.
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=connection.requests.concurrency)
+    # A proxy of the environment is not meant for the loopback.
+    is_near = httpx2.URL(connection.endpoint).host in _LOOPBACK
+    if transport is None and (is_near or not _PROXIED & getproxies().keys()):
+        transport = Reading(limits)
     return httpx2.AsyncClient(
         # A GET before a delete must not be answered by a cache on the way.
         headers={"Cache-Control": "no-cache", "User-Agent": _user_agent(), **connection.headers},
         # Below the deadline of the whole, so that a connection never made is known as one.
         timeout=httpx2.Timeout(timeout_s, connect=timeout_s * 0.8, pool=timeout_s * 0.8),
-        # The slots bound what is open; streams come on top.
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connection.requests.concurrency),
+        limits=limits,
         follow_redirects=False,
-        # A proxy of the environment is not meant for the loopback.
-        trust_env=httpx2.URL(connection.endpoint).host not in _LOOPBACK,
+        trust_env=not is_near,
         transport=transport,
     )
 

@@ -12,10 +12,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from reaper.foundry.calls import SESSION_ID, check_name, is_cursor
 from reaper.foundry.errors import Unreadable, clean
+from reaper.foundry.wellformed import MS_FROM, read_page, readable_name
 from reaper.model import STATUSES, Agent, Malformed, Session, Version
 
 NOT_AN_OBJECT: Final = "not_an_object"
@@ -41,9 +43,6 @@ REASONS: Final = (
 """Every reason a record can be malformed for: a closed set, so that it can be a metric's label."""
 
 FUTURE_TOLERANCE_S: Final = 120
-MS_FROM: Final = 10**11
-"""Unix seconds reach this in the year 5138; milliseconds passed it in 1973."""
-
 RETRY_AFTER_MAX_S: Final = 3600.0
 STRANGE_MAX: Final = 20
 
@@ -123,7 +122,7 @@ def parse_session(obj: object, now: float) -> Session | Malformed:
     if type(status) is not str or not (status in _KNOWN_STATUSES or _STATUS.fullmatch(status)):
         return Malformed(ident, NO_STATUS)
     created, used, expires = field("created_at"), field("last_accessed_at"), field("expires_at")
-    latest = min(now + FUTURE_TOLERANCE_S, MS_FROM - 1)
+    latest = _latest(now)
     # All is well nearly always: which of the times is not is found out only when one is not.
     are_whole = type(created) is type(used) is type(expires) is int
     if not (are_whole and 0 < created <= used <= latest and 0 < expires < MS_FROM):
@@ -139,6 +138,11 @@ def parse_session(obj: object, now: float) -> Session | Malformed:
         None if stopped is None or _bad_time(stopped, latest) else stopped,
         () if _FIELDS.issuperset(obj) else _strange(obj),
     )
+
+
+def _latest(now: float) -> float:
+    """The last moment that does not count as the future."""
+    return min(now + FUTURE_TOLERANCE_S, MS_FROM - 1)
 
 
 def _fault(created: object, used: object, expires: object, latest: float) -> str:
@@ -162,7 +166,7 @@ def _version(indicator: object) -> str | None:
 
 
 def _name(value: object) -> str | None:
-    return value if type(value) is str and 0 < len(value) <= 256 and value.isprintable() else None
+    return readable_name(value) if type(value) is str else None
 
 
 def _strange(obj: dict[str, Any]) -> tuple[str, ...]:
@@ -171,6 +175,10 @@ def _strange(obj: dict[str, Any]) -> tuple[str, ...]:
 
 def parse_page(body: bytes, now: float) -> Page:
     """Read a page of sessions; Unreadable when it is none."""
+    page = read_page(body, _latest(now))
+    if page is not None:
+        last = _cursor(page.last_id) or (page.sessions[-1].id if page.sessions else None)
+        return Page(page.sessions, _cursor(page.first_id), last, page.has_more)
     obj = _object(body, "list_sessions")
     data = _list(obj, "data", "list_sessions")
     sessions = tuple([parse_session(item, now) for item in data])
@@ -290,6 +298,7 @@ def _said(value: object, max_chars: int = 200) -> str | None:
     return clean(value, max_chars) if type(value) is str and value else None
 
 
+@lru_cache(maxsize=64)
 def parse_date(header: str | None) -> float | None:
     """Read an HTTP date as Unix seconds; None for none or nonsense."""
     if not header or len(header) > 64:

@@ -8,7 +8,7 @@ from foundry_world import DATE, NOW, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.foundry import calls, wire
+from reaper.foundry import calls, wellformed, wire
 from reaper.foundry.errors import Unreadable, clean
 from reaper.model import Agent, Malformed, Session, Version
 
@@ -272,3 +272,54 @@ def test_a_full_page_is_read_quickly():
     took = min(timeit.repeat(lambda: wire.parse_page(body, NOW), number=20, repeat=5)) / 20
     print(f"parse_page: {took * 1e6:.0f} us")  # noqa: T201
     assert took < 0.003  # a tenth of it is usual; machines that run tests are busy
+
+
+def odd_records():
+    """Records as the reference has them, most of them with one field changed or missing."""
+    times = st.integers(NOW - 20_000, NOW + 200) | st.sampled_from(
+        [0, -1, NOW * 1000, float(NOW), str(NOW), True, None, ...]
+    )
+    indicators = st.sampled_from([None, ..., {}, [], "3", {"agent_version": 3}, {"agent_version": ""}, {"x": 1}])
+    changes = {
+        "agent_session_id": st.sampled_from(["x", ..., None, "session/0001", "session-0002", 7]),
+        "status": st.sampled_from(["active", "hibernating", "", ..., None, 3, "deleted"]),
+        "created_at": times,
+        "last_accessed_at": times,
+        "expires_at": times,
+        "stopped_at": times,
+        "version_indicator": indicators,
+        "object": st.sampled_from([1, "x", None]),
+        "colour": st.just("blue"),
+    }
+    return st.lists(
+        st.one_of(*(st.fixed_dictionaries({name: value}) for name, value in changes.items()), st.just({})).map(
+            lambda change: record(**change)
+        )
+        | st.sampled_from([None, 3, [], "session"]),
+        max_size=4,
+    )
+
+
+@given(
+    odd_records(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "has_more": st.sampled_from([True, False, None, 1]),
+            "last_id": st.sampled_from(["session-0001", "", None, 3, "a\nb"]),
+            "first_id": st.sampled_from(["session-0001", None, 3]),
+            "extra": st.just({"a": [1]}),
+        },
+    ),
+)
+def test_a_page_read_in_one_go_says_what_its_records_say_one_by_one(records, rest):
+    body = json.dumps({"data": records, **rest}).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "read_page", lambda *_: None)
+        one_by_one = wire.parse_page(body, NOW)
+    assert wire.parse_page(body, NOW) == one_by_one
+
+
+def test_an_ordinary_page_is_read_in_one_go():
+    records = [record(), record(agent_session_id="session-0002", stopped_at=NOW - 8500, object="x", id="y")]
+    assert wellformed.read_page(json.dumps({"data": records, "has_more": False}).encode(), NOW) is not None

@@ -1,0 +1,90 @@
+"""A page of sessions read in one go, as nearly all are: every field of every record as the reference has it.
+
+Whatever is out of the ordinary about one record makes this give up, and `wire` looks at each by itself. So it must
+never read a record in another way than `wire.parse_session` does, only sooner.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from reaper.foundry.calls import SESSION_ID
+from reaper.model import STATUSES, Session
+
+MS_FROM: Final = 10**11
+"""Unix seconds reach this in the year 5138; milliseconds passed it in 1973."""
+
+_STATUSES: Final = frozenset(STATUSES)
+_is_id: Final = SESSION_ID.fullmatch
+
+
+class _Indicator(msgspec.Struct):
+    agent_version: str | None = None
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=True):
+    agent_session_id: str
+    status: str
+    created_at: int
+    last_accessed_at: int
+    expires_at: int
+    version_indicator: _Indicator | None = None
+    stopped_at: int | None = None
+    object: Any = None
+    id: Any = None
+
+
+class _Page(msgspec.Struct):
+    data: list[_Record]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool | None = None
+
+
+class WellFormed(NamedTuple):
+    """What a page holds, and what it says of itself."""
+
+    sessions: tuple[Session, ...]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+_decoder: Final = msgspec.json.Decoder(_Page)
+
+
+def read_page(body: bytes, latest: float) -> WellFormed | None:
+    """The page when all is well with it, None otherwise; `latest` is the last moment that is not in the future."""
+    try:
+        page = _decoder.decode(body)
+    except (ValueError, RecursionError):
+        return None
+    sessions = []
+    for it in page.data:
+        stopped = it.stopped_at
+        if not (
+            it.status in _STATUSES
+            and 0 < it.created_at <= it.last_accessed_at <= latest
+            and 0 < it.expires_at < MS_FROM
+            and (stopped is None or 0 < stopped <= latest)
+            and _is_id(it.agent_session_id)
+        ):
+            return None
+        indicator = it.version_indicator
+        version = None if indicator is None else readable_name(indicator.agent_version)
+        sessions.append(
+            Session(
+                it.agent_session_id, it.status, version, it.created_at, it.last_accessed_at, it.expires_at, stopped
+            )
+        )
+    more = bool(sessions) if page.has_more is None else page.has_more
+    return WellFormed(tuple(sessions), page.first_id, page.last_id, more)
+
+
+@lru_cache(maxsize=1024)
+def readable_name(value: object) -> str | None:
+    """The name of a version, None when it is none; few names come again and again."""
+    return value if type(value) is str and 0 < len(value) <= 256 and value.isprintable() else None
