@@ -234,6 +234,12 @@ WHY_NOT: Final = (
         Query(f"sum(min by (project, agent) ({sample('inventory_trusted')}))", "believed"),
         Query(f"sum(max by (project, agent) ({sample('breaker_open')}))", "breaker open"),
     ),
+    lines(
+        "Age of the full listing",
+        "How long ago all sessions of the agent were listed: as old are its counts by status, idle time and age.",
+        "s",
+        Query(f"max(time() - max by (project, agent) ({sample('inventory_listed_timestamp_seconds')}))", "oldest"),
+    ),
 )
 
 USED: Final = f"max by (quota) ({sample('quota_used', JOB)})"

@@ -46,6 +46,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "platform_time": instant(plan.now) if plan and plan.now else None,
         "sessions": snapshot.sessions if snapshot else None,
         "pages": snapshot.pages if snapshot else None,
+        "listed_at": instant(snapshot.listed_at) if snapshot and snapshot.listed_at else None,
         "by_status": dict(snapshot.by_status) if snapshot else {},
         "malformed": dict(snapshot.malformed) if snapshot else {},
         "totals": report.totals,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from reaper.foundry.inventory import Snapshot
+from reaper.foundry.census import Snapshot
 from reaper.model import Action, OutcomeKind
 from reaper.planner import Candidate, Hold, Item, Plan
 from reaper.policy import Policy, Rule

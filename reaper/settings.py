@@ -82,12 +82,16 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When sweeps start: `every_s` seconds, or a five-field `cron` expression in `timezone`, weekdays as names."""
+    """When sweeps start: `every_s` seconds, or a five-field `cron` expression in `timezone`, weekdays as names.
+
+    All sessions are listed every `full_listing_s` seconds, by every sweep when it is None.
+    """
 
     every_s: int | None = 900
     cron: str | None = None
     timezone: str = "UTC"
     jitter_s: int = 0
+    full_listing_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,18 @@ from typing import Final, Protocol
 
 from reaper.clock import Clock
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
+from reaper.foundry.atlas import Atlas
+from reaper.foundry.census import Census, Snapshot
 from reaper.foundry.client import Answer
 from reaper.foundry.errors import FoundryError, Gone
-from reaper.foundry.inventory import Lister, Snapshot, collect
+from reaper.foundry.inventory import Lister, collect
+from reaper.foundry.revisit import revisit
 from reaper.foundry.wire import Page
 from reaper.model import Action, Agent, Session
 from reaper.planner import Candidate, Hold, Plan, Standing, make_plan
-from reaper.policy import Mode, Policy, decide
+from reaper.policy import Mode, Policy, decide, earliest
 from reaper.pressure import Reserve
+from reaper.recall import Recall
 from reaper.report import Listener, Outcome, Report, Result
 from reaper.roster import Directory
 from reaper.settings import Project
@@ -81,6 +85,7 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
+    With `recall`, and neither of these, not every sweep lists all sessions.
     """
 
     id: str
@@ -96,6 +101,7 @@ class Sweep:
     rehearsal: bool = False
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
+    recall: Recall | None = None
 
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
@@ -112,8 +118,10 @@ class Sweep:
             relief=self.reserve.pool.rule if self.reserve else None,
         )
         try:
-            snapshot = await self._collect()
+            snapshot, atlas = await self._collect()
             report = await self._judge(replace(report, snapshot=snapshot), snapshot, since)
+            if self.recall is not None and atlas is not None:
+                self.recall.keep(report, atlas, since)
         except Gone:
             report = replace(report, why="the platform does not know this agent")
         except (FoundryError, StateError) as error:
@@ -131,15 +139,35 @@ class Sweep:
         self.listener.report(report)
         return report
 
-    async def _collect(self) -> Snapshot:
+    async def _collect(self) -> tuple[Snapshot, Atlas | None]:
+        """What there is, and what the next sweep may know of it."""
         snapshot = None
         try:
             async with asyncio.timeout(LISTING_MAX_S):
-                wanted = self.site.project.must_see
-                snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged)
+                atlas = self.recall.take(self._shown(), self.clock.monotonic()) if self.recall else None
+                if atlas is not None:
+                    snapshot = await revisit(self.site.client, self.agent.name, atlas, self._candidate, self._paged)
+                if snapshot is None:
+                    snapshot, atlas = await self._list_all()
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
-        return snapshot
+        return snapshot, atlas
+
+    async def _list_all(self) -> tuple[Snapshot, Atlas | None]:
+        made: list[Atlas] = []
+
+        def chart(census: Census) -> Atlas | None:
+            if self.recall is None:
+                return None
+            made.append(Atlas(census, lambda session: earliest(session, self.policy, self.agent), self._shown()))
+            return made[-1]
+
+        wanted = self.site.project.must_see
+        snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged, chart)
+        if not made or snapshot.incomplete:
+            return snapshot, None
+        made[-1].finish()
+        return snapshot, made[-1]
 
     def _candidate(self, session: Session, now: float) -> Candidate | None:
         decision = decide(session, self.policy, self.agent, now)
@@ -233,6 +261,10 @@ class Sweep:
     def _key(self) -> str:
         """What a baseline can be compared under: the same policy, and the same newest version."""
         return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
+
+    def _shown(self) -> str:
+        """What a listing can be recalled under: also, whom it had to show."""
+        return " ".join([self._key(), *sorted(self.site.project.must_see)])
 
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None) -> None:
         project, agent = self.site.project.name, self.agent.name

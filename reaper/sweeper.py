@@ -18,6 +18,7 @@ from reaper.model import Agent
 from reaper.planner import joint_plan_id
 from reaper.policy import Policy
 from reaper.pressure import pools
+from reaper.recall import Recall
 from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
 from reaper.roster import Roster, muster
@@ -35,13 +36,14 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a run is about: one project or all, agents that match a glob, whether it may act or write, and whether
-    it remembers what is kept."""
+    it remembers what is kept. The settings say how often all sessions are listed, None: every time."""
 
     project: str | None = None
     agent: str = "*"
     observe: bool = False
     rehearsal: bool = False
     keeps: bool = False
+    full_every_s: int | None = None
 
     def covers(self, agent: str) -> bool:
         return fnmatch.fnmatchcase(agent, self.agent)
@@ -74,6 +76,7 @@ class Sweeper:
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
     _busy: set[tuple[str, str]] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
+    _recalls: dict[tuple[str, str], Recall] = field(default_factory=dict)
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
         """Sweep what the scope covers, then relieve the quotas that are too full.
@@ -84,6 +87,7 @@ class Sweeper:
             self._approve(settings.approvals)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         relief = Relief(pools(settings.quotas))
+        scope = replace(scope, full_every_s=settings.schedule.full_listing_s)
         parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
         run = Run(
             reports=tuple(report for part, _ in parts for report in part),
@@ -141,6 +145,8 @@ class Sweeper:
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
+            for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
+                del self._recalls[key]
             self.listener.roster(project.name, managed, roster.unmanaged)
         site = Site(project, client, self._guards.setdefault(project.name, ClockGuard()))
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
@@ -181,6 +187,7 @@ class Sweeper:
             reserve=relief.reserve(site.project.name),
         )
         key = (site.project.name, agent.name)
+        sweep = replace(sweep, recall=self._recall(sweep, scope))
         self._busy.add(key)
         try:
             with structlog.contextvars.bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
@@ -193,6 +200,16 @@ class Sweeper:
             return self._failed(site.project, agent.name, policy, f"unexpected {type(error).__name__}, see the log")
         finally:
             self._busy.discard(key)
+
+    def _recall(self, sweep: Sweep, scope: Scope) -> Recall | None:
+        """What the agent's last sweep left, where all need not be seen each time."""
+        key = (sweep.site.project.name, sweep.agent.name)
+        if scope.full_every_s is None or scope.rehearsal or scope.keeps or sweep.reserve is not None:
+            self._recalls.pop(key, None)
+            return None
+        recall = self._recalls.setdefault(key, Recall(scope.full_every_s))
+        recall.full_every_s = scope.full_every_s
+        return recall
 
     def _unresolved(self, project: Project, roster: Roster, scope: Scope) -> list[Report]:
         """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""

@@ -15,10 +15,10 @@ from prometheus_client.registry import Collector
 
 from reaper import __version__
 from reaper.board import Board
+from reaper.foundry.census import BUCKETS_S
+from reaper.foundry.census import Histogram as Spread
 from reaper.foundry.client import CallRecord
 from reaper.foundry.errors import clean
-from reaper.foundry.inventory import BUCKETS_S
-from reaper.foundry.inventory import Histogram as Spread
 from reaper.model import STATUSES, Action, OutcomeKind
 from reaper.planner import Hold, Plan
 from reaper.report import Listener, Outcome, Report, Result
@@ -182,6 +182,7 @@ class BoardCollector(Collector):
 
     def _health(self) -> Iterator[Metric]:
         trusted = _gauge("inventory_trusted", "Whether the last listing was complete and believed", _AGENT)
+        listed = _gauge("inventory_listed_timestamp_seconds", "When all sessions were last listed", _AGENT)
         breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)
         success = _gauge("sweep_last_success_timestamp_seconds", "When a sweep last did its job", _AGENT)
         skew = _gauge("clock_skew_seconds", "The platform's clock minus the local one", ("project",))
@@ -189,11 +190,13 @@ class BoardCollector(Collector):
             where = _where(report)
             trusted.add_metric(where, int(report.trusted))
             breaker.add_metric(where, int(report.breaker is not None))
+            if report.trusted and report.snapshot is not None and report.snapshot.listed_at is not None:
+                listed.add_metric(where, report.snapshot.listed_at)
         for (project, agent), moment in self._board.succeeded.items():
             success.add_metric([project, clean(agent)], moment)
         for project, seconds in self._board.skews().items():
             skew.add_metric([project], seconds)
-        yield from (trusted, breaker, success, skew)
+        yield from (trusted, listed, breaker, success, skew)
 
     def _quotas(self) -> Iterator[Metric]:
         limits = _gauge("quota_limit", "Sessions that may run at once, as configured", ("quota",))

@@ -122,6 +122,9 @@ class Schedule(Part):
     """IANA name of the time zone in which `cron` is read."""
     jitter: DurationOrZero = "0s"
     """Each sweep starts up to this much later, at random. Shorter than the interval."""
+    full_listing: Duration | None = None
+    """All sessions are listed only this often; sweeps in between read what is new and what may have become due.
+    Without it every sweep lists all. Up to 1d, and not longer than any rule's `idle`."""
 
 
 class Requests(Part):

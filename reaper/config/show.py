@@ -65,6 +65,8 @@ def _schedule(schedule: Schedule) -> dict[str, Any]:
         shown = {"every": exact_duration(schedule.every_s or 0)}
         if schedule.timezone != Schedule().timezone:
             shown["timezone"] = schedule.timezone
+    if schedule.full_listing_s is not None:
+        shown["full_listing"] = exact_duration(schedule.full_listing_s)
     return shown | {"jitter": exact_duration(schedule.jitter_s)}
 
 

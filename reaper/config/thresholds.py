@@ -49,6 +49,32 @@ def _schedule(root: Value) -> Iterator[Finding]:
     if jitter and interval and jitter >= interval:
         told = f"is not shorter than the interval between two sweeps, {exact_duration(interval)}"
         yield Finding((*path, "jitter"), told, "write less, or 0s")
+    full = seconds_of(child(schedule, "full_listing"))
+    if full:
+        yield from _full_listing(full, interval, _idles(root), (*path, "full_listing"))
+
+
+def _full_listing(full: int, interval: int | None, idles: list[int], path: Path) -> Iterator[Finding]:
+    """Whether what sweeps in between do not read can wait: nobody falls idle for so long meanwhile."""
+    if full > DAY_S:
+        yield Finding(path, "is too seldom", "write 1d or less")
+    elif interval and full < interval:
+        told = f"is shorter than the interval between two sweeps, {exact_duration(interval)}"
+        yield Finding(path, told, "write more, or leave it out: then every sweep lists all")
+    elif idles and full > min(idles):
+        told = f"is longer than the shortest `idle` of a rule, {exact_duration(min(idles))}"
+        yield Finding(path, told, "write less: a session could be due in between and not be read")
+
+
+def _idles(root: Value) -> list[int]:
+    """The idle times that stops and deletes ask for, in seconds."""
+    rules = (
+        rule
+        for _, path, policy in entries(child(root, "policies"), ("policies",))
+        for _, rule in items(child(policy, "rules"), (*path, "rules"))
+    )
+    found = (seconds_of(child(child(rule, "when"), "idle")) for rule in rules if child(rule, "action") in ELIGIBLE)
+    return [seconds for seconds in found if seconds]
 
 
 def _gap(cron: Value) -> int | None:

@@ -49,6 +49,7 @@ def _schedule(part: models.Schedule) -> settings.Schedule:
         cron=standard_cron(part.cron) if part.cron else None,
         timezone=part.timezone,
         jitter_s=parse_duration(part.jitter),
+        full_listing_s=parse_duration(part.full_listing) if part.full_listing else None,
     )
 
 

@@ -17,6 +17,7 @@ from reaper.page.words import HOLDS, OUTCOMES, joined, plural, relative, told
 from reaper.planner import Hold, Item, Plan
 from reaper.policy import reason
 from reaper.report import Outcome, Report
+from reaper.times import show_time
 
 CANDIDATES_MAX: Final = 500
 
@@ -107,9 +108,11 @@ def _facts(report: Report) -> list[Fact]:
         return facts
     left = report.limit_remaining
     malformed = sum(report.snapshot.malformed.values())
+    listed_at, now = report.snapshot.listed_at, report.snapshot.now
     return [
         *facts,
         Fact("Listed", f"{plural(report.snapshot.sessions, 'session')} on {plural(report.snapshot.pages, 'page')}"),
+        *([Fact("All of them listed", show_time(listed_at))] if listed_at and listed_at != now else []),
         Fact("Kept", f"{report.totals['keep']:,}"),
         Fact("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
         *([Fact("Malformed records, kept", f"{malformed:,}")] if malformed else []),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from reaper.foundry.inventory import BUCKETS_S, Histogram
+from reaper.foundry.census import BUCKETS_S, Histogram
 from reaper.model import DAY_S, EXPIRY_S, STATUSES, TOMBSTONES
 from reaper.page.words import compact, days, plural, told
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reaper.board import Board
 from reaper.conditions import Age, Idle, StatusIn
-from reaper.foundry.inventory import Histogram, Snapshot
+from reaper.foundry.census import Histogram, Snapshot
 from reaper.model import Action, Agent, OutcomeKind, Session
 from reaper.planner import Candidate, Mark, Standing, make_plan
 from reaper.policy import Limit, Limits, Mode, Policy, Rule, decide
@@ -118,8 +118,8 @@ def _marks(found: tuple[Candidate, ...], ago_s: int, policy: Policy) -> Any:
 def _snapshot(sessions: list[Session], found: tuple[Candidate, ...]) -> Snapshot:
     idle, age = Histogram(), Histogram()
     for one in sessions:
-        idle.add(NOW - one.last_accessed_at)
-        age.add(NOW - one.created_at)
+        idle.add([NOW - one.last_accessed_at])
+        age.add([NOW - one.created_at])
     return Snapshot(
         now=NOW,
         pages=len(sessions) // 100 + 1,

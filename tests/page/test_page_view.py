@@ -13,7 +13,7 @@ from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, board, broken, busy,
 
 from reaper.board import Board
 from reaper.daemon import command_option
-from reaper.foundry.inventory import Histogram
+from reaper.foundry.census import Histogram
 from reaper.model import OutcomeKind
 from reaper.page.detail import CANDIDATES_MAX, Detail, detail
 from reaper.page.digest import Digests, digest
@@ -204,7 +204,7 @@ def test_actions_of_one_kind_that_followed_each_other_are_one_row() -> None:
 def test_idle_times_are_told_in_words_beside_the_picture() -> None:
     histogram = Histogram()
     for idle_s in (60, 2 * DAY_S, 40 * DAY_S):
-        histogram.add(idle_s)
+        histogram.add([idle_s])
     alt = idle_bars([histogram]).alt
     assert alt == "Idle times of 3 sessions: idle 0 to 1h 1; idle 1d to 2d 1; idle longer than 28d 1."
 

@@ -51,6 +51,7 @@ class Plot:
     bursts: float
     get_tombstones: bool
     gone_cursor: GoneCursor
+    full_every_s: int | None
 
 
 def draw(seed: int) -> Plot:
@@ -77,6 +78,7 @@ def draw(seed: int) -> Plot:
         bursts=chance.choice([0.0, 0.0, 0.1]),
         get_tombstones=chance.random() < 0.3,
         gone_cursor=chance.choice(["error", "restart", "empty"]),
+        full_every_s=chance.choice([None, 13 * HOUR_S]),
     )
 
 
@@ -141,6 +143,7 @@ class History:
             pages_max=PAGES_MAX,
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
+            full_every_s=plot.full_every_s,
         )
         async with self.world as world:
             watch = world.on_call

@@ -16,7 +16,7 @@ import pytest
 
 from reaper import executor, planner, policy, skew, sweep
 from reaper.conditions import ALWAYS, NEVER, VersionIs
-from reaper.foundry import client, inventory, sending, wire
+from reaper.foundry import census, client, inventory, sending, wire
 from reaper.foundry.errors import FoundryError, InDoubt, Throttled
 from reaper.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
 from reaper.planner import Approval, Hold, Verdict
@@ -24,6 +24,7 @@ from reaper.policy import Decision, Rule
 from reaper.report import Outcome
 from reaper.skew import ClockGuard
 from reaper.store import journal as journals
+from reaper.store.chain import INTENT
 from reaper.store.database import StateError
 from reaper.store.journal import Journal
 from reaper.store.store import Store
@@ -59,13 +60,13 @@ def _no_hold(hold: Hold) -> Remove:
     """The planner does not know this reason."""
 
     def make(kept: Any) -> Any:
-        def held(item: Any, rules: Any, standing: Any, now: float) -> Hold | None:
+        def held(candidate: Any, ripe_at: float, rules: Any, standing: Any, now: float) -> Hold | None:
             bare = replace(
                 standing,
                 breaker=standing.breaker and hold is not Hold.BREAKER,
                 observe=standing.observe and hold is not Hold.OBSERVE,
             )
-            found: Hold | None = kept(item, rules, bare, now)
+            found: Hold | None = kept(candidate, ripe_at, rules, bare, now)
             return None if found is hold else found
 
         return held
@@ -159,11 +160,7 @@ def _unreadable_version_is(moment: float) -> Remove:
 
 
 def _all_statuses(patch: Patch) -> None:
-    class Everything(frozenset[str]):
-        def __contains__(self, _: object) -> bool:
-            return True
-
-    patch.setattr(policy, "ELIGIBLE", dict.fromkeys(Action, Everything()))
+    patch.setattr(policy.Rule, "_statuses", lambda _: None)
 
 
 # The last look
@@ -175,7 +172,7 @@ def _recheck(make: Callable[[Any, Any, Any, Any, Any], Verdict]) -> Remove:
 
 
 def _same_incarnation(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    verdict = kept(item, replace(fresh, created_at=item.session.created_at), plan, now)
+    verdict = kept(item, fresh._replace(created_at=item.session.created_at), plan, now)
     return verdict if isinstance(verdict, Verdict) else Verdict()
 
 
@@ -305,23 +302,35 @@ def _intent_afterwards(patch: Patch) -> None:
     """The intent goes to disk together with its outcome."""
     kept, concluded = Journal.intend, Journal.conclude
 
-    def intend(self: Any, intent: Any, at: float, evidence: Any) -> Any:
+    async def intend(self: Any, intent: Any, at: float, evidence: Any) -> Any:
         self.later = (intent, at, evidence)
         return intent
 
-    def conclude(self: Any, intent: Any, *given: Any) -> None:
-        concluded(self, kept(self, *self.later), *given)
+    async def conclude(self: Any, intent: Any, *given: Any) -> None:
+        await concluded(self, await kept(self, *self.later), *given)
 
     patch.setattr(Journal, "intend", intend)
     patch.setattr(Journal, "conclude", conclude)
 
 
+def _intent_not_waited_for(patch: Patch) -> None:
+    """The intent is asked for, and goes to disk when it does."""
+    kept = Journal._append
+
+    async def append(self: Any, intent: Any, kind: str, *given: Any) -> None:
+        writing = asyncio.ensure_future(kept(self, intent, kind, *given))
+        if kind != INTENT:
+            await writing
+
+    patch.setattr(Journal, "_append", append)
+
+
 def _full_disk_is_fine(patch: Patch) -> None:
     kept = Journal.intend
 
-    def intend(self: Any, intent: Any, *given: Any) -> Any:
+    async def intend(self: Any, intent: Any, *given: Any) -> Any:
         try:
-            return kept(self, intent, *given)
+            return await kept(self, intent, *given)
         except StateError:
             return intent
 
@@ -382,7 +391,7 @@ def _forgives(what: str) -> Remove:
     def make(kept: Any) -> Any:
         return lambda self, incomplete="": kept(self, "" if what in incomplete else incomplete)
 
-    return _around(inventory.Census, "snapshot", make)
+    return _around(census.Census, "snapshot", make)
 
 
 def _lost_place_is_end(patch: Patch) -> None:
@@ -402,17 +411,17 @@ def _lost_place_is_end(patch: Patch) -> None:
 
 
 def _remembers_no_session(patch: Patch) -> None:
-    patch.setattr(inventory.Census, "_remember", lambda *_: None)
+    patch.setattr(inventory.End, "copy_of", lambda *_: None)
 
 
 def _counts_tombstones(patch: Patch) -> None:
-    kept = inventory.Census.snapshot
+    kept = census.Census.snapshot
 
     def snapshot(self: Any, *given: Any) -> Any:
         found = kept(self, *given)
         return replace(found, sessions=found.by_status.total())
 
-    patch.setattr(inventory.Census, "snapshot", snapshot)
+    patch.setattr(census.Census, "snapshot", snapshot)
 
 
 def _reads_malformed(patch: Patch) -> None:
@@ -507,6 +516,7 @@ MUTANTS = [
     Mutant("breaker: deletes without effect", _set(executor, "UNVERIFIED_MAX", math.inf), scenes.without_effect),
     Mutant("the breaker survives a restart", _breaker_only_in_memory, scenes.without_effect_then_restarted),
     Mutant("intent before action", _intent_afterwards, scenes.with_one_delete),
+    Mutant("an action waits until its intent is on disk", _intent_not_waited_for, scenes.on_full_disk),
     Mutant("nothing is sent when the intent cannot be written", _full_disk_is_fine, scenes.on_full_disk),
     Mutant("verification", _around(executor.Executor, "_verify", _done), scenes.with_ghost),
     Mutant(

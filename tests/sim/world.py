@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
 
+import pytest
 import structlog
 
 from reaper.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
@@ -21,12 +22,22 @@ from reaper.emulator import Emulator, Event, Fault, PlatformError
 from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
-from reaper.foundry import inventory
+from reaper.foundry import atlas, inventory
 from reaper.model import FAILED, TOMBSTONES, Action
 from reaper.planner import Plan
 from reaper.policy import Limit, Limits, Mode, Policy, Rule
 from reaper.report import Listener, Report
-from reaper.settings import AgentPattern, Connection, CredentialKind, Pressure, Project, Quota, Requests, Settings
+from reaper.settings import (
+    AgentPattern,
+    Connection,
+    CredentialKind,
+    Pressure,
+    Project,
+    Quota,
+    Requests,
+    Schedule,
+    Settings,
+)
 from reaper.store.chain import INTENT
 from reaper.store.journal import Recorded, Which
 from reaper.windows import DAYS, Window
@@ -78,6 +89,7 @@ class World:
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
+    full_every_s: int | None = None
     approvals: tuple[str, ...] = ()
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
@@ -160,7 +172,8 @@ class World:
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
         project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
-        return Settings((project,), (policy,), quotas=self._quotas(), approvals=self.approvals)
+        schedule = Schedule(full_listing_s=self.full_every_s)
+        return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
 
     def _quotas(self) -> tuple[Quota, ...]:
         relief_s = self.judge.law(true_time()).relief_s
@@ -324,12 +337,12 @@ def _note(action: Recorded) -> Note:
 @contextlib.contextmanager
 def _small_pages(size: int, bound: int) -> Iterator[None]:
     """Listings of several pages without thousands of sessions."""
-    kept = inventory.PAGE_SIZE, inventory.PAGES_MAX
-    inventory.PAGE_SIZE, inventory.PAGES_MAX = size, bound  # type: ignore[misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inventory, "PAGE_SIZE", size)
+        patch.setattr(inventory, "PAGES_MAX", bound)
+        patch.setattr(atlas, "LEAF_SESSIONS", size - 1)
+        patch.setattr(atlas, "LEAVES_MIN", 2)
         yield
-    finally:
-        inventory.PAGE_SIZE, inventory.PAGES_MAX = kept  # type: ignore[misc]
 
 
 @contextlib.contextmanager

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
 import weakref
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reaper.foundry import inventory
+from reaper.foundry.calls import Order
+from reaper.foundry.census import Snapshot
 from reaper.foundry.client import Answer
 from reaper.foundry.errors import FoundryError, Gone, Refused, Retryable, Unauthenticated
-from reaper.foundry.inventory import Snapshot, collect
+from reaper.foundry.inventory import collect
 from reaper.foundry.wire import Page
 from reaper.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
 from reaper.planner import Candidate
@@ -32,7 +37,11 @@ class Lister:
         self.asked: list[str | None] = []
         self.date = date
 
-    async def page(self, agent: str, *, after: str | None = None, limit: int = 20) -> Answer[Page]:
+    spare = False
+
+    async def page(
+        self, agent: str, *, order: Order = "asc", after: str | None = None, limit: int = 20
+    ) -> Answer[Page]:
         self.asked.append(after)
         step = self.script.pop(0)
         if isinstance(step, FoundryError):
@@ -257,8 +266,8 @@ def test_ages_are_counted_from_the_time_at_which_the_listing_began() -> None:
     judged: list[float] = []
 
     class Slow(Lister):
-        async def page(self, agent: str, *, after: str | None = None, limit: int = 20) -> Answer[Page]:
-            answer = await super().page(agent, after=after, limit=limit)
+        async def page(self, agent: str, **given: Any) -> Answer[Page]:
+            answer = await super().page(agent, **given)
             return Answer(answer.value, NOW + 600.0 * (len(self.asked) - 1), NOW, 0.0)
 
     def note(_: Session, now: float) -> None:
@@ -278,7 +287,9 @@ class Endless:
         self.handed_out: list[weakref.ref[Page]] = []
         self.most_alive = 0
 
-    async def page(self, agent: str, *, after: str | None = None, limit: int = 20) -> Answer[Page]:
+    spare = False
+
+    async def page(self, agent: str, **_: Any) -> Answer[Page]:
         gc.collect() if self.given % 10 == 0 else None
         self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.handed_out))
         records = in_order(100, 100 * self.given, last_accessed_at=NOW, status=ACTIVE)
@@ -301,14 +312,170 @@ def test_pages_of_kept_sessions_are_counted_and_dropped() -> None:
     assert lister.most_alive <= 2
 
 
-def test_the_memory_of_recent_sessions_is_bounded() -> None:
-    census = inventory.Census(NOW, judge, frozenset())
-    for number in range(30):
-        census.add(page(*in_order(100, 100 * number, last_accessed_at=NOW)))
-    gc.collect()
-    mine = {f"session-{n:06d}" for n in range(3_000)}
-    alive = [each for each in gc.get_objects() if isinstance(each, Session) and each.id in mine]
-    assert len(alive) == inventory.RECENT_SESSIONS
+def test_memory_does_not_grow_with_the_sessions_that_are_kept() -> None:
+    def peak(pages: int) -> int:
+        tracemalloc.start()
+        fold(Endless(pages))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    window = inventory.RECENT_SESSIONS // 100
+    assert peak(10 * window) < 1.2 * peak(2 * window)
+
+
+class Shelf(Lister):
+    """Sessions listed from either end, as the platform does; what it does differently is in subclasses."""
+
+    spare = True
+
+    def __init__(self, *sessions: Session) -> None:
+        super().__init__()
+        self.sessions = sorted(sessions, key=lambda each: each.created_at)
+        self.orders: list[Order] = []
+
+    def listed(self, order: Order) -> list[Session]:
+        return self.sessions if order == "asc" else self.sessions[::-1]
+
+    async def page(
+        self, agent: str, *, order: Order = "asc", after: str | None = None, limit: int = 20
+    ) -> Answer[Page]:
+        await asyncio.sleep(0)
+        self.orders.append(order)
+        listed = self.listed(order)
+        start = 0 if after is None else [each.id for each in listed].index(after) + 1
+        shown = listed[start : start + limit]
+        return Answer(page(*shown, more=start + limit < len(listed)), NOW, NOW, 0.0)
+
+
+def shelved(*ages_s: int) -> list[Session]:
+    return [session(f"session-{n:06d}", age=age, idle=0) for n, age in enumerate(ages_s)]
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "PAGE_SIZE", 4)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_long_listing_is_read_from_both_ends_until_they_meet() -> None:
+    lister = Shelf(*shelved(*range(1, 101)))
+    snapshot = fold(lister)
+    assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (100, "", 0)
+    assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 100
+    # Some pages more than one end needs: those on which the ends have met.
+    assert 25 <= len(lister.orders) <= 25 + 2
+    assert lister.orders.count("desc") >= 25 // 2 - inventory.SECOND_END_FROM_PAGES
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_page_that_was_not_needed_may_fail() -> None:
+    lister = FailsTooLate(*shelved(*range(1, 101)))
+    assert (fold(lister).sessions, lister.orders) == (100, ["asc"] * 25)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_without_room_for_another_request_a_listing_is_read_from_one_end() -> None:
+    lister = Shelf(*shelved(*range(1, 101)))
+    lister.spare = False
+    assert (fold(lister).sessions, lister.orders) == (100, ["asc"] * 25)
+
+
+@given(st.lists(st.integers(1, 12), max_size=70), st.integers(1, 7), st.integers(1, 5))
+def test_both_ends_together_show_each_session_once_whatever_was_created_when(
+    ages_s: list[int], size: int, from_pages: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inventory, "PAGE_SIZE", size)
+        patch.setattr(inventory, "SECOND_END_FROM_PAGES", from_pages)
+        snapshot = fold(Shelf(*shelved(*ages_s)))
+    assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (len(ages_s), "", 0)
+    assert sum(snapshot.age.counts) == len(ages_s)
+
+
+class OneWay(Shelf):
+    """Does not know `order`."""
+
+    def listed(self, order: Order) -> list[Session]:
+        return self.sessions
+
+
+class TiesAsTheyAre(Shelf):
+    """Sessions of one second come in the same order from both ends."""
+
+    def listed(self, order: Order) -> list[Session]:
+        return sorted(self.sessions, key=lambda each: each.created_at, reverse=order == "desc")
+
+
+class NoSecondEnd(Shelf):
+    """Fails whenever the newest are asked for."""
+
+    async def page(self, agent: str, *, order: Order = "asc", **given: Any) -> Answer[Page]:
+        if order == "desc":
+            raise trouble(Retryable)
+        return await super().page(agent, order=order, **given)
+
+
+class FailsTooLate(Shelf):
+    """Says that the newest cannot be had when all were read without them."""
+
+    async def page(self, agent: str, *, order: Order = "asc", **given: Any) -> Answer[Page]:
+        if order == "desc":
+            await asyncio.sleep(0.01)
+            raise trouble(Retryable)
+        return await super().page(agent, order=order, **given)
+
+
+class LosesItsWay(Shelf):
+    """Gives the newest page again and again, whatever the cursor."""
+
+    async def page(
+        self, agent: str, *, order: Order = "asc", after: str | None = None, limit: int = 20
+    ) -> Answer[Page]:
+        return await super().page(agent, order=order, after=None if order == "desc" else after, limit=limit)
+
+
+class HidesTheMiddle(Shelf):
+    """From the newest end, a part of the sessions is missing."""
+
+    def listed(self, order: Order) -> list[Session]:
+        return self.sessions if order == "asc" else self.sessions[:20:-1] + self.sessions[:5][::-1]
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("kind", [OneWay, TiesAsTheyAre, NoSecondEnd, LosesItsWay, HidesTheMiddle])
+@pytest.mark.parametrize("spread", [1, 5, 60])
+def test_a_platform_whose_newest_end_cannot_be_relied_on_is_read_from_the_oldest(
+    kind: type[Shelf], spread: int
+) -> None:
+    snapshot = fold(kind(*shelved(*(1 + n % spread for n in range(60)))))
+    assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (60, "", 0)
+
+
+class Shrinks(Shelf):
+    """The session that was shown last goes while the listing is read, once."""
+
+    def __init__(self, *sessions: Session, after_pages: int) -> None:
+        super().__init__(*sessions)
+        self.after_pages = after_pages
+
+    async def page(
+        self, agent: str, *, order: Order = "asc", after: str | None = None, limit: int = 20
+    ) -> Answer[Page]:
+        if after is not None and after not in {each.id for each in self.sessions}:
+            raise trouble(Refused)
+        answer = await super().page(agent, order=order, after=after, limit=limit)
+        if len(self.orders) == self.after_pages:
+            self.sessions.remove(answer.value.sessions[-1])  # type: ignore[arg-type]
+        return answer
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("after_pages", range(1, 18))
+def test_a_session_that_goes_while_both_ends_are_read_leaves_the_rest_complete(after_pages: int) -> None:
+    snapshot = fold(Shrinks(*shelved(*range(1, 61)), after_pages=after_pages))
+    assert snapshot.incomplete == ""
+    assert snapshot.sessions in (59, 60)
 
 
 def test_the_histograms_follow_the_platforms_time() -> None:

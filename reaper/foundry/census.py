@@ -1,0 +1,157 @@
+"""The fold over pages: a kept session is counted and dropped, only candidates stay in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from reaper.model import DAY_S, STATUSES, TOMBSTONES, Session
+from reaper.planner import Candidate
+
+HOUR_S: Final = 3_600
+BUCKETS_S: Final = tuple(
+    [HOUR_S, 6 * HOUR_S] + [days * DAY_S for days in (1, 2, 3, 5, 7, 10, 14, 21, 28, 30, 60, 90)]
+)
+
+Judge = Callable[[Session, float], Candidate | None]
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    total_s: float = 0.0
+
+    def add(self, seconds: Sequence[float]) -> None:
+        ordered, counted = sorted(seconds), 0
+        for place, bound in enumerate(BUCKETS_S):
+            upto = bisect_right(ordered, bound)
+            self.counts[place] += upto - counted
+            counted = upto
+        self.counts[-1] += len(ordered) - counted
+        self.total_s += sum(ordered)
+
+    def take(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS_S, seconds)] -= 1
+        self.total_s -= seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One agent's sessions as one listing showed them. `now` is the platform's time when it began.
+
+    `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
+    older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
+    `listed_at` is when all of them were listed, which may be before `now`: see `revisit`.
+    """
+
+    now: float | None
+    pages: int
+    sessions: int
+    by_status: Counter[str]
+    malformed: Counter[str]
+    candidates: tuple[Candidate, ...]
+    seen: frozenset[str]
+    idle: Histogram
+    age: Histogram
+    strange: frozenset[str]
+    disorder: int = 0
+    incomplete: str = ""
+    listed_at: float | None = None
+
+    @property
+    def unknown_statuses(self) -> frozenset[str]:
+        return frozenset(self.by_status) - frozenset(STATUSES)
+
+
+class Census:
+    """Counts sessions, and keeps only candidates and whom it was told to look for. `now` is platform time."""
+
+    def __init__(self, now: float | None, judge: Judge, wanted: frozenset[str]) -> None:
+        self.now = now
+        self.judge = judge
+        self.wanted = wanted
+        self.pages = 0
+        self.disorder = 0
+        self.by_status: Counter[str] = Counter()
+        self.malformed: Counter[str] = Counter()
+        self.candidates: dict[str, Candidate] = {}
+        self.seen: set[str] = set()
+        self.strange: set[str] = set()
+        self.idle, self.age = Histogram(), Histogram()
+
+    def count(self, sessions: Sequence[Session]) -> None:
+        """Take in sessions that were not counted before."""
+        statuses = [session.status for session in sessions]
+        self.by_status.update(statuses)
+        if not TOMBSTONES.isdisjoint(statuses):
+            sessions = [session for session in sessions if session.status not in TOMBSTONES]
+        self.seen.update(self.wanted.intersection([session.id for session in sessions]) if self.wanted else ())
+        now = self.now
+        if now is None:
+            return
+        self.idle.add([now - session.last_accessed_at for session in sessions])
+        self.age.add([now - session.created_at for session in sessions])
+        for session in sessions:
+            if session.strange:
+                self.strange.update(session.strange)
+            candidate = self.judge(session, now)
+            if candidate is not None:
+                self.candidates[session.id] = candidate
+            else:
+                # Its id may have been another session's until now.
+                self.candidates.pop(session.id, None)
+
+    def judge_anew(self) -> None:
+        """Judge the candidates as they were seen last, by what the time is now."""
+        if self.now is not None:
+            found = (self.judge(candidate.session, self.now) for candidate in self.candidates.values())
+            self.candidates = {candidate.session.id: candidate for candidate in found if candidate is not None}
+
+    def look_again(self, sessions: Sequence[Session]) -> None:
+        """Judge sessions that were counted before, as they are now."""
+        for session in sessions:
+            self.candidates.pop(session.id, None)
+            if session.status in TOMBSTONES or self.now is None:
+                continue
+            if session.id in self.wanted:
+                self.seen.add(session.id)
+            candidate = self.judge(session, self.now)
+            if candidate is not None:
+                self.candidates[session.id] = candidate
+
+    def discount(self, session: Session) -> None:
+        """Take away one that was counted."""
+        self.by_status[session.status] -= 1
+        self.candidates.pop(session.id, None)
+        if session.status not in TOMBSTONES and self.now is not None:
+            self.idle.take(self.now - session.last_accessed_at)
+            self.age.take(self.now - session.created_at)
+
+    def recount(self, earlier: Session, later: Session) -> None:
+        """Put a copy that shows more recent use in the place of one that was counted."""
+        self.discount(earlier)
+        self.count([later])
+
+    def snapshot(self, incomplete: str = "") -> Snapshot:
+        """What was counted so far."""
+        by_status = +self.by_status
+        return Snapshot(
+            now=self.now,
+            pages=self.pages,
+            sessions=sum(count for status, count in by_status.items() if status not in TOMBSTONES),
+            by_status=by_status,
+            malformed=self.malformed,
+            candidates=tuple(self.candidates.values()),
+            seen=frozenset(self.seen),
+            idle=self.idle,
+            age=self.age,
+            strange=frozenset(self.strange),
+            disorder=self.disorder,
+            incomplete=incomplete,
+            listed_at=self.now,
+        )
