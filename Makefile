@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup demo test test-long soak mutants live image-test check format generate lock clean
+.PHONY: help setup demo test test-long soak mutants bench live image-test check format generate lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -34,6 +34,9 @@ soak: setup  ## seeded histories until stopped: seeds, histories per second, vio
 
 mutants: setup  ## take each guard away in turn: the simulator must see the loss
 	$(BIN)/pytest -n $(JOBS) tests/sim/test_mutants.py $(ARGS)
+
+bench: setup  ## measure speed and memory beside what people use today (some minutes; ARGS="--keep cpu deletes")
+	PYTHONPATH=. $(BIN)/python -m tests.bench $(ARGS)
 
 live: setup  ## a live Prometheus and Alertmanager on the real thing (needs Debian's prometheus, prometheus-alertmanager)
 	$(BIN)/python -m monitoring.live_test $(ARGS)

@@ -1,0 +1,243 @@
+"""What is timed, each in a process of its own: `python -m tests.bench.subject NAME JSON` prints one JSON object.
+
+Seconds of the processor and of the wall count from after the imports, the peak of memory from the process's start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+DAY_S: Final = 86_400
+
+
+def sdk_loop(endpoint: str, limit: int | None = None, delete: bool = False) -> Callable[[], dict[str, Any]]:
+    """List and compare, and delete if wished, as people write it today with the official SDK."""
+    from azure.ai.projects import AIProjectClient
+    from azure.core.credentials import AccessToken
+    from azure.core.pipeline.policies import BearerTokenCredentialPolicy
+
+    class Fixed:
+        def get_token(self, *_: str, **__: Any) -> AccessToken:
+            return AccessToken("a-token", int(time.time()) + 3600)
+
+    class Loopback(BearerTokenCredentialPolicy):
+        def on_request(self, request: Any) -> None:
+            request.context.options["enforce_https"] = False
+            super().on_request(request)
+
+    policy = Loopback(Fixed(), "https://ai.azure.com/.default")
+
+    def run() -> dict[str, Any]:
+        listed, stale = 0, []
+        with AIProjectClient(endpoint, Fixed(), authentication_policy=policy) as client:
+            now = time.time()
+            for agent in client.agents.list(kind="hosted"):
+                for session in client.agents.list_sessions(agent.name, limit=limit):
+                    listed += 1
+                    idle_s = now - session.last_accessed_at.timestamp()
+                    if session.status == "idle" and idle_s > 7 * DAY_S:
+                        stale.append((agent.name, session.agent_session_id))
+            for name, session_id in stale if delete else ():
+                client.agents.delete_session(name, session_id)
+        return {"sessions": listed, "stale": len(stale)}
+
+    return run
+
+
+def sweep(
+    endpoint: str,
+    state: str,
+    concurrency: int = 16,
+    observe: bool = True,
+    in_memory: bool = False,
+    rules: str = "",
+    schedule: str = "{every: 15m}",
+) -> Callable[[], dict[str, Any]]:
+    """One sweep of all agents, wired as the daemon wires it."""
+    from reaper.board import Board
+    from reaper.clock import SystemClock
+    from reaper.config.load import load
+    from reaper.store.store import Store
+    from reaper.sweeper import Scope, Sweeper
+    from reaper.telemetry import EventLog, Metrics, configure_logging
+    from reaper.wiring import Chorus, Connector
+
+    path = Path(state).with_suffix(".yaml")
+    path.write_text(configuration(endpoint, state, concurrency, rules or USUAL, schedule))
+    settings = load(path, {}).settings
+    configure_logging("json", "error")
+
+    async def swept() -> dict[str, Any]:
+        clock = SystemClock()
+        board = Board(clock)
+        metrics = Metrics(board)
+        store = Store.open("sqlite://" if in_memory else settings.state)
+        sweeper = Sweeper(store, clock, Chorus([board, metrics, EventLog()]), Connector(clock, metrics.request))
+        run = await sweeper.run(settings, Scope(observe=observe))
+        store.close()
+        pages = sum(report.snapshot.pages for report in run.reports if report.snapshot)
+        return {
+            "sessions": sum(report.snapshot.sessions for report in run.reports if report.snapshot),
+            "pages": pages,
+            "done": sum(len(report.outcomes) for report in run.reports),
+            "results": sorted({str(report.result) for report in run.reports}),
+        }
+
+    return lambda: asyncio.run(swept())
+
+
+def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Callable[[], dict[str, Any]]:
+    """Two sweeps, a quarter of an hour apart, in which some sessions were made, used and deleted, without sockets."""
+    from reaper.board import Board
+    from reaper.clock import SystemClock
+    from reaper.config.load import load
+    from reaper.emulator import AgentVersion, Emulator
+    from reaper.emulator.records import Record
+    from reaper.store.store import Store
+    from reaper.sweeper import Scope, Sweeper
+    from reaper.telemetry import configure_logging
+    from reaper.wiring import Connector
+
+    class Later(SystemClock):
+        ahead_s = 0.0
+
+        def wall(self) -> float:
+            return super().wall() + self.ahead_s
+
+        def monotonic(self) -> float:
+            return super().monotonic() + self.ahead_s
+
+    clock, chance = Later(), Random(1)
+    emulator = Emulator(now=clock.wall, agents=0, sessions=0, tombstone_s=0.0)
+    platform = emulator.platform
+    names = [f"agent-{number}" for number in range(agents)]
+    ids: list[tuple[str, str]] = []
+    now, version = int(clock.wall()), AgentVersion("1", 1_700_000_000, 900)
+    for name in names:
+        platform.add_agent(name, [version])
+        for number, (age, idle) in enumerate(sorted(_lives(habit, sessions // agents, chance), reverse=True)):
+            ids.append((name, f"session-{number:08}"))
+            platform.place(name, Record(ids[-1][1], version, now - int(age), now - int(idle)))
+
+    def happen() -> None:
+        for turn, (name, session) in enumerate(chance.sample(ids, int(sessions * changed))):
+            if turn % 2:
+                platform.create(name, f"new-{turn:08}")
+            elif turn % 4:
+                platform.delete(name, session)
+            elif platform.find(name, session):
+                platform.use(name, session)
+
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    path = folder / "reaper.yaml"
+    path.write_text(
+        configuration("http://127.0.0.1:1/api/projects/x", str(folder / "state.db"), 16, STEADY, SELDOM_ALL)
+    )
+    settings = load(path, {}).settings
+    configure_logging("json", "error")
+
+    async def swept() -> dict[str, Any]:
+        board, transport = Board(clock), emulator.transport()
+        store = Store.open("sqlite://")
+        sweeper = Sweeper(store, clock, board, Connector(clock, transport=transport))
+        await sweeper.run(settings, Scope())
+        clock.ahead_s += 900
+        happen()
+        before = dict(emulator.api.requests)
+        run = await sweeper.run(settings, Scope())
+        full = sum(-(-platform_size(one) // 100) for one in names)
+        return {
+            "full_pages": full,
+            "pages": emulator.api.requests["list"] - before["list"],
+            "done": sum(len(report.outcomes) for report in run.reports),
+            "results": sorted({f"{report.result}: {report.why}" for report in run.reports}),
+        }
+
+    def platform_size(agent: str) -> int:
+        return sum(1 for _ in platform.sessions(agent))
+
+    return lambda: asyncio.run(swept())
+
+
+def _lives(habit: str, count: int, chance: Random) -> Iterator[tuple[float, float]]:
+    """Age and idle time of sessions of which none has been idle for a week, in seconds."""
+    while count:
+        age, hour, week = chance.random() * (7 * DAY_S + 3600), chance.random() * 3600, 7 * DAY_S
+        idle = max(age - hour, 0.0)
+        if habit == "a tenth comes again every day" and count % 10 == 0:
+            idle = min(age, chance.random() * DAY_S)
+        if habit == "all come again at random":
+            idle = chance.random() * week
+            age = idle + chance.random() * week
+        if idle < week:
+            count -= 1
+            yield age, idle
+
+
+SELDOM_ALL: Final = "{every: 15m, full_listing: 1h}"
+STEADY: Final = """
+      - {name: idle-a-week, action: delete, when: {idle: 7d}}
+"""
+USUAL: Final = """
+      - {name: vip, action: keep, when: {id: ["vip-*", "demo-*"]}}
+      - {name: broken, action: delete, when: {status: failed, age: 1h}}
+      - {name: superseded, action: delete, when: {version: superseded, idle: 14d}}
+      - {name: idle-a-week, action: delete, when: {idle: 7d}}
+      - {name: runaway, action: stop, when: {status: active, idle: 2h}}
+"""
+QUIET: Final = """
+      - {name: vip, action: keep, when: {id: ["vip-*", "demo-*"]}}
+      - {name: nearly-expired, action: delete, when: {idle: 671h}}
+"""
+"""Rules that hold for nearly none: what is stale is remembered, so it is another question what that costs."""
+
+
+def configuration(
+    endpoint: str, state: str, concurrency: int, rules: str = USUAL, schedule: str = "{every: 15m}"
+) -> str:
+    """Rules as an operator writes them, and no limit of requests but the platform's."""
+    return f"""
+version: 1
+schedule: {schedule}
+projects:
+  here:
+    endpoint: {endpoint}
+    credential: none
+    requests: {{concurrency: {concurrency}, max_per_second: 1000}}
+    agents: [{{name: "*", policy: standard}}]
+policies:
+  standard:
+    mode: enforce
+    grace: 0s
+    limits: {{per_sweep: 100%, per_day: 100%}}
+    rules:{rules}
+state: sqlite:///{state}
+server: {{listen: "127.0.0.1:0"}}
+"""
+
+
+SUBJECTS: Final[Mapping[str, Callable[..., Callable[[], dict[str, Any]]]]] = {
+    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady,
+}  # fmt: skip
+
+
+def main(name: str, arguments: str) -> None:
+    run = SUBJECTS[name](**json.loads(arguments))
+    cpu, wall = time.process_time(), time.perf_counter()
+    told = run()
+    told |= {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
+    told["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(told))  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
