@@ -24,7 +24,7 @@ from reaper.store.claim import Claim
 from reaper.store.store import Store, opened
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import EventLog, configure_logging
-from reaper.wiring import Chorus, Connector
+from reaper.wiring import Chorus, Connector, settle_memory
 
 
 async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
@@ -36,6 +36,7 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
     settings = loaded.settings
     configure_logging(settings.log.format, settings.log.level)
     clock = SystemClock()
+    settle_memory()
     server = settings.server if listen is None else Server(*listen)
     await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
 
@@ -48,6 +49,7 @@ async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Sweeper]:
     listeners: list[Listener] = [] if scope.rehearsal else [EventLog()]
     level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
     configure_logging(settings.log.format, level)
+    settle_memory()
     with opened(settings.state) as store, Progress(sys.stderr) as progress:
         if store.fault:
             print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)

@@ -28,12 +28,13 @@ Due = Callable[[Session], float]
 
 @dataclass(slots=True)
 class Leaf:
-    """Sessions created from `low` to `high`, which a listing after the session `after` begins with.
+    """Sessions created from `low` to `high`: those after the session `after`, up to `last`, None where all end.
 
     `due` is the first moment at which one of them may be due, `watched` whether one of them must be seen.
     """
 
     after: str | None = None
+    last: str | None = None
     low: int = 0
     high: int = -1
     sessions: int = 0
@@ -42,6 +43,12 @@ class Leaf:
 
     def holds(self, session: Session) -> bool:
         return self.low <= session.created_at <= self.high
+
+    def part(self, sessions: Sequence[Session]) -> list[Session]:
+        """Those of this leaf, out of a listing from its beginning or before to its end or beyond."""
+        ids = [session.id for session in sessions]
+        end = ids.index(self.last) + 1 if self.last in ids else len(ids)
+        return [session for session in sessions[:end] if self.holds(session)]
 
     def add(self, session: Session, due: float, *, watched: bool) -> None:
         """Take in one more session at either end."""
@@ -57,6 +64,7 @@ class Leaf:
         if newer.sessions:
             self.low = newer.low if self.high < 0 else self.low
             self.high, self.sessions = newer.high, self.sessions + newer.sessions
+            self.last = newer.last
             self.due, self.watched = min(self.due, newer.due), self.watched or newer.watched
 
 
@@ -102,11 +110,11 @@ class Atlas:
             may_cut = leaf.sessions >= LEAF_SESSIONS and session.id not in self.census.candidates
             if order == "desc" and may_cut:
                 leaf.after = session.id
-                self._close(leaf, order)
+                self._close(leaf, order).last = session.id
             self._ends[order].add(session, self.due(session), watched=session.id in self.census.wanted)
             if order == "asc" and may_cut:
-                self._close(leaf, order)
-                self._ends[order].after = session.id
+                leaf.last = session.id
+                self._close(leaf, order).after = session.id
 
     def finish(self) -> None:
         """The listing is whole: what its ends hold is one last leaf."""
@@ -134,8 +142,12 @@ class Atlas:
         return NEVER if session.id in self.census.candidates and moment <= now else moment
 
     def ripe(self, now: float) -> Iterator[int]:
-        """The places of the leaves that are worth another look."""
-        return (place for place, leaf in enumerate(self.leaves) if leaf.watched or leaf.due <= now)
+        """The places of the leaves that are worth another look.
+
+        The newest is always: where nothing else is due, it shows whether we still see what is there.
+        """
+        newest = len(self.leaves) - 1
+        return (place for place, leaf in enumerate(self.leaves) if leaf.watched or leaf.due <= now or place == newest)
 
     def reread(self, leaf: Leaf, sessions: Sequence[Session]) -> None:
         """Put what a leaf shows now in the place of what was known of it."""
@@ -148,7 +160,7 @@ class Atlas:
         ]
         for session_id in gone:
             del candidates[session_id]
-        live = [session for session in sessions if leaf.holds(session) and session.status not in TOMBSTONES]
+        live = [session for session in leaf.part(sessions) if session.status not in TOMBSTONES]
         self.census.look_again(sessions)
         leaf.sessions = len(live)
         leaf.due = min(map(self.due, live), default=NEVER)
@@ -165,9 +177,11 @@ class Atlas:
                 leaf.sessions -= is_gone
                 return
 
-    def _close(self, leaf: Leaf, order: Order) -> None:
+    def _close(self, leaf: Leaf, order: Order) -> Leaf:
+        """Put a leaf away; returns the next one."""
         self.leaves.append(leaf)
         self._ends[order] = Leaf()
+        return self._ends[order]
 
     def _note_newest(self, session: Session) -> None:
         if session.created_at > self.newest_at:

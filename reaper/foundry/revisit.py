@@ -17,7 +17,7 @@ from reaper.foundry.client import Answer
 from reaper.foundry.errors import FoundryError, Gone, Refused
 from reaper.foundry.inventory import Lister, OnPage
 from reaper.foundry.wire import Page
-from reaper.model import TOMBSTONES, Malformed, Session
+from reaper.model import Malformed, Session
 
 CURSORS_LOST_MAX: Final = 2
 """So many sessions in a row may be gone after which a leaf would begin."""
@@ -104,8 +104,8 @@ class _Visit:
             # The platform began elsewhere, as it may when a cursor's session is gone.
             raise SurpriseError
         self.expected += leaf.sessions
-        self.found += sum(leaf.holds(session) and session.status not in TOMBSTONES for session in shown)
         self._atlas.reread(leaf, shown)
+        self.found += leaf.sessions
 
     async def _start(self, leaves: Sequence[Leaf]) -> tuple[Leaf, Answer[Page]]:
         """The first page of the first leaf whose cursor the platform knows."""

@@ -69,12 +69,13 @@ def sweep(
     from reaper.store.store import Store
     from reaper.sweeper import Scope, Sweeper
     from reaper.telemetry import EventLog, Metrics, configure_logging
-    from reaper.wiring import Chorus, Connector
+    from reaper.wiring import Chorus, Connector, settle_memory
 
     path = Path(state).with_suffix(".yaml")
     path.write_text(configuration(endpoint, state, concurrency, rules or USUAL, schedule))
     settings = load(path, {}).settings
     configure_logging("json", "error")
+    settle_memory()
 
     async def swept() -> dict[str, Any]:
         clock = SystemClock()

@@ -34,6 +34,9 @@ LEFT_TO_THE_REAPER = {
     "071-headers-reserved",
     "077-trusted-host-yes",
     "087-expires-within-everything",
+    "121-full-listing-longer-than-an-idle",
+    "122-full-listing-shorter-than-the-interval",
+    "123-full-listing-too-seldom",
 }
 
 

@@ -211,7 +211,7 @@ def test_where_little_became_due_little_is_read() -> None:
     assert town.pages == short.pages <= 2_000 // PAGE * 0.05
     town.pages = 0
     assert reader.short() is not None
-    assert town.pages == 1
+    assert town.pages == 2
 
 
 def test_what_ran_and_falls_idle_meanwhile_is_found_when_it_is_due() -> None:
@@ -367,6 +367,15 @@ def test_whatever_does_not_fit_makes_all_be_listed(kind: type[Changed]) -> None:
     reader = Reader(town, IDLE_A_WEEK)
     reader.full()
     town.now = NOW + 15 * MINUTE_S
+    town.changed = True
+    assert reader.short() is None
+
+
+@pytest.mark.parametrize("kind", [ShowsOnlyMine, ForgetsCursors, Fails])
+def test_where_nothing_is_due_a_lost_role_shows_nevertheless(kind: type[Changed]) -> None:
+    town = kind(*crowd(300))
+    reader = Reader(town, IDLE_A_WEEK)
+    reader.full()
     town.changed = True
     assert reader.short() is None
 
