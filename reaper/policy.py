@@ -91,15 +91,15 @@ class Rule:
         if self.statuses is not None and session.status not in self.statuses:
             return NEVER
         since = ALWAYS if self._age_s is None else float(session.created_at + self._age_s)
-        if self._idle_s is not None:
-            since = max(since, session.last_accessed_at + self._idle_s)
+        if self._idle_s is not None and session.last_accessed_at + self._idle_s > since:
+            since = float(session.last_accessed_at + self._idle_s)
         for condition in self._others:
             moment = condition.holds_from(session, agent)
             if moment is None:
                 moment = ALWAYS if self.action is Action.KEEP else NEVER
+            if moment == NEVER:
+                return NEVER
             since = max(since, moment)
-            if since == NEVER:
-                break
         return since
 
 

@@ -134,7 +134,7 @@ class Sweep:
             report,
             seconds=self.clock.monotonic() - since,
             skew=self.site.guard.skew,
-            breaker=report.breaker or known_breaker(self.store, report.project, report.agent),
+            breaker=report.breaker if report.plan else known_breaker(self.store, report.project, report.agent),
         )
         self.listener.report(report)
         return report
@@ -218,8 +218,10 @@ class Sweep:
             outcomes=execution.outcomes,
             kept=tuple((self.keeps or {}).values()),
             doubts=found,
-            breaker=self.store.breaker(project, agent) or breaker,
-            used_today=self.store.journal.used_today(project, agent, now),
+            breaker=(self.store.breaker(project, agent) if execution.outcomes else None) or breaker,
+            used_today=(
+                self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
+            ),
         )
         return self._conclude(report, doubt, execution, why, unresolved)
 

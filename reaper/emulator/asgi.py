@@ -41,9 +41,16 @@ class Asgi:
             await _live(receive, send)
         elif scope["type"] == "http":
             request = await _read(scope, receive)
-            if self.latency_s > 0:
-                await self._sleep(self.latency_s)
-            await self._give(self._answer(request), receive, send)
+            if self.latency_s <= 0:
+                await self._give(self._answer(request), receive, send)
+                return
+            # Half of it is the way there. What the answer itself takes is no more of it.
+            time = asyncio.get_running_loop().time
+            due = time() + self.latency_s
+            await self._sleep(self.latency_s / 2)
+            answer = self._answer(request)
+            await self._sleep(max(due - time(), 0))
+            await self._give(answer, receive, send)
 
     async def _give(self, answer: Answer, receive: Receive, send: Send) -> None:
         if answer.delay_s > 0:

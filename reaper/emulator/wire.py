@@ -9,6 +9,8 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from reaper.emulator.home import Entry
 from reaper.emulator.records import AgentVersion, HostedAgent, PlatformError
 from reaper.model import Session
@@ -61,7 +63,7 @@ def http_date(second: int) -> str:
 
 
 def encode(payload: object) -> bytes:
-    return json.dumps(payload, separators=(",", ":")).encode()
+    return msgspec.json.encode(payload)
 
 
 def session_record(session: Session) -> JsonObject:

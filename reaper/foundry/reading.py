@@ -1,32 +1,37 @@
-"""Reads over aiohttp, at a third of the cost; changes over httpx2's own transport, which sends each one once.
+"""Reads over aiohttp, at a third of the cost.
 
-aiohttp repeats a DELETE on its own when a kept connection breaks, and has no switch for it: only what may be
-repeated anyway goes through it.
+Changes never go this way: aiohttp repeats a DELETE by itself when a kept connection breaks, and has no switch for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import aiohttp
 import httpx2
 from yarl import URL
 
+CONNECT_SHARE: Final = 0.8
+"""Of a request's deadline: so that a connection never made is known as one."""
 
-class Reading(httpx2.AsyncBaseTransport):
-    """A transport for a direct connection, without a proxy; the caller bounds how many requests are open."""
 
-    def __init__(self, limits: httpx2.Limits) -> None:
-        self._context = httpx2.create_ssl_context()
-        self._changes = httpx2.AsyncHTTPTransport(verify=self._context, limits=limits)
+class Reads:
+    """Connections for reads, without a proxy; the caller bounds how many are open, and how long one may take."""
+
+    def __init__(self, headers: Mapping[str, str], timeout_s: float, context: ssl.SSLContext) -> None:
+        self._headers, self._context = headers, context
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout_s * CONNECT_SHARE, sock_read=timeout_s)
 
     async def __aenter__(self) -> Self:
-        await self._changes.__aenter__()
-        jar = aiohttp.DummyCookieJar()
         connector = aiohttp.TCPConnector(ssl=self._context, limit=0)
-        self._reads = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
+        jar = aiohttp.DummyCookieJar()
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=jar, headers=self._headers, timeout=self._timeout
+        )
         return self
 
     async def __aexit__(
@@ -35,41 +40,16 @@ class Reading(httpx2.AsyncBaseTransport):
         error: BaseException | None = None,
         trace: TracebackType | None = None,
     ) -> None:
-        await self._reads.close()
-        await self._changes.__aexit__(kind, error, trace)
+        await self._session.close()
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.method != "GET":
-            return await self._changes.handle_async_request(request)
-        waits = request.extensions["timeout"]
-        timeout = aiohttp.ClientTimeout(total=None, connect=waits["connect"], sock_read=waits["read"])
-        url = URL(str(request.url), encoded=True)
+    @asynccontextmanager
+    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer from its headers on; `url` is quoted already. What breaks is told in the errors of httpx2."""
         try:
-            response = await self._reads.get(
-                url, headers=request.headers.multi_items(), allow_redirects=False, timeout=timeout
-            )
+            async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
+                yield response
         except (aiohttp.ClientError, OSError) as error:
             raise _as_httpx(error) from error
-        return httpx2.Response(response.status, headers=list(response.raw_headers), stream=_Body(response))
-
-
-class _Body(httpx2.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._response.content.iter_any():
-                yield part
-        except (aiohttp.ClientError, OSError) as error:
-            raise _as_httpx(error) from error
-
-    async def aclose(self) -> None:
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            # Not read to its end: nobody can use the connection for another answer.
-            self._response.close()
 
 
 def _as_httpx(error: Exception) -> httpx2.TransportError:

@@ -7,14 +7,12 @@ looked at first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
-from urllib.request import getproxies
 
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -25,8 +23,8 @@ from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Call
 from reaper.foundry.errors import Retryable, Throttled
 from reaper.foundry.pace import Pace
-from reaper.foundry.reading import Reading
 from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
+from reaper.foundry.ways import http_client, reads
 from reaper.settings import Connection
 
 ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -38,8 +36,6 @@ CHANGE_WAIT_MAX_S: Final = 60.0
 at again first."""
 
 _BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_PROXIED: Final = frozenset({"http", "https", "all"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Raw:
     """
 
     status: int
-    headers: httpx2.Headers
+    headers: Mapping[str, str]
     body: bytes
     wall: float
     monotonic: float
@@ -111,11 +107,15 @@ class Sender:
         self._slots = asyncio.Semaphore(connection.requests.concurrency)
         self._gates = {True: asyncio.Lock(), False: asyncio.Lock()}
         self._endpoint = connection.endpoint.rstrip("/")
-        self._http = _http(connection, transport)
+        context = httpx2.create_ssl_context()
+        self._http = http_client(connection, transport, context)
+        self._reads = reads(connection, context) if transport is None else None
         self.host = httpx2.URL(self._endpoint).host
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
+        if self._reads is not None:
+            await self._reads.__aenter__()
         return self
 
     async def __aexit__(
@@ -124,6 +124,8 @@ class Sender:
         error: BaseException | None = None,
         trace: TracebackType | None = None,
     ) -> None:
+        if self._reads is not None:
+            await self._reads.__aexit__(kind, error, trace)
         await self._http.__aexit__(kind, error, trace)
 
     @property
@@ -194,7 +196,7 @@ class Sender:
                 if response.is_success:
                     return response
                 try:
-                    body = await _read(response, ERROR_MAX_BYTES)
+                    body = await _whole(response.aiter_bytes(), ERROR_MAX_BYTES, is_wanted=False)
                 finally:
                     await response.aclose()
         except (httpx2.HTTPError, TimeoutError) as error:
@@ -245,7 +247,7 @@ class Sender:
         code = "error"
         try:
             async with asyncio.timeout(self._timeout_s):
-                raw = await self._receive(self._request(call, header), max_bytes)
+                raw = await self._receive(call, header, max_bytes)
             code = str(raw.status)
         except (httpx2.HTTPError, httpx2.StreamError, AnswerTooLargeError, TimeoutError) as error:
             code = _code(error)
@@ -259,25 +261,37 @@ class Sender:
             self._pace.answered(self._clock.monotonic())
         return raw
 
-    async def _receive(self, request: httpx2.Request, max_bytes: int) -> Raw:
+    async def _receive(self, call: Call, header: dict[str, str], max_bytes: int) -> Raw:
         sent = self._clock.monotonic()
-        response = await self._http.send(request, stream=True)
+        if call.safe and self._reads is not None:
+            async with self._reads.get(self._url(call), _headers(call, header)) as response:
+                return await self._raw(
+                    response.status, response.headers, response.content.iter_any(), sent, max_bytes
+                )
+        answer = await self._http.send(self._request(call, header), stream=True)
         try:
-            wall, monotonic = self._clock.wall(), self._clock.monotonic()
-            body = await _read(response, max_bytes if response.is_success else ERROR_MAX_BYTES)
+            return await self._raw(answer.status_code, answer.headers, answer.aiter_bytes(), sent, max_bytes)
         finally:
-            await response.aclose()
-        return Raw(response.status_code, response.headers, body, wall, monotonic, sent)
+            await answer.aclose()
+
+    async def _raw(
+        self, status: int, headers: Mapping[str, str], parts: AsyncIterator[bytes], sent: float, max_bytes: int
+    ) -> Raw:
+        """A whole answer, out of one that has begun."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        is_wanted = 200 <= status < 300
+        body = await _whole(parts, max_bytes if is_wanted else ERROR_MAX_BYTES, is_wanted=is_wanted)
+        return Raw(status, headers, body, wall, monotonic, sent)
+
+    def _url(self, call: Call) -> str:
+        return f"{self._endpoint}{call.path}?{urlencode(call.params, quote_via=quote)}"
 
     def _request(self, call: Call, header: dict[str, str], timeout: httpx2.Timeout | None = None) -> httpx2.Request:
-        headers = {"Accept": call.accept, **header}
-        if call.content_type is not None:
-            headers["Content-Type"] = call.content_type
         return self._http.build_request(
             call.method,
-            f"{self._endpoint}{call.path}?{urlencode(call.params, quote_via=quote)}",
+            self._url(call),
             content=call.body,
-            headers=headers,
+            headers=_headers(call, header),
             timeout=timeout if timeout is not None else httpx2.USE_CLIENT_DEFAULT,
         )
 
@@ -285,37 +299,23 @@ class Sender:
         return wire.retry_after(raw.headers.get("retry-after"), raw.now)
 
 
-def _http(connection: Connection, transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
-    timeout_s = connection.requests.timeout_s
-    # The slots bound what is open; streams come on top.
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=connection.requests.concurrency)
-    # A proxy of the environment is not meant for the loopback.
-    is_near = httpx2.URL(connection.endpoint).host in _LOOPBACK
-    if transport is None and (is_near or not _PROXIED & getproxies().keys()):
-        transport = Reading(limits)
-    return httpx2.AsyncClient(
-        # A GET before a delete must not be answered by a cache on the way.
-        headers={"Cache-Control": "no-cache", "User-Agent": _user_agent(), **connection.headers},
-        # Below the deadline of the whole, so that a connection never made is known as one.
-        timeout=httpx2.Timeout(timeout_s, connect=timeout_s * 0.8, pool=timeout_s * 0.8),
-        limits=limits,
-        follow_redirects=False,
-        trust_env=not is_near,
-        transport=transport,
-    )
+def _headers(call: Call, header: dict[str, str]) -> dict[str, str]:
+    kind = {} if call.content_type is None else {"Content-Type": call.content_type}
+    return {"Accept": call.accept, **header, **kind}
 
 
-async def _read(response: httpx2.Response, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
+async def _whole(parts: AsyncIterator[bytes], max_bytes: int, *, is_wanted: bool) -> bytes:
+    """The parts together; of an answer that is not wanted, no more than is worth reading."""
+    found: list[bytes] = []
     size = 0
-    async for part in response.aiter_bytes():
-        parts.append(part)
+    async for part in parts:
+        found.append(part)
         size += len(part)
         if size > max_bytes:
-            if response.is_success:
+            if is_wanted:
                 raise AnswerTooLargeError(max_bytes)
             break
-    return b"".join(parts)
+    return b"".join(found)
 
 
 def _was_done(call: Call, raw: Raw) -> bool:
@@ -334,10 +334,3 @@ def _wait(state: RetryCallState) -> float:
 
 def _code(error: Exception) -> str:
     return "timeout" if isinstance(error, TimeoutError | httpx2.TimeoutException) else "error"
-
-
-def _user_agent() -> str:
-    try:
-        return f"session-reaper/{version('session-reaper')}"
-    except PackageNotFoundError:
-        return "session-reaper/unknown"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, select
 
 from reaper.model import DAY_S, Action, OutcomeKind
 from reaper.store import chain
@@ -26,6 +26,35 @@ TURNS: Final = 4
 after each other."""
 
 _ROWS_AT_A_TIME: Final = 500
+
+
+def _latest(*more: ColumnElement[bool]) -> Select[int]:
+    """The last row of each action of the agent that is named, among the rows that fulfil `more`."""
+    mine = (journal.c.project == bindparam("project"), journal.c.agent == bindparam("agent"))
+    return select(func.max(journal.c.seq)).where(*mine, *more).group_by(journal.c.action_id)
+
+
+# Made once: every sweep of every agent asks these.
+_LAST: Final = select(func.max(journal.c.seq))
+_ACTIONS: Final = select(journal.c.action_id).where(
+    journal.c.seq.in_(_latest(journal.c.seq > bindparam("settled"))), journal.c.outcome.in_(UNSETTLED)
+)
+_OPEN: Final = (
+    select(journal).where(journal.c.kind == INTENT, journal.c.action_id.in_(_ACTIONS)).order_by(journal.c.seq)
+)
+_USED: Final = (
+    select(journal.c.action, func.count())
+    .where(
+        journal.c.seq.in_(_latest(journal.c.at > bindparam("after"))),
+        journal.c.outcome.in_(bindparam("spent", expanding=True)),
+        journal.c.approved == 0,
+    )
+    .group_by(journal.c.action)
+)
+_DELETED: Final = select(func.count()).where(
+    journal.c.seq.in_(_latest(journal.c.at >= bindparam("since"), journal.c.action == Action.DELETE.value)),
+    journal.c.outcome.in_(SPENT - {""}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,32 +197,24 @@ class Journal:
     def open(self, project: str, agent: str) -> list[Entry]:
         """Intents that have no outcome yet, or one in doubt: each must be resolved by a look at its session."""
         # Rows only ever come at the end: what was settled up to some row stays so, unless a later row says otherwise.
-        latest = _latest(project, agent, journal.c.seq > self._settled.get((project, agent), 0))
-        unsettled = select(journal.c.action_id).where(journal.c.seq.in_(latest), journal.c.outcome.in_(UNSETTLED))
-        query = select(journal).where(journal.c.kind == INTENT, journal.c.action_id.in_(unsettled))
+        mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
-            last = connection.execute(select(func.max(journal.c.seq))).scalar() or 0
-            found = [_entry(row) for row in connection.execute(query.order_by(journal.c.seq))]
+            last = connection.execute(_LAST).scalar() or 0
+            found = [_entry(row) for row in connection.execute(_OPEN, mine)]
         self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
         return found
 
     def used_today(self, project: str, agent: str, now: float) -> dict[Action, int]:
         """Unapproved actions of the 24 hours before platform time `now` that took effect, or may have."""
-        latest = _latest(project, agent, journal.c.at > now - DAY_S)
-        query = (
-            select(journal.c.action, func.count())
-            .where(journal.c.seq.in_(latest), journal.c.outcome.in_(SPENT), journal.c.approved == 0)
-            .group_by(journal.c.action)
-        )
+        mine = {"project": project, "agent": agent, "after": now - DAY_S, "spent": list(SPENT)}
         with self._begin() as connection:
-            return {Action(action): count for action, count in connection.execute(query)}
+            return {Action(action): count for action, count in connection.execute(_USED, mine)}
 
     def deleted_since(self, project: str, agent: str, since: float) -> int:
         """How many sessions our own deletes took from the inventory after platform time `since`."""
-        latest = _latest(project, agent, journal.c.at >= since, journal.c.action == Action.DELETE.value)
-        query = select(func.count()).where(journal.c.seq.in_(latest), journal.c.outcome.in_(SPENT - {""}))
+        mine = {"project": project, "agent": agent, "since": since}
         with self._begin() as connection:
-            return connection.execute(query).scalar_one()
+            return connection.execute(_DELETED, mine).scalar_one()
 
     def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:
         """The journal's rows in order."""
@@ -241,12 +262,6 @@ class Journal:
 def _outcomes(connection: Connection, action: str) -> tuple[Entry, ...]:
     query = select(journal).where(journal.c.action_id == action, journal.c.kind == OUTCOME).order_by(journal.c.seq)
     return tuple(_entry(row) for row in connection.execute(query))
-
-
-def _latest(project: str, agent: str, *more: ColumnElement[bool]) -> Select[int]:
-    """The last row of each of an agent's actions, among the rows that fulfil `more`."""
-    mine = (journal.c.project == project, journal.c.agent == agent)
-    return select(func.max(journal.c.seq)).where(*mine, *more).group_by(journal.c.action_id)
 
 
 def _entry(row: Row[Any]) -> Entry:

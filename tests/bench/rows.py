@@ -41,14 +41,18 @@ def _state() -> str:
 def cpu() -> Iterator[Row]:
     """What it costs to list and to decide."""
     with town(1, 100_000) as endpoint:
-        mine = timed("sweep", endpoint=endpoint, state=_state())
-        theirs = timed("sdk_loop", endpoint=endpoint)
-        largest = timed("sdk_loop", endpoint=endpoint, limit=100)
+        mine = _best(lambda: timed("sweep", endpoint=endpoint, state=_state()))
+        theirs = _best(lambda: timed("sdk_loop", endpoint=endpoint))
+        largest = _best(lambda: timed("sdk_loop", endpoint=endpoint, limit=100))
     what = "processor time to list and decide 100,000 sessions"
     for baseline, told in ((theirs, "SDK loop as written"), (largest, "SDK loop with its largest page")):
         ratio = mine["cpu_s"] / baseline["cpu_s"]
-        met = ratio <= 0.1
-        yield Row(what, "0.10", f"{mine['cpu_s']:.2f} s", f"{told}: {baseline['cpu_s']:.2f} s", ratio, met)
+        yield Row(what, "0.10", f"{mine['cpu_s']:.2f} s", f"{told}: {baseline['cpu_s']:.2f} s", ratio, ratio <= 0.1)
+
+
+def _best(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The cheapest of three: on a shared machine what comes on top is somebody else's."""
+    return min((measure() for _ in range(3)), key=lambda told: float(told["cpu_s"]))
 
 
 def one_agent() -> Iterator[Row]:
