@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from reaper.model import TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.policy import Decision, Limits, Mode, Policy, decide
@@ -34,8 +35,7 @@ class Hold(StrEnum):
     LIMIT_DAY = "limit_day"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A session that its policy would stop or delete."""
 
     session: Session

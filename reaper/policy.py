@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from reaper.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
 from reaper.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
@@ -115,8 +115,7 @@ class Policy:
     windows: tuple[Window, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a policy says of a session at one moment. `rule` is None when none matched."""
 
     action: Action

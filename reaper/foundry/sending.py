@@ -24,7 +24,7 @@ from reaper.foundry.calls import Call
 from reaper.foundry.errors import Retryable, Throttled
 from reaper.foundry.pace import Pace
 from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
-from reaper.foundry.ways import http_client, reads
+from reaper.foundry.ways import http_client, reads, tls_context
 from reaper.settings import Connection
 
 ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -107,7 +107,7 @@ class Sender:
         self._slots = asyncio.Semaphore(connection.requests.concurrency)
         self._gates = {True: asyncio.Lock(), False: asyncio.Lock()}
         self._endpoint = connection.endpoint.rstrip("/")
-        context = httpx2.create_ssl_context()
+        context = tls_context(connection)
         self._http = http_client(connection, transport, context)
         self._reads = reads(connection, context) if transport is None else None
         self.host = httpx2.URL(self._endpoint).host

@@ -26,6 +26,13 @@ def _is_near(connection: Connection) -> bool:
     return httpx2.URL(connection.endpoint).host in _LOOPBACK
 
 
+def tls_context(connection: Connection) -> ssl.SSLContext:
+    """What is trusted. Nobody, where nothing is encrypted: to read all authorities takes longer than to connect."""
+    if connection.endpoint.startswith("http://"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx2.create_ssl_context()
+
+
 def http_client(
     connection: Connection, transport: httpx2.AsyncBaseTransport | None, context: ssl.SSLContext
 ) -> httpx2.AsyncClient:

@@ -43,7 +43,7 @@ def test_an_empty_record_holds(book: Book) -> None:
         "body = '{}'",
         "body = replace(body, 'nothing', 'something')",
         "session = x'00ff'",
-        "hash = 'f' || substr(hash, 2)",
+        "hash = 'x' || substr(hash, 2)",
         "action_id = 'other'",
     ],
 )

@@ -47,7 +47,9 @@ def cpu() -> Iterator[Row]:
     what = "processor time to list and decide 100,000 sessions"
     for baseline, told in ((theirs, "SDK loop as written"), (largest, "SDK loop with its largest page")):
         ratio = mine["cpu_s"] / baseline["cpu_s"]
-        yield Row(what, "0.10", f"{mine['cpu_s']:.2f} s", f"{told}: {baseline['cpu_s']:.2f} s", ratio, ratio <= 0.1)
+        note = "" if ratio <= 0.1 else f"{ratio / 0.1 - 1:.0%} more than a tenth: half of what is left is HTTP"
+        figures = f"{mine['cpu_s']:.2f} s", f"{told}: {baseline['cpu_s']:.2f} s"
+        yield Row(what, "0.10", *figures, ratio, ratio <= 0.1, note)
 
 
 def _best(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -159,6 +161,7 @@ def large() -> Iterator[Row]:
     """A million sessions: memory, and the metrics page while they are listed."""
     with town(10, 10_000) as endpoint:
         small = timed("sweep", endpoint=endpoint, state=_state(), rules=QUIET, schedule=SELDOM_ALL)
+        few = _scraped(endpoint)[1]
     with town(10, 100_000) as endpoint:
         big = timed("sweep", endpoint=endpoint, state=_state(), rules=QUIET, schedule=SELDOM_ALL)
         yield Row(
@@ -178,23 +181,7 @@ def large() -> Iterator[Row]:
             ratio,
             ratio <= 1.1,
         )
-        yield from _metrics(endpoint)
-
-
-def _metrics(endpoint: str) -> Iterator[Row]:
-    config = Path(_state()).with_suffix(".yaml")
-    config.write_text(configuration(endpoint, str(config.with_suffix(".db")), CONCURRENCY, QUIET))
-    waits, series = [], []
-    with daemon(config) as address:
-        while True:
-            started = time.perf_counter()
-            page = fetch(f"{address}/metrics")
-            waits.append(time.perf_counter() - started)
-            series.append(sum(not line.startswith("#") for line in page.splitlines()))
-            if "sweeps_total{" in page and page.count('result="ok"} 1.0') == 10:
-                break
-            time.sleep(0.05)
-        again = [_series(address) for _ in range(3)]
+        waits, many = _scraped(endpoint)
     slowest = sorted(waits)[int(len(waits) * 0.99)]
     yield Row(
         "/metrics during a sweep of 1,000,000 sessions",
@@ -203,12 +190,23 @@ def _metrics(endpoint: str) -> Iterator[Row]:
         "50 ms",
         slowest / 0.05,
         slowest < 0.05,
-        f"{len(waits)} scrapes; {len(set(again)) == 1 and again[0]} series afterwards",
+        f"{len(waits)} scrapes; {many:,} series, {few:,} at 100,000 sessions",
     )
 
 
-def _series(address: str) -> int:
-    return sum(not line.startswith("#") for line in fetch(f"{address}/metrics").splitlines())
+def _scraped(endpoint: str) -> tuple[list[float], int]:
+    """How long each scrape took while a daemon swept all agents once, and how many series there were in the end."""
+    config = Path(_state()).with_suffix(".yaml")
+    config.write_text(configuration(endpoint, str(config.with_suffix(".db")), CONCURRENCY, QUIET))
+    waits = []
+    with daemon(config) as address:
+        while True:
+            started = time.perf_counter()
+            page = fetch(f"{address}/metrics")
+            waits.append(time.perf_counter() - started)
+            if page.count('result="ok"} 1.0') == 10:
+                return waits, sum(not line.startswith("#") for line in fetch(f"{address}/metrics").splitlines())
+            time.sleep(0.05)
 
 
 def steady() -> Iterator[Row]:
