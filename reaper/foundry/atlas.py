@@ -44,6 +44,11 @@ class Leaf:
     def holds(self, session: Session) -> bool:
         return self.low <= session.created_at <= self.high
 
+    def ends_in(self, sessions: Sequence[Session]) -> bool:
+        """Whether a listing from the beginning of this leaf has come to its end."""
+        has_passed = bool(sessions) and sessions[-1].created_at > self.high
+        return has_passed or any(session.id == self.last for session in sessions)
+
     def part(self, sessions: Sequence[Session]) -> list[Session]:
         """Those of this leaf, out of a listing from its beginning or before to its end or beyond."""
         ids = [session.id for session in sessions]

@@ -96,7 +96,7 @@ class _Visit:
         """Read one leaf again, to its end; those before it help when the session is gone after which it begins."""
         first, answer = await self._start((leaf, *before))
         shown = self._sessions(answer, None, ascending=True)
-        while answer.value.has_more and not (shown and shown[-1].created_at > leaf.high):
+        while answer.value.has_more and not leaf.ends_in(shown):
             cursor, last = self._further(answer.value, shown)
             answer = await self._client.page(self._agent, after=cursor, limit=inventory.PAGE_SIZE)
             shown += self._sessions(answer, last, ascending=True)
