@@ -154,8 +154,8 @@ class Atlas:
         newest = len(self.leaves) - 1
         return (place for place, leaf in enumerate(self.leaves) if leaf.watched or leaf.due <= now or place == newest)
 
-    def reread(self, leaf: Leaf, sessions: Sequence[Session]) -> None:
-        """Put what a leaf shows now in the place of what was known of it."""
+    def reread(self, leaf: Leaf, sessions: Sequence[Session]) -> list[Session]:
+        """Put what a leaf shows now in the place of what was known of it; returns its sessions."""
         listed = {session.id for session in sessions}
         candidates = self.census.candidates
         gone = [
@@ -169,6 +169,28 @@ class Atlas:
         self.census.look_again(sessions)
         leaf.sessions = len(live)
         leaf.due = min(map(self.due, live), default=NEVER)
+        return live
+
+    def move_borders(self, read: Iterable[tuple[Leaf, list[Session]]]) -> None:
+        """Let each leaf that was read end with a session that stays: the next one is found by it.
+
+        What is about to be deleted, or the whole leaf if all of it is, goes over to the next.
+        """
+        for leaf, live in sorted(read, key=lambda each: each[0].low):
+            place = next(place for place, known in enumerate(self.leaves) if known is leaf)
+            if leaf is self.leaves[-1]:
+                continue
+            following = self.leaves[place + 1]
+            staying = [i for i, session in enumerate(live) if session.id not in self.census.candidates]
+            stay = staying[-1] + 1 if staying else 0
+            if stay:
+                leaf.last = following.after = live[stay - 1].id
+                leaf.sessions, leaf.high = stay, live[stay - 1].created_at
+            else:
+                following.after = leaf.after
+                del self.leaves[place]
+            for session in live[stay:]:
+                following.add(session, self.due(session), watched=session.id in self.census.wanted)
 
     def acted_on(self, session: Session, *, is_gone: bool) -> None:
         """Something was done to a session, or found out about it: look there again at the next chance."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -124,10 +123,7 @@ class Client:
         """One page of an agent's sessions, ordered by creation."""
         call = calls.list_sessions(agent, limit=limit, order=order, after=after, before=before)
         raw = await self._sender.send(call)
-        # To read a page takes longer than to ask for one: whoever waits for the slot just freed wakes in the first
-        # turn, and sends in the second.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await self._sender.step_aside()
         return _answer(raw, wire.parse_page(raw.body, raw.now))
 
     async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:

@@ -54,6 +54,7 @@ async def revisit(client: Lister, agent: str, atlas: Atlas, judge: Judge, on_pag
         return None
     if not watched <= atlas.census.seen or visit.found < visit.expected // 2:
         return None
+    atlas.move_borders(visit.read)
     return replace(
         atlas.census.snapshot(),
         pages=visit.pages,
@@ -70,6 +71,7 @@ class _Visit:
     def __init__(self, client: Lister, agent: str, atlas: Atlas, on_page: OnPage) -> None:
         self._client, self._agent, self._atlas, self._on_page = client, agent, atlas, on_page
         self.pages = self.found = self.expected = 0
+        self.read: list[tuple[Leaf, list[Session]]] = []
         # To list all would not take more.
         self._pages_max = len(atlas.leaves) + 1
 
@@ -104,7 +106,7 @@ class _Visit:
             # The platform began elsewhere, as it may when a cursor's session is gone.
             raise SurpriseError
         self.expected += leaf.sessions
-        self._atlas.reread(leaf, shown)
+        self.read.append((leaf, self._atlas.reread(leaf, shown)))
         self.found += leaf.sessions
 
     async def _start(self, leaves: Sequence[Leaf]) -> tuple[Leaf, Answer[Page]]:

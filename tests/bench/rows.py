@@ -210,7 +210,7 @@ def _scraped(endpoint: str) -> tuple[list[float], int]:
 
 
 def steady() -> Iterator[Row]:
-    """A quarter of an hour later."""
+    """Sweeps a quarter of an hour after each other, between two full listings."""
     found = {habit: timed("steady", habit=habit, sessions=1_000_000, changed=0.01) for habit in HABITS}
     shares = {habit: told["pages"] / told["full_pages"] for habit, told in found.items()}
     usual = found[HABITS[1]]

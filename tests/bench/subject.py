@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -97,7 +97,7 @@ def sweep(
 
 
 def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Callable[[], dict[str, Any]]:
-    """Two sweeps, a quarter of an hour apart, in which some sessions were made, used and deleted, without sockets."""
+    """A full sweep and three after it, a quarter of an hour apart, in which sessions were made, used and deleted."""
     from reaper.board import Board
     from reaper.clock import SystemClock
     from reaper.config.load import load
@@ -129,15 +129,6 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
             ids.append((name, f"session-{number:08}"))
             platform.place(name, Record(ids[-1][1], version, now - int(age), now - int(idle)))
 
-    def happen() -> None:
-        for turn, (name, session) in enumerate(chance.sample(ids, int(sessions * changed))):
-            if turn % 2:
-                platform.create(name, f"new-{turn:08}")
-            elif turn % 4:
-                platform.delete(name, session)
-            elif platform.find(name, session):
-                platform.use(name, session)
-
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     path = folder / "reaper.yaml"
     path.write_text(
@@ -151,22 +142,31 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
         store = Store.open("sqlite://")
         sweeper = Sweeper(store, clock, board, Connector(clock, transport=transport))
         await sweeper.run(settings, Scope())
-        clock.ahead_s += 900
-        happen()
-        before = dict(emulator.api.requests)
-        run = await sweeper.run(settings, Scope())
-        full = sum(-(-platform_size(one) // 100) for one in names)
+        before, done = emulator.api.requests["list"], 0
+        for _ in range(SHORT_SWEEPS):
+            clock.ahead_s += 900
+            _happen(platform, chance.sample(ids, int(sessions * changed)))
+            run = await sweeper.run(settings, Scope())
+            done += sum(len(report.outcomes) for report in run.reports)
         return {
-            "full_pages": full,
-            "pages": emulator.api.requests["list"] - before["list"],
-            "done": sum(len(report.outcomes) for report in run.reports),
+            "full_pages": sum(-(-len(list(platform.sessions(one))) // 100) for one in names),
+            "pages": (emulator.api.requests["list"] - before) // SHORT_SWEEPS,
+            "done": done // SHORT_SWEEPS,
             "results": sorted({f"{report.result}: {report.why}" for report in run.reports}),
         }
 
-    def platform_size(agent: str) -> int:
-        return sum(1 for _ in platform.sessions(agent))
-
     return lambda: asyncio.run(swept())
+
+
+def _happen(platform: Any, touched: Sequence[tuple[str, str]]) -> None:
+    """Half as many sessions are made as are touched, a quarter is deleted, a quarter used."""
+    for turn, (name, session) in enumerate(touched):
+        if turn % 2:
+            platform.create(name, f"new-{turn:06}-{int(platform.now())}")
+        elif turn % 4:
+            platform.delete(name, session)
+        elif platform.find(name, session):
+            platform.use(name, session)
 
 
 def _lives(habit: str, count: int, chance: Random) -> Iterator[tuple[float, float]]:
@@ -184,6 +184,7 @@ def _lives(habit: str, count: int, chance: Random) -> Iterator[tuple[float, floa
             yield age, idle
 
 
+SHORT_SWEEPS: Final = 3
 SELDOM_ALL: Final = "{every: 15m, full_listing: 1h}"
 STEADY: Final = """
       - {name: idle-a-week, action: delete, when: {idle: 7d}}
