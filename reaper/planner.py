@@ -215,9 +215,15 @@ def _item(
     mark = marks.get(session.incarnation)
     graced = decision.action is Action.DELETE and policy.grace_s > 0
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
-    approval = Approval(session.id, session.created_at, session.last_accessed_at, decision.action)
+    approved = bool(standing.approved) and _approval(candidate) in standing.approved
     hold = _hold(candidate, ripe_at, policy, standing, now)
-    return Item(session, decision, ripe_at, approval in standing.approved, hold)
+    return Item(session, decision, ripe_at, approved, hold)
+
+
+def _approval(candidate: Candidate) -> Approval:
+    """The leave that this candidate would need."""
+    session = candidate.session
+    return Approval(session.id, session.created_at, session.last_accessed_at, candidate.decision.action)
 
 
 def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standing, now: float) -> Hold | None:

@@ -92,7 +92,7 @@ class End:
         self.last = sessions[-1]
         if not self.is_behind(self.last.created_at):
             self.edge = self.last.created_at
-        self.recent.update([(session.id, session) for session in sessions])
+        self.recent.update(zip([session.id for session in sessions], sessions, strict=True))
         for old in list(islice(self.recent, max(len(self.recent) - RECENT_SESSIONS, 0))):
             del self.recent[old]
 

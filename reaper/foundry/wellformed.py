@@ -7,7 +7,7 @@ never read a record in another way than `wire.parse_session` does, only sooner.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,16 +21,19 @@ _STATUSES: Final = frozenset(STATUSES)
 _is_id: Final = SESSION_ID.fullmatch
 
 
-class _Indicator(msgspec.Struct):
+_Moment = Annotated[int, msgspec.Meta(gt=0, lt=MS_FROM)]
+
+
+class _Indicator(msgspec.Struct, gc=False):
     agent_version: str | None = None
 
 
-class _Record(msgspec.Struct, forbid_unknown_fields=True):
+class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     agent_session_id: str
     status: str
-    created_at: int
-    last_accessed_at: int
-    expires_at: int
+    created_at: _Moment
+    last_accessed_at: _Moment
+    expires_at: _Moment
     version_indicator: _Indicator | None = None
     stopped_at: int | None = None
     object: Any = None
@@ -67,8 +70,7 @@ def read_page(body: bytes, latest: float) -> WellFormed | None:
         stopped = it.stopped_at
         if not (
             it.status in _STATUSES
-            and 0 < it.created_at <= it.last_accessed_at <= latest
-            and 0 < it.expires_at < MS_FROM
+            and it.created_at <= it.last_accessed_at <= latest
             and (stopped is None or 0 < stopped <= latest)
             and _is_id(it.agent_session_id)
         ):
