@@ -8,8 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import aiohttp
 import httpx2
@@ -25,26 +24,25 @@ class Reads:
     def __init__(self, headers: Mapping[str, str], timeout_s: float, context: ssl.SSLContext) -> None:
         self._headers, self._context = headers, context
         self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout_s * CONNECT_SHARE, sock_read=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
+    def _open(self) -> aiohttp.ClientSession:
+        """Made at the first read: it needs a running loop."""
         connector = aiohttp.TCPConnector(ssl=self._context, limit=0)
         jar = aiohttp.DummyCookieJar()
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector, cookie_jar=jar, headers=self._headers, timeout=self._timeout
         )
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        await self._session.close()
+    async def close(self) -> None:
+        """End all connections."""
+        if self._session is not None:
+            await self._session.close()
 
     @asynccontextmanager
     async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer from its headers on; `url` is quoted already. What breaks is told in the errors of httpx2."""
+        self._session = self._session or self._open()
         try:
             async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
                 yield response

@@ -102,7 +102,7 @@ class _Visit:
             cursor, last = self._further(answer.value, shown)
             answer = await self._client.page(self._agent, after=cursor, limit=inventory.PAGE_SIZE)
             shown += self._sessions(answer, last, ascending=True)
-        if leaf.sessions and shown and not first.low <= shown[0].created_at <= leaf.high:
+        if leaf.sessions and not (shown and first.low <= shown[0].created_at <= leaf.high):
             # The platform began elsewhere, as it may when a cursor's session is gone.
             raise SurpriseError
         self.expected += leaf.sessions

@@ -114,8 +114,6 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
-        if self._reads is not None:
-            await self._reads.__aenter__()
         return self
 
     async def __aexit__(
@@ -125,7 +123,7 @@ class Sender:
         trace: TracebackType | None = None,
     ) -> None:
         if self._reads is not None:
-            await self._reads.__aexit__(kind, error, trace)
+            await self._reads.close()
         await self._http.__aexit__(kind, error, trace)
 
     @property

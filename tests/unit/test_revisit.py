@@ -315,6 +315,15 @@ class ShowsOnlyMine(Changed):
         return Answer(Page(few, None, answer.value.last_id, answer.value.has_more), self.now, self.now, 0.0)
 
 
+class ShowsNothingBehindACursor(Changed):
+    """A cursor that was given before means nothing: no session comes."""
+
+    def other(self, answer: Answer[Page], **given: Any) -> Answer[Page]:
+        if given.get("order") == "desc" or not given.get("after"):
+            return answer
+        return Answer(Page((), None, None, False), self.now, self.now, 0.0)
+
+
 class ForgetsCursors(Changed):
     """A cursor that was given before means nothing: the first page comes."""
 
@@ -360,7 +369,17 @@ class Shuffles(Changed):
 
 @pytest.mark.parametrize(
     "kind",
-    [ShowsOnlyMine, ForgetsCursors, NeverEnds, Fails, LosesItsIdentity, TellsNoTime, GarblesRecords, Shuffles],
+    [
+        ShowsOnlyMine,
+        ShowsNothingBehindACursor,
+        ForgetsCursors,
+        NeverEnds,
+        Fails,
+        LosesItsIdentity,
+        TellsNoTime,
+        GarblesRecords,
+        Shuffles,
+    ],
 )
 def test_whatever_does_not_fit_makes_all_be_listed(kind: type[Changed]) -> None:
     town = kind(*crowd(300))
