@@ -9,7 +9,7 @@ from reaper.cli.endings import CommandError, Exit
 from reaper.foundry.calls import Order
 from reaper.foundry.client import Client
 from reaper.foundry.errors import FoundryError
-from reaper.foundry.wire import Page
+from reaper.foundry.inventory import trouble_of
 from reaper.model import Malformed, Session
 
 
@@ -34,7 +34,9 @@ async def every_page(
         yield Batch(tuple(one for one in page.sessions if _key(one) not in former), answer.date)
         if not page.has_more:
             return
-        trouble = _trouble(page, cursors, count, pages_max)
+        trouble = trouble_of(page, cursors)
+        if not trouble and count >= pages_max:
+            trouble = f"there is more than --max-pages {pages_max} allows"
         if trouble:
             raise broken_off(count, trouble)
         former = {key for one in page.sessions if (key := _key(one)) is not None}
@@ -53,14 +55,3 @@ def broken_off(pages: int, why: str) -> CommandError:
 
 def _key(record: Session | Malformed) -> tuple[str, int] | None:
     return record.incarnation if isinstance(record, Session) else None
-
-
-def _trouble(page: Page, cursors: set[str | None], count: int, pages_max: int) -> str:
-    """Why the listing cannot go on although the page says that there is more; '' when it can."""
-    if not page.sessions:
-        return "an empty page said that there is more"
-    if page.last_id is None:
-        return "a page said that there is more, and not where"
-    if page.last_id in cursors:
-        return "the cursor repeats"
-    return f"there is more than --max-pages {pages_max} allows" if count >= pages_max else ""

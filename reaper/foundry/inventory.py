@@ -7,7 +7,7 @@ is read again from the oldest session on, page after page: what only that way is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Protocol
@@ -221,7 +221,9 @@ class Listing:
         if not page.has_more:
             self._lose()
             return None
-        trouble = _trouble(page, end.cursors, self._census.pages)
+        trouble = trouble_of(page, end.cursors)
+        if not trouble and self._census.pages >= PAGES_MAX:
+            trouble = f"the listing did not end within {PAGES_MAX} pages"
         if trouble or page.last_id is None:
             self._break_off(end, trouble)
             return None
@@ -266,14 +268,10 @@ class Listing:
             self._is_over = self._is_lost = True
 
 
-def _trouble(page: Page, cursors: set[str], pages: int) -> str:
-    """Why the listing cannot go on although the page says that there is more; '' when it can."""
+def trouble_of(page: Page, cursors: Collection[str | None]) -> str:
+    """Why a listing cannot go on although the page says that there is more; '' when it can."""
     if not page.sessions:
         return "an empty page said that there is more"
     if page.last_id is None:
         return "a page said that there is more, and not where"
-    if page.last_id in cursors:
-        return "the cursor repeats"
-    if pages >= PAGES_MAX:
-        return f"the listing did not end within {PAGES_MAX} pages"
-    return ""
+    return "the cursor repeats" if page.last_id in cursors else ""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_world import AGENT, OLD, at_terminal, rows, start
-from process_world import DAY, Cli, Town, exact_town, fetch, raw_controls, session, wait_for
+from hand_world import AGENT, OLD, rows, start
+from process_world import DAY, Cli, Town, at_terminal, exact_town, fetch, raw_controls, session, wait_for
 
 pytestmark = pytest.mark.process
 

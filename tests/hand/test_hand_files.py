@@ -5,8 +5,8 @@ from __future__ import annotations
 import urllib.request
 
 import pytest
-from hand_world import AGENT, at_terminal
-from process_world import Cli, Town
+from hand_world import AGENT
+from process_world import Cli, Town, at_terminal
 
 pytestmark = pytest.mark.process
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import select
 import signal
 import sqlite3
 import subprocess
@@ -312,6 +314,56 @@ class Cli:
     def clear_away(self) -> None:
         for process in self.processes:
             process.clear_away()
+
+
+def at_terminal(
+    cli: Cli, *arguments: str, prompt: str, answer: Callable[[], str], seconds: float = 40
+) -> tuple[int, str]:
+    """Run at a pseudo terminal, answer its question, and give the exit code and all it showed.
+
+    The answer comes when the terminal is quiet, as a person's would: the interpreter loses a Ctrl-C that arrives in
+    the instant between the prompt and its blocking read.
+    """
+    ours, theirs = pty.openpty()
+    environ = {**harmless_environment(), "TERM": "xterm", "COLUMNS": "150"}
+    command = [str(REAPER), *arguments, "--config", str(cli.config)]
+
+    def take_terminal() -> None:
+        os.setsid()
+        import fcntl
+        import termios
+
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environ,
+        preexec_fn=take_terminal,  # noqa: PLW1509 - only so does Ctrl-C on it become a signal
+    )
+    os.close(theirs)
+    said, answered, deadline = "", False, time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            if select.select([ours], [], [], 0.2)[0]:
+                try:
+                    part = os.read(ours, 65_536)
+                except OSError:
+                    break
+                said += part.decode(errors="replace")
+            elif not answered and prompt in said:
+                os.write(ours, answer().encode())
+                answered = True
+        assert "Traceback" not in said, said[-3000:]
+        assert answered, f"no {prompt!r} within {seconds} s in: {said[-3000:]}"
+        return process.wait(10), said
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+        os.close(ours)
 
 
 def stale(record: dict[str, Any], now: float, week: float = 7 * DAY) -> bool:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import signal
-import subprocess
-import time
 
 import pytest
-from process_world import REAPER, Cli, Town, harmless_environment, wait_for
+from process_world import Cli, Town, at_terminal, wait_for
 
 pytestmark = pytest.mark.process
 
@@ -77,9 +72,7 @@ def test_deleting_in_a_script_needs_yes(cli: Cli, shared: Town) -> None:
 def test_deleting_at_a_terminal_asks_first(cli: Cli, shared: Town, answer: str, code: int) -> None:
     name = f"at-terminal-{answer}"
     cli.configure(shared.endpoint).run("sessions", "create", "research", "--id", name).ended(0)
-    status, said = _at_terminal(
-        [str(REAPER), "sessions", "delete", "research", name, "--config", str(cli.config)], "?", f"{answer}\n"
-    )
+    status, said = at_terminal(cli, "sessions", "delete", "research", name, prompt="?", answer=lambda: f"{answer}\n")
     assert "Delete 1 session(s) of research" in said
     assert "Traceback" not in said
     assert status == code, said
@@ -91,31 +84,3 @@ def test_a_log_is_followed_until_interrupted(cli: Cli, shared: Town) -> None:
     process = cli.start("sessions", "logs", "support-eu", "demo-000002", "--follow", "--config", str(cli.config))
     wait_for("the first line of the log", lambda: "Starting server" in process.stdout)
     assert process.end(signal.SIGINT) in {0, 1, 130}
-
-
-def _at_terminal(command: list[str], prompt: str, answer: str, seconds: float = 20) -> tuple[int, str]:
-    """Run at a pseudo terminal, answer its question, and give the exit code and all it showed."""
-    ours, theirs = pty.openpty()
-    environ = {**harmless_environment(), "TERM": "xterm"}
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
-    os.close(theirs)
-    said, answered, deadline = "", False, time.monotonic() + seconds
-    try:
-        while time.monotonic() < deadline:
-            if select.select([ours], [], [], 0.2)[0]:
-                try:
-                    part = os.read(ours, 65_536)
-                except OSError:
-                    break
-                if not part:
-                    break
-                said += part.decode(errors="replace")
-            if not answered and prompt in said:
-                os.write(ours, answer.encode())
-                answered = True
-        return process.wait(10), said
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait(10)
-        os.close(ours)
