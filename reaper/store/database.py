@@ -12,7 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from reaper.clock import SystemClock
 from reaper.store import schema
+from reaper.store.migrations import NoWayError, migrate
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -56,8 +58,10 @@ class Database:
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
         found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
-        if found != str(schema.SCHEMA_VERSION):
-            raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")
+        try:
+            migrate(connection, found, SystemClock().wall())
+        except (NoWayError, ValueError) as error:
+            raise StateError(f"state {self.url}: {error}") from error
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

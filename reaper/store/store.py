@@ -6,18 +6,25 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
+from reaper.clock import SystemClock
 from reaper.model import DAY_S, Action, Session
 from reaper.planner import Approval, Item, Mark
-from reaper.store import schema
+from reaper.store import chain, schema
+from reaper.store.covered import COVERED, MARKED, PLANNED, Change, cover, covering
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.journal import Journal
 from reaper.trust import Baseline
+
+APPROVED: Final = "approved"
+LATCHED: Final = "breaker_latched"
+CLOSED: Final = "breaker_closed"
+"""What the record calls these events."""
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 PLANS_KEPT: Final = 20
@@ -79,11 +86,13 @@ class Store:
             found = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
         return {mark.seen.incarnation: mark for mark in found}
 
-    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark]) -> None:
-        """Make these the agent's marks, all others are dropped."""
+    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float | None = None) -> None:
+        """Make these the agent's marks from platform time `at` on, all others are dropped."""
         rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
-        gone = []
+        gone: list[dict[str, Any]] = []
+        left: list[Sequence[Any]] = []
         with self._database.begin() as connection:
+            chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
             for stood in connection.execute(select(schema.marks).where(_of(schema.marks, project, agent))):
                 incarnation = (stood.session, stood.created_at)
@@ -92,12 +101,19 @@ class Store:
                     gone.append({"gone": stood.session, "made": stood.created_at})
                 elif tuple(row.values()) == tuple(stood):
                     del rows[incarnation]
+                    continue
+                left.append(tuple(stood))
             if gone:
                 connection.execute(_DROP.where(_of(schema.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
+            if gone or rows:
+                came = [tuple(row.values()) for row in rows.values()]
+                change = Change("marks", came, left)
+                told = {"came": len(came), "left": len(left)}
+                cover(connection, MARKED, project, agent, _moment(at), told, change)
 
-    def drop_mark(self, project: str, agent: str, session: Session) -> None:
+    def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
         """Forget the promise to one incarnation."""
         which = and_(
             _of(schema.marks, project, agent),
@@ -105,7 +121,12 @@ class Store:
             schema.marks.c.created_at == session.created_at,
         )
         with self._database.begin() as connection:
-            connection.execute(delete(schema.marks).where(which))
+            chain.lock(connection)
+            left = [tuple(row) for row in connection.execute(select(schema.marks).where(which))]
+            if left:
+                connection.execute(delete(schema.marks).where(which))
+                told = {"came": 0, "left": len(left)}
+                cover(connection, MARKED, project, agent, _moment(at), told, Change("marks", left=left))
 
     def baseline(self, project: str, agent: str) -> Baseline | None:
         """The agent's last believed sweep, with our own deletions since."""
@@ -141,17 +162,30 @@ class Store:
     def latch(self, project: str, agent: str, breaker: Breaker) -> None:
         """Open the agent's breaker; only a person closes it."""
         row = {"project": project, "agent": agent, "since": breaker.since, "reason": breaker.reason}
-        self._put(schema.breakers, row)
+        with self._database.begin() as connection:
+            chain.lock(connection)
+            told = {"reason": breaker.reason}
+            with covering(connection, LATCHED, project, agent, breaker.since, told, "breakers"):
+                connection.execute(upsert(schema.breakers).values(row).on_conflict_do_update(set_=row))
 
     def remember_plan(self, ids: Sequence[str], project: str, agent: str, at: float, items: Iterable[Item]) -> None:
         """Keep a plan under its own and its joint id, so that a person can approve it; the oldest are forgotten."""
         body = json.dumps(
             [[item.session.id, item.session.created_at, item.session.last_accessed_at, item.action] for item in items]
         ).encode()
-        for name in dict.fromkeys(ids):
-            self._put(schema.plans, {"id": name, "project": project, "agent": agent, "at": at, "sessions": body})
+        names = list(dict.fromkeys(ids))
         with self._database.begin() as connection:
-            _forget_plans(connection, project, agent, at)
+            chain.lock(connection)
+            known = _plan_rows(connection, _of(schema.plans, project, agent), schema.plans.c.id.in_(names))
+            for name in names:
+                row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
+                connection.execute(upsert(schema.plans).values(row).on_conflict_do_update(set_=row))
+            came = [(name, project, agent, body) for name in names]
+            left = [row for row in known if row not in came]
+            came = [row for row in came if row not in known]
+            left += _forget_plans(connection, project, agent, at)
+            if came or left:
+                cover(connection, PLANNED, project, agent, at, {"plans": names}, Change("plans", came, left))
 
     def known_plans(self, name: str | None = None) -> list[KnownPlan]:
         """Plans that can be approved, newest first: all, or the agents' parts of the one called `name`."""
@@ -162,18 +196,25 @@ class Store:
             rows = connection.execute(query).all()
         return [KnownPlan(row.id, row.project, row.agent, row.at, _approvals(row.sessions)) for row in rows]
 
-    def approve(self, name: str, at: float, *, standing: bool = False) -> list[KnownPlan]:
+    def approve(
+        self, name: str, at: float, *, standing: bool = False, told: Mapping[str, Any] | None = None
+    ) -> list[KnownPlan]:
         """Approve a plan, and close the breakers of its agents; returns its parts, none when it is unknown.
 
-        A `standing` approval, one that stays written in a file, counts the first time only.
+        A `standing` approval, one that stays written in a file, counts the first time only. What is `told` of it,
+        who and why, stands in the record.
         """
+        told = {"plan": name, "standing": standing, **(told or {})}
         parts = self.known_plans(name)
         with self._database.begin() as connection:
             for part in parts:
+                where = part.project, part.agent
                 row = {"plan": name, "project": part.project, "agent": part.agent, "at": at}
-                fresh = connection.execute(upsert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
+                with covering(connection, APPROVED, *where, at, told, "approvals"):
+                    fresh = connection.execute(upsert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
                 if fresh or not standing:
-                    connection.execute(delete(schema.breakers).where(_of(schema.breakers, part.project, part.agent)))
+                    with covering(connection, CLOSED, *where, at, told, "breakers"):
+                        connection.execute(delete(schema.breakers).where(_of(schema.breakers, *where)))
         return parts
 
     def approved(self, project: str, agent: str) -> frozenset[Approval]:
@@ -209,6 +250,16 @@ def _of(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     return and_(table.c.project == project, table.c.agent == agent)
 
 
+def _moment(at: float | None) -> float:
+    return SystemClock().wall() if at is None else at
+
+
+def _plan_rows(connection: Connection, *which: ColumnElement[bool]) -> list[tuple[Any, ...]]:
+    """The plans that are meant, by the columns that the record covers."""
+    columns = (schema.plans.c[name] for name in COVERED["plans"][1])
+    return [tuple(row) for row in connection.execute(select(*columns).where(*which))]
+
+
 def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
     """A mark in the order of the table's columns."""
     return {
@@ -236,10 +287,14 @@ def _approvals(body: bytes) -> tuple[Approval, ...]:
     )
 
 
-def _forget_plans(connection: Connection, project: str, agent: str, now: float) -> None:
-    """Drop plans past their time, and all but the newest few that nobody has approved."""
+def _forget_plans(connection: Connection, project: str, agent: str, now: float) -> list[tuple[Any, ...]]:
+    """Drop plans past their time, and all but the newest few that nobody has approved; returns what went."""
     approved = select(schema.approvals.c.plan)
     mine = _of(schema.plans, project, agent)
     newest = select(schema.plans.c.id).where(mine).order_by(schema.plans.c.at.desc()).limit(PLANS_KEPT)
     kept = schema.plans.c.id.in_(newest) | schema.plans.c.id.in_(approved)
-    connection.execute(delete(schema.plans).where(mine, (schema.plans.c.at < now - PLAN_KEPT_S) | ~kept))
+    which = (mine, (schema.plans.c.at < now - PLAN_KEPT_S) | ~kept)
+    gone = _plan_rows(connection, *which)
+    if gone:
+        connection.execute(delete(schema.plans).where(*which))
+    return gone
