@@ -1,11 +1,11 @@
-"""Brings the state file of an earlier version up to this one, in place and in the transaction that opens it."""
+"""Brings a state file that an earlier version wrote up to this one, in the transaction that opens it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from reaper.store import chain
 from reaper.store.chain import EVENT
@@ -14,37 +14,36 @@ from reaper.store.schema import SCHEMA_VERSION, journal, meta
 
 MIGRATED: Final = "migrated"
 
-Step = Callable[[Connection], None]
+
+def _spread_of_times(connection: Connection) -> None:
+    """Version 2: what a listing is compared with are its times, no longer how many sessions a policy caught."""
+    for change in ("DROP COLUMN candidates", "DROP COLUMN key", "ADD COLUMN spread VARCHAR NOT NULL DEFAULT ''"):
+        connection.exec_driver_sql(f"ALTER TABLE baselines {change}")
 
 
-def _tables_unchanged(_connection: Connection) -> None:
-    """From 1 to 2 only what the journal holds changes: events, which a program of version 1 must not meet."""
+STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _spread_of_times}
+"""By the version from which each leads to the next."""
 
 
-STEPS: Final[Sequence[Step]] = (_tables_unchanged,)
-"""The step at position n makes a file of version n + 2 of one of version n + 1."""
+class AlteredVersionError(Exception):
+    """The file says that it is older than what it holds."""
 
 
-class NoWayError(Exception):
-    """The file is of no version that this program can bring up to date; the message says which."""
+def migrate(connection: Connection, at: float) -> None:
+    """Take the steps from the file's version to this one; a version that no step leads from is left as it is.
 
-
-def migrate(connection: Connection, found: str | None, at: float) -> bool:
-    """Bring a file of version `found` up to date; whether there was anything to do.
-
-    It leaves a chained row that vouches for what the chain did not cover before. NoWayError when there is no way.
+    A chained row of time `at` tells of it, and vouches for what the chain did not cover before.
     """
-    if found == str(SCHEMA_VERSION):
-        return False
-    if found is None or not found.isascii() or not found.isdigit() or not 0 < int(found) < SCHEMA_VERSION:
-        raise NoWayError(f"version {found}, this program writes {SCHEMA_VERSION}")
+    first = found = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+    if found not in STEPS:
+        return
     chain.lock(connection)
-    if int(found) == 1 and connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT).limit(1)).first():
-        raise NoWayError("version 1 with entries of a later one: its version was altered")
-    for step in STEPS[int(found) - 1 :]:
-        step(connection)
-    connection.execute(meta.update().where(meta.c.key == "version").values(value=str(SCHEMA_VERSION)))
+    if first == "1" and connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT).limit(1)).first():
+        raise AlteredVersionError("version 1 with entries of a later one: its version was altered")
+    while found in STEPS and found != str(SCHEMA_VERSION):
+        STEPS[found](connection)
+        found = str(int(found) + 1)
+        connection.execute(update(meta).where(meta.c.key == "version").values(value=found))
     start = chain.checkpoint(connection)
-    told = {"from": int(found), "to": SCHEMA_VERSION, "count": start.count, "hash": start.hash}
+    told = {"from": int(first), "to": int(found), "count": start.count, "hash": start.hash}
     cover_all(connection, MIGRATED, at, told)
-    return True
