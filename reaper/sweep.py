@@ -291,7 +291,7 @@ class Sweep:
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         project, agent = self.site.project.name, self.agent.name
         if plan.marks is not None:
-            self.store.replace_marks(project, agent, plan.marks)
+            self.store.replace_marks(project, agent, plan.marks, plan.now)
         if doubt is None:
             known = base.spread if base else None
             spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)

@@ -89,6 +89,19 @@ def note(connection: Connection, event: str, project: str, agent: str, at: float
     append(connection, [row])
 
 
+def note_change(
+    connection: Connection, event: str, about: str, at: float, told: Mapping[str, Any], origin: Mapping[str, Any]
+) -> None:
+    """Add an event, unless the last one of its name `about` the same thing told the same, whoever it came from."""
+    lock(connection)
+    key, text = f"last {json.dumps([event, about])}", json.dumps(told, sort_keys=True)
+    if connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar() == text:
+        return
+    note(connection, event, "", "", at, {**told, "origin": origin})
+    put = upsert(meta).values(key=key, value=text).on_conflict_do_update(set_={"value": text})
+    connection.execute(put)
+
+
 def last(connection: Connection) -> Place:
     """The end of the chain, which the next row continues."""
     found = connection.execute(_LAST).one_or_none()

@@ -138,6 +138,13 @@ class Journal:
         with self._begin() as connection:
             chain.note(connection, event, project, agent, at, told)
 
+    def note_change(
+        self, event: str, about: str, at: float, told: Mapping[str, Any], origin: Mapping[str, Any]
+    ) -> None:
+        """Put an event on disk, unless the last one of its name `about` the same thing told the same."""
+        with self._begin() as connection:
+            chain.note_change(connection, event, about, at, told, origin)
+
     async def _append(self, row: dict[str, Any], contradicts: str = "") -> None:
         loop = asyncio.get_running_loop()
         written = loop.create_future()
