@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store.chain import Verdict
+from reaper.store.verifying import Verdict
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
 
@@ -43,6 +43,7 @@ class Book:
 
     path: Path
     store: Store = field(init=False)
+    made: int = 0
 
     def __post_init__(self) -> None:
         self.store = Store.open(f"sqlite:///{self.path}")
@@ -53,7 +54,9 @@ class Book:
         return self.store.journal
 
     def intend(self, session: str = "session-0001", *, at: float = NOW, agent: str = "desk") -> Intent:
-        intent = Intent("", "prod", agent, session, int(at) - 9 * DAY_S, Action.DELETE, "stale", approved=False)
+        self.made += 1  # each time another incarnation: one is deleted once
+        created_at = int(at) - 9 * DAY_S - self.made
+        intent = Intent("", "prod", agent, session, created_at, Action.DELETE, "stale", approved=False)
         check = {"condition": "idle", "wanted": "at least 7d", "actual": "8d"}
         return asyncio.run(self.journal.intend(intent, at, {"compared": [check], "received": '{"colour": "red"}'}))
 

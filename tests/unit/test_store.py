@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from .virtual import HOUR_S, NOW, RUNAWAY, STALE, session
 
 HERE = ("prod", "desk")
 DELETE = Intent("", *HERE, "session-0001", NOW - 9 * DAY_S, Action.DELETE, "stale", approved=False)
+NUMBERS = count(1)
 EVIDENCE = {"record": {"last_accessed_at": NOW - 8 * DAY_S}}
 
 
@@ -64,7 +66,8 @@ def remember(store: Store, name: str, *items: Item, agent: str = "desk", at: flo
 
 
 def do(store: Store, outcome: OutcomeKind | None, at: float = NOW, intent: Intent = DELETE) -> Intent:
-    """An action at `at`, ended as said, or not at all."""
+    """An action at `at`, ended as said, or not at all; each is about another incarnation."""
+    intent = replace(intent, created_at=intent.created_at - next(NUMBERS))
     begun = asyncio.run(store.journal.intend(intent, at, EVIDENCE))
     if outcome is not None:
         end(store, begun, outcome, at)
