@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store.verifying import Verdict
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
+from reaper.store.verifying import Verdict
 
 NOW = 1_790_000_000.0
 
@@ -78,6 +79,12 @@ class Book:
 
     def verify(self, noted: str | None = None) -> Verdict:
         return self.journal.verify(noted)
+
+    def doubts(self, **named: Any) -> tuple[str, ...]:
+        """What is wrong beside a chain that is unbroken."""
+        verdict = self.journal.verify(**named)
+        assert verdict.broken is None
+        return verdict.doubts
 
     def broken(self) -> tuple[int, str]:
         found = self.verify().broken
