@@ -190,6 +190,8 @@ class _Walk:
         elif self.hash == self.noted:
             self.since_noted = 0
         for one in self.exported.get(self.number, ()):
+            if self.key is not None and one.head.key == self.key.id and not self.key.signed(one.head):
+                self.doubts.append(f"{one.where} has a signature that is not by the key")
             if one.head.head != self.hash:
                 self.doubts.append(
                     f"{one.where} has another head of entry {self.number}: the record was written anew, "

@@ -135,7 +135,7 @@ def test_an_untouched_state_of_everything_holds(book: Book) -> None:
         ("DELETE FROM marks WHERE session = 'session-0001'", "marks"),
         ("DELETE FROM marks", "marks"),
         (
-            "INSERT INTO marks SELECT project, agent, 'another1', created_at, seen, action, rule, 0, 0 FROM marks LIMIT 1",
+            "INSERT INTO marks SELECT project, agent, 'x', created_at, seen, action, rule, 0, 0 FROM marks LIMIT 1",
             "marks",
         ),
         ("UPDATE marks SET agent = 'other'", "marks"),
