@@ -193,12 +193,12 @@ class Journal:
         return [answer if isinstance(answer, AlreadyIntendedError) else None for answer in answers]
 
     def open(self, project: str, agent: str) -> list[Entry]:
-        """Intents that have no outcome yet, or one in doubt: each must be resolved by a look at its session."""
+        """Intents that have no outcome yet, or one in doubt, which they carry: each needs a look at its session."""
         # Rows only ever come at the end: what was settled up to some row stays so, unless a later row says otherwise.
         mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
             last = connection.execute(_LAST).scalar() or 0
-            found = [entry_of(row) for row in connection.execute(_OPEN, mine)]
+            found = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
         self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
         return found
 
@@ -308,6 +308,11 @@ class Journal:
             raise
         except ValueError as error:
             raise StateError(f"state {self._database.url}: the journal was altered: {error}") from error
+
+
+def _with_outcome(connection: Connection, intent: Entry) -> Entry:
+    noted = outcomes_of(connection, intent.intent.id)
+    return replace(intent, outcome=noted[-1].outcome) if noted else intent
 
 
 def _is_orphan(entry: Entry, managed: Set[tuple[str, str]], before: float, spared: Set[str]) -> bool:

@@ -21,7 +21,6 @@ from reaper.store.journal import Which
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker
 
-
 REAPER = Path(sys.executable).parent / "reaper"
 
 
