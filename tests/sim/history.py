@@ -13,7 +13,8 @@ from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
 from reaper.model import TOMBSTONES
 from tests.sim.law import DAY_S, Law, Line, ViolationError
-from tests.sim.process import Process, Steps
+from tests.sim.process import Process
+from tests.sim.steps import Steps
 from tests.sim.virtual import EPOCH, run, true_time
 from tests.sim.world import CANARY, HOUR_S, World
 

@@ -22,7 +22,7 @@ from reaper.settings import Requests
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.store import Breaker
 from tests.sim.law import DAY_S, Law, Line, ViolationError
-from tests.sim.process import Steps
+from tests.sim.steps import Steps
 from tests.sim.virtual import EPOCH, true_time
 from tests.sim.world import HOUR_S, PROJECT, World, policy_of
 

@@ -22,7 +22,7 @@ from reaper.emulator import Emulator, Event, Fault, PlatformError
 from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
-from reaper.foundry import atlas, inventory
+from reaper.foundry import atlas, inventory, sending
 from reaper.model import FAILED, TOMBSTONES, Action
 from reaper.planner import Plan
 from reaper.policy import Limit, Limits, Mode, Policy, Rule
@@ -42,8 +42,10 @@ from reaper.store.chain import INTENT
 from reaper.store.journal import Recorded, Which
 from reaper.windows import DAYS, Window
 from tests.sim.law import Deed, Facts, Judge, Law, Line, Note, ViolationError, overdue
-from tests.sim.process import Disk, Killed, Process, Steps, new_disk
+from tests.sim.process import Disk, Process, new_disk
+from tests.sim.steps import Killed, Steps
 from tests.sim.virtual import LocalClock, true_time
+from tests.sim.wire import Direct
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -336,12 +338,14 @@ def _note(action: Recorded) -> Note:
 
 @contextlib.contextmanager
 def _small_pages(size: int, bound: int) -> Iterator[None]:
-    """Listings of several pages without thousands of sessions."""
+    """Listings of several pages without thousands of sessions, and a wire without an HTTP client."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inventory, "PAGE_SIZE", size)
         patch.setattr(inventory, "PAGES_MAX", bound)
         patch.setattr(atlas, "LEAF_SESSIONS", size - 1)
         patch.setattr(atlas, "LEAVES_MIN", 2)
+        patch.setattr(sending, "tls_context", lambda _: None)
+        patch.setattr(sending, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s))
         yield
 
 
