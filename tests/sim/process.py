@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from reaper.board import Board
-from reaper.emulator import Emulator
+from reaper.emulator import EmulatorTransport
 from reaper.report import Listener
 from reaper.settings import Settings
 from reaper.store.database import MEMORY_URL, Database, StateError
@@ -19,6 +19,7 @@ from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Chorus, Connector
 from tests.sim.steps import Steps
 from tests.sim.virtual import LocalClock
+from tests.sim.watch import Watch
 from tests.sim.wire import Wire
 
 
@@ -59,7 +60,7 @@ class Disk(Database):
 class Process:
     """One life of the reaper. `fault` is why it cannot rely on its state, if it cannot."""
 
-    emulator: Emulator
+    watch: Watch
     clock: LocalClock
     disk: Disk
     listener: Listener
@@ -67,8 +68,8 @@ class Process:
     fault: str = ""
 
     def __post_init__(self) -> None:
-        transport = Wire(self.emulator.transport(actor="reaper"), self.steps)
-        connector = Connector(self.clock, transport=transport)
+        transport = EmulatorTransport(self.watch.answer, self.clock.sleep, actor="reaper")
+        connector = Connector(self.clock, transport=Wire(transport, self.steps))
         store = Store(self.disk, self.fault)
         self.sweeper = Sweeper(store, self.clock, Chorus([Board(self.clock), self.listener]), connector)
 

@@ -22,9 +22,10 @@ from reaper.settings import Requests
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.store import Breaker
 from tests.sim.law import DAY_S, Law, Line, ViolationError
+from tests.sim.policies import policy_of
 from tests.sim.steps import Steps
 from tests.sim.virtual import EPOCH, true_time
-from tests.sim.world import HOUR_S, PROJECT, World, policy_of
+from tests.sim.world import HOUR_S, PROJECT, World
 
 VIP = Line("vip", "keep", ids=("vip-*", "canary-*"))
 STALE = Line("stale", "delete", idle_s=24 * HOUR_S)

@@ -1,8 +1,9 @@
-"""The steps of a process that may die at any of them."""
+"""The steps of a process that may die, be suspended, or find the disk full at any of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 class Killed(BaseException):
@@ -13,21 +14,29 @@ class Killed(BaseException):
 class Steps:
     """Counts the steps of a process, and kills it at one of them: before or after what the step does.
 
-    From step `full_at` on the disk is full.
+    From step `full_at` on the disk is full. At the steps in `suspended` time goes on without it, as `suspend` says.
     """
 
     die_at: int | None = None
     full_at: int | None = None
     taken: int = 0
     dead: bool = False
+    suspended: frozenset[int] = frozenset()
+    suspend: Callable[[], None] = field(default=lambda: None, repr=False)
+    _late: bool = False
 
-    def take(self) -> None:
+    def take(self, *, leaving: bool = False) -> None:
+        """One step. Nobody can look after what is `leaving` already: a suspension there comes one step later."""
         if self.dead:
             raise Killed
         self.taken += 1
         if self.taken == self.die_at:
             self.dead = True
             raise Killed
+        if self.taken in self.suspended or self._late:
+            self._late = leaving
+            if not leaving:
+                self.suspend()
 
     @property
     def is_full(self) -> bool:

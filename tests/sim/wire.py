@@ -24,14 +24,14 @@ class Wire(httpx2.AsyncBaseTransport):
         return self._transport.actor
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._steps.take()
+        self._steps.take(leaving=True)
         response = await self._transport.handle_async_request(request)
         self._steps.take()
         return response
 
     async def exchange(self, request: Request, patience_s: float) -> Answer:
         """The same for whoever has no client."""
-        self._steps.take()
+        self._steps.take(leaving=True)
         answer = await self._transport.exchange(request, patience_s)
         self._steps.take()
         return answer
