@@ -23,20 +23,17 @@ class Steps:
     dead: bool = False
     suspended: frozenset[int] = frozenset()
     suspend: Callable[[], None] = field(default=lambda: None, repr=False)
-    _late: bool = False
 
-    def take(self, *, leaving: bool = False) -> None:
-        """One step. Nobody can look after what is `leaving` already: a suspension there comes one step later."""
+    def take(self) -> None:
+        """One step."""
         if self.dead:
             raise Killed
         self.taken += 1
         if self.taken == self.die_at:
             self.dead = True
             raise Killed
-        if self.taken in self.suspended or self._late:
-            self._late = leaving
-            if not leaving:
-                self.suspend()
+        if self.taken in self.suspended:
+            self.suspend()
 
     @property
     def is_full(self) -> bool:

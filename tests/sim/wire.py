@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 
 from reaper.emulator import Answer, EmulatorTransport, Request
 from tests.sim.steps import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request in the words of the HTTP client."""
+
+    request: Request
+    extensions: dict[str, Any]
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -24,15 +32,18 @@ class Wire(httpx2.AsyncBaseTransport):
         return self._transport.actor
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._steps.take(leaving=True)
+        self._steps.take()
         response = await self._transport.handle_async_request(request)
         self._steps.take()
         return response
 
-    async def exchange(self, request: Request, patience_s: float) -> Answer:
-        """The same for whoever has no client."""
-        self._steps.take(leaving=True)
-        answer = await self._transport.exchange(request, patience_s)
+    async def exchange(self, asked: Asked, patience_s: float) -> Answer:
+        """The same for whoever has no client: the connection is made, then it is said that the request leaves."""
+        self._steps.take()
+        leaving = asked.extensions.get("trace")
+        if leaving is not None:
+            await leaving("simulated.send_request_headers.started", {})
+        answer = await self._transport.exchange(asked.request, patience_s)
         self._steps.take()
         return answer
 
@@ -69,11 +80,12 @@ class Direct:
 
     def build_request(
         self, method: str, url: str, *, content: bytes | None, headers: Mapping[str, str], timeout: object
-    ) -> Request:
+    ) -> Asked:
         path, _, query = url.partition("://")[2].partition("?")
         small = {name.lower(): value for name, value in headers.items()}
-        return Request(method, path[path.index("/") :], query, small, content or b"", self._wire.actor)
+        asked = Request(method, path[path.index("/") :], query, small, content or b"", self._wire.actor)
+        return Asked(asked, {})
 
-    async def send(self, request: Request, *, stream: bool) -> _Reply:
+    async def send(self, request: Asked, *, stream: bool) -> _Reply:
         answer = await self._wire.exchange(request, self._timeout_s)
         return _Reply(answer.status, dict(answer.headers), answer.body)
