@@ -75,6 +75,7 @@ class Process:
 
     async def sweep(self, settings: Settings, stopping: Callable[[], str] = str) -> Run:
         self.disk.steps = self.steps
+        self.watch.refused.clear()
         return await self.sweeper.run(settings, Scope(), stopping)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -9,7 +10,7 @@ from typing import NoReturn
 from reaper.emulator import Answer, Emulator, PlatformError, Request
 from reaper.emulator.routes import Call, route
 from tests.sim.law import Facts, ViolationError
-from tests.sim.virtual import Moment, now
+from tests.sim.virtual import Moment, loop, now
 
 LOOK_MAX_S = 2.0
 """So long before an action leaves may the look have been asked for that it rests on."""
@@ -17,6 +18,12 @@ PATIENCE_S = 30.0
 """An answer that takes longer is not heard."""
 NOTICED_S = 5.0
 """A machine that stood still for so long must know it from the first date it hears, which tells whole seconds."""
+
+HEARD_TURNS = 4
+"""An answer is read within so many turns of the loop: a page steps aside for others first."""
+REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
+REFUSED_MAX = 9
+"""So often one sweep may hear it of one agent before it ends: five, and what was under way by then."""
 
 _MARGIN_S = 0.001
 
@@ -50,6 +57,7 @@ class Watch:
     blame: Callable[[ViolationError], NoReturn]
     sessions: dict[tuple[str, str], Look] = field(default_factory=dict)
     agents: dict[str, Look] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
     _told_s: float = 0.0
 
     def answer(self, request: Request) -> Answer:
@@ -62,14 +70,24 @@ class Watch:
         if call.operation in {"delete", "stop"}:
             self._act(call, asked)
         answer = self.emulator.answer(request)
+        if call.operation == "delete":
+            self._count(call, answer)
         if answer.status == 200 and not (answer.dropped or answer.hangs) and answer.delay_s < PATIENCE_S:
             self._remember(call, asked)
+            if answer.header("date") and not answer.delay_s:
+                self._tell(asked.paused, HEARD_TURNS)
         return answer
+
+    def _count(self, call: Call, answer: Answer) -> None:
+        """What is refused again and again is not asked for on and on."""
+        refused = answer.status in REFUSALS
+        self.refused[call.agent] = self.refused[call.agent] + 1 if refused else 0
+        if self.refused[call.agent] > REFUSED_MAX:
+            self.blame(ViolationError(f"refused {self.refused[call.agent]} times in a row, and still asking: {call}"))
 
     def _remember(self, call: Call, asked: Moment) -> None:
         if call.operation == "get":
             self.sessions[call.agent, call.session] = Look(asked, self.find(call.agent, call.session))
-            self._told_s = asked.paused
         elif call.operation == "get_agent":
             self.agents[call.agent] = Look(asked)
         elif call.operation == "list_agents":
@@ -80,6 +98,13 @@ class Watch:
             self.act(Acted(call, left, self._checked(call, left), self.agents.get(call.agent)))
         except ViolationError as wrong:
             self.blame(wrong)
+
+    def _tell(self, paused_s: float, turns: int) -> None:
+        """The date of an answer has told how long the machine stood still, once whoever reads it had time to."""
+        if turns:
+            loop().call_soon(self._tell, paused_s, turns - 1)
+        else:
+            self._told_s = max(self._told_s, paused_s)
 
     def _checked(self, call: Call, left: Moment) -> Look:
         """The look that an action rests on; it must not be missing or old, by what the process could know of time."""

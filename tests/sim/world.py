@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import pytest
 import structlog
@@ -20,10 +20,10 @@ from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
 from reaper.foundry import atlas, inventory, sending
-from reaper.model import FAILED, TOMBSTONES
+from reaper.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.planner import Plan
 from reaper.policy import Policy
-from reaper.report import Listener, Report
+from reaper.report import Listener, Outcome, Report, Result
 from reaper.settings import (
     AgentPattern,
     Connection,
@@ -51,16 +51,25 @@ PROJECT = "simulated"
 CANARY = "canary-000001"
 QUICK = Requests(concurrency=4, timeout_s=30, max_per_second=1_000)
 RELIEF = "pool"
+_SAID_GONE = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
 QUOTA_LIMIT = 4
 
 
 @dataclass
 class Heard(Listener):
-    """Remembers every report, and every plan with the true time at which it was told."""
+    """Remembers every report and every plan, and passes on plans and outcomes as they come."""
 
     reports: list[Report] = field(default_factory=list)
+    relieved_reports: list[Report] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     on_plan: Callable[[Plan], None] = lambda _: None
+    on_outcome: Callable[[str, Outcome], None] = lambda *_: None
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        self.on_outcome(agent, outcome)
+
+    def relieved(self, report: Report) -> None:
+        self.relieved_reports.append(report)
 
     def planned(self, project: str, plan: Plan) -> None:
         self.plans.append(plan)
@@ -114,10 +123,11 @@ class World:
         self.agent = self.agents[0]
         self.judge.laws = [replace(self.law, since=0.0)]
         self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
-        self.heard.on_plan = self._on_plan
+        self.heard.on_plan, self.heard.on_outcome = self._on_plan, self._on_outcome
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
         self._wrong: list[ViolationError] = []
+        self._moved_back = False
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
         self.meanwhile: Callable[[], None] = lambda: None
@@ -213,17 +223,23 @@ class World:
         faults: Sequence[Fault] = (),
         nothing: str = "",
         beside: Process | None = None,
+        also: Sequence[Coroutine[Any, Any, object]] = (),
         stopping: Callable[[], str] = str,
     ) -> list[Report]:
-        """One sweep among faults, perhaps `beside` another one. `nothing` says why no action may be in it."""
+        """One sweep among faults, perhaps `beside` another one, while others `also` do something.
+
+        `nothing` says why no action may be in it.
+        """
         sizes = {agent: self._inventory(agent) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace(faults)
         already, settings = len(self.heard.reports), self.settings()
+        self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
+        self.heard.relieved_reports.clear()
         runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
         try:
-            await asyncio.gather(*runs)
+            await asyncio.gather(*runs, *also)
         except* Killed:
             pass
         self.emulator.faults.clear()
@@ -234,7 +250,7 @@ class World:
         done = self.judge.deeds[before:]
         if nothing and done:
             raise ViolationError(f"{len(done)} actions in a sweep with {nothing}: {done[0]}")
-        self._check_reports(self.heard.reports[already:])
+        self._check_reports([*self.heard.reports[already:], *self.heard.relieved_reports])
         self.ledger.check_gone()
         self.ledger.check_once()
         return self.heard.reports[already:]
@@ -282,6 +298,15 @@ class World:
             incarnation = (session.id, session.created_at, session.last_accessed_at)
             self.judge.decided.add((agent, str(item.action), incarnation))
 
+    def _on_outcome(self, agent: str, outcome: Outcome) -> None:
+        """Nothing may be said to be gone that lives."""
+        session = outcome.item.session
+        if outcome.item.action is not Action.DELETE or outcome.kind not in _SAID_GONE:
+            return
+        known = self.find(agent, session.id)
+        if known is not None and known.created_at == session.created_at:
+            self._blame(ViolationError(f"said to be {outcome.kind}, and it lives: {session.id} of {agent}"))
+
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
         for event in self.platform.history[self._taken_in :]:
@@ -307,6 +332,10 @@ class World:
         for report in reports:
             if report.outcomes and (not report.trusted or report.observed):
                 raise ViolationError(f"a {report.result} sweep of {report.agent} acted")
+            if report.result is not Result.FAILED and any(o.kind is OutcomeKind.FAILED for o in report.outcomes):
+                raise ViolationError(f"an action of {report.agent} failed, and its sweep is {report.result}")
+            if report.breaker and "moved back" in report.breaker.reason and not self._moved_back:
+                raise ViolationError(f"a breaker opened on what is true: {report.breaker.reason}")
             if report.why.startswith("unexpected "):
                 raise ViolationError(f"the sweep of {report.agent} crashed: {report.why}")
 
@@ -364,6 +393,12 @@ class World:
     def check_journal(self) -> None:
         self.disk.steps = Steps()
         self.ledger.check(self.judge, Store(self.disk).journal)
+
+
+def _moves_back(fault: Fault) -> bool:
+    """Whether sessions may seem older under it, or the moment of the listing earlier, than they truly are."""
+    times = {"created_at", "last_accessed_at"}
+    return fault.lie == "stale_read" or fault.field in times or bool(fault.date_shift_seconds)
 
 
 @contextlib.contextmanager
