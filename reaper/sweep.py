@@ -363,7 +363,8 @@ def failing_text(report: Report) -> str:
 
 def _may_be_under_way(entry: Entry, now: float | None) -> bool:
     """Whether somebody may be at it by hand just now, who will say how it ended."""
-    return entry.intent.rule.startswith(BY_HAND) and (now is None or now - entry.at < BY_HAND_MAX_S)
+    is_by_hand = entry.intent.rule.startswith(BY_HAND)
+    return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
 
 
 def _spread(snapshot: Snapshot, at: float) -> Spread:
