@@ -70,6 +70,7 @@ GUARDS = [
     "what fails again and again ends the sweep",
     "one action at a time until one has not failed",
     "a sweep whose actions fail has failed",
+    "a relief whose stops fail has failed",
     "one process sweeps at a time",
     "a process that is asked to stop begins nothing new",
     # listings

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from reaper import executor, policy, sweep
+from reaper import executor, policy, relief, sweep
 from reaper.foundry import sending, wire
 from reaper.last_look import AgentLooks, Freshness
 from reaper.refusals import Refusals
@@ -19,15 +20,10 @@ def _counts_from_its_answer(patch: Patch) -> None:
     kept = Freshness.holds
 
     def holds(self: Any, answer: Any, share: float = 1.0) -> bool:
-        return kept(self, _replace(answer, sent_monotonic=None), share)
+        found: bool = kept(self, replace(answer, sent_monotonic=None), share)
+        return found
 
     patch.setattr(Freshness, "holds", holds)
-
-
-def _replace(answer: Any, **changes: Any) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(answer, **changes)
 
 
 def _asked_when_it_leaves(patch: Patch) -> None:
@@ -37,10 +33,6 @@ def _asked_when_it_leaves(patch: Patch) -> None:
         return
 
     patch.setattr(sending._Leaving, "__call__", leaving)
-
-
-async def _never(*_: Any) -> Any:
-    return None
 
 
 def _one_at_first(kept: Any) -> Any:
@@ -158,6 +150,9 @@ TRUST = [
         "a sweep whose actions fail has failed",
         put(sweep, "failing_text", lambda _: ""),
         scenes_wire.refused_for_a_day,
+    ),
+    Mutant(
+        "a relief whose stops fail has failed", put(relief, "failing_text", lambda _: ""), scenes_wire.relief_refused
     ),
     Mutant(
         "an expiry before the last use, or long ago, is malformed",

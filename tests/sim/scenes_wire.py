@@ -101,6 +101,15 @@ async def refused_for_a_day() -> None:
         require(not any(facts.id.startswith("stale") for facts in world.living()), "it was forgotten")
 
 
+async def relief_refused() -> None:
+    """A quota is full, and each stop that would relieve it is refused."""
+    async with World(replace(EAGER, relief_s=300)) as world:
+        for number in range(6):
+            world.put(f"active-{number:06d}", idle_s=600, status="active")
+        await world.sweep(faults=[Fault("stop", status=403, code="session_not_accessible")])
+        require(world.heard.relieved_reports, "relief should have been tried")
+
+
 # Two who delete
 
 
