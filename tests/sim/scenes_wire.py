@@ -188,6 +188,19 @@ async def after_bad_deploy() -> None:
         world.check_gone(since)
 
 
+async def after_role_was_granted() -> None:
+    """The first sweep sees only what is the reaper's own; then it is given the role that shows it everything."""
+    async with World(EAGER, page_size=20) as world:
+        fresh(world, 60)
+        stale(world, 40)
+        process = world.process()
+        await world.sweep(process, faults=[Fault("list", lie="only_own", session="fresh-*", share=0.1)])
+        await world.wait(1)
+        since = true_time()
+        await world.sweep(process)
+        world.check_gone(since)
+
+
 def _resting_after(world: World, seconds: int) -> None:
     world.deploy(world.agent, AgentVersion("patient", int(true_time()), idle_timeout_s=seconds))
     for number in range(40):
