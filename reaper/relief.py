@@ -114,8 +114,7 @@ class Swept:
             breaker=store.breaker(*self.key) or report.breaker,
             used_today=store.journal.used_today(*self.key, plan.now),
         )
-        why = execution.halted or failing_text(merged)
-        if why:
+        if why := execution.halted or failing_text(merged):
             merged = replace(merged, result=Result.FAILED, why=why)
         self.report = merged
         self.sweep.listener.relieved(self.report)
