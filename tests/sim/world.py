@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Self
 import pytest
 import structlog
 
+from reaper.cli import deletion
 from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
 from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
@@ -108,6 +109,8 @@ class World:
         self._ends.enter_context(_small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(_quiet())
         self.clock, self.disk = LocalClock(), new_disk()
+        patch = self._ends.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(deletion, "_SYSTEM", self.clock)
         self._ends.callback(self.disk.close)
         self.emulator = Emulator(
             now=true_time,
@@ -240,7 +243,7 @@ class World:
         runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
         try:
             await asyncio.gather(*runs, *also)
-        except* Killed:
+        except* (Killed, ViolationError):
             pass
         self.emulator.faults.clear()
         self._raise_wrong()
