@@ -82,9 +82,8 @@ def _gateway(chance: random.Random) -> list[Fault]:
     return [Fault(operation, lie="gateway", status=chance.choice([None, None, 302, 502]), after=after, times=times)]
 
 
-def _agent_lost(chance: random.Random) -> list[Fault]:
-    lost = {"status": 404, "code": "not_found", "times": chance.choice([2, None])}
-    return [Fault("get", **lost), Fault("get_agent", **lost)]
+def _agent_lost(_: random.Random) -> list[Fault]:
+    return [Fault(operation, status=404, code="not_found") for operation in ("get", "get_agent")]
 
 
 def _slow(chance: random.Random) -> list[Fault]:
