@@ -65,15 +65,8 @@ async def stop(desk: Desk, asked: OneInput) -> Stopped:
 
 async def _act(desk: Desk, asked: OneInput, action: Action) -> dict[str, str]:
     found = await _attempt(desk, asked, action, desk.caller.agreed)
-    if isinstance(found, Question) and desk.caller.ask is not None:
-        with desk.questions.one():
-            await desk.caller.ask(found)
-        found = await _attempt(desk, asked, action, found.about)
-    if isinstance(found, Question):
-        raise NotDoneError(
-            f"session {asked.session_id} changed while the person was asked, so nothing was done. "
-            "Look with session_get before you decide again"
-        )
+    while isinstance(found, Question):
+        found = await _attempt(desk, asked, action, await _agreement(desk, found))
     by = {"project_endpoint": asked.project_endpoint, "agent": asked.agent_name, "session": asked.session_id}
     log.info(f"session_{action}", client=desk.caller.name, **by, **found)
     kind = OutcomeKind(found["outcome"])
@@ -81,16 +74,30 @@ async def _act(desk: Desk, asked: OneInput, action: Action) -> dict[str, str]:
     return {"agent_session_id": asked.session_id, **found, "next": todo}
 
 
+async def _agreement(desk: Desk, question: Question) -> str:
+    """What a person agreed to; NotDoneError when nobody did."""
+    if desk.caller.ask is None:
+        raise NotDoneError("a person must agree, and this client cannot ask one, so nothing was done")
+    with desk.questions.one():
+        await desk.caller.ask(question)
+    return question.about
+
+
 async def _attempt(desk: Desk, asked: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
     """What became of the action, or what a person must be asked first. No other attempt counts or acts meanwhile."""
-    state = desk.settings().state
+    states: list[str] = []
+
+    def state() -> str:
+        states.append(desk.settings().state)
+        return states[0]
+
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(desk.turn.taken(state, desk.clock))
         settings = desk.settings()
-        if settings.state != state:
+        if settings.state != states[0]:
             raise NotDoneError("the configuration has just changed, and nothing was done. Ask again")
         project = project_at(settings, asked.project_endpoint)
-        store = stack.enter_context(opened(state))
+        store = stack.enter_context(opened(settings.state))
         if store.fault:
             raise NotDoneError(f"nothing is {action}ed, because it could not be recorded: {store.fault}")
         client = await stack.enter_async_context(desk.connect(project))
@@ -124,6 +131,11 @@ class _Attempt:
         await self._must_be_believed(agent)
         plan = subject.plan(self.action)
         if self.action is Action.DELETE and agreed != subject.about and not self._is_approved(subject):
+            if agreed:
+                raise NotDoneError(
+                    f"session {asked.session_id} changed while the person was asked, so nothing was done. "
+                    "Look with session_get before you decide again"
+                )
             return self._question(subject, plan)
         return await self._execute(plan, guard, started)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -20,6 +20,9 @@ from reaper.mcp.errors import NotDoneError
 from reaper.store.database import StateError
 
 WAIT_MAX_S: Final = 60
+WAITING_MAX: Final = 16
+"""Who calls a thousand times at once does not know what it does, and hears so at once."""
+
 _POLL_S: Final = 0.05
 _BUSY: Final = "other actions of assistants are under way, and nothing was done. Ask again in a minute"
 
@@ -29,23 +32,32 @@ class Turn:
 
     def __init__(self) -> None:
         self._mine = asyncio.Lock()
+        self._waiting = 0
 
     @asynccontextmanager
-    async def taken(self, url: str, clock: Clock) -> AsyncIterator[None]:
-        """Hold the turn on the state at `url`; NotDoneError when it does not come in time."""
+    async def taken(self, state: Callable[[], str], clock: Clock) -> AsyncIterator[None]:
+        """Hold the turn on the state whose URL is asked for then; NotDoneError when it does not come in time."""
         until = clock.monotonic() + WAIT_MAX_S
+        await self._queue()
         try:
-            await asyncio.wait_for(self._mine.acquire(), WAIT_MAX_S)
-        except TimeoutError as error:
-            raise NotDoneError(_BUSY) from error
-        try:
-            held = await _locked(_beside(url), until, clock)
+            held = await _locked(_beside(state()), until, clock)
             try:
                 yield
             finally:
                 os.close(held)
         finally:
             self._mine.release()
+
+    async def _queue(self) -> None:
+        if self._waiting >= WAITING_MAX:
+            raise NotDoneError(_BUSY)
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(self._mine.acquire(), WAIT_MAX_S)
+        except TimeoutError as error:
+            raise NotDoneError(_BUSY) from error
+        finally:
+            self._waiting -= 1
 
 
 def _beside(url: str) -> str:

@@ -48,6 +48,10 @@ class Place:
         """One call of a session tool on the configured project."""
         return self.call(tool, projectEndpoint=self.town.endpoint, agentName=agent, **arguments)
 
+    def serving(self, *flags: str) -> str:
+        """The address of another server on the same configuration, with these flags."""
+        return address(serve(self.cli, *flags))
+
     def status_of(self, session: str, agent: str = "support-eu") -> str | None:
         found = {one["agent_session_id"]: one["status"] for one in self.town.sessions(agent)}
         return found.get(session)
@@ -61,7 +65,8 @@ class Place:
 
 def over_http(url: str, token: str = TOKEN) -> Any:
     """A way to a server over HTTP that carries the token."""
-    carrying = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    headers = {"Authorization": f"Bearer {token}"}
+    carrying = httpx2.AsyncClient(headers=headers, timeout=PATIENCE_S, trust_env=False)
     return streamable_http_client(url, http_client=carrying)
 
 

@@ -141,7 +141,7 @@ def test_nothing_is_deleted_while_it_could_not_be_recorded(own: Place) -> None:
 def test_a_session_that_is_used_between_the_two_looks_stays(own: Place) -> None:
     now = own.town.sessions("support-eu")[0]["created_at"]
     own.town.break_with(
-        {"operation": "get", "after": 1, "lie": "bad_field", "field": "last_accessed_at", "value": now + 60}
+        {"operation": "get", "after": 2, "lie": "bad_field", "field": "last_accessed_at", "value": now + 60}
     )
     told_why = said(own.ask("session_delete", sessionId="old-00000001"))
     assert "it changed since it was listed: last_accessed_at" in told_why
@@ -162,7 +162,7 @@ def test_a_deletion_without_effect_is_told_as_unverified(own: Place) -> None:
 
 
 def test_a_deletion_that_cannot_be_looked_up_is_told_as_in_doubt(own: Place) -> None:
-    own.town.break_with({"operation": "get", "after": 2, "status": 400})
+    own.town.break_with({"operation": "get", "after": 3, "status": 400})
     result = told(own.ask("session_delete", sessionId="old-00000001"))
     assert result["outcome"] == "in_doubt"
     assert "before you delete it again" in result["next"]
