@@ -165,7 +165,7 @@ def test_a_deletion_that_cannot_be_looked_up_is_told_as_in_doubt(own: Place) -> 
     own.town.break_with({"operation": "get", "after": 3, "status": 400})
     result = told(own.ask("session_delete", sessionId="old-00000001"))
     assert result["outcome"] == "in_doubt"
-    assert "before you delete it again" in result["next"]
+    assert "before you ask for it again" in result["next"]
 
 
 def test_what_the_platform_refuses_is_told_with_what_to_do(own: Place) -> None:
