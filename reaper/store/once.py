@@ -66,10 +66,10 @@ class _Standing:
     row: Row
     outcome: str
 
-    @property
-    def blocks(self) -> bool:
-        is_delete = self.row["action"] == Action.DELETE.value
-        return self.outcome in UNSETTLED or (is_delete and self.outcome == OutcomeKind.DONE.value)
+
+def stands_in_the_way(action: str, outcome: str) -> bool:
+    """Whether an action that stands like this keeps another of its kind on the same incarnation from beginning."""
+    return outcome in UNSETTLED or (action == Action.DELETE.value and outcome == OutcomeKind.DONE.value)
 
 
 def admit(connection: Connection, asked: Sequence[Asked]) -> Iterator[list[Row] | AlreadyIntendedError]:
@@ -92,7 +92,7 @@ def _admit(one: Asked, standing: dict[tuple[object, ...], _Standing]) -> list[Ro
     rows: list[Row] = [one.row]
     key = _incarnation(one.row)
     known = standing.get(key)
-    if known is not None and known.blocks:
+    if known is not None and stands_in_the_way(known.row["action"], known.outcome):
         is_wrong = known.outcome == OutcomeKind.DONE.value and known.row["action_id"] == one.contradicts
         if not is_wrong:
             return AlreadyIntendedError(known.row, known.outcome)
@@ -108,9 +108,8 @@ def _standing(connection: Connection, sessions: set[str]) -> dict[tuple[object, 
         return found
     for found_row in connection.execute(_STANDING, {"sessions": sorted(sessions)}):
         row = found_row._asdict()
-        one = _Standing(row, row["latest"])
-        if one.blocks:
-            found[_incarnation(row)] = one
+        if stands_in_the_way(row["action"], row["latest"]):
+            found[_incarnation(row)] = _Standing(row, row["latest"])
     return found
 
 
