@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+import structlog
+
 from reaper.clock import Clock
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
 from reaper.foundry.atlas import Atlas
@@ -33,6 +35,8 @@ from reaper.store.database import StateError
 from reaper.store.evidence import told_rules
 from reaper.store.store import Breaker, Store
 from reaper.trust import Baseline, doubts, stale_jump
+
+log = structlog.get_logger()
 
 LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
@@ -85,7 +89,8 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With `recall`, and neither of these, not every sweep lists all sessions.
+    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    that the configuration approves, without noting them as given.
     """
 
     id: str
@@ -102,6 +107,7 @@ class Sweep:
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
     recall: Recall | None = None
+    approvals: tuple[str, ...] = ()
 
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
@@ -194,12 +200,12 @@ class Sweep:
         now = snapshot.now or 0.0
         base = self.store.baseline(project, agent)
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
-        breaker = self._breaker(snapshot, base) if doubt is None else self.store.breaker(project, agent)
+        breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = Standing(
             inventory=snapshot.sessions,
             marks=self.store.marks(project, agent),
             used_today=self.store.journal.used_today(project, agent, now),
-            approved=self.store.approved(project, agent),
+            approved=self.store.plans.approved(project, agent, self.approvals),
             doubt=doubt,
             breaker=breaker is not None,
             observe=report.observed,
@@ -207,6 +213,7 @@ class Sweep:
         plan = make_plan(
             snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
         )
+        self._keep(plan, breaker)
         self.listener.planned(project, plan)
         execution = Execution()
         if not self.rehearsal:
@@ -223,6 +230,8 @@ class Sweep:
                 self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
             ),
         )
+        if breaker is None and report.breaker is not None:
+            self._keep(plan, report.breaker)
         return self._conclude(report, doubt, execution, why, unresolved)
 
     def _doubt(
@@ -251,7 +260,7 @@ class Sweep:
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if the past has become staler."""
         project, agent = self.site.project.name, self.agent.name
-        breaker = self.store.breaker(project, agent)
+        breaker = self._known_breaker()
         surplus = stale_jump(snapshot.candidates, snapshot.sessions, self._key(), base)
         if breaker is None and surplus and snapshot.now is not None:
             why = f"{surplus} sessions that were in use at the last sweep are said to have been stale already then"
@@ -259,6 +268,23 @@ class Sweep:
             if not self.rehearsal:
                 self.store.latch(project, agent, breaker)
         return breaker
+
+    def _known_breaker(self) -> Breaker | None:
+        """The breaker as it was left; an approval that the next sweep honours closes it."""
+        project, agent = self.site.project.name, self.agent.name
+        breaker = self.store.breaker(project, agent)
+        closes = breaker is not None and self.store.plans.awaits(project, agent, self.approvals)
+        return None if closes else breaker
+
+    def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
+        """Let a person approve the plan from the moment on that its id is told."""
+        if not needs_approval(plan, breaker):
+            return
+        try:
+            at = plan.now or self.clock.wall()
+            self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
+        except StateError as error:
+            log.error("plan_not_kept", plan=plan.id, error=str(error))
 
     def _key(self) -> str:
         """What a baseline can be compared under: the same policy, and the same newest version."""
@@ -314,6 +340,11 @@ class Sweep:
         if report.withheld:
             return replace(report, result=Result.WITHHELD, why=withheld_text(report))
         return replace(report, result=Result.OK)
+
+
+def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
+    """Whether a plan is, or will be, more than it may do by itself."""
+    return bool(plan.foreseen) or breaker is not None
 
 
 def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:

@@ -22,6 +22,7 @@ from reaper.render import instant, run_json
 from reaper.report import Listener, Result
 from reaper.settings import Settings
 from reaper.store.claim import Claim
+from reaper.store.plans import PREFIX_MIN
 from reaper.store.store import Store, opened
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import EventLog, configure_logging
@@ -128,17 +129,29 @@ def run_approve(config: Path | None, plan_id: str, output: OutputFormat) -> None
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
-        parts = store.approve(plan_id, SystemClock().wall())
-        if not parts:
+        name = _the_one(store, plan_id)
+        parts = store.plans.known(name)
+        if not parts or not store.plans.give(name, SystemClock().wall()):
             raise CommandError(_unknown_plan(store, plan_id))
     if output is OutputFormat.JSON:
         told = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]
-        print(json.dumps({"plan_id": plan_id, "approved": told}, indent=2))
+        print(json.dumps({"plan_id": name, "approved": told}, indent=2))
     else:
-        print_approval(plan_id, parts)
+        print_approval(name, parts)
+
+
+def _the_one(store: Store, beginning: str) -> str:
+    """The id that was meant: as it is, or the only one that begins like this."""
+    names = store.plans.named(beginning)
+    if len(names) > 1:
+        told = f"{len(names)} plans begin with {beginning!r}: {', '.join(names[:5])}"
+        raise CommandError(f"{told}. Write the whole id: one may have been made to look like the other")
+    if not names and len(beginning) < PREFIX_MIN:
+        raise CommandError(f"{_unknown_plan(store, beginning)}. An id has 32 digits; {PREFIX_MIN} are the least")
+    return names[0] if names else beginning
 
 
 def _unknown_plan(store: Store, plan_id: str) -> str:
-    known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.known_plans()[:5]]
+    known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.plans.latest(5)]
     told = f"known are: {', '.join(known)}" if known else "no plan waits for an approval"
-    return f"no plan {plan_id!r} in {store.url}; {told}. `reaper plan` shows the present one"
+    return f"no plan {clean(plan_id)!r} in {store.url}; {told}. `reaper plan` shows the present one"

@@ -11,7 +11,8 @@ from reaper.model import STATUSES, TOMBSTONES
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 SESSION_ID: Final = r"^[A-Za-z0-9_-]{8,128}$"
-PLAN_ID: Final = r"^[0-9a-f]{12}$"
+PLAN_ID: Final = r"^([0-9a-f]{32}|[0-9a-f]{12})$"
+OLD_PLAN_ID_CHARS: Final = 12
 TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 PERCENT: Final = r"^(100|[1-9]?[0-9])%$"
 SCOPE: Final = r"^(https|api)://[A-Za-z0-9][A-Za-z0-9._/-]*/\.default$"
@@ -55,7 +56,7 @@ def read_session_id(value: object) -> str:
 
 def read_plan_id(value: object) -> str:
     if not matches(PLAN_ID, value):
-        hint = "copy the 12 characters 0-9 a-f that `reaper plan` shows, in quotes"
+        hint = "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
         raise Wrong("is not the id of a plan", hint)
     return str(value)
 

@@ -1,26 +1,24 @@
-"""What one sweep leaves for the next: marks, baselines, breakers, and plans with their approvals."""
+"""What one sweep leaves for the next: marks, baselines, breakers; beside them plans and the journal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select
+from sqlalchemy import Table, and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
-from reaper.model import DAY_S, Action, Session
-from reaper.planner import Approval, Item, Mark
+from reaper.model import Action, Session
+from reaper.planner import Mark
 from reaper.store import schema
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.journal import Journal
+from reaper.store.plans import Plans
 from reaper.trust import Baseline
-
-PLAN_KEPT_S: Final = 14 * DAY_S
-PLANS_KEPT: Final = 20
 
 _DROP: Final = delete(schema.marks).where(
     schema.marks.c.session == bindparam("gone"), schema.marks.c.created_at == bindparam("made")
@@ -36,23 +34,13 @@ class Breaker:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPlan:
-    """A plan that can be approved."""
-
-    id: str
-    project: str
-    agent: str
-    at: float
-    approvals: tuple[Approval, ...]
-
-
 class Store:
     """The memory between sweeps. `fault` says why it cannot be relied on; nothing is touched while it does."""
 
     def __init__(self, database: Database, fault: str = "") -> None:
         self._database = database
         self.journal = Journal(database)
+        self.plans = Plans(database)
         self.fault = fault
 
     @classmethod
@@ -143,53 +131,6 @@ class Store:
         row = {"project": project, "agent": agent, "since": breaker.since, "reason": breaker.reason}
         self._put(schema.breakers, row)
 
-    def remember_plan(self, ids: Sequence[str], project: str, agent: str, at: float, items: Iterable[Item]) -> None:
-        """Keep a plan under its own and its joint id, so that a person can approve it; the oldest are forgotten."""
-        body = json.dumps(
-            [[item.session.id, item.session.created_at, item.session.last_accessed_at, item.action] for item in items]
-        ).encode()
-        for name in dict.fromkeys(ids):
-            self._put(schema.plans, {"id": name, "project": project, "agent": agent, "at": at, "sessions": body})
-        with self._database.begin() as connection:
-            _forget_plans(connection, project, agent, at)
-
-    def known_plans(self, name: str | None = None) -> list[KnownPlan]:
-        """Plans that can be approved, newest first: all, or the agents' parts of the one called `name`."""
-        query = select(schema.plans).order_by(schema.plans.c.at.desc())
-        if name is not None:
-            query = query.where(schema.plans.c.id == name)
-        with self._database.begin() as connection:
-            rows = connection.execute(query).all()
-        return [KnownPlan(row.id, row.project, row.agent, row.at, _approvals(row.sessions)) for row in rows]
-
-    def approve(self, name: str, at: float, *, standing: bool = False) -> list[KnownPlan]:
-        """Approve a plan, and close the breakers of its agents; returns its parts, none when it is unknown.
-
-        A `standing` approval, one that stays written in a file, counts the first time only.
-        """
-        parts = self.known_plans(name)
-        with self._database.begin() as connection:
-            for part in parts:
-                row = {"plan": name, "project": part.project, "agent": part.agent, "at": at}
-                fresh = connection.execute(upsert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
-                if fresh or not standing:
-                    connection.execute(delete(schema.breakers).where(_of(schema.breakers, part.project, part.agent)))
-        return parts
-
-    def approved(self, project: str, agent: str) -> frozenset[Approval]:
-        """The incarnations of this agent whose deletion or stop a person has approved."""
-        joined = schema.approvals.join(
-            schema.plans,
-            and_(
-                schema.plans.c.id == schema.approvals.c.plan,
-                schema.plans.c.project == schema.approvals.c.project,
-                schema.plans.c.agent == schema.approvals.c.agent,
-            ),
-        )
-        query = select(schema.plans.c.sessions).select_from(joined).where(_of(schema.approvals, project, agent))
-        with self._database.begin() as connection:
-            return frozenset(one for row in connection.execute(query) for one in _approvals(row.sessions))
-
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
         with self._database.begin() as connection:
             connection.execute(upsert(table).values(row).on_conflict_do_update(set_=row))
@@ -227,19 +168,3 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
 def _session(text: str) -> Session:
     fields = json.loads(text)
     return Session(**{**fields, "strange": tuple(fields["strange"])})
-
-
-def _approvals(body: bytes) -> tuple[Approval, ...]:
-    return tuple(
-        Approval(session, created_at, accessed, Action(action))
-        for session, created_at, accessed, action in json.loads(body)
-    )
-
-
-def _forget_plans(connection: Connection, project: str, agent: str, now: float) -> None:
-    """Drop plans past their time, and all but the newest few that nobody has approved."""
-    approved = select(schema.approvals.c.plan)
-    mine = _of(schema.plans, project, agent)
-    newest = select(schema.plans.c.id).where(mine).order_by(schema.plans.c.at.desc()).limit(PLANS_KEPT)
-    kept = schema.plans.c.id.in_(newest) | schema.plans.c.id.in_(approved)
-    connection.execute(delete(schema.plans).where(mine, (schema.plans.c.at < now - PLAN_KEPT_S) | ~kept))
