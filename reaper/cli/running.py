@@ -24,7 +24,7 @@ from reaper.settings import Settings
 from reaper.store.claim import Claim
 from reaper.store.plans import PREFIX_MIN
 from reaper.store.store import Store, opened
-from reaper.sweeper import Run, Scope, Sweeper
+from reaper.sweeper import UNKNOWN_APPROVAL, Run, Scope, Sweeper
 from reaper.telemetry import EventLog, configure_logging
 from reaper.wiring import Chorus, Connector, settle_memory
 
@@ -83,7 +83,10 @@ async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out:
     settings = read(config)[1].settings
     async with sweeping(settings, scope) as sweeper:
         run = await sweeper.run(settings, scope)
+        unknown = sweeper.store.plans.unknown(settings.approvals)
     _show(run, scope, output)
+    for name in unknown:
+        print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
     if out is not None:
         _save(run, out)
     return plan_exit(run)
