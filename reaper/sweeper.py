@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
@@ -19,6 +20,7 @@ from reaper.planner import joint_plan_id
 from reaper.policy import Policy
 from reaper.pressure import pools
 from reaper.recall import Recall
+from reaper.refusals import Refusals
 from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
 from reaper.roster import Roster, muster
@@ -26,6 +28,7 @@ from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.store import Store
+from reaper.store.tending import Tending
 from reaper.sweep import Canaries, Connect, Platform, Site, Sweep, known_breaker, needs_approval
 
 log = structlog.get_logger()
@@ -84,13 +87,18 @@ class Sweeper:
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
     _recalls: dict[tuple[str, str], Recall] = field(default_factory=dict)
     _doubted: tuple[str, list[str]] = ("", [])
+    _resolved: dict[str, float] = field(default_factory=dict)
+    _tending: Tending = field(default_factory=Tending)
+    _refusals: defaultdict[tuple[str, str], Refusals] = field(default_factory=lambda: defaultdict(Refusals))
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
         """Sweep what the scope covers, then relieve the quotas that are too full.
 
         Agents still being swept by an earlier run are left to it.
         """
+        begun = self.clock.monotonic()
         if not scope.rehearsal:
+            self._begin_record(settings)
             self._approve(settings)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         relief = Relief(pools(settings.quotas))
@@ -105,7 +113,7 @@ class Sweeper:
         await self._relieve(relief)
         run = replace(run, reports=tuple(relief.latest(report) for report in run.reports))
         if not scope.rehearsal:
-            self._tend_journal(settings, run)
+            await self._tend_journal(settings, run, begun)
         return run
 
     def _approve(self, settings: Settings) -> None:
@@ -159,6 +167,7 @@ class Sweeper:
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
+            self._resolved[project.name] = self.clock.monotonic()
             for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
                 del self._recalls[key]
             self.listener.roster(project.name, managed, roster.unmanaged)
@@ -200,6 +209,7 @@ class Sweeper:
             approvals=scope.approvals,
             keeps={} if scope.keeps else None,
             reserve=relief.reserve(site.project.name),
+            refusals=self._refusals[site.project.name, agent.name],
         )
         key = (site.project.name, agent.name)
         sweep = replace(sweep, recall=self._recall(sweep, scope))
@@ -265,19 +275,28 @@ class Sweeper:
         except StateError as error:
             log.error("plan_not_kept", plan=run.plan_id, error=str(error))
 
-    def _tend_journal(self, settings: Settings, run: Run) -> None:
-        """Drop what is older than the record must be, and say in the log how its chain ends after this run.
+    def _begin_record(self, settings: Settings) -> None:
+        """Write down which configuration is in force from here on."""
+        try:
+            self._tending.begin(self.store.journal, settings, self.clock.wall())
+        except StateError as error:
+            log.error("configuration_not_noted", error=str(error))
+
+    async def _tend_journal(self, settings: Settings, run: Run, begun: float) -> None:
+        """Give up what nobody can look up, drop what is older than the record must be, and tell how its chain ends.
 
         Old by this clock and by that of every project whose inventory is believed; when none is, nothing is old.
+        Projects whose agents were not found out since this run began at monotonic `begun` lose nothing.
         """
         believed = [report.plan.now for report in run.reports if report.plan and report.trusted]
         now = min([self.clock.wall(), *believed])
+        known = {project.name for project in settings.projects if self._resolved.get(project.name, -1.0) >= begun}
+        managed = {(name, agent) for name in known for agent in self._managed.get(name, {})}
+        spared = {project.name for project in settings.projects} - known
         try:
             if believed:
                 self.store.plans.forget(now)
-            pruned = self.store.journal.prune(now - settings.audit.keep_s) if believed else 0
-            if pruned or any(report.outcomes for report in run.reports):
-                log.info("journal", head=self.store.journal.head(), pruned=pruned)
+            await self._tending.end(self.store.journal, settings.audit, now, managed, spared, believed=bool(believed))
         except StateError as error:
             log.error("journal_not_tended", error=str(error))
 

@@ -20,7 +20,7 @@ from reaper.foundry.errors import FoundryError, Gone, InDoubt, Throttled, Unauth
 from reaper.model import ACTIVE, IDLE, Action, OutcomeKind, Session
 from reaper.store.database import StateError
 from reaper.store.evidence import RECEIVED_MAX_BYTES
-from reaper.store.journal import Intent, Journal
+from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 
 RULE: Final = "by-hand"
 THROTTLED_TRIES: Final = 8
@@ -86,7 +86,10 @@ class Deletion:
     async def _send(self, shown: Session, fresh: Seen, interrupts: Interrupts) -> Result | None:
         """Intend, delete, verify, record; None when the platform throttled it, and a new look is due."""
         at = _SYSTEM.wall() if fresh.now is None else fresh.now
-        intent = await self._intend(shown, fresh, at)
+        try:
+            intent = await self._intend(shown, fresh, at)
+        except AlreadyIntendedError as error:
+            return Result(shown.id, OutcomeKind.CHANGED.value, str(error))
         try:
             known = await unless(interrupts.insisted, self._sent(shown))
         except Throttled as error:

@@ -279,6 +279,12 @@ class Audit(Part):
 
     keep: Duration = exact_duration(AUDIT_KEPT_S)
     """How long a settled action stays in the record, at least 7d. Actions in doubt stay until settled."""
+    sign_with: Annotated[str, BeforeValidator(words.read_text), _text()] | None = None
+    """File with a secret of 32 bytes or more, kept where who writes the state cannot read it: the record is signed
+    with it."""
+    export: Annotated[str, BeforeValidator(addresses.read_export), _text()] | None = None
+    """File, or https address of an append-only blob with its signature (SAS), to which each new head of the record is
+    appended. Shown without its query."""
 
 
 class Server(Part):

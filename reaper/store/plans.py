@@ -7,7 +7,9 @@ the same agent. Sweeps make nearly the same plan again and again, and each must 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,14 +20,18 @@ from sqlalchemy.sql import ColumnElement
 
 from reaper.model import DAY_S, Action
 from reaper.planner import Approval, Item, id_of_lines, plan_lines
-from reaper.store import schema
-from reaper.store.database import Database
+from reaper.store import chain, schema
+from reaper.store.covered import PLANNED, Change, cover, covering
+from reaper.store.database import Database, StateError
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 """So long after it was last made a plan can be approved, and an approval of it counts."""
 PLANS_KEPT: Final = 20_000
 """So many plans of one agent are kept at most: two weeks at one each minute."""
 PREFIX_MIN: Final = 12
+APPROVED: Final = "approved"
+CLOSED: Final = "breaker_closed"
+"""What the record calls these events."""
 
 _WHOLE: Final = b"all"
 _REFERS: Final = b"of "
@@ -75,14 +81,16 @@ class Plans:
 
     def remember(self, name: str, project: str, agent: str, at: float, items: Iterable[Item]) -> None:
         """Keep a plan, so that a person can approve it. One that is known stays as it is; it was made again."""
-        with self._database.begin() as connection:
+        with self._begin() as connection:
+            chain.lock(connection)
             if not _made_again(connection, name, project, agent, at):
                 body = _body(connection, project, agent, plan_lines(items))
                 _add(connection, name, project, agent, at, body)
 
     def remember_joint(self, name: str, parts: Iterable[tuple[str, str, str, float]]) -> None:
         """Keep several agents' plans (id, project, agent, at) under one id, so that one approval is for all."""
-        with self._database.begin() as connection:
+        with self._begin() as connection:
+            chain.lock(connection)
             for part, project, agent, at in parts:
                 if part == name or _made_again(connection, name, project, agent, at):
                     continue
@@ -91,7 +99,7 @@ class Plans:
 
     def known(self, name: str) -> list[KnownPlan]:
         """The agents' parts of the plan with this id, none when it is unknown."""
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             rows = connection.execute(select(schema.plans).where(_LIVES, schema.plans.c.id == name)).all()
             parts = [(row, _approvals(connection, row)) for row in rows]
         return [KnownPlan(row.id, row.project, row.agent, row.at, found) for row, found in parts if found is not None]
@@ -101,7 +109,7 @@ class Plans:
         plans = schema.plans.c
         query = select(plans.id, plans.project, plans.agent).order_by(plans.at.desc())
         newest: dict[tuple[str, str], str] = {}
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             for name, project, agent in connection.execute(query.where(_LIVES, ~_is_joint())):
                 newest.setdefault((project, agent), name)
                 if len(newest) == count:
@@ -113,30 +121,35 @@ class Plans:
         found = func.substr(schema.plans.c.id, 1, len(beginning)) == beginning
         if len(beginning) < PREFIX_MIN:
             found = schema.plans.c.id == beginning
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             names = list(connection.execute(select(schema.plans.c.id).where(_LIVES, found).distinct()).scalars())
         return [beginning] if beginning in names else sorted(names)
 
-    def give(self, name: str, at: float, *, standing: bool = False) -> bool:
+    def give(self, name: str, at: float, *, standing: bool = False, told: Mapping[str, Any] | None = None) -> bool:
         """Approve a plan, and close the breakers of its agents; False when it is unknown.
 
-        A `standing` approval, one that stays written in a file, counts the first time only.
+        A `standing` approval, one that stays written in a file, counts the first time only. What is `told` of it, who
+        and why, stands in the record.
         """
+        told = {"plan": name, "standing": standing, **(told or {})}
         plans = schema.plans.c
-        with self._database.begin() as connection:
+        with self._begin() as connection:
+            chain.lock(connection)
             parts = connection.execute(select(plans.project, plans.agent).where(_LIVES, plans.id == name)).all()
             for project, agent in parts:
                 row = {"plan": name, "project": project, "agent": agent, "at": at}
-                fresh = connection.execute(insert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
+                with covering(connection, APPROVED, project, agent, at, told, "approvals"):
+                    fresh = connection.execute(insert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
                 if fresh or not standing:
                     breakers = schema.breakers.c
                     which = and_(breakers.project == project, breakers.agent == agent)
-                    connection.execute(delete(schema.breakers).where(which))
+                    with covering(connection, CLOSED, project, agent, at, told, "breakers"):
+                        connection.execute(delete(schema.breakers).where(which))
             return bool(parts)
 
     def unknown(self, names: Collection[str]) -> list[str]:
         """Which of these ids no plan has, and no approval that was given had."""
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             known = {
                 *connection.execute(select(schema.plans.c.id).where(_LIVES, schema.plans.c.id.in_(names))).scalars(),
                 *connection.execute(
@@ -154,7 +167,7 @@ class Plans:
         wanted = and_(
             _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(given) | plans.id.in_(also)
         )
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             rows = connection.execute(select(schema.plans).where(wanted)).all()
             return frozenset(one for row in rows for one in _approvals(connection, row) or ())
 
@@ -167,7 +180,7 @@ class Plans:
         wanted = and_(
             _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(names), ~plans.id.in_(given)
         )
-        with self._database.begin() as connection:
+        with self._begin() as connection:
             return connection.execute(select(plans.id).where(wanted).limit(1)).first() is not None
 
     def standing(self, names: Sequence[str]) -> list[Standing]:
@@ -175,7 +188,7 @@ class Plans:
         found = []
         for name in dict.fromkeys(names):
             plans = tuple(self.known(name))
-            with self._database.begin() as connection:
+            with self._begin() as connection:
                 given = connection.execute(
                     select(func.min(schema.approvals.c.at)).where(schema.approvals.c.plan == name)
                 ).scalar()
@@ -189,14 +202,26 @@ class Plans:
         per_agent = (
             select(plans.project, plans.agent, func.count()).where(_LIVES).group_by(plans.project, plans.agent)
         )
-        with self._database.begin() as connection:
-            _drop(connection, plans.at < now - PLAN_KEPT_S)
+        with self._begin() as connection:
+            chain.lock(connection)
+            _drop(connection, plans.at < now - PLAN_KEPT_S, now)
             for project, agent, count in connection.execute(per_agent).all():
                 if count > PLANS_KEPT:
                     mine = and_(plans.project == project, plans.agent == agent)
                     newest = select(plans.at).where(mine).order_by(plans.at.desc()).offset(PLANS_KEPT).limit(1)
                     unapproved = ~plans.id.in_(select(schema.approvals.c.plan))
-                    _drop(connection, mine & unapproved & (plans.at <= connection.execute(newest).scalar_one()))
+                    _drop(connection, mine & unapproved & (plans.at <= connection.execute(newest).scalar_one()), now)
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        """A transaction; rows that were altered so that they cannot be read are a StateError."""
+        try:
+            with self._database.begin() as connection:
+                yield connection
+        except UnicodeEncodeError:  # what was asked for is no text; that says nothing of the rows
+            raise
+        except (TypeError, ValueError) as error:
+            raise StateError(f"state {self._database.url}: the plans were altered: {error}") from error
 
 
 def _made_again(connection: Connection, name: str, project: str, agent: str, at: float) -> bool:
@@ -206,8 +231,11 @@ def _made_again(connection: Connection, name: str, project: str, agent: str, at:
 
 
 def _add(connection: Connection, name: str, project: str, agent: str, at: float, body: bytes) -> None:
+    """Add a plan that is not known, and let the record cover it."""
     row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
-    connection.execute(insert(schema.plans).values(row).on_conflict_do_nothing())
+    if connection.execute(insert(schema.plans).values(row).on_conflict_do_nothing()).rowcount:
+        came = Change("plans", came=[(name, project, agent, body)])
+        cover(connection, PLANNED, project, agent, at, {"plans": [name]}, came)
 
 
 def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
@@ -226,8 +254,10 @@ def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]
     return b"\n".join([_WHOLE, *(line.encode() for line in lines)])
 
 
-def _lines(connection: Connection, body: bytes, project: str, agent: str) -> list[str] | None:
+def _lines(connection: Connection, body: object, project: str, agent: str) -> list[str] | None:
     """The lines of a plan, None when they cannot be made out."""
+    if not isinstance(body, bytes):
+        return None
     first, *rest = body.decode().split("\n")
     if first.encode() == _WHOLE:
         return rest
@@ -270,15 +300,22 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
     return sum((one.session, one.created_at, str(one.action)) in begun for one in plan.approvals)
 
 
-def _drop(connection: Connection, which: ColumnElement[bool]) -> None:
+def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
     """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
     that is no plan any more."""
     plans = schema.plans.c
     base = cast(func.substr(plans.sessions, len(_REFERS) + 1, _ID_CHARS), String)
     needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
     needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
-    connection.execute(delete(schema.plans).where(which, ~_among(needed)))
-    connection.execute(update(schema.plans).where(which).values(at=_ONLY_NEEDED))
+    left: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    gone = and_(which, ~_among(needed))
+    for row in connection.execute(select(plans.id, plans.project, plans.agent, plans.sessions).where(gone)):
+        left[row.project, row.agent].append(tuple(row))
+    connection.execute(delete(schema.plans).where(gone))
+    connection.execute(update(schema.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
+    for where, rows in left.items():
+        told = {"forgotten": [row[0] for row in rows]}
+        cover(connection, PLANNED, *where, at, told, Change("plans", left=rows))
 
 
 def _is(name: str, project: str, agent: str) -> ColumnElement[bool]:

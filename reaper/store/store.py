@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Table, and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
+from reaper.clock import SystemClock
 from reaper.model import Action, Session
 from reaper.planner import Mark
-from reaper.store import schema
+from reaper.store import chain, schema
+from reaper.store.covered import MARKED, Change, cover, covering
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
-from reaper.trust import Baseline
+from reaper.trust import Baseline, Spread
+
+LATCHED: Final = "breaker_latched"
+"""What the record calls this event."""
 
 _DROP: Final = delete(schema.marks).where(
     schema.marks.c.session == bindparam("gone"), schema.marks.c.created_at == bindparam("made")
@@ -67,11 +72,13 @@ class Store:
             found = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
         return {mark.seen.incarnation: mark for mark in found}
 
-    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark]) -> None:
-        """Make these the agent's marks, all others are dropped."""
+    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float | None = None) -> None:
+        """Make these the agent's marks from platform time `at` on, all others are dropped."""
         rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
-        gone = []
+        gone: list[dict[str, Any]] = []
+        left: list[Sequence[Any]] = []
         with self._database.begin() as connection:
+            chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
             for stood in connection.execute(select(schema.marks).where(_of(schema.marks, project, agent))):
                 incarnation = (stood.session, stood.created_at)
@@ -80,12 +87,19 @@ class Store:
                     gone.append({"gone": stood.session, "made": stood.created_at})
                 elif tuple(row.values()) == tuple(stood):
                     del rows[incarnation]
+                    continue
+                left.append(tuple(stood))
             if gone:
                 connection.execute(_DROP.where(_of(schema.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
+            if gone or rows:
+                came = [tuple(row.values()) for row in rows.values()]
+                change = Change("marks", came, left)
+                told = {"came": len(came), "left": len(left)}
+                cover(connection, MARKED, project, agent, _moment(at), told, change)
 
-    def drop_mark(self, project: str, agent: str, session: Session) -> None:
+    def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
         """Forget the promise to one incarnation."""
         which = and_(
             _of(schema.marks, project, agent),
@@ -93,7 +107,12 @@ class Store:
             schema.marks.c.created_at == session.created_at,
         )
         with self._database.begin() as connection:
-            connection.execute(delete(schema.marks).where(which))
+            chain.lock(connection)
+            left = [tuple(row) for row in connection.execute(select(schema.marks).where(which))]
+            if left:
+                connection.execute(delete(schema.marks).where(which))
+                told = {"came": 0, "left": len(left)}
+                cover(connection, MARKED, project, agent, _moment(at), told, Change("marks", left=left))
 
     def baseline(self, project: str, agent: str) -> Baseline | None:
         """The agent's last believed sweep, with our own deletions since."""
@@ -104,7 +123,7 @@ class Store:
         if row is None:
             return None
         deleted = self.journal.deleted_since(project, agent, row.now)
-        return Baseline(row.now, row.sessions, row.candidates, row.key, deleted)
+        return Baseline(row.now, row.sessions, _spread(row.spread), deleted)
 
     def put_baseline(self, project: str, agent: str, base: Baseline) -> None:
         """Remember a believed sweep."""
@@ -113,8 +132,7 @@ class Store:
             "agent": agent,
             "now": base.now,
             "sessions": base.sessions,
-            "candidates": base.candidates,
-            "key": base.key,
+            "spread": json.dumps(base.spread) if base.spread else "",
         }
         self._put(schema.baselines, row)
 
@@ -129,7 +147,11 @@ class Store:
     def latch(self, project: str, agent: str, breaker: Breaker) -> None:
         """Open the agent's breaker; only a person closes it."""
         row = {"project": project, "agent": agent, "since": breaker.since, "reason": breaker.reason}
-        self._put(schema.breakers, row)
+        with self._database.begin() as connection:
+            chain.lock(connection)
+            told = {"reason": breaker.reason}
+            with covering(connection, LATCHED, project, agent, breaker.since, told, "breakers"):
+                connection.execute(upsert(schema.breakers).values(row).on_conflict_do_update(set_=row))
 
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
         with self._database.begin() as connection:
@@ -150,6 +172,10 @@ def _of(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     return and_(table.c.project == project, table.c.agent == agent)
 
 
+def _moment(at: float | None) -> float:
+    return SystemClock().wall() if at is None else at
+
+
 def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
     """A mark in the order of the table's columns."""
     return {
@@ -163,6 +189,13 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
         "marked_at": mark.marked_at,
         "ripe_at": mark.ripe_at,
     }
+
+
+def _spread(text: str) -> Spread | None:
+    if not text:
+        return None
+    at, idle, age = json.loads(text)
+    return Spread(at, tuple(idle), tuple(age))
 
 
 def _session(text: str) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from reaper.model import ACTIVE, DAY_S, Action
 from reaper.planner import Approval, Item, joint_plan_id, plan_id
 from reaper.policy import Decision
 from reaper.store import plans as kept
+from reaper.store.database import StateError
 from reaper.store.plans import PLAN_KEPT_S
 from reaper.store.store import Breaker, Store
 
@@ -104,6 +106,20 @@ def test_a_plan_whose_kept_sessions_were_altered_approves_nothing(store: Store, 
         raw.execute("UPDATE plans SET sessions = CAST(replace(sessions, '0002', '0003') AS BLOB)")
     assert approved(store) == set()
     assert store.plans.known(name) == []
+
+
+@pytest.mark.parametrize("altered", ["'nonsense'", "x'ff00'", "CAST('all' || char(10) || 'a b' AS BLOB)"])
+def test_kept_sessions_that_are_no_longer_what_was_written_are_a_fault_and_no_crash(
+    store: Store, url: str, altered: str
+) -> None:
+    name = remember(store, *items(1, 2))
+    store.plans.give(name, NOW)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
+        raw.execute(f"UPDATE plans SET sessions = {altered}")
+    found: set[str] = set()
+    with contextlib.suppress(StateError):
+        found = approved(store)
+    assert found == set()
 
 
 def test_a_session_with_a_strange_record_is_no_part_of_what_is_approved(store: Store) -> None:

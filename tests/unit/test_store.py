@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,13 @@ from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.schema import SCHEMA_VERSION
 from reaper.store.store import Breaker, Store
-from reaper.trust import Baseline
+from reaper.trust import Baseline, Spread
 
 from .virtual import HOUR_S, NOW, STALE, session
 
 HERE = ("prod", "desk")
 DELETE = Intent("", *HERE, "session-0001", NOW - 9 * DAY_S, Action.DELETE, "stale", approved=False)
+NUMBERS = count(1)
 EVIDENCE = {"record": {"last_accessed_at": NOW - 8 * DAY_S}}
 
 
@@ -67,7 +69,8 @@ def remember(store: Store, *items: Item, agent: str = "desk", at: float = NOW) -
 
 
 def do(store: Store, outcome: OutcomeKind | None, at: float = NOW, intent: Intent = DELETE) -> Intent:
-    """An action at `at`, ended as said, or not at all."""
+    """An action at `at`, ended as said, or not at all; each is about another incarnation."""
+    intent = replace(intent, created_at=intent.created_at - next(NUMBERS))
     begun = asyncio.run(store.journal.intend(intent, at, EVIDENCE))
     if outcome is not None:
         end(store, begun, outcome, at)
@@ -134,15 +137,15 @@ def test_a_dropped_mark_is_that_of_one_incarnation(store: Store) -> None:
 
 def test_the_baseline_survives_and_knows_our_deletions_since(store: Store, reopen: Callable[[], Store]) -> None:
     do(store, OutcomeKind.DONE, NOW - 1)
-    store.put_baseline(*HERE, Baseline(NOW, 100, 7, "key"))
+    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2))))
     for outcome in (OutcomeKind.DONE, OutcomeKind.FAILED, OutcomeKind.CHANGED, OutcomeKind.ALREADY_GONE):
         do(store, outcome, NOW + 1)
-    assert reopen().baseline(*HERE) == Baseline(NOW, 100, 7, "key", deleted_since=1)
+    assert reopen().baseline(*HERE) == Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2)), deleted_since=1)
     assert reopen().baseline("prod", "other") is None
 
 
 def test_one_deletion_in_doubt_and_then_done_is_one_deletion(store: Store) -> None:
-    store.put_baseline(*HERE, Baseline(NOW, 100, 7, "key"))
+    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2))))
     begun = do(store, OutcomeKind.IN_DOUBT)
     end(store, begun, OutcomeKind.DONE)
     base = store.baseline(*HERE)
