@@ -27,6 +27,7 @@ from reaper.roster import Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
+from reaper.store.origin import Origin
 from reaper.store.store import Store
 from reaper.store.tending import Tending
 from reaper.sweep import Canaries, Connect, Platform, Site, Sweep, known_breaker, needs_approval
@@ -119,8 +120,9 @@ class Sweeper:
     def _approve(self, settings: Settings) -> None:
         """Honour the approvals written in the configuration, and say which of them are for no plan that is known."""
         try:
+            told = Origin.local(configuration=settings.fingerprint).told() if settings.approvals else {}
             for name in settings.approvals:
-                self.store.plans.give(name, self.clock.wall(), standing=True)
+                self.store.plans.give(name, self.clock.wall(), standing=True, told=told)
             unknown = self.store.plans.unknown(settings.approvals)
         except StateError as error:
             log.error("approvals_not_read", error=str(error))

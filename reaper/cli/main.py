@@ -133,6 +133,10 @@ def approve(
             metavar="PLAN", help="The id that a sweep or `reaper plan` printed, or its first 12 digits or more."
         ),
     ],
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who approves; by default the user of the system.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -143,7 +147,7 @@ def approve(
     """
     from reaper.cli.running import run_approve
 
-    run_approve(config, plan_id, output)
+    run_approve(config, plan_id, output, by, reason)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from reaper.render import instant, run_json
 from reaper.report import Listener, Result
 from reaper.settings import Settings
 from reaper.store.claim import Claim
+from reaper.store.origin import Origin
 from reaper.store.plans import PREFIX_MIN
 from reaper.store.store import Store, opened
 from reaper.sweeper import UNKNOWN_APPROVAL, Run, Scope, Sweeper
@@ -126,15 +127,16 @@ def plan_exit(run: Run) -> Exit:
     return Exit.PLANNED if any(report.plan and report.plan.items for report in run.reports) else Exit.DONE
 
 
-def run_approve(config: Path | None, plan_id: str, output: OutputFormat) -> None:
+def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:
     """Approve a plan that a sweep or a plan command has kept."""
     settings = read(config)[1].settings
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
+        told_by = Origin.local(by, reason=reason, configuration=settings.fingerprint).told()
         name = _the_one(store, plan_id)
         parts = store.plans.known(name)
-        if not parts or not store.plans.give(name, SystemClock().wall()):
+        if not parts or not store.plans.give(name, SystemClock().wall(), told=told_by):
             raise CommandError(_unknown_plan(store, plan_id))
     if output is OutputFormat.JSON:
         told = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]

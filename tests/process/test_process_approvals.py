@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -51,7 +52,11 @@ def test_the_beginning_of_an_id_approves_its_plan_and_a_shorter_one_none(cli: Cl
         assert "An id has 32 digits; 12 are the least" in said
         assert plan in said
         assert "no plan '" in cli.run("approve", "f" * 32).ended(2).stderr
-        assert cli.run("approve", plan[:12], "--output", "json").ended(0).json["plan_id"] == plan
+        approval = ("approve", plan[:12], "--by", "Ada", "--reason", "first backlog")
+        assert cli.run(*approval, "--output", "json").ended(0).json["plan_id"] == plan
+        (given,) = [row for row in cli.journal() if row["rule"] == "approved"]
+        told = json.loads(given["body"])
+        assert (told["plan"], told["by"], told["reason"]) == (plan, "Ada", "first backlog")
         cli.run("sweep").ended(0)
         assert len(made.deleted()) == 30
 
