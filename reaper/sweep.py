@@ -394,11 +394,12 @@ def failing_text(report: Report) -> str:
 
 def _may_be_under_way(entry: Entry, now: float | None) -> bool:
     """Whether somebody may be at it by hand just now, who will say how it ended."""
-    return entry.intent.rule.startswith(BY_HAND) and (now is None or now - entry.at < BY_HAND_MAX_S)
+    is_by_hand = entry.intent.rule.startswith(BY_HAND)
+    return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
 
 
 def _spread(snapshot: Snapshot, at: float) -> Spread:
-    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond)
+    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
 
 
 def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
@@ -406,7 +407,7 @@ def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
     if snapshot.then is None or base is None or base.spread is None:
         return None
     idle, age = snapshot.then
-    return Spread(base.spread.at, idle.beyond, age.beyond)
+    return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)
 
 
 def withheld_text(report: Report) -> str:

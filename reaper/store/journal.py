@@ -74,6 +74,20 @@ _UNSETTLED: Final = (
     )
     .order_by(journal.c.seq)
 )
+_AGENTS: Final = select(journal.c.project, journal.c.agent).distinct()
+_SPENT_BY: Final = (
+    select(journal)
+    .where(
+        journal.c.kind == INTENT,
+        journal.c.rule == bindparam("rule"),
+        journal.c.action_id.in_(
+            select(journal.c.action_id).where(
+                journal.c.seq.in_(_latest(journal.c.at > bindparam("after"))), journal.c.outcome.in_(SPENT)
+            )
+        ),
+    )
+    .order_by(journal.c.seq)
+)
 _DELETED: Final = select(func.count()).where(
     journal.c.seq.in_(_latest(journal.c.at >= bindparam("since"), journal.c.action == Action.DELETE.value)),
     journal.c.outcome.in_(SPENT - {""}),
@@ -193,12 +207,12 @@ class Journal:
         return [answer if isinstance(answer, AlreadyIntendedError) else None for answer in answers]
 
     def open(self, project: str, agent: str) -> list[Entry]:
-        """Intents that have no outcome yet, or one in doubt: each must be resolved by a look at its session."""
+        """Intents that have no outcome yet, or one in doubt, which they carry: each needs a look at its session."""
         # Rows only ever come at the end: what was settled up to some row stays so, unless a later row says otherwise.
         mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
             last = connection.execute(_LAST).scalar() or 0
-            found = [entry_of(row) for row in connection.execute(_OPEN, mine)]
+            found = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
         self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
         return found
 
@@ -207,6 +221,13 @@ class Journal:
         mine = {"project": project, "agent": agent, "after": now - DAY_S, "spent": list(SPENT)}
         with self._begin() as connection:
             return {Action(action): count for action, count in connection.execute(_USED, mine)}
+
+    def spent_by(self, rule: str, after: float) -> list[Entry]:
+        """The intents of one rule, of all agents, that took effect after platform time `after`, or may have."""
+        with self._begin() as connection:
+            agents = connection.execute(_AGENTS).all()
+            named = [{"project": project, "agent": agent, "after": after, "rule": rule} for project, agent in agents]
+            return [entry_of(row) for mine in named for row in connection.execute(_SPENT_BY, mine)]
 
     def deleted_since(self, project: str, agent: str, since: float) -> int:
         """How many sessions our own deletes took from the inventory after platform time `since`."""
@@ -308,6 +329,11 @@ class Journal:
             raise
         except ValueError as error:
             raise StateError(f"state {self._database.url}: the journal was altered: {error}") from error
+
+
+def _with_outcome(connection: Connection, intent: Entry) -> Entry:
+    noted = outcomes_of(connection, intent.intent.id)
+    return replace(intent, outcome=noted[-1].outcome) if noted else intent
 
 
 def _is_orphan(entry: Entry, managed: Set[tuple[str, str]], before: float, spared: Set[str]) -> bool:

@@ -39,6 +39,8 @@ _ID_CHARS: Final = 32
 _APART_MAX: Final = 1 / 8
 """A plan that differs by more than this share of its lines is kept whole."""
 
+_TRIED: Final = 3
+"""So many whole plans are compared with: assistants make small ones between the sweeps' large ones."""
 _ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
 _LIVES: Final = (schema.plans.c.at > _ONLY_NEEDED) & (func.length(schema.plans.c.id) == _ID_CHARS)
@@ -239,18 +241,17 @@ def _add(connection: Connection, name: str, project: str, agent: str, at: float,
 
 
 def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
-    """The lines as they are kept: by their difference to the agent's newest whole plan where that is small."""
+    """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
     plans = schema.plans.c
     mine = and_(plans.project == project, plans.agent == agent, _begins(_WHOLE))
-    whole = connection.execute(
-        select(plans.id, plans.sessions).where(mine).order_by(plans.at.desc()).limit(1)
-    ).first()
-    if whole is not None:
-        before, now = set(whole.sessions.decode().split("\n")[1:]), set(lines)
+    newest = select(plans.id, plans.sessions).where(mine).order_by(plans.at.desc()).limit(_TRIED)
+    now = set(lines)
+    for name, body in connection.execute(newest):
+        before = set(body.decode().split("\n")[1:])
         less, more = sorted(before - now), sorted(now - before)
         if len(less) + len(more) <= len(lines) * _APART_MAX:
             changes = [*(f"-{line}" for line in less), *(f"+{line}" for line in more)]
-            return _REFERS + "\n".join([whole.id, *changes]).encode()
+            return _REFERS + "\n".join([name, *changes]).encode()
     return b"\n".join([_WHOLE, *(line.encode() for line in lines)])
 
 

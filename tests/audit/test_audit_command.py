@@ -21,6 +21,8 @@ from reaper.store.journal import Which
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker
 
+REAPER = Path(sys.executable).parent / "reaper"
+
 
 @pytest.fixture
 def config(book: Book, tmp_path: Path) -> Path:
@@ -32,7 +34,7 @@ def config(book: Book, tmp_path: Path) -> Path:
 
 
 def reaper(config: Path, *arguments: str | bytes, closed: bool = False) -> subprocess.CompletedProcess[bytes]:
-    command: list[str | bytes] = [sys.executable, "-m", "reaper.cli", *arguments, "--config", str(config)]
+    command: list[str | bytes] = [str(REAPER), *arguments, "--config", str(config)]
     if closed:
         command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
     return subprocess.run(command, capture_output=True, check=False)
@@ -90,13 +92,12 @@ def test_the_command_line_with_such_bytes_or_a_limit_of_23_digits_has_no_traceba
 @pytest.mark.parametrize("arguments", [("audit", "show"), ("audit", "verify"), ("audit", "show", "--output", "json")])
 def test_a_closed_output_is_no_traceback(config: Path, arguments: tuple[str, ...]) -> None:
     ran = reaper(config, *arguments, closed=True)
-    assert b"Traceback" not in ran.stderr
-    assert ran.returncode == 1
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 def test_a_reader_that_went_away_is_no_traceback(book: Book, config: Path) -> None:
     book.act_many(300)
-    command = f"{sys.executable} -m reaper.cli audit show --limit 0 --output json --config {config} | head -c 10"
+    command = f"{REAPER} audit show --limit 0 --output json --config {config} | head -c 10"
     ran = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
     assert b"Traceback" not in ran.stderr
 
