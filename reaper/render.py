@@ -98,6 +98,7 @@ def status_json(board: Board) -> dict[str, Any]:
     return {
         "ready": board.ready,
         "standby": board.standby or None,
+        "state_fault": board.state_fault or None,
         "config": {"hash": board.config_hash, "errors": list(board.config_errors)},
         "next_sweep": instant(board.next_sweep_at) if board.next_sweep_at else None,
         "agents": [summary_json(report) for _, report in sorted(board.latest.items())],

@@ -185,6 +185,11 @@ class Database:
         """Note how far the record has come, beside the state, so that the next process knows."""
         if self._watch is None:
             return
+        if not self.fault:
+            # With its log written back, a file that is overwritten as a whole cannot hide behind the log.
+            with suppress(SQLAlchemyError), self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+            self._watch.settled()
         try:
             before = read_note(self._watch.real)
             if before is None:
@@ -194,6 +199,25 @@ class Database:
                 write_note(self._watch.real, Note(self.head, given_up))
         except (OSError, ValueError) as error:
             log.warning("head_not_noted", state=self.url, error=_plain(error))
+
+    def accept(self) -> Head:
+        """Take this file for the state although its record had come further; returns how far it had, as far as known.
+
+        Also a process that still knows how far it had will go on with it.
+        """
+        if self._watch is None:
+            return self.head
+        try:
+            before = read_note(self._watch.real)
+        except ValueError:
+            before = None
+        had = before.head if before else self.head
+        given_up = max(had.entries, before.given_up if before else 0)
+        try:
+            write_note(self._watch.real, Note(self.head, given_up if given_up > self.head.entries else 0))
+        except OSError as error:
+            raise StateError(f"state {self.url}: {_plain(error)}") from error
+        return had
 
     def close(self) -> None:
         if self._watch is not None and self._watch.changed():
@@ -219,14 +243,18 @@ def _create(real: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(fresh)
     os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
-    engine = create_engine(_url(fresh), poolclass=NullPool)
-    with engine.begin() as connection:
-        _make(connection)
-    set_aside(real)
-    if note_path(real).exists():
-        log.warning("state_begun_anew", state=real, meaning="the file was gone: grace and limits start again")
-        note_path(real).unlink(missing_ok=True)
-    os.rename(fresh, real)
+    try:
+        with create_engine(_url(fresh), poolclass=NullPool).begin() as connection:
+            _make(connection)
+        set_aside(real)
+        if note_path(real).exists():
+            log.warning("state_begun_anew", state=real, meaning="the file was gone: grace and limits start again")
+            note_path(real).unlink()
+        os.rename(fresh, real)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(fresh)
+        raise
 
 
 def _make(connection: Connection) -> None:

@@ -75,7 +75,9 @@ def write_private(path: str, text: str) -> None:
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode) and found.st_uid not in {0, os.geteuid()}:
             raise OSError(errno.ELOOP, f"is a symbolic link of uid {found.st_uid}", path)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE), "w") as file:
+    with open(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE), "w", encoding="utf-8"
+    ) as file:
         file.write(text)
 
 
@@ -83,7 +85,9 @@ def replace_private(path: str, text: str) -> None:
     """Put a private file in the place of another, whole or not at all, on disk when this returns."""
     fresh = f"{path}.{os.getpid()}.new"
     try:
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE), "w") as file:
+        with open(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE), "w", encoding="utf-8"
+        ) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

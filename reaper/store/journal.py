@@ -131,6 +131,7 @@ class Journal:
 
     async def intend(self, intent: Intent, at: float, evidence: Mapping[str, Any]) -> Intent:
         """Put an intent on disk, with an id of its own and the evidence for it; `at` is platform time."""
+        self._database.check_exclusive()
         intent = replace(intent, id=uuid.uuid4().hex)
         await self._append(intent, INTENT, at, "", evidence)
         return intent
