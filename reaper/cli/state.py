@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import os
 from pathlib import Path
 
 import structlog
@@ -53,7 +53,7 @@ def _accept(database: Database) -> Head | None:
         head=database.head.hash,
         logged_entries=had.entries,
         logged_head=had.hash,
-        by=getpass.getuser(),
+        by=f"uid {os.getuid()}",
     )
     return had
 

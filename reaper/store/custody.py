@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.engine import make_url
 
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
+from reaper.store.heads import insist
 from reaper.store.store import Store
 
 log = structlog.get_logger("reaper")
@@ -66,8 +68,9 @@ class Custody:
         old = self.store
         old.close()
         self._known = max(self._known, old.head, key=lambda head: head.entries)
-        if self._claim is not None:
-            old.note_head()
+        if self._claim is not None and self._is_there():
+            with suppress(OSError):
+                insist(os.path.realpath(self._path), self._known)
         self.store = Store.open(self._url, create=not self._seen, known=self._known)
         if not self.store.fault:
             self._known = self.store.head

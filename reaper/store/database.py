@@ -183,19 +183,16 @@ class Database:
 
     def note(self) -> None:
         """Note how far the record has come, beside the state, so that the next process knows."""
-        if self._watch is None:
+        if self._watch is None or self.fault:
             return
-        if not self.fault:
-            # With its log written back, a file that is overwritten as a whole cannot hide behind the log.
-            with suppress(SQLAlchemyError), self._engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
-            self._watch.settled()
+        # With its log written back, a file that is overwritten as a whole cannot hide behind the log.
+        with suppress(SQLAlchemyError), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        self._watch.settled()
         try:
             before = read_note(self._watch.real)
-            if before is None:
-                write_note(self._watch.real, Note(self.head))
-            elif before.head.entries < self.head.entries and not (self.fault and before.overrules(self.head)):
-                given_up = before.given_up if before.given_up > self.head.entries else 0
+            if before is None or before.head.entries < self.head.entries:
+                given_up = before.given_up if before and before.given_up > self.head.entries else 0
                 write_note(self._watch.real, Note(self.head, given_up))
         except (OSError, ValueError) as error:
             log.warning("head_not_noted", state=self.url, error=_plain(error))

@@ -77,3 +77,13 @@ def write_note(database: str, note: Note) -> None:
     """Put the note beside the state, on disk; OSError when that fails."""
     told = {"entries": note.head.entries, "hash": note.head.hash, "given_up": note.given_up}
     replace_private(str(note_path(database)), json.dumps(told) + "\n")
+
+
+def insist(database: str, known: Head) -> None:
+    """Note a head that the file at this path may lack, unless a person has accepted that; OSError when that fails."""
+    try:
+        before = read_note(database)
+    except ValueError:
+        return
+    if before is None or not before.overrules(known):
+        write_note(database, Note(known))
