@@ -43,16 +43,24 @@ class Custody:
         (`busy`), for they rest on what was.
         """
         self._look()
-        if self._claim is not None and (lost := self._claim.lost()):
-            self._unclaimed = self.standby = f"state {self._url}: {lost}"
-            log.error("claim_lost", why=self.standby, meaning="no action begins until it is held again")
+        if self._is_lost():
             if not busy:
                 self._let_go()
+        elif self._claim is not None:
+            self.standby = self._unclaimed = ""
         if self.store.fault and not busy:
             self._reopen()
         if self._claim is None and not busy:
             self._take()
-        return self._claim is not None and not self._claim.lost()
+        return self._claim is not None and not self.standby
+
+    def _is_lost(self) -> bool:
+        """Whether the claim that this process has keeps nobody else out any more; then it stands by."""
+        lost = self._claim.lost() if self._claim is not None else ""
+        if lost:
+            self._unclaimed = self.standby = f"state {self._url}: {lost}"
+            log.error("claim_lost", why=self.standby, meaning="no action begins until it is held again")
+        return bool(lost)
 
     def _look(self) -> None:
         if not self.store.fault:
@@ -94,8 +102,8 @@ class Custody:
 
     def note(self) -> None:
         """Note how far the record has come, for the next process that holds the claim."""
-        if self._claim is not None and not self._claim.lost():
-            self._look()
+        self._look()
+        if self._claim is not None and not self._is_lost():
             self.store.note_head()
 
     def close(self) -> None:

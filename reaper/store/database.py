@@ -80,11 +80,11 @@ class Database:
             self._find(watch, create)
         with self._engine.begin() as connection:
             self._check_ours(connection)
-            self._check_damage(connection)
         if watch is not None:
             watch.opened()
             self._heed_note(watch.real, believing)
         with self._engine.begin() as connection:
+            self._check_damage(connection)
             connection.execute(text("UPDATE meta SET value = value"))
         if watch is not None:
             watch.opened()
