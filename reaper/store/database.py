@@ -58,6 +58,7 @@ class Database:
         self.fault = ""
         self.head = known or Head()
         self.exclusive: Exclusive | None = None
+        self._anchor: Connection | None = None
         name = make_url(url).database
         self._watch = None if name in _MEMORY else Watch(str(name))
         try:
@@ -78,8 +79,10 @@ class Database:
                 _make(connection)
         else:
             self._find(watch, create)
-        with self._engine.begin() as connection:
-            self._check_ours(connection)
+        # SQLite removes the files beside the state with the last connection, so one stays open all the time.
+        self._anchor = self._engine.connect()
+        with self._anchor.begin():
+            self._check_ours(self._anchor)
         if watch is not None:
             watch.opened()
             self._heed_note(watch.real, believing)
@@ -219,6 +222,8 @@ class Database:
     def close(self) -> None:
         if self._watch is not None and self._watch.changed():
             self._part(self._watch)
+        if self._anchor is not None:
+            self._anchor.close()
         self._engine.dispose()
 
     def _part(self, watch: Watch) -> None:
