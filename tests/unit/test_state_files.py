@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -349,6 +350,51 @@ def test_a_fault_in_mid_life_lasts_until_the_state_is_opened_again(url: str, pat
     assert "malformed" in custody.fault or "damaged" in custody.fault
     custody.check(busy=False)
     assert custody.fault != ""
+    custody.close()
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[Path], None]]:
+    """From the moment it is called no file grows beyond the size that this one has."""
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(path: Path) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, kept[1]))
+
+    yield fill
+    resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+
+def test_a_disk_that_is_full_is_a_fault_until_it_has_room_again(
+    url: str, path: Path, full_disk: Callable[[Path], None]
+) -> None:
+    custody = custody_at_work(url)
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    full_disk(path.with_name("state.db.lock"))
+    with pytest.raises(StateError):
+        act(custody.store)
+    assert custody.fault != ""
+    for _ in range(3):
+        custody.check(busy=False)
+        assert custody.fault != ""
+    resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    assert custody.check(busy=False)
+    assert custody.fault == ""
+    act(custody.store)
+    custody.close()
+    assert entries(path) == 12
+
+
+def test_a_process_without_descriptors_does_not_take_that_for_a_fault_of_the_state(url: str) -> None:
+    custody = custody_at_work(url)
+    kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, kept[1]))
+    try:
+        may = custody.check(busy=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, kept)
+    assert (may, custody.fault) == (True, "")
+    act(custody.store)
     custody.close()
 
 
