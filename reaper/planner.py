@@ -29,6 +29,7 @@ class Hold(StrEnum):
     BREAKER = "breaker"
     OBSERVE = "observe"
     STRANGE = "strange_record"
+    REFUSED = "refused"
     GRACE = "grace"
     WINDOW = "window"
     LIMIT_SWEEP = "limit_sweep"
@@ -68,13 +69,15 @@ class Standing:
     """What is known beside the candidates: the inventory's size, what was promised, done and approved.
 
     `doubt` says why the listing or the clock is not believed, None when it is.
-    `used_today` counts unapproved actions of the last 24 hours.
+    `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
+    platform refused lately.
     """
 
     inventory: int
     marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: frozenset[Approval] = frozenset()
+    refused: frozenset[tuple[str, int]] = frozenset()
     doubt: Hold | None = None
     breaker: bool = False
     observe: bool = False
@@ -127,6 +130,7 @@ class Plan:
 
     `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
     `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it.
+    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
     """
 
     id: str
@@ -137,6 +141,7 @@ class Plan:
     marks: tuple[Mark, ...] | None
     excess: tuple[Excess, ...] = ()
     foreseen: tuple[Excess, ...] = ()
+    expiry_moved: int = 0
 
     @property
     def act(self) -> tuple[Item, ...]:
@@ -175,6 +180,9 @@ def make_plan(
         marks=None if _leaves_marks(policy, standing) else tuple(marks.values()),
         excess=excess,
         foreseen=exceeded(policy.limits, waiting, standing),
+        expiry_moved=sum(
+            _only_expiry_moved(standing.marks.get(c.session.incarnation), c.session) for c in candidates
+        ),
     )
 
 
@@ -202,6 +210,11 @@ def _still_stands(mark: Mark, session: Session, decision: Decision) -> bool:
     """Whether a promise is about this record and by this rule, which as it is now held already when it was made."""
     same_rule = decision.rule is not None and mark.rule == decision.rule.name
     return mark.seen == session and mark.action is decision.action and same_rule and decision.since <= mark.marked_at
+
+
+def _only_expiry_moved(mark: Mark | None, session: Session) -> bool:
+    """Whether a session differs from the one that was marked in nothing but when it expires."""
+    return mark is not None and mark.seen != session == mark.seen._replace(expires_at=session.expires_at)
 
 
 def _item(
@@ -237,6 +250,8 @@ def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standi
         return Hold.OBSERVE
     if candidate.session.strange:
         return Hold.STRANGE
+    if candidate.session.incarnation in standing.refused:
+        return Hold.REFUSED
     if deleting and ripe_at > now:
         return Hold.GRACE
     if deleting and not is_open(policy.windows, now):
@@ -287,8 +302,13 @@ class Verdict:
     why: str = ""
 
 
-def recheck(item: Item, fresh: Session | Malformed, plan: Plan, now: float | None) -> Verdict:
-    """Whether the plan still holds for the record just read at platform time `now`."""
+def recheck(
+    item: Item, fresh: Session | Malformed, plan: Plan, now: float | None, agent: Agent | None = None
+) -> Verdict:
+    """Whether the plan still holds for the record just read at platform time `now`.
+
+    `agent` is how the agent was just read, None where that does not matter.
+    """
     if now is None:
         return Verdict(why="the platform's clock could not be read")
     if isinstance(fresh, Malformed):
@@ -299,7 +319,7 @@ def recheck(item: Item, fresh: Session | Malformed, plan: Plan, now: float | Non
         return Verdict(gone=True, why=f"its status is {fresh.status}")
     if fresh != item.session:
         return Verdict(changed=True, why=_difference(item.session, fresh))
-    again = decide(fresh, plan.policy, plan.agent, now)
+    again = decide(fresh, plan.policy, agent or plan.agent, now)
     if (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
     if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
@@ -320,6 +340,8 @@ def hold_text(item: Item, plan: Plan) -> str:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
             return "outside every window"
+        case Hold.REFUSED:
+            return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
         case _:

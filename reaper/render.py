@@ -42,6 +42,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "plan_id": plan.id if plan else None,
         "result": str(report.result),
         "why": report.why,
+        "notes": list(report.notes),
         "started": instant(report.started),
         "platform_time": instant(plan.now) if plan and plan.now else None,
         "sessions": snapshot.sessions if snapshot else None,

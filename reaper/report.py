@@ -30,7 +30,7 @@ class Outcome:
     """How one action ended. `at` is platform time, `why` explains anything but `done`.
 
     `window_s` is what no guard covers: from the answer to the last look until the action went out, known when the
-    platform accepted it.
+    platform accepted it. `refused`: the platform understood, and said no.
     """
 
     item: Item
@@ -38,6 +38,7 @@ class Outcome:
     at: float
     why: str = ""
     window_s: float | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,16 @@ class Report:
     def withheld(self) -> bool:
         """Whether a guard holds back actions that a person could approve."""
         return any(self.blocked[hold] for hold in (Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know although nothing went wrong."""
+        moved = self.plan.expiry_moved if self.plan else 0
+        told = (
+            f"{moved} sessions have another expires_at than when they were marked, although nobody used them since: "
+            "their grace began anew, and while the platform goes on so, they are never deleted"
+        )
+        return (told,) if moved else ()
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from reaper.planner import joint_plan_id
 from reaper.policy import Policy
 from reaper.pressure import pools
 from reaper.recall import Recall
+from reaper.refusals import Refusals
 from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
 from reaper.roster import Roster, muster
@@ -77,6 +79,7 @@ class Sweeper:
     _busy: set[tuple[str, str]] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
     _recalls: dict[tuple[str, str], Recall] = field(default_factory=dict)
+    _refusals: defaultdict[tuple[str, str], Refusals] = field(default_factory=lambda: defaultdict(Refusals))
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
         """Sweep what the scope covers, then relieve the quotas that are too full.
@@ -185,6 +188,7 @@ class Sweeper:
             rehearsal=scope.rehearsal,
             keeps={} if scope.keeps else None,
             reserve=relief.reserve(site.project.name),
+            refusals=self._refusals[site.project.name, agent.name],
         )
         key = (site.project.name, agent.name)
         sweep = replace(sweep, recall=self._recall(sweep, scope))

@@ -62,8 +62,11 @@ async def run_delete(hand: Hand, wish: Wish, *, yes: bool, record: bool) -> int:
             if choice.found and not yes:
                 show(choice)
                 ask(f"Delete {len(choice.found)} session(s) of {clean(hand.agent)} and their files for ever?")
-            workers = min(WORKERS_MAX, project.connection.requests.concurrency)
-            deletion = Deletion(hand.agent, project.name, client, journal, wish.meant, workers)
+            requests = project.connection.requests
+            workers = min(WORKERS_MAX, requests.concurrency)
+            deletion = Deletion(
+                hand.agent, project.name, client, journal, wish.meant, workers, look_age_s=requests.max_look_age_s
+            )
             with interruptible() as interrupts:
                 results = [*choice.settled, *await deletion.run(choice.found, interrupts)]
     return _told(wish, results, deletion.halted, hand.output)

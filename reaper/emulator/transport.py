@@ -32,6 +32,9 @@ class EmulatorTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()
+        leaving = request.extensions.get("trace")
+        if leaving is not None:
+            await leaving("emulator.send_request_headers.started", {})
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         if self.latency_s > 0:

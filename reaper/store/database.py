@@ -18,6 +18,7 @@ from sqlalchemy.pool import StaticPool
 from reaper.store import schema
 from reaper.store.files import PRIVATE, Watch, making_in, set_aside
 from reaper.store.heads import Head, Note, head_of, lacks, note_path, read_note, write_note
+from reaper.store.migrations import migrate
 
 log = structlog.get_logger("reaper")
 
@@ -83,12 +84,14 @@ class Database:
         # SQLite removes the files beside the state with the last connection, so one stays open all the time.
         self._anchor = self._engine.connect()
         with self._anchor.begin():
-            self._check_ours(self._anchor)
+            self._check_whole(self._anchor)
         if watch is not None:
             watch.opened()
             self._heed_note(watch.real, believing)
         with self._engine.begin() as connection:
             self._check_damage(connection)
+            migrate(connection)
+            self._check_version(connection)
             connection.execute(text("UPDATE meta SET value = value"))
         if watch is not None:
             watch.opened()
@@ -111,11 +114,13 @@ class Database:
         if verdict != "ok":
             raise StateError(f"state {self.url}: the file is damaged: {verdict}")
 
-    def _check_ours(self, connection: Connection) -> None:
+    def _check_whole(self, connection: Connection) -> None:
         """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
         missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+
+    def _check_version(self, connection: Connection) -> None:
         found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
         if found != str(schema.SCHEMA_VERSION):
             raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")

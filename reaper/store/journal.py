@@ -196,12 +196,12 @@ class Journal:
                 written.set_exception(error)
 
     def open(self, project: str, agent: str) -> list[Entry]:
-        """Intents that have no outcome yet, or one in doubt: each must be resolved by a look at its session."""
+        """Intents that have no outcome yet, or one in doubt, which they carry: each needs a look at its session."""
         # Rows only ever come at the end: what was settled up to some row stays so, unless a later row says otherwise.
         mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
             last = connection.execute(_LAST).scalar() or 0
-            found = [_entry(row) for row in connection.execute(_OPEN, mine)]
+            found = [_with_outcome(connection, _entry(row)) for row in connection.execute(_OPEN, mine).all()]
         self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
         return found
 
@@ -258,6 +258,11 @@ class Journal:
                 yield connection
         except ValueError as error:
             raise StateError(f"state {self._database.url}: the journal was altered: {error}") from error
+
+
+def _with_outcome(connection: Connection, intent: Entry) -> Entry:
+    noted = _outcomes(connection, intent.intent.id)
+    return replace(intent, outcome=noted[-1].outcome) if noted else intent
 
 
 def _outcomes(connection: Connection, action: str) -> tuple[Entry, ...]:

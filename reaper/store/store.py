@@ -18,7 +18,7 @@ from reaper.store import schema
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import Head
 from reaper.store.journal import Journal
-from reaper.trust import Baseline
+from reaper.trust import Baseline, Spread
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 PLANS_KEPT: Final = 20
@@ -142,7 +142,7 @@ class Store:
         if row is None:
             return None
         deleted = self.journal.deleted_since(project, agent, row.now)
-        return Baseline(row.now, row.sessions, row.candidates, row.key, deleted)
+        return Baseline(row.now, row.sessions, _spread(row.spread), deleted)
 
     def put_baseline(self, project: str, agent: str, base: Baseline) -> None:
         """Remember a believed sweep."""
@@ -151,8 +151,7 @@ class Store:
             "agent": agent,
             "now": base.now,
             "sessions": base.sessions,
-            "candidates": base.candidates,
-            "key": base.key,
+            "spread": json.dumps(base.spread) if base.spread else "",
         }
         self._put(schema.baselines, row)
 
@@ -248,6 +247,13 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
         "marked_at": mark.marked_at,
         "ripe_at": mark.ripe_at,
     }
+
+
+def _spread(text: str) -> Spread | None:
+    if not text:
+        return None
+    at, idle, age = json.loads(text)
+    return Spread(at, tuple(idle), tuple(age))
 
 
 def _session(text: str) -> Session:

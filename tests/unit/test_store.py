@@ -24,7 +24,7 @@ from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.schema import SCHEMA_VERSION
 from reaper.store.store import PLAN_KEPT_S, PLANS_KEPT, Breaker, Store
-from reaper.trust import Baseline
+from reaper.trust import Baseline, Spread
 
 from .virtual import HOUR_S, NOW, RUNAWAY, STALE, session
 
@@ -131,15 +131,15 @@ def test_a_dropped_mark_is_that_of_one_incarnation(store: Store) -> None:
 
 def test_the_baseline_survives_and_knows_our_deletions_since(store: Store, reopen: Callable[[], Store]) -> None:
     do(store, OutcomeKind.DONE, NOW - 1)
-    store.put_baseline(*HERE, Baseline(NOW, 100, 7, "key"))
+    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2))))
     for outcome in (OutcomeKind.DONE, OutcomeKind.FAILED, OutcomeKind.CHANGED, OutcomeKind.ALREADY_GONE):
         do(store, outcome, NOW + 1)
-    assert reopen().baseline(*HERE) == Baseline(NOW, 100, 7, "key", deleted_since=1)
+    assert reopen().baseline(*HERE) == Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2)), deleted_since=1)
     assert reopen().baseline("prod", "other") is None
 
 
 def test_one_deletion_in_doubt_and_then_done_is_one_deletion(store: Store) -> None:
-    store.put_baseline(*HERE, Baseline(NOW, 100, 7, "key"))
+    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2))))
     begun = do(store, OutcomeKind.IN_DOUBT)
     end(store, begun, OutcomeKind.DONE)
     base = store.baseline(*HERE)

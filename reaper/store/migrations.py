@@ -1,0 +1,29 @@
+"""Brings a state file that an earlier version wrote up to this one, in the transaction that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, select, update
+
+from reaper.store.schema import SCHEMA_VERSION, meta
+
+
+def _spread_of_times(connection: Connection) -> None:
+    """Version 2: what a listing is compared with are its times, no longer how many sessions a policy caught."""
+    for change in ("DROP COLUMN candidates", "DROP COLUMN key", "ADD COLUMN spread VARCHAR NOT NULL DEFAULT ''"):
+        connection.exec_driver_sql(f"ALTER TABLE baselines {change}")
+
+
+STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _spread_of_times}
+"""By the version from which each leads to the next."""
+
+
+def migrate(connection: Connection) -> None:
+    """Take the steps from the file's version to this one; a version that no step leads from is left as it is."""
+    found = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+    while found in STEPS and found != str(SCHEMA_VERSION):
+        STEPS[found](connection)
+        found = str(int(found) + 1)
+        connection.execute(update(meta).where(meta.c.key == "version").values(value=found))
