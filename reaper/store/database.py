@@ -176,11 +176,16 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """A transaction, on disk when the block ends, in the file that was opened; StateError when that fails."""
         self.check()
+        head = self.head
         try:
             with self._engine.begin() as connection:
+                before = _changes(connection)
                 yield connection
+                if _changes(connection) != before:
+                    head = head_of(connection)
         except SQLAlchemyError as error:
             raise self._failed(error) from error
+        self.head = head
         self._insist(self._watch.settled() if self._watch else "")
 
     def _failed(self, error: SQLAlchemyError) -> StateError:
@@ -268,6 +273,11 @@ def _create(real: str) -> None:
 def _make(connection: Connection) -> None:
     schema.metadata.create_all(connection)
     connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
+
+
+def _changes(connection: Connection) -> int:
+    """How many rows this connection has ever changed."""
+    return int(connection.connection.driver_connection.total_changes)  # type: ignore[union-attr]
 
 
 def _memory() -> Engine:

@@ -152,6 +152,9 @@ class Watch:
                 return f"{path} is not there any more"
             if now != was:
                 return f"{path} is not the file that was opened: it was replaced"
+        with suppress(OSError):
+            if os.stat(self.real).st_size == 0:
+                return f"{self.real} was emptied"
         return ""
 
     def settled(self) -> str:

@@ -37,9 +37,9 @@ class Note:
 
 def head_of(connection: Connection) -> Head:
     """The head of the record in this file."""
-    row = connection.execute(select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)).first()
+    row = connection.exec_driver_sql("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").first()
     if row is not None:
-        return Head(row.seq, row.hash)
+        return Head(*row)
     given = connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'journal'").scalar()
     return Head(given or 0)
 

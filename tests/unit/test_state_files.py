@@ -89,6 +89,10 @@ def folder_swapped(path: Path) -> None:
     path.parent.with_suffix(".copy").rename(path.parent)
 
 
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
 def log_removed(path: Path) -> None:
     Path(f"{path}-wal").unlink()
 
@@ -105,6 +109,7 @@ ACCIDENTS = [
     replaced_by_an_empty_file,
     folder_moved,
     folder_swapped,
+    emptied,
     log_removed,
     log_replaced,
 ]
@@ -117,7 +122,7 @@ def test_no_intent_is_written_once_a_file_of_the_state_is_not_the_one_that_was_o
     store = Store.open(url)
     act(store)
     accident(path)
-    with pytest.raises(StateError, match=r"not there any more|replaced"):
+    with pytest.raises(StateError, match=r"not there any more|replaced|emptied"):
         act(store)
     assert str(path) in store.fault
     store.close()
@@ -256,6 +261,23 @@ def test_an_older_copy_that_overwrites_the_file_in_place_is_a_fault_before_the_n
     custody.check(busy=False)
     assert "its record has 10 entries, 16 were logged" in custody.fault
     custody.close()
+
+
+@pytest.mark.parametrize("copies", [shutil.copyfile, shutil.copy2, os.replace])
+def test_a_backup_of_every_file_that_is_put_back_under_a_process_is_a_fault(
+    url: str, path: Path, copies: Callable[[Path, Path], object]
+) -> None:
+    custody = custody_at_work(url)
+    backup = path.parent.parent / "backup"
+    shutil.copytree(path.parent, backup)
+    act(custody.store, 3)
+    for file in backup.iterdir():
+        copies(file, path.parent / file.name)
+    custody.check(busy=False)
+    custody.check(busy=False)
+    assert "its record has 10 entries, 16 were logged" in custody.fault
+    custody.close()
+    assert "older copy" in Store.open(url).fault
 
 
 def test_an_older_copy_is_a_fault_for_the_next_process_too(url: str, path: Path) -> None:
