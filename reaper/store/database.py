@@ -148,14 +148,18 @@ class Database:
         self.check()
         try:
             with self._anew.connect() as connection:
-                why, found = lacks(connection, self.head), head_of(connection)
+                self.head = self._head_in(connection)
         except SQLAlchemyError as error:
             raise self._failed(error) from error
+        return self.head
+
+    def _head_in(self, connection: Connection) -> Head:
+        """The head of the record as this connection sees it, which must contain what was known."""
+        why = lacks(connection, self.head)
         if why:
-            self.fault = f"state {self.url}: {why}; put the newest back, or {ACCEPT}"
+            self.fault = self.fault or f"state {self.url}: {why}; put the newest back, or {ACCEPT}"
             raise OlderStateError(self.fault)
-        self.head = found
-        return found
+        return head_of(connection)
 
     def check(self) -> None:
         """Refuse files that are not those that were opened; then this is at fault until it is opened again."""
@@ -176,16 +180,16 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """A transaction, on disk when the block ends, in the file that was opened; StateError when that fails."""
         self.check()
-        head = self.head
+        head = None
         try:
             with self._engine.begin() as connection:
                 before = _changes(connection)
                 yield connection
                 if _changes(connection) != before:
-                    head = head_of(connection)
+                    head = self._head_in(connection)
         except SQLAlchemyError as error:
             raise self._failed(error) from error
-        self.head = head
+        self.head = head or self.head
         self._insist(self._watch.settled() if self._watch else "")
 
     def _failed(self, error: SQLAlchemyError) -> StateError:

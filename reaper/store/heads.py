@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from reaper.store.files import replace_private
-from reaper.store.schema import journal
 
 _NOTE_MAX_BYTES: Final = 1_000
 
@@ -49,7 +48,7 @@ def lacks(connection: Connection, known: Head) -> str:
     entries = head_of(connection).entries
     if entries < known.entries:
         return f"an older copy was put back: its record has {entries} entries, {known.entries} were logged"
-    found = connection.execute(select(journal.c.hash).where(journal.c.seq == known.entries)).scalar()
+    found = connection.exec_driver_sql("SELECT hash FROM journal WHERE seq = ?", (known.entries,)).scalar()
     if found is not None and known.hash and found != known.hash:
         return f"another copy was put in its place: its entry {known.entries} is not the one that was logged"
     return ""
