@@ -368,7 +368,7 @@ def _may_be_under_way(entry: Entry, now: float | None) -> bool:
 
 
 def _spread(snapshot: Snapshot, at: float) -> Spread:
-    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond)
+    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
 
 
 def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
@@ -376,7 +376,7 @@ def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
     if snapshot.then is None or base is None or base.spread is None:
         return None
     idle, age = snapshot.then
-    return Spread(base.spread.at, idle.beyond, age.beyond)
+    return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)
 
 
 def withheld_text(report: Report) -> str:

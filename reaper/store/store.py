@@ -252,8 +252,8 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
 def _spread(text: str) -> Spread | None:
     if not text:
         return None
-    at, idle, age = json.loads(text)
-    return Spread(at, tuple(idle), tuple(age))
+    at, idle, age, *sessions = json.loads(text)
+    return Spread(at, tuple(idle), tuple(age), *sessions)
 
 
 def _session(text: str) -> Session:

@@ -36,6 +36,13 @@ GUARDS = [
     "last look: an answer without a date",
     "last look: a malformed record",
     "last look: it fails, so nothing is sent",
+    "last look: too old once the intent is on disk",
+    "last look: too old after a suspension",
+    "last look: its age counts from when it was asked for",
+    "last look: asked for its age in the instant of leaving",
+    "last look: a pause of the machine ends it",
+    "last look: the agent too, where versions decide",
+    "last look: the agent grows old as well",
     # marks
     "a mark is dropped when its session changes",
     "a mark belongs to one incarnation",
@@ -44,7 +51,7 @@ GUARDS = [
     "marks are kept while the inventory is doubted",
     "marks survive a restart",
     # the breaker
-    "breaker: the past became staler",
+    "breaker: times moved back",
     "breaker: deletes without effect",
     "the breaker survives a restart",
     # actions and their record
@@ -56,8 +63,14 @@ GUARDS = [
     "intents are resolved after a crash",
     "actions in doubt count against the day",
     "a throttled action is looked at again",
-    "an action that waited is not sent",
     "an action is sent once",
+    "a 404 that is not the platform's says nothing",
+    "gone is only what an agent that answers has not",
+    "nothing that is listed is resolved as gone",
+    "what fails again and again ends the sweep",
+    "one action at a time until one has not failed",
+    "a sweep whose actions fail has failed",
+    "a relief whose stops fail has failed",
     "one process sweeps at a time",
     "a process that is asked to stop begins nothing new",
     # listings
@@ -71,6 +84,7 @@ GUARDS = [
     # records and time
     "malformed records are kept",
     "times in the future are malformed",
+    "an expiry before the last use, or long ago, is malformed",
     "unknown fields are kept",
     "skew of the clocks",
     "a jump of the clock",
