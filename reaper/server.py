@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from reaper.board import Board
+from reaper.connections import BACKLOG, Patience, connections_max, protocol
 from reaper.page import routes as page_routes
 from reaper.render import status_json
 
@@ -72,15 +73,23 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+async def serving(app: Starlette, host: str, port: int, patience: Patience | None = None) -> AsyncIterator[str]:
     """Serve `app` while the block runs; yields its address. Raises OSError when the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # asyncio does so only for sockets that name their protocol, which this one does not.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=STOP_MAX_S
+        app,
+        http=protocol(patience or Patience(connections_max())),
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_MAX_S,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
