@@ -18,9 +18,9 @@ from reaper.cli.endings import CommandError
 from reaper.cli.reading import read
 from reaper.clock import SystemClock
 from reaper.config import load
+from reaper.logs import configure_logging
 from reaper.mcp import Desk, Gate, is_loopback, make_server
 from reaper.server import serving
-from reaper.telemetry import configure_logging
 from reaper.wiring import Connector
 
 HTTP_LISTEN: Final = "127.0.0.1:9465"

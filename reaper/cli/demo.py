@@ -18,11 +18,12 @@ from reaper.cli.tables import console, print_run
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.emulator import Emulator
+from reaper.logs import configure_logging
 from reaper.server import application, serving
 from reaper.settings import Settings
 from reaper.store.store import opened
 from reaper.sweeper import Run, Scope, Sweeper
-from reaper.telemetry import Metrics, configure_logging
+from reaper.telemetry import Metrics
 from reaper.wiring import Chorus, Connector
 
 EVERY_S: Final = 15

@@ -18,13 +18,14 @@ from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.foundry.errors import clean
+from reaper.logs import configure_logging
 from reaper.render import instant, run_json
 from reaper.report import Listener, Result
 from reaper.settings import Settings
 from reaper.store.claim import Claim
 from reaper.store.store import Store, opened
 from reaper.sweeper import Run, Scope, Sweeper
-from reaper.telemetry import EventLog, configure_logging
+from reaper.telemetry import EventLog
 from reaper.wiring import Chorus, Connector, settle_memory
 
 
