@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
+from typing import Final
 
 from reaper.foundry.errors import FoundryError, clean
+
+STDOUT: Final = 1
+STDERR: Final = 2
 
 
 class Exit(IntEnum):
@@ -29,25 +34,54 @@ class CommandError(Exception):
         self.code = code
 
 
+def settle_streams() -> None:
+    """Let every command print whatever it has to, to whoever is there.
+
+    A stream that is closed at start leads nowhere from then on: otherwise the next file that is opened, such as the
+    state, would take its number. What the streams' encoding does not have, or no text may hold, is written escaped.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    sys.stdout = sys.stdout or open(STDOUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextmanager
 def ending() -> Iterator[None]:
     """Turn what a command raises into its last words."""
     try:
-        yield
+        try:
+            yield
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
     except CommandError as error:
         _leave(str(error), error.code)
     except FoundryError as error:
         _leave(str(error), Exit.FAILED)
     except OSError as error:
+        _abandon_stdout()
         if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(Exit.FAILED)
         _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", Exit.FAILED)
+    except UnicodeEncodeError as error:
+        _leave(f"{error.object!r} is no text: it holds bytes that are not UTF-8", Exit.WRONG)
     except KeyboardInterrupt:
         _leave("interrupted", Exit.FAILED)
     except Exception as error:
         _leave_on_faults(error)
         raise
+
+
+def _abandon_stdout() -> None:
+    """Let what is still to be written go nowhere, so that the interpreter does not try once more at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_on_faults(error: Exception) -> None:
