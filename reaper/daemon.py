@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shlex
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -22,6 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from reaper.board import Board
 from reaper.clock import Clock
+from reaper.commands import config_option
 from reaper.config import ConfigError, Loaded, load
 from reaper.model import DAY_S
 from reaper.server import application, serving
@@ -249,7 +249,7 @@ class Daemon:
 def command_option(path: Path, environ: Mapping[str, str]) -> str:
     """What `reaper approve` needs to find the configuration that this process runs on."""
     usual = environ.get("REAPER_CONFIG") or DEFAULT_PATH
-    return "" if str(path) == usual else f" --config {shlex.quote(str(path))}"
+    return "" if str(path) == usual else config_option(str(path))
 
 
 def trigger(schedule: Schedule) -> BaseTrigger:

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from reaper.commands import command
 from reaper.executor import Executor
 from reaper.foundry.client import Answer, Client
 from reaper.foundry.errors import Gone, Refused
@@ -178,7 +179,7 @@ def _refusals(session: Session, now: float, project: Project, policy: Policy, ag
     if session.status in {CREATING, UPDATING}:
         yield f"it is {session.status}. Wait until session_get shows idle or failed, then ask again"
     elif session.status == ACTIVE:
-        stop = f"reaper sessions stop {agent.name} {session.id} --project {project.name}"
+        stop = command("sessions stop", agent.name, session.id, project=project.name)
         yield (
             "it is active, and may be in the middle of work. Wait until session_get shows idle, "
             f"or ask the operator to stop it (`{stop}`), then ask again"
