@@ -26,7 +26,7 @@ from reaper.foundry.auth import ACQUIRE_MAX_S
 from reaper.foundry.client import CallRecord
 from reaper.foundry.sending import RETRY_MAX_S
 from reaper.model import DAY_S
-from reaper.server import application, serving
+from reaper.server import Shown, listening, sites
 from reaper.settings import DEFAULT_PATH, Schedule, Server, Settings
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
@@ -89,15 +89,24 @@ class Daemon:
         return self.loaded.settings
 
     async def run(self, server: Server) -> None:
-        """Sweep and serve until SIGTERM or SIGINT; raises OSError when the address cannot be listened on."""
-        app = application(self.board, self.metrics.registry, self._stuck)
+        """Sweep and serve until SIGTERM or SIGINT.
+
+        Raises OSError when an address cannot be listened on, TokenError when the file with the token holds none.
+        """
+        shown = Shown(self.board, self.metrics.registry, self._stuck)
         async with AsyncExitStack() as stack:
-            address = await stack.enter_async_context(serving(app, server.host, server.port))
+            address, *page = await stack.enter_async_context(listening(sites(shown, server)))
             stack.callback(self._close)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop, signal.Signals(number).name)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.hang_up)
-            log.info("listening", address=address, config=str(self.path), config_hash=self.settings.fingerprint)
+            log.info(
+                "listening",
+                address=address,
+                page=(page or [address])[0],
+                config=str(self.path),
+                config_hash=self.settings.fingerprint,
+            )
             self._start_schedule()
             self.request_sweep()
             await self._ended.wait()

@@ -19,7 +19,8 @@ from reaper.cli.reading import read
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.logs import configure_logging
-from reaper.mcp import Desk, Gate, is_loopback, make_server
+from reaper.loopback import is_loopback
+from reaper.mcp import Desk, Gate, make_server
 from reaper.server import serving
 from reaper.wiring import Connector
 

@@ -20,8 +20,8 @@ from reaper.commands import config_option
 from reaper.config import load
 from reaper.emulator import Emulator
 from reaper.logs import configure_logging
-from reaper.server import application, serving
-from reaper.settings import Settings
+from reaper.server import Shown, listening, sites
+from reaper.settings import Server, Settings
 from reaper.store.store import opened
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import Metrics
@@ -72,8 +72,8 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
             board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas)
             board.option = config_option(str(path))
             metrics = Metrics(board)
-            app = application(board, metrics.registry, lambda: "")
-            async with serving(app, *_free(listen)) as address:
+            where = sites(Shown(board, metrics.registry), Server(*_free(listen)))
+            async with listening(where) as [address]:
                 out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
                 with opened(settings.state) as store:
                     sweeper = Sweeper(store, clock, Chorus([board, metrics]), Connector(clock, metrics.request))

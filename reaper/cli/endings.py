@@ -89,6 +89,7 @@ def _leave_on_faults(error: Exception) -> None:
 
     Their errors are imported once there is one: they bring pydantic and SQLAlchemy, which `--help` does not wait for.
     """
+    from reaper.access import TokenError
     from reaper.config.problem import ConfigError
     from reaper.store.claim import ClaimedElsewhereError
     from reaper.store.database import StateError
@@ -97,6 +98,8 @@ def _leave_on_faults(error: Exception) -> None:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         _leave(f"{len(error.problems)} problem(s) in the configuration, nothing was done", Exit.WRONG)
+    if isinstance(error, TokenError):
+        _leave(str(error), Exit.WRONG)
     if isinstance(error, StateError | ClaimedElsewhereError):
         _leave(str(error), Exit.FAILED)
 

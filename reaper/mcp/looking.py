@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import httpx2
 
+from reaper.access import TokenError, read_token
 from reaper.commands import command
 from reaper.explain import explain, explanation_json
 from reaper.foundry.errors import Gone, clean
@@ -123,7 +124,7 @@ async def status(desk: Desk, _: StatusInput) -> Status:
     """
     settings = desk.settings()
     address = _address(settings.server)
-    daemon = await _daemon(address)
+    daemon = await _daemon(address, settings.server.token_file)
     with opened(settings.state) as store:
         plans = [plan for plan in store.known_plans() if not _is_approved(store, plan)][:PLANS_SHOWN]
         recent = [_action(done) for done in store.journal.actions(Which(), ACTIONS_SHOWN)]
@@ -180,15 +181,17 @@ def _action(done: Recorded) -> Action:
 
 
 def _address(server: Server) -> str:
-    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    named, port = server.page or (server.host, server.port)
+    host = "127.0.0.1" if named in _EVERYWHERE else named
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-async def _daemon(address: str) -> Daemon | None:
+async def _daemon(address: str, token_file: str | None) -> Daemon | None:
     """What a daemon beside this process tells of itself; None when there is none."""
     try:
-        async with httpx2.AsyncClient(timeout=DAEMON_WAIT_S, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {read_token(token_file)}"} if token_file else {}
+        async with httpx2.AsyncClient(timeout=DAEMON_WAIT_S, trust_env=False, headers=headers) as client:
             told = (await client.get(f"{address}/api/v1/status")).raise_for_status().json()
         return Daemon.model_validate(told)
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+    except (TokenError, httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return None
