@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 from process_world import REAPER, Cli, Process, Town, fetch, wait_for
 
@@ -56,3 +57,30 @@ def test_hundreds_of_half_open_connections_stop_no_sweep_and_fill_no_log(cli: Cl
         assert process.end(seconds=10) == 0
     assert "crashed" not in process.stderr
     assert len(process.stderr) < 20_000
+
+
+def test_a_daemon_on_loopback_answers_no_other_name_and_asks_for_its_token(cli: Cli, shared: Town) -> None:
+    token = "0123456789abcdef" * 2
+    file = cli.folder / "token"
+    text = cli.text(shared.endpoint, mode="observe")
+    listens = "listen: 127.0.0.1:0"
+    assert listens in text
+    cli.config.write_text(text.replace(listens, f"{listens}\n  page: 127.0.0.1:0\n  token_file: {file}"))
+    file.write_text("too short")
+    assert "at least 32 printable" in cli.run("run").ended(2).stderr
+    file.write_text(token)
+    daemon = cli.daemon()
+    daemon.until_ready()
+    page = str(daemon.events("listening")[0]["page"])
+    for url in (f"{daemon.address}/metrics", f"{page}/", f"{page}/api/v1/status"):
+        assert fetch(url)[0] == 401
+        assert _asked(url, Authorization=f"Bearer {token}") == 200
+        assert _asked(url, Authorization=f"Bearer {token}", Host="evil.example") == 421
+    assert _asked(f"{daemon.address}/livez", Host="evil.example") == 421
+    assert _asked(f"{daemon.address}/", Authorization=f"Bearer {token}") == 404
+    assert token not in daemon.process.stderr
+
+
+def _asked(url: str, **headers: str) -> int:
+    with httpx2.Client(trust_env=False) as client:
+        return client.get(url, headers=headers).status_code
