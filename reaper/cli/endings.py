@@ -12,6 +12,7 @@ from typing import Final
 
 from reaper.foundry.errors import FoundryError, clean
 
+STDIN: Final = 0
 STDOUT: Final = 1
 STDERR: Final = 2
 
@@ -43,6 +44,7 @@ def settle_streams() -> None:
     while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         os.set_inheritable(opened, True)
     os.close(opened)
+    sys.stdin = sys.stdin or open(STDIN, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(STDOUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
