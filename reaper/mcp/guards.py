@@ -146,7 +146,7 @@ class Subject:
             stop = command("sessions stop", self.agent.name, self.session.id, project=self.project.name)
             return (
                 "it is active, and may be in the middle of work. Wait until session_get shows idle, "
-                f"or ask the operator to stop it (`{clean(stop)}`), then ask again"
+                f"or ask the operator to stop it (`{stop}`), then ask again"
             )
         if status in {IDLE, FAILED, *TOMBSTONES}:
             return f"it is {status}: there is nothing to {action}"
