@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from reaper.clock import Clock
+from reaper.commands import command, only
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
 from reaper.foundry.atlas import Atlas
 from reaper.foundry.census import Census, Snapshot
@@ -416,8 +416,8 @@ def withheld_text(report: Report) -> str:
     if plan is None:
         return ""
     reasons = [f"the breaker is open: {report.breaker.reason}"] if report.breaker else [str(e) for e in plan.excess]
-    where = f"--project {report.project} --agent {shlex.quote(report.agent)}"
-    return f"{'; '.join(reasons)}. Look: reaper plan {where}. Approve: reaper approve {plan.id}"
+    look = command("plan", project=report.project, agent=only(report.agent))
+    return f"{'; '.join(reasons)}. Look: {look}. Approve: {command('approve', plan.id)}"
 
 
 def _told(snapshot: Snapshot, base: Baseline | None, missing: frozenset[str]) -> str:

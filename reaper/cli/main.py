@@ -40,8 +40,9 @@ AgentGlob = Annotated[str, typer.Option("--agent", metavar="GLOB", help="Only ag
 
 def main() -> None:
     """Run a command; what goes wrong ends as one message and an exit code."""
-    from reaper.cli.endings import ending
+    from reaper.cli.endings import ending, settle_streams
 
+    settle_streams()
     # The shell is named by the caller: guessed from the parent process it is wrong under make, sh and kubectl exec.
     os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
     with ending():

@@ -11,9 +11,9 @@ import structlog
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.reading import read
+from reaper.logs import configure_logging
 from reaper.store.database import Database, OlderStateError, StateError
 from reaper.store.heads import Head
-from reaper.telemetry import configure_logging
 
 log = structlog.get_logger("reaper")
 
