@@ -27,7 +27,7 @@ from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_s
 from reaper.foundry.ways import http_client, reads, tls_context
 from reaper.settings import Connection
 
-ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
+ANSWER_MAX_BYTES: Final = 2 * 1024 * 1024
 ERROR_MAX_BYTES: Final = 64 * 1024
 ATTEMPTS_MAX: Final = 5
 RETRY_MAX_S: Final = 300.0
