@@ -21,7 +21,7 @@ from reaper.pressure import pools
 from reaper.recall import Recall
 from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
-from reaper.roster import Roster, muster
+from reaper.roster import ASKED_MAX, Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
@@ -141,13 +141,15 @@ class Sweeper:
     async def _agents(
         self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
-        roster = await muster(project, client)
+        roster = await muster(project, client, self._known(project))
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
             for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
                 del self._recalls[key]
             self.listener.roster(project.name, managed, roster.unmanaged)
+        elif known := self._managed.get(project.name):
+            self._managed[project.name] = {name: it for name, it in known.items() if name not in roster.gone}
         site = Site(project, client, self._guards.setdefault(project.name, ClockGuard()))
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]
@@ -160,6 +162,16 @@ class Sweeper:
                 group.create_task(look)
             reports = await _all(sweeps)
         return [*reports, *self._unresolved(project, roster, scope)], roster.unmanaged
+
+    def _known(self, project: Project) -> Sequence[str]:
+        """The agents that the last listing showed; those swept last by an earlier process, before the first one."""
+        if project.name in self._managed:
+            return list(self._managed[project.name])
+        try:
+            return self.store.swept_agents(project.name, ASKED_MAX)
+        except StateError as error:
+            log.error("known_agents_not_read", project=project.name, error=str(error))
+            return []
 
     async def _sweep(
         self,

@@ -130,6 +130,13 @@ class Store:
         }
         self._put(schema.baselines, row)
 
+    def swept_agents(self, project: str, most: int) -> list[str]:
+        """The agents whose sweeps were believed last, latest first, at most so many."""
+        last = schema.baselines.c
+        query = select(last.agent).where(last.project == project).order_by(last.now.desc(), last.agent).limit(most)
+        with self._database.begin() as connection:
+            return list(connection.execute(query).scalars())
+
     def breaker(self, project: str, agent: str) -> Breaker | None:
         """The agent's latched breaker, None while it is closed."""
         with self._database.begin() as connection:
