@@ -16,6 +16,8 @@ from reaper.policy import Policy
 DEFAULT_SCOPE: Final = "https://ai.azure.com/.default"
 DEFAULT_STATE: Final = "sqlite:///reaper-state.db"
 DEFAULT_PATH: Final = "config/reaper.yaml"
+PROXY_NONE: Final = "none"
+PROXY_ENVIRONMENT: Final = "environment"
 AUDIT_KEPT_S: Final = 400 * DAY_S
 
 
@@ -32,22 +34,27 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """How hard a project may be asked."""
+    """How hard a project may be asked, and how old the last look may be when an action leaves."""
 
     concurrency: int = 16
     timeout_s: int = 30
     max_per_second: int = 50
+    max_look_age_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a project is, and as whom to speak to it. `endpoint` has no trailing slash."""
+    """Where a project is, and as whom to speak to it. `endpoint` has no trailing slash.
+
+    `proxy` is PROXY_NONE, PROXY_ENVIRONMENT or a URL, which may hold a password.
+    """
 
     endpoint: str
     credential: CredentialKind = CredentialKind.DEFAULT
     scope: str = DEFAULT_SCOPE
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     requests: Requests = Requests()
+    proxy: str = field(default=PROXY_ENVIRONMENT, repr=False)
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,12 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Server:
+    """Where to listen. `page` is a listener of its own for the status page, `token_file` what that one asks for."""
+
     host: str = "127.0.0.1"
     port: int = 9464
+    page: tuple[str, int] | None = None
+    token_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

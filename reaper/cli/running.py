@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from reaper.cli.endings import CommandError, Exit
@@ -19,7 +20,7 @@ from reaper.config import load
 from reaper.foundry.errors import clean
 from reaper.render import instant, run_json
 from reaper.report import Listener, Result
-from reaper.settings import Server, Settings
+from reaper.settings import Settings
 from reaper.store.claim import Claim
 from reaper.store.store import Store, opened
 from reaper.sweeper import Run, Scope, Sweeper
@@ -37,7 +38,7 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
     configure_logging(settings.log.format, settings.log.level)
     clock = SystemClock()
     settle_memory()
-    server = settings.server if listen is None else Server(*listen)
+    server = settings.server if listen is None else replace(settings.server, host=listen[0], port=listen[1])
     await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
 
 

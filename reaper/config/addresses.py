@@ -1,4 +1,4 @@
-"""Addresses: a project's endpoint, the state's URL, and where the server listens.
+"""Addresses: a project's endpoint and its proxy, the state's URL, and where the server listens.
 
 An endpoint decides who is sent a token, so it is taken apart strictly and rebuilt from its parts.
 """
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.config.problem import Wrong
+from reaper.settings import PROXY_ENVIRONMENT, PROXY_NONE
 
 ENDPOINT: Final = r"^https?://[^/?#@\s]+/api/projects/[^/?#]+/?$"
 STATE: Final = r"^sqlite:///[^?]+$"
+PROXY: Final = r"^(none|environment|https?://[^/?#\s]+/?)$"
 LISTEN: Final = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
 
 _EXAMPLE: Final = "write https://ACCOUNT.services.ai.azure.com/api/projects/PROJECT"
@@ -23,6 +25,7 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 _PLATFORM: Final = re.compile(rf"(?:{_LABEL}\.)+services\.ai\.azure\.(?:com|us)")
 _PROJECT: Final = re.compile(r"/api/projects/([A-Za-z0-9][A-Za-z0-9._-]{0,127})/?")
+_USER: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%-]+(:[A-Za-z0-9._~!$&'()*+,;=%-]*)?")
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -80,6 +83,33 @@ def read_endpoint(value: object) -> str:
         raise Wrong("is not an https address", _EXAMPLE)
     parse_endpoint(value)
     return value
+
+
+def read_proxy(value: object) -> str:
+    """none, environment, or the URL of a proxy in its normal form; a password in it is never repeated."""
+    hint = "write none, environment, or http://HOST:PORT"
+    if value in (PROXY_NONE, PROXY_ENVIRONMENT):
+        return str(value)
+    parts = _URL.fullmatch(value) if isinstance(value, str) else None
+    if parts is None or parts[1].lower() not in _PORTS:
+        raise Wrong("is not a proxy", hint, quiet=True)
+    user, at, authority = parts[2].rpartition("@")
+    if parts[4] or parts[3] not in ("", "/") or (at and not _USER.fullmatch(user)):
+        told = "a proxy has no path, no query, and its user and password percent-encoded"
+        raise Wrong(told, hint, quiet=True)
+    scheme = parts[1].lower()
+    try:
+        host, port = _host_and_port(authority.lower(), _PORTS[scheme])
+    except Wrong as wrong:
+        raise Wrong("is not a proxy", f"it {wrong.message}", quiet=True) from None
+    return f"{scheme}://{user}{at}{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def without_password(proxy: str) -> str:
+    """A proxy as it may be shown."""
+    scheme, separator, rest = proxy.partition("://")
+    user, at, authority = rest.rpartition("@")
+    return f"{scheme}{separator}{'…' if user else ''}{at}{authority}"
 
 
 def read_state(value: object) -> str:

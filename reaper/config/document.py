@@ -22,7 +22,7 @@ EXPANDED_LIMIT: Final = 20_000
 
 Value = Scalar | list["Value"] | dict[str, "Value"]
 
-_HEADERS: Final = "headers"
+_SECRET: Final = frozenset({"headers", "proxy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Document:
 
 
 def is_secret(path: Path) -> bool:
-    """Whether the value at this path must not be printed: header values may be tokens."""
-    return len(path) >= 3 and path[0] == "projects" and path[2] == _HEADERS
+    """Whether the value at this path must not be printed: header values may be tokens, a proxy has a password."""
+    return len(path) >= 3 and path[0] == "projects" and path[2] in _SECRET
 
 
 def read(text: str, source: str, environ: Mapping[str, str]) -> Document:

@@ -10,9 +10,12 @@ from reaper.model import DAY_S
 from reaper.times import parse_duration
 
 PATTERN: Final = r"^(?=\d)(\d{1,9}w)?(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?$"
+LOOK_AGE: Final = r"^(?=\d)(\d{1,3}s)?(\d{1,6}ms)?$"
+LOOK_AGE_MS: Final = (200, 2_000)
 LONGEST_S: Final = 3_650 * DAY_S
 
 _BARE: Final = re.compile(r"\d{1,9}", re.ASCII)
+_FINE: Final = re.compile(r"(?=\d)(?:(\d{1,3})s)?(?:(\d{1,6})ms)?", re.ASCII)
 
 
 def read_duration(value: object) -> str:
@@ -32,6 +35,31 @@ def read_duration_or_zero(value: object) -> str:
     if seconds > LONGEST_S:
         raise Wrong("is longer than ten years", "check the unit: w, d, h, m or s")
     return value
+
+
+def read_look_age(value: object) -> str:
+    """The text of how old a look may be: seconds and milliseconds, as it is written."""
+    match = _FINE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not isinstance(value, str):
+        raise Wrong("is not such a duration", "write seconds or milliseconds with their unit, as in 2s or 500ms")
+    low, high = LOOK_AGE_MS
+    if not low <= look_age_s(value) * 1_000 <= high:
+        hint = f"write {exact_look_age(low / 1_000)} to {exact_look_age(high / 1_000)}: a person may use it meanwhile"
+        raise Wrong("is out of bounds", hint)
+    return value
+
+
+def look_age_s(text: str) -> float:
+    """A text that `read_look_age` accepts, in seconds."""
+    match = _FINE.fullmatch(text)
+    seconds, milliseconds = match.groups() if match else (None, None)
+    return (int(seconds or 0) * 1_000 + int(milliseconds or 0)) / 1_000
+
+
+def exact_look_age(seconds: float) -> str:
+    """Seconds written so that `look_age_s` gives them back: `2s`, `500ms`, `1s500ms`."""
+    whole, milliseconds = divmod(round(seconds * 1_000), 1_000)
+    return (f"{whole}s" if whole else "") + (f"{milliseconds}ms" if milliseconds else "")
 
 
 def seconds_of(value: object) -> int | None:

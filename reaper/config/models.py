@@ -6,20 +6,22 @@ such as a policy that does not exist, is checked in `references` and `thresholds
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from reaper.config import addresses, words
 from reaper.config.cron import read_cron
-from reaper.config.durations import PATTERN, read_duration, read_duration_or_zero
+from reaper.config.durations import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
 from reaper.config.problem import Wrong
 from reaper.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
 from reaper.policy import Limits as DefaultLimits
-from reaper.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, CredentialKind
+from reaper.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, PROXY_ENVIRONMENT, CredentialKind
 from reaper.times import exact_duration
 from reaper.windows import DAYS
+
+DEFAULT_LISTEN: Final = "127.0.0.1:9464"
 
 _LIMITS = DefaultLimits()
 _MANY = 10**9
@@ -67,6 +69,7 @@ def _read_format(value: object) -> int:
 
 
 Duration = Annotated[str, BeforeValidator(read_duration), _text(PATTERN, "15m", "7d", "1d12h")]
+LookAge = Annotated[str, BeforeValidator(read_look_age), _text(LOOK_AGE, "2s", "500ms")]
 DurationOrZero = Annotated[str, BeforeValidator(read_duration_or_zero), _text(PATTERN, "0s", "24h")]
 Name = Annotated[str, BeforeValidator(words.read_name), _text(words.NAME)]
 Key = Annotated[str, BeforeValidator(words.read_name)]
@@ -136,6 +139,9 @@ class Requests(Part):
     """Deadline of one request, 1s to 10m."""
     max_per_second: Annotated[int, *_REQUEST_RATE] = 50
     """Requests started in a second at most, 1 to 1000."""
+    max_look_age: LookAge = "2s"
+    """How old the last look at a session may be when its stop or delete leaves, 200ms to 2s; then it is looked at
+    again."""
 
 
 class Agent(Part):
@@ -162,6 +168,8 @@ class Project(Part):
         {}, json_schema_extra={"propertyNames": {"pattern": words.HEADER_NAME}}
     )
     """Further headers for each request. Their values are never printed."""  # fmt: skip
+    proxy: Annotated[str, BeforeValidator(addresses.read_proxy), _text(addresses.PROXY)] = PROXY_ENVIRONMENT
+    """none, environment (HTTPS_PROXY and NO_PROXY decide), or the URL of a proxy. Never used on loopback."""
     requests: Requests = Requests()
     """How many requests, how fast, and with which deadline."""
     must_see: list[SessionId] = []
@@ -277,8 +285,12 @@ class Audit(Part):
 class Server(Part):
     """The HTTP server: metrics, health and status page."""
 
-    listen: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] = "127.0.0.1:9464"
+    listen: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] = DEFAULT_LISTEN
     """HOST:PORT; an IPv6 address in brackets."""
+    page: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] | None = None
+    """HOST:PORT of a listener of its own for the status page; without this key it is on `listen` with the metrics."""
+    token_file: Annotated[str, BeforeValidator(words.read_text), _text()] | None = None
+    """File that holds the token which the status page asks for; without this key it asks for none."""
 
 
 class Log(Part):

@@ -7,6 +7,7 @@ from itertools import chain
 
 from reaper.config.addresses import Endpoint, parse_endpoint
 from reaper.config.document import Document, Value
+from reaper.config.models import DEFAULT_LISTEN
 from reaper.config.problem import Finding, Path, Wrong, did_you_mean, escaped, show_path
 from reaper.config.tree import child, entries, items, texts
 
@@ -21,6 +22,7 @@ def reference_findings(document: Document) -> list[Finding]:
         _connections,
         _endpoints_used_twice,
         _projects_of_quotas,
+        _listeners,
     )
     return list(chain.from_iterable(check(root) for check in checks))
 
@@ -117,3 +119,10 @@ def _projects_of_quotas(root: Value) -> Iterator[Finding]:
             elif seen.setdefault(name, place) != place:
                 told = f"is counted already in {show_path(seen[name])}"
                 yield Finding(place, told, "a project belongs to one subscription and region: remove one")
+
+
+def _listeners(root: Value) -> Iterator[Finding]:
+    server = child(root, "server")
+    page, listen = child(server, "page"), child(server, "listen") or DEFAULT_LISTEN
+    if isinstance(page, str) and page == listen and not page.endswith(":0"):
+        yield Finding(("server", "page"), "is `listen`, too", "write another port, or remove the key")

@@ -1,7 +1,7 @@
 """Settings written out as a configuration, with every default filled in.
 
-Header values may be secrets: they are shown as `…`, and the text then does not load again, on purpose. With
-`headers=True` they are written, and what is shown loads again to equal settings.
+Header values may be secrets, and a proxy's user and password are: they are shown as `…`, and the text then does not
+load again, on purpose. With `headers=True` they are written, and what is shown loads again to equal settings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, Final
 import yaml
 
 from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
-from reaper.config.addresses import Endpoint, parse_endpoint
+from reaper.config.addresses import Endpoint, parse_endpoint, without_password
+from reaper.config.durations import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.model import STATUSES
@@ -36,7 +37,7 @@ def show(settings: Settings, *, headers: bool = False, ordered: bool = False) ->
         "approvals": list(settings.approvals),
         "state": settings.state,
         "audit": {"keep": exact_duration(settings.audit.keep_s)},
-        "server": {"listen": _listen(settings.server)},
+        "server": _server(settings.server),
         "log": {"format": settings.log.format, "level": settings.log.level},
     }
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=ordered, width=_WIDTH, allow_unicode=True)
@@ -84,7 +85,9 @@ def _project(project: Project, headers: bool) -> dict[str, Any]:
             "concurrency": requests.concurrency,
             "timeout": exact_duration(requests.timeout_s),
             "max_per_second": requests.max_per_second,
+            "max_look_age": exact_look_age(requests.max_look_age_s),
         },
+        "proxy": connection.proxy if headers else without_password(connection.proxy),
         "must_see": sorted(project.must_see),
         "agents": [{"name": agent.name, "policy": agent.policy.name} for agent in project.agents],
     }
@@ -150,8 +153,17 @@ def _quota(quota: Quota) -> dict[str, Any]:
     return shown
 
 
-def _listen(server: Server) -> str:
-    return f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
+def _server(server: Server) -> dict[str, Any]:
+    shown: dict[str, Any] = {"listen": _listen(server.host, server.port)}
+    if server.page:
+        shown["page"] = _listen(*server.page)
+    if server.token_file:
+        shown["token_file"] = server.token_file
+    return shown
+
+
+def _listen(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _needs_trust(endpoint: Endpoint) -> bool:

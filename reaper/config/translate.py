@@ -13,6 +13,7 @@ from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, St
 from reaper.config import models
 from reaper.config.addresses import parse_endpoint, split_listen
 from reaper.config.cron import standard_cron
+from reaper.config.durations import look_age_s
 from reaper.config.show import show
 from reaper.model import Action
 from reaper.policy import DEFAULT_STATUSES
@@ -22,7 +23,6 @@ from reaper.times import parse_duration
 def translate(root: models.Root) -> settings.Settings:
     """The settings, with the digest of what they say."""
     policies = {name: _policy(name, part) for name, part in root.policies.items()}
-    host, port = split_listen(root.server.listen)
     plain = settings.Settings(
         projects=tuple(_project(name, part, policies) for name, part in root.projects.items()),
         policies=tuple(policies.values()),
@@ -31,7 +31,7 @@ def translate(root: models.Root) -> settings.Settings:
         approvals=tuple(root.approvals),
         state=root.state,
         audit=settings.Audit(parse_duration(root.audit.keep)),
-        server=settings.Server(host, port),
+        server=_server(root.server),
         log=settings.Log(root.log.format, root.log.level),
     )
     return replace(plain, fingerprint=fingerprint(plain))
@@ -41,6 +41,11 @@ def fingerprint(plain: settings.Settings) -> str:
     """12 hexadecimal digits that change when the meaning does, not with comments or the order of keys."""
     text = show(plain, headers=True, ordered=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _server(part: models.Server) -> settings.Server:
+    page = split_listen(part.page) if part.page else None
+    return settings.Server(*split_listen(part.listen), page=page, token_file=part.token_file)
 
 
 def _schedule(part: models.Schedule) -> settings.Schedule:
@@ -55,7 +60,10 @@ def _schedule(part: models.Schedule) -> settings.Schedule:
 
 def _project(name: str, part: models.Project, policies: Mapping[str, policy.Policy]) -> settings.Project:
     requests = settings.Requests(
-        part.requests.concurrency, parse_duration(part.requests.timeout), part.requests.max_per_second
+        part.requests.concurrency,
+        parse_duration(part.requests.timeout),
+        part.requests.max_per_second,
+        look_age_s(part.requests.max_look_age),
     )
     connection = settings.Connection(
         endpoint=parse_endpoint(part.endpoint).url,
@@ -63,6 +71,7 @@ def _project(name: str, part: models.Project, policies: Mapping[str, policy.Poli
         scope=part.scope,
         headers=dict(part.headers),
         requests=requests,
+        proxy=part.proxy,
     )
     agents = tuple(settings.AgentPattern(agent.name, policies[agent.policy]) for agent in part.agents)
     return settings.Project(name, connection, agents, frozenset(part.must_see))

@@ -223,3 +223,36 @@ def test_problems_are_values_with_all_their_parts() -> None:
         "test.yaml:8:54: policies.weekly.rules[0].when.idle: '7' is not a duration: "
         "write a number with its unit, as in 7d, 7h, 7m or 7s"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("2s", 2.0), ("500ms", 0.5), ("1s500ms", 1.5), ("200ms", 0.2), ("1999ms", 1.999)]
+)
+def test_how_old_a_look_may_be_is_written_in_seconds_and_milliseconds(written: str, seconds: float) -> None:
+    settings = settings_of(MINIMAL.replace("    agents", f"    requests: {{max_look_age: {written}}}\n    agents"))
+    assert settings.projects[0].connection.requests == Requests(max_look_age_s=seconds)
+    assert parse(show(settings), "shown", {}).settings == settings
+
+
+@pytest.mark.parametrize(
+    ("written", "proxy"),
+    [
+        ("none", "none"),
+        ("environment", "environment"),
+        ("HTTP://Proxy.Example:3128/", "http://proxy.example:3128"),
+        ("https://[::1]", "https://[::1]:443"),
+        ("http://user:hunter2%40@proxy.example", "http://user:hunter2%40@proxy.example:80"),
+    ],
+)
+def test_a_proxy_is_none_the_environments_or_an_address_and_its_password_is_hidden(written: str, proxy: str) -> None:
+    settings = settings_of(MINIMAL.replace("    agents", f"    proxy: '{written}'\n    agents"))
+    assert settings.projects[0].connection.proxy == proxy
+    assert "hunter2" not in show(settings) + repr(settings)
+    assert parse(show(settings, headers=True), "shown", {}).settings == settings
+
+
+def test_the_status_page_may_have_a_listener_and_a_token_of_its_own() -> None:
+    settings = settings_of(MINIMAL + "server: {page: '[::1]:9466', token_file: /run/page-token}\n")
+    assert settings.server == Server("127.0.0.1", 9464, page=("::1", 9466), token_file="/run/page-token")
+    assert parse(show(settings), "shown", {}).settings == settings
+    assert settings_of(MINIMAL).server == Server("127.0.0.1", 9464, page=None, token_file=None)
