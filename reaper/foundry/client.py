@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -79,6 +79,11 @@ class Client:
         trace: TracebackType | None = None,
     ) -> None:
         await self._sender.__aexit__(kind, error, trace)
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Whom the present token names: `tenant`, `oid`, `appid`, as far as it says; empty before there is one."""
+        return self._sender.identity
 
     @property
     def spare(self) -> bool:
