@@ -18,6 +18,7 @@ from reaper.model import Agent
 from reaper.planner import joint_plan_id
 from reaper.policy import Policy
 from reaper.pressure import pools
+from reaper.rates import keep_rates, recall_rates
 from reaper.recall import Recall
 from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
@@ -86,6 +87,7 @@ class Sweeper:
         if not scope.rehearsal:
             self._approve(settings.approvals)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
+        rates = recall_rates(self.connect, self.store)
         relief = Relief(pools(settings.quotas))
         scope = replace(scope, full_every_s=settings.schedule.full_listing_s)
         parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
@@ -97,6 +99,9 @@ class Sweeper:
         await self._relieve(relief)
         run = replace(run, reports=tuple(relief.latest(report) for report in run.reports))
         if not scope.rehearsal:
+            keep_rates(
+                self.connect, self.store, rates, [project.connection.endpoint for project in settings.projects]
+            )
             self._tend_journal(settings, run)
         return run
 

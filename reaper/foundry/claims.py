@@ -1,4 +1,4 @@
-"""Who a token speaks for, read from its claims: for the record. Nothing is verified, the platform does that."""
+"""Who a token speaks for, read from its claims. Nothing is verified: that is for the platform to do."""
 
 from __future__ import annotations
 
