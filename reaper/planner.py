@@ -7,6 +7,7 @@ again right before each one.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ class Hold(StrEnum):
     BREAKER = "breaker"
     OBSERVE = "observe"
     STRANGE = "strange_record"
+    REFUSED = "refused"
     GRACE = "grace"
     WINDOW = "window"
     LIMIT_SWEEP = "limit_sweep"
@@ -68,13 +70,15 @@ class Standing:
     """What is known beside the candidates: the inventory's size, what was promised, done and approved.
 
     `doubt` says why the listing or the clock is not believed, None when it is.
-    `used_today` counts unapproved actions of the last 24 hours.
+    `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
+    platform refused lately.
     """
 
     inventory: int
     marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: frozenset[Approval] = frozenset()
+    refused: frozenset[tuple[str, int]] = frozenset()
     doubt: Hold | None = None
     breaker: bool = False
     observe: bool = False
@@ -127,6 +131,7 @@ class Plan:
 
     `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
     `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it.
+    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
     """
 
     id: str
@@ -137,6 +142,7 @@ class Plan:
     marks: tuple[Mark, ...] | None
     excess: tuple[Excess, ...] = ()
     foreseen: tuple[Excess, ...] = ()
+    expiry_moved: int = 0
 
     @property
     def act(self) -> tuple[Item, ...]:
@@ -175,6 +181,9 @@ def make_plan(
         marks=None if _leaves_marks(policy, standing) else tuple(marks.values()),
         excess=excess,
         foreseen=exceeded(policy.limits, waiting, standing),
+        expiry_moved=sum(
+            _only_expiry_moved(standing.marks.get(c.session.incarnation), c.session) for c in candidates
+        ),
     )
 
 
@@ -202,6 +211,11 @@ def _still_stands(mark: Mark, session: Session, decision: Decision) -> bool:
     """Whether a promise is about this record and by this rule, which as it is now held already when it was made."""
     same_rule = decision.rule is not None and mark.rule == decision.rule.name
     return mark.seen == session and mark.action is decision.action and same_rule and decision.since <= mark.marked_at
+
+
+def _only_expiry_moved(mark: Mark | None, session: Session) -> bool:
+    """Whether a session differs from the one that was marked in nothing but when it expires."""
+    return mark is not None and mark.seen != session == mark.seen._replace(expires_at=session.expires_at)
 
 
 def _item(
@@ -237,6 +251,8 @@ def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standi
         return Hold.OBSERVE
     if candidate.session.strange:
         return Hold.STRANGE
+    if candidate.session.incarnation in standing.refused:
+        return Hold.REFUSED
     if deleting and ripe_at > now:
         return Hold.GRACE
     if deleting and not is_open(policy.windows, now):
@@ -261,20 +277,32 @@ def exceeded(limits: Limits, items: Iterable[Item], standing: Standing) -> tuple
 
 
 def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
-    """Twelve hexadecimal digits that stand for exactly these incarnations and actions."""
-    lines = sorted(
+    """32 hexadecimal digits that stand for exactly these incarnations and actions."""
+    return id_of_lines(project, agent, plan_lines(items))
+
+
+def plan_lines(items: Iterable[Item]) -> list[str]:
+    """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
+    return sorted(
         f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
         for item in items
         if not item.session.strange
     )
-    return hashlib.sha256("\n".join([project, agent, *lines]).encode()).hexdigest()[:12]
+
+
+def id_of_lines(project: str, agent: str, lines: Iterable[str]) -> str:
+    """The id of the plan that these lines say."""
+    return _digest("\n".join([json.dumps([project, agent]), *lines]))
 
 
 def joint_plan_id(ids: Sequence[str]) -> str:
     """One id for the plans of several agents; a single plan's is its own."""
-    if len(ids) == 1:
-        return ids[0]
-    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12]
+    return ids[0] if len(ids) == 1 else _digest("\n".join(sorted(ids)))
+
+
+def _digest(text: str) -> str:
+    """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +315,13 @@ class Verdict:
     why: str = ""
 
 
-def recheck(item: Item, fresh: Session | Malformed, plan: Plan, now: float | None) -> Verdict:
-    """Whether the plan still holds for the record just read at platform time `now`."""
+def recheck(
+    item: Item, fresh: Session | Malformed, plan: Plan, now: float | None, agent: Agent | None = None
+) -> Verdict:
+    """Whether the plan still holds for the record just read at platform time `now`.
+
+    `agent` is how the agent was just read, None where that does not matter.
+    """
     if now is None:
         return Verdict(why="the platform's clock could not be read")
     if isinstance(fresh, Malformed):
@@ -299,7 +332,7 @@ def recheck(item: Item, fresh: Session | Malformed, plan: Plan, now: float | Non
         return Verdict(gone=True, why=f"its status is {fresh.status}")
     if fresh != item.session:
         return Verdict(changed=True, why=_difference(item.session, fresh))
-    again = decide(fresh, plan.policy, plan.agent, now)
+    again = decide(fresh, plan.policy, agent or plan.agent, now)
     if (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
     if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
@@ -320,6 +353,8 @@ def hold_text(item: Item, plan: Plan) -> str:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
             return "outside every window"
+        case Hold.REFUSED:
+            return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
         case _:

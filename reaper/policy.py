@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from reaper.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
+from reaper.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn, VersionIs
 from reaper.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
 from reaper.times import show_duration, show_time
 from reaper.windows import Window
@@ -113,6 +113,11 @@ class Policy:
     grace_s: int = GRACE_S
     limits: Limits = field(default=Limits())
     windows: tuple[Window, ...] = ()
+
+    @property
+    def asks_version(self) -> bool:
+        """Whether what becomes of a session depends on its agent's versions."""
+        return any(isinstance(condition, VersionIs) for rule in self.rules for condition in rule.when)
 
 
 class Decision(NamedTuple):

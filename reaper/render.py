@@ -42,6 +42,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "plan_id": plan.id if plan else None,
         "result": str(report.result),
         "why": report.why,
+        "notes": list(report.notes),
         "started": instant(report.started),
         "platform_time": instant(plan.now) if plan and plan.now else None,
         "sessions": snapshot.sessions if snapshot else None,
@@ -98,7 +99,11 @@ def status_json(board: Board) -> dict[str, Any]:
     return {
         "ready": board.ready,
         "standby": board.standby or None,
-        "config": {"hash": board.config_hash, "errors": list(board.config_errors)},
+        "config": {
+            "hash": board.config_hash,
+            "errors": list(board.config_errors),
+            "unknown_approvals": list(board.approvals_unknown),
+        },
         "next_sweep": instant(board.next_sweep_at) if board.next_sweep_at else None,
         "agents": [summary_json(report) for _, report in sorted(board.latest.items())],
         "unmanaged_agents": {project: list(names) for project, names in board.unmanaged.items() if names},

@@ -30,7 +30,7 @@ class Outcome:
     """How one action ended. `at` is platform time, `why` explains anything but `done`.
 
     `window_s` is what no guard covers: from the answer to the last look until the action went out, known when the
-    platform accepted it.
+    platform accepted it. `refused`: the platform understood, and said no.
     """
 
     item: Item
@@ -38,6 +38,7 @@ class Outcome:
     at: float
     why: str = ""
     window_s: float | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,16 @@ class Report:
         """Whether a guard holds back actions that a person could approve."""
         return any(self.blocked[hold] for hold in (Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know although nothing went wrong."""
+        moved = self.plan.expiry_moved if self.plan else 0
+        told = (
+            f"{moved} sessions have another expires_at than when they were marked, although nobody used them since: "
+            "their grace began anew, and while the platform goes on so, they are never deleted"
+        )
+        return (told,) if moved else ()
+
     @cached_property
     def limit_remaining(self) -> dict[str, int]:
         """Deletes that the limits would still allow, in one sweep and in the day."""
@@ -139,6 +150,9 @@ class Listener:
 
     def relieved(self, report: Report) -> None:
         """The same sweep's report once more: its quota was too full, and asked for stops of its own."""
+
+    def unknown_approvals(self, names: Sequence[str]) -> None:
+        """The configuration approves these ids, and no plan that is known has them."""
 
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
         """The agents of a project were found: those with their policy's name, and those that no pattern matches."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from reaper.conditions import VersionIs
 from reaper.foundry.client import Answer
 from reaper.foundry.errors import FoundryError, Gone, Unauthenticated
 from reaper.model import Agent
@@ -104,7 +103,7 @@ def first_match(project: Project, agent: str) -> AgentPattern | None:
 
 async def _by_name(name: str, policy: Policy, directory: Directory) -> Agent:
     """The agent, with its newest version if the policy asks about versions and it can be read."""
-    if not any(isinstance(condition, VersionIs) for rule in policy.rules for condition in rule.when):
+    if not policy.asks_version:
         return Agent(name)
     try:
         return (await directory.get_agent(name)).value

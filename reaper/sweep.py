@@ -8,8 +8,10 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
+
+import structlog
 
 from reaper.clock import Clock
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
@@ -20,20 +22,28 @@ from reaper.foundry.errors import FoundryError, Gone
 from reaper.foundry.inventory import Lister, collect
 from reaper.foundry.revisit import revisit
 from reaper.foundry.wire import Page
-from reaper.model import Action, Agent, Session
+from reaper.model import Action, Agent, OutcomeKind, Session
 from reaper.planner import Candidate, Hold, Plan, Standing, make_plan
 from reaper.policy import Mode, Policy, decide, earliest
 from reaper.pressure import Reserve
 from reaper.recall import Recall
+from reaper.refusals import Refusals
 from reaper.report import Listener, Outcome, Report, Result
 from reaper.roster import Directory
 from reaper.settings import Project
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.evidence import told_rules
+from reaper.store.journal import Entry
 from reaper.store.store import Breaker, Store
-from reaper.trust import Baseline, doubts, stale_jump
+from reaper.trust import Baseline, Spread, doubts, moved_back
 
+log = structlog.get_logger()
+
+BY_HAND: Final = "by-hand"
+"""How the rule begins under which the record keeps what was not a sweep's doing."""
+BY_HAND_MAX_S: Final = 300
+"""An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
 
@@ -85,7 +95,8 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With `recall`, and neither of these, not every sweep lists all sessions.
+    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    that the configuration approves, without noting them as given.
     """
 
     id: str
@@ -102,6 +113,8 @@ class Sweep:
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
     recall: Recall | None = None
+    approvals: tuple[str, ...] = ()
+    refusals: Refusals = field(default_factory=Refusals)
 
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
@@ -118,8 +131,10 @@ class Sweep:
             relief=self.reserve.pool.rule if self.reserve else None,
         )
         try:
-            snapshot, atlas = await self._collect()
-            report = await self._judge(replace(report, snapshot=snapshot), snapshot, since)
+            left_open = [] if self.rehearsal else self.store.journal.open(report.project, report.agent)
+            base = self.store.baseline(report.project, report.agent)
+            snapshot, atlas = await self._collect(frozenset(entry.intent.session for entry in left_open), base)
+            report = await self._judge(replace(report, snapshot=snapshot), snapshot, since, left_open, base)
             if self.recall is not None and atlas is not None:
                 self.recall.keep(report, atlas, since)
         except Gone:
@@ -139,21 +154,21 @@ class Sweep:
         self.listener.report(report)
         return report
 
-    async def _collect(self) -> tuple[Snapshot, Atlas | None]:
-        """What there is, and what the next sweep may know of it."""
+    async def _collect(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, Atlas | None]:
+        """What there is, those `sought` noted among it, and what the next sweep may know of it."""
         snapshot = None
         try:
             async with asyncio.timeout(LISTING_MAX_S):
                 atlas = self.recall.take(self._shown(), self.clock.monotonic()) if self.recall else None
-                if atlas is not None:
+                if atlas is not None and not sought:
                     snapshot = await revisit(self.site.client, self.agent.name, atlas, self._candidate, self._paged)
                 if snapshot is None:
-                    snapshot, atlas = await self._list_all()
+                    snapshot, atlas = await self._list_all(sought, base)
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
         return snapshot, atlas
 
-    async def _list_all(self) -> tuple[Snapshot, Atlas | None]:
+    async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, Atlas | None]:
         made: list[Atlas] = []
 
         def chart(census: Census) -> Atlas | None:
@@ -162,8 +177,9 @@ class Sweep:
             made.append(Atlas(census, lambda session: earliest(session, self.policy, self.agent), self._shown()))
             return made[-1]
 
-        wanted = self.site.project.must_see
-        snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged, chart)
+        wanted = self.site.project.must_see | sought
+        then = base.spread.at if base and base.spread else None
+        snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged, chart, then)
         if not made or snapshot.incomplete:
             return snapshot, None
         made[-1].finish()
@@ -182,24 +198,24 @@ class Sweep:
     def _paged(self, answer: Answer[Page]) -> None:
         if self.stopping():
             raise InterruptedError(self.stopping())
-        self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic)
+        self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
 
-    async def _judge(self, report: Report, snapshot: Snapshot, since: float) -> Report:
+    async def _judge(
+        self, report: Report, snapshot: Snapshot, since: float, left_open: Sequence[Entry], base: Baseline | None
+    ) -> Report:
         """From a snapshot to what was done about it."""
         project, agent = report.project, report.agent
-        unresolved = (
-            [] if self.rehearsal else await resolve_open_intents(project, agent, self.site.client, self.store)
-        )
         now = snapshot.now or 0.0
-        base = self.store.baseline(project, agent)
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
-        breaker = self._breaker(snapshot, base) if doubt is None else self.store.breaker(project, agent)
+        unresolved = await self._resolve(left_open, snapshot, doubt)
+        breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = Standing(
             inventory=snapshot.sessions,
             marks=self.store.marks(project, agent),
             used_today=self.store.journal.used_today(project, agent, now),
-            approved=self.store.approved(project, agent),
+            approved=self.store.plans.approved(project, agent, self.approvals),
+            refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
             observe=report.observed,
@@ -207,11 +223,14 @@ class Sweep:
         plan = make_plan(
             snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
         )
+        self._keep(plan, breaker)
         self.listener.planned(project, plan)
         execution = Execution()
         if not self.rehearsal:
-            self._remember(plan, snapshot, doubt)
+            self._remember(plan, snapshot, doubt, base)
             execution = await self.executor(since).execute(plan)
+            candidates = (item.session.incarnation for item in plan.items)
+            self.refusals.note(execution.outcomes, candidates, self.clock.monotonic())
         report = replace(
             report,
             plan=plan,
@@ -223,7 +242,17 @@ class Sweep:
                 self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
             ),
         )
+        if breaker is None and report.breaker is not None:
+            self._keep(plan, report.breaker)
         return self._conclude(report, doubt, execution, why, unresolved)
+
+    async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
+        """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
+        due = [entry for entry in left_open if not _may_be_under_way(entry, snapshot.now)]
+        listed = snapshot.seen if doubt is None else None
+        return await resolve_open_intents(
+            self.site.project.name, self.agent.name, self.site.client, self.store, due, listed
+        )
 
     def _doubt(
         self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float
@@ -249,32 +278,50 @@ class Sweep:
         return [str(doubt) for doubt in found], Hold.UNTRUSTED, _told(snapshot, base, missing)
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
-        """The agent's breaker as it stands, latched now if the past has become staler."""
+        """The agent's breaker as it stands, latched now if times moved back."""
         project, agent = self.site.project.name, self.agent.name
-        breaker = self.store.breaker(project, agent)
-        surplus = stale_jump(snapshot.candidates, snapshot.sessions, self._key(), base)
+        breaker = self._known_breaker()
+        surplus = moved_back(base.spread if base else None, _spread_then(snapshot, base), snapshot.sessions)
         if breaker is None and surplus and snapshot.now is not None:
-            why = f"{surplus} sessions that were in use at the last sweep are said to have been stale already then"
+            why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
             breaker = Breaker(snapshot.now, why)
             if not self.rehearsal:
                 self.store.latch(project, agent, breaker)
         return breaker
 
+    def _known_breaker(self) -> Breaker | None:
+        """The breaker as it was left; an approval that the next sweep honours closes it."""
+        project, agent = self.site.project.name, self.agent.name
+        breaker = self.store.breaker(project, agent)
+        closes = breaker is not None and self.store.plans.awaits(project, agent, self.approvals)
+        return None if closes else breaker
+
+    def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
+        """Let a person approve the plan from the moment on that its id is told."""
+        if not needs_approval(plan, breaker):
+            return
+        try:
+            at = plan.now or self.clock.wall()
+            self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
+        except StateError as error:
+            log.error("plan_not_kept", plan=plan.id, error=str(error))
+
     def _key(self) -> str:
-        """What a baseline can be compared under: the same policy, and the same newest version."""
+        """What decides when a session is due: the policy, and the newest version."""
         return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
 
     def _shown(self) -> str:
         """What a listing can be recalled under: also, whom it had to show."""
         return " ".join([self._key(), *sorted(self.site.project.must_see)])
 
-    def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None) -> None:
+    def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         project, agent = self.site.project.name, self.agent.name
         if plan.marks is not None:
-            self.store.replace_marks(project, agent, plan.marks)
+            self.store.replace_marks(project, agent, plan.marks, plan.now)
         if doubt is None:
-            base = Baseline(plan.now, snapshot.sessions, len(snapshot.candidates), self._key())
-            self.store.put_baseline(project, agent, base)
+            known = base.spread if base else None
+            spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)
+            self.store.put_baseline(project, agent, Baseline(plan.now, snapshot.sessions, spread))
 
     def executor(self, since: float) -> Executor:
         """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
@@ -297,6 +344,7 @@ class Sweep:
             stopping=stopping,
             on_outcome=heard,
             workers=self.site.project.connection.requests.concurrency,
+            look_age_s=self.site.project.connection.requests.max_look_age_s,
         )
 
     def _conclude(
@@ -311,9 +359,16 @@ class Sweep:
             return replace(report, result=Result.FAILED, why=execution.halted)
         if unresolved:
             return replace(report, result=Result.FAILED, why=f"{len(unresolved)} earlier actions are still in doubt")
+        if failing := failing_text(report):
+            return replace(report, result=Result.FAILED, why=failing)
         if report.withheld:
             return replace(report, result=Result.WITHHELD, why=withheld_text(report))
         return replace(report, result=Result.OK)
+
+
+def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
+    """Whether a plan is, or will be, more than it may do by itself."""
+    return bool(plan.foreseen) or breaker is not None
 
 
 def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:
@@ -322,6 +377,37 @@ def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:
         return store.breaker(project, agent)
     except StateError:
         return None
+
+
+def failing_text(report: Report) -> str:
+    """What does not work: actions that failed, or that are left alone since they were refused; '' while all does."""
+    failed = [outcome for outcome in report.outcomes if outcome.kind is OutcomeKind.FAILED]
+    if failed:
+        return f"{len(failed)} of {len(report.outcomes)} actions failed, the last one: {failed[-1].why}"
+    refused = report.blocked[Hold.REFUSED]
+    if refused and not report.outcomes:
+        return (
+            f"{refused} actions that the platform refused wait to be tried again, an hour to a day after each refusal"
+        )
+    return ""
+
+
+def _may_be_under_way(entry: Entry, now: float | None) -> bool:
+    """Whether somebody may be at it by hand just now, who will say how it ended."""
+    is_by_hand = entry.intent.rule.startswith(BY_HAND)
+    return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
+
+
+def _spread(snapshot: Snapshot, at: float) -> Spread:
+    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
+
+
+def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
+    """What is listed now, as of when the baseline's sessions were listed."""
+    if snapshot.then is None or base is None or base.spread is None:
+        return None
+    idle, age = snapshot.then
+    return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)
 
 
 def withheld_text(report: Report) -> str:

@@ -262,6 +262,7 @@ class EventLog(Listener):
             policy=report.policy.name,
             result=str(report.result),
             why=report.why,
+            **({"notes": list(report.notes)} if report.notes else {}),
             observed=report.observed,
             plan=report.plan.id if report.plan else None,
             sessions=snapshot.sessions if snapshot else None,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from reaper.model import DAY_S
-from reaper.planner import Candidate
 
 MALFORMED_MAX_PERCENT: Final = 5
 BASELINE_VALID_S: Final = DAY_S
@@ -32,17 +30,28 @@ class Doubt(StrEnum):
     MALFORMED = "malformed"
 
 
+class Spread(NamedTuple):
+    """How many sessions had been unused, and how many had existed, for longer than each of some bounds.
+
+    Counted as of platform time `at`, at which there were so many `sessions`.
+    """
+
+    at: float
+    idle: tuple[int, ...]
+    age: tuple[int, ...]
+    sessions: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The last believed sweep of an agent. `key` stands for its policy and newest version.
+    """The last believed sweep of an agent. `spread` is of the last one that listed all sessions.
 
     `deleted_since` counts our own deletions after it.
     """
 
     now: float
     sessions: int
-    candidates: int
-    key: str
+    spread: Spread | None = None
     deleted_since: int = 0
 
 
@@ -79,14 +88,16 @@ def _outside_band(sessions: int, expected: int) -> list[Doubt]:
     return []
 
 
-def stale_jump(candidates: Sequence[Candidate], sessions: int, key: str, base: Baseline | None) -> int:
-    """How many more sessions are overdue since before the last sweep than that sweep saw; 0 when few.
+def moved_back(then: Spread | None, now: Spread | None, sessions: int) -> int:
+    """How many more sessions are said to have been stale at an earlier moment than were so then; 0 when few.
 
-    The past cannot get staler: under the same policy and version, what was not due then can only have become due
-    since. More than a few that claim otherwise mean that records or clocks were changed under us.
+    `now` is counted today, as of the moment of `then`. What was used or created before some moment can only become
+    less: sessions are used again, or go. No change of a status explains more of them, only times that moved back, and
+    sessions that were there and not shown: as before the identity had its role.
     """
-    if base is None or base.key != key:
+    if then is None or now is None or now.at != then.at:
         return 0
-    overdue = sum(candidate.decision.since <= base.now for candidate in candidates)
-    surplus = overdue - max(base.candidates - base.deleted_since, 0)
+    not_shown = max(now.sessions - then.sessions, 0)
+    risen = max(after - before for after, before in zip(now.idle + now.age, then.idle + then.age, strict=True))
+    surplus = max(risen - not_shown, 0)
     return surplus if surplus > max(STALE_JUMP_MIN, sessions * STALE_JUMP_PERCENT // 100) else 0

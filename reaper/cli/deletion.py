@@ -16,14 +16,15 @@ from reaper.cli.results import NOT_TRIED, Result
 from reaper.clock import SystemClock
 from reaper.executor import RESOLVE_WAITS_S, VERIFY_WAITS_S, had_effect
 from reaper.foundry.client import Client
-from reaper.foundry.errors import FoundryError, Gone, InDoubt, Throttled, Unauthenticated
+from reaper.foundry.errors import FoundryError, Gone, InDoubt, Outdated, Throttled, Unauthenticated
+from reaper.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness
 from reaper.model import ACTIVE, IDLE, Action, OutcomeKind, Session
+from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.evidence import RECEIVED_MAX_BYTES
-from reaper.store.journal import Intent, Journal
+from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 
 RULE: Final = "by-hand"
-THROTTLED_TRIES: Final = 8
 
 _SYSTEM: Final = SystemClock()
 
@@ -39,7 +40,15 @@ class Deletion:
     meant: Filter
     workers: int
     halted: str = ""
+    look_age_s: float = LOOK_AGE_MAX_S
     _results: dict[str, Result] = field(default_factory=dict)
+    _guard: ClockGuard = field(default_factory=ClockGuard)
+    _fresh: Freshness = field(init=False)
+    _agents: AgentLooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._fresh = Freshness(_SYSTEM, self._guard, self.look_age_s)
+        self._agents = AgentLooks(self.client, self.agent, self._fresh)
 
     async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> list[Result]:
         """Every session with what became of it; what was begun is finished before this returns."""
@@ -63,46 +72,54 @@ class Deletion:
                 return
 
     async def _delete(self, shown: Session, interrupts: Interrupts) -> Result:
-        for _ in range(THROTTLED_TRIES):
+        """One deletion from its last look to its end, with one intent however often it has to be looked at again."""
+        intent, why, contradicts, at = None, "", "", _SYSTEM.wall()
+        for _ in range(LOOKS_MAX):
             fresh = await unless(interrupts.asked, self._look(shown))
             if fresh is None or interrupts.asked.is_set():
                 self.halted = self.halted or "interrupted"
-                return Result(shown.id, NOT_TRIED)
+                return await self._conclude(intent, Result(shown.id, NOT_TRIED), at)
             if isinstance(fresh, Result):
-                return fresh
-            result = await self._send(shown, fresh, interrupts)
-            if result is not None:
-                return result
-        return Result(shown.id, OutcomeKind.FAILED.value, "the platform is throttling")
+                return await self._conclude(intent, fresh, at)
+            at = at if fresh.now is None else fresh.now
+            try:
+                intent = intent or await self._intend(shown, fresh, at, contradicts)
+            except AlreadyIntendedError as error:
+                if contradicts or error.outcome != OutcomeKind.DONE:
+                    return Result(shown.id, OutcomeKind.CHANGED.value, str(error))
+                # It may have gone since the look: only one that shows it after that deed contradicts it.
+                contradicts = error.id
+                continue
+            try:
+                known = await unless(interrupts.insisted, self._sent(shown, fresh))
+            except (Outdated, Throttled) as error:
+                why = str(error)
+                continue
+            unknown = Result(shown.id, OutcomeKind.IN_DOUBT.value, "interrupted before its effect was known")
+            return await self._conclude(intent, known or unknown, at)
+        failed = Result(shown.id, OutcomeKind.FAILED.value, f"looked at {LOOKS_MAX} times in vain: {why}")
+        return await self._conclude(intent, failed, at)
 
     async def _look(self, shown: Session) -> Seen | Result:
         """The last look before the delete, or why there must be none."""
         fresh = await look(self.client, self.agent, shown.id)
         if isinstance(fresh, Result):
             return fresh
+        answer = fresh.answer
+        self._guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         changed = _changed(shown, fresh, self.meant)
         return Result(shown.id, OutcomeKind.CHANGED.value, changed) if changed else fresh
 
-    async def _send(self, shown: Session, fresh: Seen, interrupts: Interrupts) -> Result | None:
-        """Intend, delete, verify, record; None when the platform throttled it, and a new look is due."""
-        at = _SYSTEM.wall() if fresh.now is None else fresh.now
-        intent = await self._intend(shown, fresh, at)
+    async def _sent(self, shown: Session, fresh: Seen) -> Result:
+        """Send the delete and look whether it had its effect; Outdated and Throttled ask for another look first."""
         try:
-            known = await unless(interrupts.insisted, self._sent(shown))
-        except Throttled as error:
-            await self._conclude(intent, Result(shown.id, OutcomeKind.FAILED.value, str(error)), at)
-            return None
-        unknown = Result(shown.id, OutcomeKind.IN_DOUBT.value, "interrupted before its effect was known")
-        return await self._conclude(intent, known or unknown, at)
-
-    async def _sent(self, shown: Session) -> Result:
-        """Send the delete and look whether it had its effect."""
-        try:
-            await self.client.delete(self.agent, shown.id)
-        except Throttled:
+            await self.client.delete(self.agent, shown.id, lambda: self._fresh.holds(fresh.answer))
+        except (Outdated, Throttled):
             raise
-        except Gone:
-            return Result(shown.id, OutcomeKind.ALREADY_GONE.value)
+        except Gone as error:
+            if await self._agents.answer():
+                return Result(shown.id, OutcomeKind.ALREADY_GONE.value)
+            return await self._verified(shown, RESOLVE_WAITS_S, str(error))
         except InDoubt as error:
             return await self._verified(shown, RESOLVE_WAITS_S, str(error))
         except FoundryError as error:
@@ -129,24 +146,25 @@ class Deletion:
         try:
             fresh = await self.client.get(self.agent, shown.id)
         except Gone:
-            return True
+            return True if await self._agents.answer() else None
         except FoundryError:
             return None
         return had_effect(Action.DELETE, shown.created_at, shown.last_accessed_at, fresh.value)
 
-    async def _intend(self, shown: Session, fresh: Seen, at: float) -> Intent | None:
+    async def _intend(self, shown: Session, fresh: Seen, at: float, contradicts: str) -> Intent | None:
         """Put the intent on disk. It counts as approved: a person asked for it, so limits leave it alone."""
         if self.journal is None:
             return None
         intent = Intent("", self.project, self.agent, shown.id, shown.created_at, Action.DELETE, RULE, approved=True)
-        return await self.journal.intend(intent, at, _evidence(fresh, self.meant, at))
+        return await self.journal.intend(intent, at, _evidence(fresh, self.meant, at), contradicts=contradicts)
 
     async def _conclude(self, intent: Intent | None, result: Result, at: float) -> Result:
         """Put the outcome on disk; one that cannot be written is told, and ends the rest."""
         if self.journal is None or intent is None:
             return result
+        kind = OutcomeKind.CHANGED if result.outcome == NOT_TRIED else OutcomeKind(result.outcome)
         try:
-            await self.journal.conclude(intent, OutcomeKind(result.outcome), at, result.why)
+            await self.journal.conclude(intent, kind, at, result.why)
         except StateError as error:
             self.halted = f"an outcome was not recorded: {error}"
         return result

@@ -18,7 +18,7 @@ from reaper.planner import Hold
 from reaper.policy import Mode
 from reaper.render import decisions, instant
 from reaper.report import Report, Result
-from reaper.store.store import KnownPlan
+from reaper.store.plans import KnownPlan
 from reaper.sweeper import Run
 from reaper.times import show_duration
 
@@ -116,7 +116,7 @@ def notes(report: Report, *, planned: bool) -> list[str]:
         told.append(
             f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - report.plan.now)}"
         )
-    return told
+    return [*told, *(f"[yellow]{where}[/]: {safe(note)}" for note in report.notes)]
 
 
 def print_approval(plan_id: str, parts: Sequence[KnownPlan]) -> None:

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from reaper.model import DAY_S, STATUSES, TOMBSTONES, Session
@@ -21,22 +22,39 @@ Judge = Callable[[Session, float], Candidate | None]
 
 @dataclass(slots=True)
 class Histogram:
-    """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond."""
+    """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond.
+
+    `ahead` are those among the first whose time had not begun: of an age as it was before they were created.
+    """
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
     total_s: float = 0.0
+    ahead: int = 0
 
-    def add(self, seconds: Sequence[float]) -> None:
-        ordered, counted = sorted(seconds), 0
+    @property
+    def begun(self) -> int:
+        """How many there are whose time had begun."""
+        return sum(self.counts) - self.ahead
+
+    @property
+    def beyond(self) -> tuple[int, ...]:
+        """How many are beyond each bound."""
+        return tuple(accumulate(reversed(self.counts[1:])))[::-1]
+
+    def add(self, ordered: Sequence[float], ago_s: float = 0.0) -> None:
+        """Take in times in ascending order, as they were `ago_s` seconds ago."""
+        counted = 0
         for place, bound in enumerate(BUCKETS_S):
-            upto = bisect_right(ordered, bound)
+            upto = bisect_right(ordered, bound + ago_s)
             self.counts[place] += upto - counted
             counted = upto
         self.counts[-1] += len(ordered) - counted
+        self.ahead += bisect_left(ordered, ago_s)
         self.total_s += sum(ordered)
 
     def take(self, seconds: float) -> None:
         self.counts[bisect_left(BUCKETS_S, seconds)] -= 1
+        self.ahead -= seconds < 0
         self.total_s -= seconds
 
 
@@ -46,7 +64,8 @@ class Snapshot:
 
     `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
-    `listed_at` is when all of them were listed, which may be before `now`: see `revisit`.
+    `listed_at` is when all of them were listed, which may be before `now`: see `revisit`. `then` are their idle time
+    and age as they were at an earlier moment, for comparison with what was listed then.
     """
 
     now: float | None
@@ -62,6 +81,7 @@ class Snapshot:
     disorder: int = 0
     incomplete: str = ""
     listed_at: float | None = None
+    then: tuple[Histogram, Histogram] | None = None
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -69,9 +89,12 @@ class Snapshot:
 
 
 class Census:
-    """Counts sessions, and keeps only candidates and whom it was told to look for. `now` is platform time."""
+    """Counts sessions, and keeps only candidates and whom it was told to look for.
 
-    def __init__(self, now: float | None, judge: Judge, wanted: frozenset[str]) -> None:
+    `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too.
+    """
+
+    def __init__(self, now: float | None, judge: Judge, wanted: frozenset[str], then: float | None = None) -> None:
         self.now = now
         self.judge = judge
         self.wanted = wanted
@@ -83,6 +106,8 @@ class Census:
         self.seen: set[str] = set()
         self.strange: set[str] = set()
         self.idle, self.age = Histogram(), Histogram()
+        self.ago_s = 0.0 if now is None or then is None else now - then
+        self.then = None if then is None else (Histogram(), Histogram())
 
     def count(self, sessions: Sequence[Session]) -> None:
         """Take in sessions that were not counted before."""
@@ -94,8 +119,13 @@ class Census:
         now = self.now
         if now is None:
             return
-        self.idle.add([now - session.last_accessed_at for session in sessions])
-        self.age.add([now - session.created_at for session in sessions])
+        idle = sorted([now - session.last_accessed_at for session in sessions])
+        age = sorted([now - session.created_at for session in sessions])
+        self.idle.add(idle)
+        self.age.add(age)
+        if self.then is not None:
+            self.then[0].add(idle, self.ago_s)
+            self.then[1].add(age, self.ago_s)
         for session in sessions:
             if session.strange:
                 self.strange.update(session.strange)
@@ -129,8 +159,12 @@ class Census:
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
         if session.status not in TOMBSTONES and self.now is not None:
-            self.idle.take(self.now - session.last_accessed_at)
-            self.age.take(self.now - session.created_at)
+            idle, age = self.now - session.last_accessed_at, self.now - session.created_at
+            self.idle.take(idle)
+            self.age.take(age)
+            if self.then is not None:
+                self.then[0].take(idle - self.ago_s)
+                self.then[1].take(age - self.ago_s)
 
     def recount(self, earlier: Session, later: Session) -> None:
         """Put a copy that shows more recent use in the place of one that was counted."""
@@ -154,4 +188,5 @@ class Census:
             disorder=self.disorder,
             incomplete=incomplete,
             listed_at=self.now,
+            then=self.then,
         )

@@ -16,7 +16,7 @@ from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Order
 from reaper.foundry.errors import Retryable, Unreadable, clean
 from reaper.foundry.pace import Pace
-from reaper.foundry.sending import CallRecord, Raw, Sender, ignore
+from reaper.foundry.sending import CallRecord, Raw, Sender, StillRight, always, ignore
 from reaper.foundry.wire import AgentsPage, FilesPage, Page
 from reaper.model import Agent, Malformed, Session, Version
 from reaper.settings import Connection
@@ -146,16 +146,18 @@ class Client:
         raw = await self._sender.send(calls.create_session(agent, session, version))
         return _answer(raw, wire.parse_record(raw.body, raw.now, "create_session"))
 
-    async def delete(self, agent: str, session: str) -> Answer[None]:
+    async def delete(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
         """Ask once for a session's end. The platform says yes to ids that never were, too: verify.
 
-        Gone for 404; Retryable when it was not sent; InDoubt when it may have happened.
+        Gone for 404; Retryable when it was not sent, Outdated as it was not `still_right`; InDoubt when it may have
+        happened.
         """
-        return _answer(await self._sender.send(calls.delete_session(agent, session)), None)
+        raw = await self._sender.send(calls.delete_session(agent, session), still_right=still_right)
+        return _answer(raw, None)
 
-    async def stop(self, agent: str, session: str) -> Answer[None]:
+    async def stop(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
         """Ask once for the end of a session's sandbox; done, too, when it was stopped already."""
-        return _answer(await self._sender.send(calls.stop_session(agent, session)), None)
+        return _answer(await self._sender.send(calls.stop_session(agent, session), still_right=still_right), None)
 
     async def logs(
         self, agent: str, version: str, session: str, *, on_open: Callable[[], None] = lambda: None

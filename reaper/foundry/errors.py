@@ -2,12 +2,13 @@
 
     FoundryError
     ├── Retryable          nothing happened; the same may be asked again later
-    │   └── Throttled      429, or the project is paused: look at the session again before acting on it
-    ├── Gone               404: there is no such thing (any more)
+    │   ├── Throttled      429, or the project is paused: look at the session again before acting on it
+    │   └── Outdated       not sent, what it was decided on had grown too old: look again
+    ├── Gone               the platform's own 404: there is no such thing (any more)
     ├── Refused            the platform understood and says no; asking again is of no use
     ├── Unauthenticated    no token, or tokens that the platform rejects
     ├── InDoubt            a change was sent and its effect is unknown: find out before anything else
-    └── Unreadable         a good status with an answer that makes no sense
+    └── Unreadable         an answer that makes no sense, or is not the platform's: a page of something on the way
 
 The names say what to do next, hence no suffix. Messages hold text from outside only after `clean`; no
 message holds a token.
@@ -89,6 +90,10 @@ class Throttled(Retryable):
     """Too many requests: nothing happened, and time has passed since the session was last looked at."""
 
 
+class Outdated(Retryable):
+    """A change that was not sent: by the time it would have left, it rested on too old a look."""
+
+
 class Gone(FoundryError):  # noqa: N818
     """There is no such agent, version or session (any more)."""
 
@@ -106,4 +111,4 @@ class InDoubt(FoundryError):  # noqa: N818
 
 
 class Unreadable(FoundryError):  # noqa: N818
-    """The platform said yes, and its answer cannot be understood: bad JSON, wrong shape, too large."""
+    """The answer cannot be understood (bad JSON, wrong shape, too large), or a 404 is not the platform's."""

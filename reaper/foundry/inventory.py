@@ -52,16 +52,18 @@ async def collect(
     wanted: frozenset[str],
     on_page: OnPage,
     chart: Chart = lambda _: None,
+    then: float | None = None,
 ) -> Snapshot:
     """List all sessions of an agent and fold them; never raises for a listing that breaks off.
 
     Raises what the first page raises: an agent that is unknown, refused or out of reach has no snapshot. A cursor
     that the platform no longer accepts, or ends that do not meet, restart the listing from one end, at most
-    `RESTARTS_MAX` times in all. `chart` makes the atlas that is to remember the listing, if one is.
+    `RESTARTS_MAX` times in all. `chart` makes the atlas that is to remember the listing, if one is. Times are counted
+    as of the earlier platform time `then`, too, if one is given.
     """
     for attempt in range(RESTARTS_MAX):
         first = await client.page(agent, limit=PAGE_SIZE)
-        census = Census(first.date, judge, wanted)
+        census = Census(first.date, judge, wanted, then)
         listing = Listing(client, agent, census, on_page, chart(census), ends_max=2 - min(attempt, 1))
         snapshot = await listing.run(first)
         if snapshot is not None:

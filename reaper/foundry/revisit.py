@@ -62,6 +62,7 @@ async def revisit(client: Lister, agent: str, atlas: Atlas, judge: Judge, on_pag
         idle=atlas.idle,
         age=atlas.age,
         listed_at=atlas.listed_at,
+        then=None,
     )
 
 

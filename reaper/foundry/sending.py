@@ -21,7 +21,7 @@ from reaper.clock import Clock
 from reaper.foundry import wire
 from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Call
-from reaper.foundry.errors import Retryable, Throttled
+from reaper.foundry.errors import Outdated, Retryable, Throttled
 from reaper.foundry.pace import Pace
 from reaper.foundry.secret import Secret
 from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
@@ -75,11 +75,21 @@ class Raw:
         return self.wall if date is None else date
 
 
+StillRight = Callable[[], bool]
+"""Whether what a change was decided on is still young enough; asked again in the instant in which it leaves."""
+
+
 class _Asked(NamedTuple):
-    """When a call was asked for, and how many refusals had been heard by then."""
+    """When a call was asked for, how many refusals had been heard by then, and whether it may still go out."""
 
     at: float
     signals: int
+    still_right: StillRight
+
+
+def always() -> bool:
+    """What holds for a call that rests on nothing that grows old."""
+    return True
 
 
 def ignore(_: CallRecord) -> None:
@@ -143,15 +153,16 @@ class Sender:
         await self._clock.sleep(0)
         await self._clock.sleep(0)
 
-    async def send(self, call: Call, max_bytes: int = ANSWER_MAX_BYTES) -> Raw:
+    async def send(self, call: Call, max_bytes: int = ANSWER_MAX_BYTES, still_right: StillRight = always) -> Raw:
         """Give the 2xx answer to a call, or raise the FoundryError that says what to do next.
 
         Reads are tried up to 5 times within 5 minutes. A change is sent at most once, except that a
-        request rejected for its token (401), which did nothing, is sent again with a new one.
+        request rejected for its token (401), which did nothing, is sent again with a new one. Nothing is sent
+        that is not `still_right` when its first byte would leave: that is Outdated.
         """
         started = self._clock.monotonic()
         try:
-            return await self._attempt(call, max_bytes)
+            return await self._attempt(call, max_bytes, still_right)
         except Retryable as error:
             if not call.safe:
                 raise
@@ -168,7 +179,7 @@ class Sender:
         async def attempt() -> Raw:
             if failed:
                 raise failed.pop()
-            return await self._attempt(call, max_bytes)
+            return await self._attempt(call, max_bytes, always)
 
         failed = [first]
         retrying = AsyncRetrying(
@@ -188,7 +199,7 @@ class Sender:
         Takes no slot among the requests, since it may stay for hours.
         """
         token = await self._tokens.token()
-        await self._turn(call, _Asked(self._clock.monotonic(), self._pace.signals))
+        await self._turn(call, _Asked(self._clock.monotonic(), self._pace.signals, always))
         endless = httpx2.Timeout(self._timeout_s, read=None)
         response = await self._open_stream(self._request(call, endless), call, token)
         try:
@@ -216,17 +227,17 @@ class Sender:
             self._observe(CallRecord(call.operation, code, self._clock.monotonic() - started, code == "429"))
         raise judge_status(call, response.status_code, body, None)
 
-    async def _attempt(self, call: Call, max_bytes: int) -> Raw:
-        asked = _Asked(self._clock.monotonic(), self._pace.signals)
+    async def _attempt(self, call: Call, max_bytes: int, still_right: StillRight) -> Raw:
+        asked = _Asked(self._clock.monotonic(), self._pace.signals, still_right)
         async with self._slots:
             token = await self._tokens.token()
             await self._turn(call, asked)
-            raw = await self._exchange(call, token, max_bytes)
+            raw = await self._exchange(call, token, max_bytes, still_right)
             if raw.status == 401:
                 await self._tokens.renew(token)
                 token = await self._tokens.token()
                 await self._turn(call, asked)
-                raw = await self._exchange(call, token, max_bytes)
+                raw = await self._exchange(call, token, max_bytes, still_right)
         if 200 <= raw.status < 300 or _was_done(call, raw):
             return raw
         raise judge_status(call, raw.status, raw.body, self._retry_after(raw))
@@ -244,6 +255,8 @@ class Sender:
                 if pause > RETRY_MAX_S or (not call.safe and self._is_stale(asked, now, pause)):
                     said = f"not sent: it would have had to wait too long; {pause:.0f} s of a pause are left"
                     raise Throttled(said, operation=call.operation, retry_after=pause)
+                if not asked.still_right():
+                    raise _outdated(call)
                 wait = self._pace.reserve(now)
                 if not wait:
                     return
@@ -252,13 +265,16 @@ class Sender:
     def _is_stale(self, asked: _Asked, now: float, pause: float) -> bool:
         return pause > 0 or self._pace.signals != asked.signals or now - asked.at > CHANGE_WAIT_MAX_S
 
-    async def _exchange(self, call: Call, token: Secret | None, max_bytes: int) -> Raw:
+    async def _exchange(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> Raw:
         sent = self._clock.monotonic()
         code = "error"
         try:
             async with asyncio.timeout(self._timeout_s):
-                raw = await self._receive(call, token, max_bytes)
+                raw = await self._receive(call, token, max_bytes, still_right)
             code = str(raw.status)
+        except Outdated:
+            code = "outdated"
+            raise
         except (httpx2.HTTPError, httpx2.StreamError, AnswerTooLargeError, TimeoutError) as error:
             code = _code(error)
             raise judge_exchange(call, error, self.host) from None
@@ -271,14 +287,17 @@ class Sender:
             self._pace.answered(self._clock.monotonic())
         return raw
 
-    async def _receive(self, call: Call, token: Secret | None, max_bytes: int) -> Raw:
+    async def _receive(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> Raw:
         sent = self._clock.monotonic()
         if call.safe and self._reads is not None:
             async with self._reads.get(self._url(call), _headers(call), token) as response:
                 return await self._raw(
                     response.status, response.headers, response.content.iter_any(), sent, max_bytes
                 )
-        answer = await self._http.send(self._request(call), stream=True, auth=_auth(token))
+        request = self._request(call)
+        if not call.safe:
+            request.extensions["trace"] = _Leaving(call, still_right)
+        answer = await self._http.send(request, stream=True, auth=_auth(token))
         try:
             return await self._raw(answer.status_code, answer.headers, answer.aiter_bytes(), sent, max_bytes)
         finally:
@@ -307,6 +326,22 @@ class Sender:
 
     def _retry_after(self, raw: Raw) -> float | None:
         return wire.retry_after(raw.headers.get("retry-after"), raw.now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """Stops a change in the instant before its first byte leaves: a connection may have taken long to be made."""
+
+    call: Call
+    still_right: StillRight
+
+    async def __call__(self, event: str, _: Mapping[str, object]) -> None:
+        if event.endswith("send_request_headers.started") and not self.still_right():
+            raise _outdated(self.call)
+
+
+def _outdated(call: Call) -> Outdated:
+    return Outdated("not sent: what it was decided on had grown too old", operation=call.operation)
 
 
 def _headers(call: Call) -> dict[str, str]:

@@ -52,9 +52,11 @@ class AnswerTooLargeError(Exception):
 def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> FoundryError:
     """The error that a status other than 2xx stands for; `wait_s` is its Retry-After in seconds."""
     code, message, request = wire.parse_error(status, body)
-    kind, text = _kind(call, status), _EXPLAINED.get(code or "", message)
+    kind, text = _kind(call, status, body), _EXPLAINED.get(code or "", message)
     if kind is Unauthenticated:
         text = f"the platform rejected the identity: {message}"
+    if status == 404 and kind is not Gone:
+        text = "the answer is not the platform's, but of something on the way to it (a proxy, a gateway?)"
     if 300 <= status < 400:
         text = "the platform answered with a redirect; redirects are never followed"
     if issubclass(kind, Retryable):
@@ -62,12 +64,14 @@ def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> 
     return kind(text, operation=call.operation, status=status, code=code, request_id=request)
 
 
-def _kind(call: Call, status: int) -> type[FoundryError]:
+def _kind(call: Call, status: int, body: bytes) -> type[FoundryError]:
     match status:
         case 429:
             return Throttled
         case 404:
-            return Gone
+            # Proxies and gateways have pages of their own for what they do not find.
+            unlike = Unreadable if call.safe else InDoubt
+            return Gone if wire.is_error(body) else unlike
         case 401:
             return Unauthenticated
     if status >= 500 or status in _PASSING:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from reaper.foundry.calls import SESSION_ID
-from reaper.model import STATUSES, Session
+from reaper.model import STATUSES, TOMBSTONES, Session
 
 MS_FROM: Final = 10**11
 """Unix seconds reach this in the year 5138; milliseconds passed it in 1973."""
@@ -59,8 +59,12 @@ class WellFormed(NamedTuple):
 _decoder: Final = msgspec.json.Decoder(_Page)
 
 
-def read_page(body: bytes, latest: float) -> WellFormed | None:
-    """The page when all is well with it, None otherwise; `latest` is the last moment that is not in the future."""
+def read_page(body: bytes, earliest: float, latest: float) -> WellFormed | None:
+    """The page when all is well with it, None otherwise.
+
+    `earliest` is the first moment at which what is still there may have expired, `latest` the last one that is not in
+    the future.
+    """
     try:
         page = _decoder.decode(body)
     except (ValueError, RecursionError):
@@ -71,6 +75,7 @@ def read_page(body: bytes, latest: float) -> WellFormed | None:
         if not (
             it.status in _STATUSES
             and it.created_at <= it.last_accessed_at <= latest
+            and (earliest <= it.expires_at >= it.last_accessed_at or it.status in TOMBSTONES)
             and (stopped is None or 0 < stopped <= latest)
             and _is_id(it.agent_session_id)
         ):

@@ -18,7 +18,7 @@ from typing import Any, Final
 from reaper.foundry.calls import PAGE_MAX, SESSION_ID, check_name, is_cursor
 from reaper.foundry.errors import Unreadable, clean
 from reaper.foundry.wellformed import MS_FROM, read_page, readable_name
-from reaper.model import STATUSES, Agent, Malformed, Session, Version
+from reaper.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Session, Version
 
 NOT_AN_OBJECT: Final = "not_an_object"
 BAD_ID: Final = "bad_id"
@@ -29,6 +29,8 @@ TIME_ZERO: Final = "time_zero"
 TIME_IN_MS: Final = "time_in_ms"
 TIME_IN_FUTURE: Final = "time_in_future"
 USED_BEFORE_CREATED: Final = "used_before_created"
+EXPIRED_BEFORE_USED: Final = "expired_before_used"
+EXPIRED_LONG_AGO: Final = "expired_long_ago"
 REASONS: Final = (
     NOT_AN_OBJECT,
     BAD_ID,
@@ -39,10 +41,15 @@ REASONS: Final = (
     TIME_IN_MS,
     TIME_IN_FUTURE,
     USED_BEFORE_CREATED,
+    EXPIRED_BEFORE_USED,
+    EXPIRED_LONG_AGO,
 )
 """Every reason a record can be malformed for: a closed set, so that it can be a metric's label."""
 
 FUTURE_TOLERANCE_S: Final = 120
+PAST_TOLERANCE_S: Final = DAY_S
+"""So long after its expiry a session may still be shown as if it were there."""
+
 RETRY_AFTER_MAX_S: Final = 3600.0
 STRANGE_MAX: Final = 20
 PLAIN_MAX_BYTES: Final = 256 * 1024
@@ -139,6 +146,8 @@ def parse_session(obj: object, now: float) -> Session | Malformed:
     are_whole = type(created) is type(used) is type(expires) is int
     if not (are_whole and 0 < created <= used <= latest and 0 < expires < MS_FROM):
         return Malformed(ident, _fault(created, used, expires, latest))
+    if status not in TOMBSTONES and not (used <= expires and now - PAST_TOLERANCE_S <= expires):
+        return Malformed(ident, EXPIRED_BEFORE_USED if expires < used else EXPIRED_LONG_AGO)
     stopped = field("stopped_at")
     return Session(
         ident,
@@ -188,7 +197,7 @@ def _strange(obj: dict[str, Any]) -> tuple[str, ...]:
 def parse_page(body: bytes, now: float, most: int = PAGE_MAX) -> Page:
     """Read a page of sessions; Unreadable when it is none, or holds more than the `most` that were asked for."""
     _check_values(body, "list_sessions")
-    page = read_page(body, _latest(now))
+    page = read_page(body, now - PAST_TOLERANCE_S, _latest(now))
     if page is not None:
         _check_count(page.sessions, most, "list_sessions")
         last = _cursor(page.last_id) or (page.sessions[-1].id if page.sessions else None)
@@ -310,15 +319,24 @@ def _has_more(obj: dict[str, Any], data: list[Any]) -> bool:
     return said if type(said) is bool else bool(data)
 
 
-def parse_error(status: int, body: bytes) -> tuple[str | None, str, str | None]:
-    """Read an error answer as (code, message, request id), safe to show. Never raises."""
+def is_error(body: bytes) -> bool:
+    """Whether an error answer is in the platform's own form, with a code or a message. Never raises."""
+    error = _error_object(body)
+    return any(type(error.get(name)) is str and error[name] for name in ("code", "message"))
+
+
+def _error_object(body: bytes) -> dict[str, Any]:
     try:
         obj = json.loads(body)
     except (ValueError, RecursionError):
-        obj = None
+        return {}
     error = obj.get("error") if type(obj) is dict else None
-    if type(error) is not dict:
-        return None, f"HTTP status {status}", None
+    return error if type(error) is dict else {}
+
+
+def parse_error(status: int, body: bytes) -> tuple[str | None, str, str | None]:
+    """Read an error answer as (code, message, request id), safe to show. Never raises."""
+    error = _error_object(body)
     info = error.get("additionalInfo")
     request = info.get("request_id") if type(info) is dict else None
     return _said(error.get("code"), 80), _said(error.get("message")) or f"HTTP status {status}", _said(request)

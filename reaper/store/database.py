@@ -12,7 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from reaper.clock import SystemClock
 from reaper.store import schema
+from reaper.store.migrations import AlteredVersionError, migrate
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -47,14 +49,24 @@ class Database:
             if self._is_new:
                 schema.metadata.create_all(connection)
                 connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
-            self._check_ours(connection)
+            self._check_whole(connection)
+            self._bring_up_to_date(connection)
+            self._check_version(connection)
             connection.execute(text("UPDATE meta SET value = value"))
 
-    def _check_ours(self, connection: Connection) -> None:
+    def _check_whole(self, connection: Connection) -> None:
         """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
         missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        try:
+            migrate(connection, SystemClock().wall())
+        except (AlteredVersionError, ValueError) as error:
+            raise StateError(f"state {self.url}: {error}") from error
+
+    def _check_version(self, connection: Connection) -> None:
         found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
         if found != str(schema.SCHEMA_VERSION):
             raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")

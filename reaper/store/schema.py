@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 metadata = MetaData()
 
@@ -33,9 +33,9 @@ baselines = Table(
     Column("agent", String, primary_key=True),
     Column("now", Float, nullable=False),
     Column("sessions", Integer, nullable=False),
-    Column("candidates", Integer, nullable=False),
-    Column("key", String, nullable=False),
+    Column("spread", String, nullable=False),
 )
+"""`spread` is what `trust.Spread` holds, as JSON; '' before all sessions were listed."""
 
 breakers = Table(
     "breakers",

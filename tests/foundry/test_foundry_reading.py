@@ -12,7 +12,7 @@ from reaper.emulator import Emulator
 from reaper.emulator.faults import Fault
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.errors import InDoubt, Retryable, Unreadable
+from reaper.foundry.errors import InDoubt, Outdated, Retryable, Unreadable
 from reaper.foundry.pace import Pace
 from reaper.settings import Connection, CredentialKind, Requests
 
@@ -50,6 +50,26 @@ def test_a_change_whose_kept_connection_breaks_is_sent_once_and_in_doubt(operati
         with pytest.raises(InDoubt):
             await change(AGENT, ids[1])
         assert asked(emulator, operation) == before + 1
+
+    on_sockets(work)
+
+
+@pytest.mark.parametrize("operation", ["delete", "stop"])
+def test_a_change_that_grew_too_old_while_its_connection_was_made_sends_no_byte(operation: str) -> None:
+    async def work(client: Client, emulator: Emulator, ids: list[str]) -> None:
+        asked_so_far: list[bool] = []
+
+        def until_it_leaves() -> bool:
+            asked_so_far.append(True)
+            return len(asked_so_far) == 1
+
+        change = client.delete if operation == "delete" else client.stop
+        with pytest.raises(Outdated):
+            await change(AGENT, ids[0], until_it_leaves)
+        assert len(asked_so_far) == 2
+        assert asked(emulator, operation) == 0
+        await change(AGENT, ids[0])
+        assert asked(emulator, operation) == 1
 
     on_sockets(work)
 

@@ -15,6 +15,7 @@ from reaper.emulator.routes import Call
 from reaper.executor import UNVERIFIED_MAX, Execution, had_effect, resolve_open_intents
 from reaper.foundry.client import Client
 from reaper.foundry.errors import Unauthenticated
+from reaper.foundry.sending import StillRight, always
 from reaper.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Malformed, OutcomeKind
 from reaper.planner import Approval, Mark, Standing
 from reaper.report import Outcome
@@ -66,7 +67,7 @@ def test_a_delete_is_done_once_the_session_was_seen_to_be_gone(world: World) -> 
     assert kinds(world.execute()) == [DONE]
     assert world.events() == [ONE]
     assert rows(world) == [("intent", ONE, ""), ("outcome", ONE, "done")]
-    assert world.emulator.api.requests == {"get": 2, "delete": 1}
+    assert world.emulator.api.requests == {"get": 2, "delete": 1, "get_agent": 1}
     assert world.used_today() == {Action.DELETE: 1}
 
 
@@ -321,10 +322,10 @@ def test_a_delete_that_the_platform_refuses_has_failed_and_is_not_repeated(world
 def test_a_throttled_delete_is_sent_again_only_after_another_look(world: World) -> None:
     world.emulator.faults.add(Fault(operation="delete", status=429, times=1, retry_after_seconds=30))
     assert kinds(world.execute()) == [DONE]
-    calls = [line.split()[0] for line in world.emulator.api.recent]
+    calls = [line.split()[0] for line in world.emulator.api.recent if "/sessions/" in line]
     assert calls == ["GET", "DELETE", "GET", "DELETE", "GET"]
     assert world.clock.passed >= 30
-    assert [row[2] for row in rows(world)] == ["", "failed", "", "done"]
+    assert [row[2] for row in rows(world)] == ["", "done"]
     assert world.used_today() == {Action.DELETE: 1}
 
 
@@ -464,9 +465,15 @@ def crash(world: World, fault: Fault | None = None) -> None:
     assert len(world.store.journal.open("prod", AGENT.name)) == 1
 
 
-def resolve(world: World) -> list[str]:
+def resolve(world: World, *, believed: bool = True) -> list[str]:
+    """Find out how what is open ended, beside a listing of what is there."""
+
     async def work(client: Client) -> list[str]:
-        return await resolve_open_intents("prod", AGENT.name, client, world.store)
+        listed = frozenset(each.id for each in world.listed() if each.status not in TOMBSTONES)
+        left_open = world.store.journal.open("prod", AGENT.name)
+        return await resolve_open_intents(
+            "prod", AGENT.name, client, world.store, left_open, listed if believed else None
+        )
 
     found: list[str] = world.run(work)
     return found
@@ -503,6 +510,20 @@ def test_an_open_intent_that_cannot_be_looked_up_stays_open_and_counts(world: Wo
     assert world.used_today() == {Action.DELETE: 1}
     world.emulator.faults.clear()
     assert resolve(world) == []
+
+
+def test_a_404_without_a_believed_listing_does_not_settle_an_open_intent(world: World) -> None:
+    crash(world)
+    assert resolve(world, believed=False) == [ONE]
+    assert resolve(world) == []
+
+
+def test_a_404_for_a_session_that_the_same_sweep_lists_does_not_settle_its_intent(world: World) -> None:
+    crash(world, Fault(operation="delete", status=403))
+    world.emulator.faults.add(Fault(operation="get", status=404, code="session_not_found"))
+    assert resolve(world) == [ONE]
+    world.emulator.faults.clear()
+    assert (resolve(world), ends(world)) == ([], ["failed"])
 
 
 def test_resolving_only_looks(world: World) -> None:
@@ -544,13 +565,21 @@ class Anonymous:
     async def get(self, agent: str, session_id: str) -> Any:
         raise Unauthenticated("no token", operation="get_session")
 
-    async def delete(self, agent: str, session_id: str) -> Any:
+    async def delete(self, agent: str, session_id: str, still_right: StillRight = always) -> Any:
         raise AssertionError("nothing may be sent")
 
     stop = delete
 
+    async def get_agent(self, name: str) -> Any:
+        raise Unauthenticated("no token", operation="get_agent")
+
+    async def page(self, agent: str, *, limit: int) -> Any:
+        raise Unauthenticated("no token", operation="list_sessions")
+
 
 def test_without_an_identity_open_intents_stay_open(world: World) -> None:
     crash(world)
-    assert asyncio.run(resolve_open_intents("prod", AGENT.name, Anonymous(), world.store)) == [ONE]
+    left_open = world.store.journal.open("prod", AGENT.name)
+    resolving = resolve_open_intents("prod", AGENT.name, Anonymous(), world.store, left_open, frozenset())
+    assert asyncio.run(resolving) == [ONE]
     assert len(world.store.journal.open("prod", AGENT.name)) == 1

@@ -1,24 +1,25 @@
-"""When an inventory is not believed, and when the past has become staler than it was."""
+"""When an inventory is not believed, and when times have moved back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.model import DAY_S
-from reaper.trust import Baseline, Doubt, doubts, stale_jump
+from reaper.foundry.census import Histogram
+from reaper.model import ACTIVE, DAY_S, FAILED, IDLE, Session
+from reaper.trust import Baseline, Doubt, Spread, doubts, moved_back
 
-from .virtual import HOUR_S, NOW, candidate, examples, session
+from .virtual import HOUR_S, NOW, examples, session
 
 LAST_SWEEP = NOW - HOUR_S
 
 
-def base(sessions: int = 1000, candidates: int = 0, **changes: Any) -> Baseline:
-    fields = {"now": LAST_SWEEP, "key": "same", "deleted_since": 0}
-    return Baseline(**{**fields, "sessions": sessions, "candidates": candidates, **changes})
+def base(sessions: int = 1000, **changes: Any) -> Baseline:
+    return Baseline(**{"now": LAST_SWEEP, "sessions": sessions, **changes})
 
 
 def doubted(sessions: int, before: Baseline | None = None, **found: Any) -> list[Doubt]:
@@ -103,34 +104,62 @@ def test_an_unchanged_inventory_less_our_deletions_is_always_believed(
     assert doubted(sessions + min(spare, 200), before) == []
 
 
-def overdue(count: int) -> list[Any]:
-    """Candidates that were due a day before the last sweep already."""
-    return [candidate(session(f"session-{number:05d}", idle=9 * DAY_S)) for number in range(count)]
+def spread(sessions: Iterable[Session], at: float = LAST_SWEEP) -> Spread:
+    """The sessions as a listing counts them, as of a moment."""
+    idle, age = Histogram(), Histogram()
+    idle.add(sorted(at - each.last_accessed_at for each in sessions))
+    age.add(sorted(at - each.created_at for each in sessions))
+    return Spread(at, idle.beyond, age.beyond)
 
 
-def test_the_past_does_not_get_staler() -> None:
-    assert stale_jump(overdue(500), 1000, "same", base(candidates=100)) == 400
+def crowd(count: int, idle: int, age: int | None = None) -> list[Session]:
+    return [session(f"session-{number:05d}", idle=idle, age=age) for number in range(count)]
+
+
+def test_what_was_used_before_some_moment_does_not_become_more() -> None:
+    busy, stale = spread(crowd(500, 2 * HOUR_S, 30 * DAY_S)), spread(crowd(500, 9 * DAY_S, 30 * DAY_S))
+    assert moved_back(busy, stale, 1000) == 500
+    assert moved_back(stale, busy, 1000) == 0
+
+
+def test_what_was_created_before_some_moment_does_not_become_more() -> None:
+    young, old = spread(crowd(300, 2 * HOUR_S, 3 * DAY_S)), spread(crowd(300, 2 * HOUR_S, 20 * DAY_S))
+    assert moved_back(young, old, 300) == 300
 
 
 @pytest.mark.parametrize(
     ("surplus", "inventory", "latches"), [(20, 100, False), (21, 100, True), (100, 1000, False), (101, 1000, True)]
 )
 def test_a_few_that_claim_otherwise_are_let_pass(surplus: int, inventory: int, latches: bool) -> None:
-    assert stale_jump(overdue(surplus), inventory, "same", base(candidates=0)) == (surplus if latches else 0)
+    found = moved_back(spread([]), spread(crowd(surplus, 9 * DAY_S)), inventory)
+    assert found == (surplus if latches else 0)
 
 
-def test_what_has_become_due_since_the_last_sweep_is_no_jump() -> None:
-    due_now = [candidate(session(f"session-{n:05d}", idle=7 * DAY_S + HOUR_S - 1)) for n in range(500)]
-    due_then = [candidate(session(f"session-{n:05d}", idle=7 * DAY_S + HOUR_S)) for n in range(500)]
-    assert stale_jump(due_now, 1000, "same", base()) == 0
-    assert stale_jump(due_then, 1000, "same", base()) == 500
+def test_a_first_sweep_and_one_of_another_moment_have_nothing_to_compare_with() -> None:
+    stale = spread(crowd(500, 9 * DAY_S))
+    assert moved_back(None, stale, 1000) == moved_back(spread([]), None, 1000) == 0
+    assert moved_back(spread([], at=LAST_SWEEP - 1), stale, 1000) == 0
 
 
-def test_another_policy_another_version_and_a_first_sweep_have_nothing_to_compare_with() -> None:
-    assert stale_jump(overdue(500), 1000, "other", base()) == 0
-    assert stale_jump(overdue(500), 1000, "same", None) == 0
+def test_sessions_that_were_there_and_not_shown_have_not_moved_back() -> None:
+    """As before the identity had its role: the next listing shows all at once what is old already."""
+    own = spread(crowd(3, 9 * DAY_S))._replace(sessions=3)
+    all_of_them = spread(crowd(500, 9 * DAY_S))._replace(sessions=500)
+    assert moved_back(own, all_of_them, 500) == 0
+    reset = spread(crowd(500, 20 * DAY_S))._replace(sessions=500)
+    assert moved_back(all_of_them, reset, 500) == 500
 
 
-def test_our_own_deletions_do_not_hide_a_jump() -> None:
-    before = base(candidates=400, deleted_since=400)
-    assert stale_jump(overdue(400), 1000, "same", before) == 400
+@examples
+@given(st.data(), st.lists(st.tuples(st.integers(0, 29 * DAY_S), st.integers(0, DAY_S)), max_size=60))
+def test_whatever_users_and_the_platform_do_no_time_seems_to_have_moved_back(data: Any, told: list[Any]) -> None:
+    before = [
+        session(f"session-{n:05d}", idle=HOUR_S + idle, age=HOUR_S + idle + more)
+        for n, (idle, more) in enumerate(told)
+    ]
+    kept = [each for each in before if data.draw(st.booleans())]
+    used = [each._replace(last_accessed_at=NOW - 1) if data.draw(st.booleans()) else each for each in kept]
+    statuses = st.sampled_from([ACTIVE, IDLE, FAILED])
+    after = [each._replace(status=data.draw(statuses)) for each in used]
+    new = crowd(data.draw(st.integers(0, 30)), idle=60, age=120)
+    assert moved_back(spread(before), spread([*after, *new]), 1) == 0

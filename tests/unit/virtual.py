@@ -117,12 +117,12 @@ class World:
     def listed(self) -> list[Session]:
         return list(self.platform.sessions(AGENT.name))
 
-    def plan(self, standing: Standing | None = None) -> Plan:
+    def plan(self, standing: Standing | None = None, agent: Agent = AGENT) -> Plan:
         """What the policy makes of everything on the platform now."""
         now = self.clock.wall()
-        decided = [(seen, decide(seen, self.policy, AGENT, now)) for seen in self.listed()]
+        decided = [(seen, decide(seen, self.policy, agent, now)) for seen in self.listed()]
         found = [Candidate(seen, told) for seen, told in decided if told.action is not Action.KEEP]
-        return plan_of(found, standing or Standing(inventory=len(decided)), self.policy, now)
+        return plan_of(found, standing or Standing(inventory=len(decided)), self.policy, now, agent)
 
     def client(self) -> Client:
         connection = Connection(ENDPOINT, CredentialKind.NONE, requests=Requests(timeout_s=5, max_per_second=1000))

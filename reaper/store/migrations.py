@@ -1,0 +1,49 @@
+"""Brings a state file that an earlier version wrote up to this one, in the transaction that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, select, update
+
+from reaper.store import chain
+from reaper.store.chain import EVENT
+from reaper.store.covered import cover_all
+from reaper.store.schema import SCHEMA_VERSION, journal, meta
+
+MIGRATED: Final = "migrated"
+
+
+def _spread_of_times(connection: Connection) -> None:
+    """Version 2: what a listing is compared with are its times, no longer how many sessions a policy caught."""
+    for change in ("DROP COLUMN candidates", "DROP COLUMN key", "ADD COLUMN spread VARCHAR NOT NULL DEFAULT ''"):
+        connection.exec_driver_sql(f"ALTER TABLE baselines {change}")
+
+
+STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _spread_of_times}
+"""By the version from which each leads to the next."""
+
+
+class AlteredVersionError(Exception):
+    """The file says that it is older than what it holds."""
+
+
+def migrate(connection: Connection, at: float) -> None:
+    """Take the steps from the file's version to this one; a version that no step leads from is left as it is.
+
+    A chained row of time `at` tells of it, and vouches for what the chain did not cover before.
+    """
+    first = found = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+    if found not in STEPS:
+        return
+    chain.lock(connection)
+    if first == "1" and connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT).limit(1)).first():
+        raise AlteredVersionError("version 1 with entries of a later one: its version was altered")
+    while found in STEPS and found != str(SCHEMA_VERSION):
+        STEPS[found](connection)
+        found = str(int(found) + 1)
+        connection.execute(update(meta).where(meta.c.key == "version").values(value=found))
+    start = chain.checkpoint(connection)
+    told = {"from": int(first), "to": int(found), "count": start.count, "hash": start.hash}
+    cover_all(connection, MIGRATED, at, told)

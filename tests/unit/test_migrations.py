@@ -1,0 +1,56 @@
+"""A state file of an earlier version is brought up to this one when it is opened, and forgets nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from reaper.model import Action
+from reaper.planner import Mark
+from reaper.store.store import Store
+from reaper.trust import Baseline, Spread
+
+from .virtual import NOW, session
+
+HERE = ("prod", "desk")
+
+
+@pytest.fixture
+def first_version(tmp_path: Path) -> str:
+    """The URL of a state file as version 0.1 left it, with a mark and a baseline in it."""
+    path = tmp_path / "state.db"
+    store = Store.open(f"sqlite:///{path}")
+    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW + 1)])
+    store.put_baseline(*HERE, Baseline(NOW, 100))
+    store.close()
+    with sqlite3.connect(path) as file:
+        file.executescript(
+            """
+            ALTER TABLE baselines DROP COLUMN spread;
+            ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
+            ALTER TABLE baselines ADD COLUMN key VARCHAR NOT NULL DEFAULT 'k';
+            DELETE FROM journal WHERE kind = 'event';
+            DELETE FROM sqlite_sequence;
+            DELETE FROM meta;
+            INSERT INTO meta VALUES ('version', '1');
+            """
+        )
+    return f"sqlite:///{path}"
+
+
+def test_a_state_file_of_the_first_version_keeps_its_marks_and_how_much_there_was(first_version: str) -> None:
+    store = Store.open(first_version)
+    assert store.fault == ""
+    assert list(store.marks(*HERE)) == [session().incarnation]
+    assert store.baseline(*HERE) == Baseline(NOW, 100)
+    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (1,), (2,))))
+    store.close()
+    assert Store.open(first_version).baseline(*HERE) == Baseline(NOW, 100, Spread(NOW, (1,), (2,)))
+
+
+def test_a_state_file_of_a_version_to_come_is_a_fault(first_version: str) -> None:
+    with sqlite3.connect(first_version.removeprefix("sqlite:///")) as file:
+        file.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
+    assert "version 99" in Store.open(first_version).fault
