@@ -1,4 +1,4 @@
-"""What one sweep leaves for the next: marks, baselines, breakers, and plans with their approvals."""
+"""What one sweep leaves for the next: marks, baselines, breakers; beside them plans and the journal."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select
+from sqlalchemy import Table, and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.clock import SystemClock
-from reaper.model import DAY_S, Action, Session
-from reaper.planner import Approval, Item, Mark
+from reaper.model import Action, Session
+from reaper.planner import Mark
 from reaper.store import chain, schema
-from reaper.store.covered import COVERED, MARKED, PLANNED, Change, cover, covering
+from reaper.store.covered import MARKED, Change, cover, covering
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.journal import Journal
+from reaper.store.plans import Plans
 from reaper.trust import Baseline, Spread
 
-APPROVED: Final = "approved"
 LATCHED: Final = "breaker_latched"
-CLOSED: Final = "breaker_closed"
-"""What the record calls these events."""
-
-PLAN_KEPT_S: Final = 14 * DAY_S
-PLANS_KEPT: Final = 20
+"""What the record calls this event."""
 
 _DROP: Final = delete(schema.marks).where(
     schema.marks.c.session == bindparam("gone"), schema.marks.c.created_at == bindparam("made")
@@ -43,23 +39,13 @@ class Breaker:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPlan:
-    """A plan that can be approved."""
-
-    id: str
-    project: str
-    agent: str
-    at: float
-    approvals: tuple[Approval, ...]
-
-
 class Store:
     """The memory between sweeps. `fault` says why it cannot be relied on; nothing is touched while it does."""
 
     def __init__(self, database: Database, fault: str = "") -> None:
         self._database = database
         self.journal = Journal(database)
+        self.plans = Plans(database)
         self.fault = fault
 
     @classmethod
@@ -167,69 +153,6 @@ class Store:
             with covering(connection, LATCHED, project, agent, breaker.since, told, "breakers"):
                 connection.execute(upsert(schema.breakers).values(row).on_conflict_do_update(set_=row))
 
-    def remember_plan(self, ids: Sequence[str], project: str, agent: str, at: float, items: Iterable[Item]) -> None:
-        """Keep a plan under its own and its joint id, so that a person can approve it; the oldest are forgotten."""
-        body = json.dumps(
-            [[item.session.id, item.session.created_at, item.session.last_accessed_at, item.action] for item in items]
-        ).encode()
-        names = list(dict.fromkeys(ids))
-        with self._database.begin() as connection:
-            chain.lock(connection)
-            known = _plan_rows(connection, _of(schema.plans, project, agent), schema.plans.c.id.in_(names))
-            for name in names:
-                row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
-                connection.execute(upsert(schema.plans).values(row).on_conflict_do_update(set_=row))
-            came = [(name, project, agent, body) for name in names]
-            left = [row for row in known if row not in came]
-            came = [row for row in came if row not in known]
-            left += _forget_plans(connection, project, agent, at)
-            if came or left:
-                cover(connection, PLANNED, project, agent, at, {"plans": names}, Change("plans", came, left))
-
-    def known_plans(self, name: str | None = None) -> list[KnownPlan]:
-        """Plans that can be approved, newest first: all, or the agents' parts of the one called `name`."""
-        query = select(schema.plans).order_by(schema.plans.c.at.desc())
-        if name is not None:
-            query = query.where(schema.plans.c.id == name)
-        with self._database.begin() as connection:
-            rows = connection.execute(query).all()
-        return [KnownPlan(row.id, row.project, row.agent, row.at, _approvals(row.sessions)) for row in rows]
-
-    def approve(
-        self, name: str, at: float, *, standing: bool = False, told: Mapping[str, Any] | None = None
-    ) -> list[KnownPlan]:
-        """Approve a plan, and close the breakers of its agents; returns its parts, none when it is unknown.
-
-        A `standing` approval, one that stays written in a file, counts the first time only. What is `told` of it,
-        who and why, stands in the record.
-        """
-        told = {"plan": name, "standing": standing, **(told or {})}
-        parts = self.known_plans(name)
-        with self._database.begin() as connection:
-            for part in parts:
-                where = part.project, part.agent
-                row = {"plan": name, "project": part.project, "agent": part.agent, "at": at}
-                with covering(connection, APPROVED, *where, at, told, "approvals"):
-                    fresh = connection.execute(upsert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
-                if fresh or not standing:
-                    with covering(connection, CLOSED, *where, at, told, "breakers"):
-                        connection.execute(delete(schema.breakers).where(_of(schema.breakers, *where)))
-        return parts
-
-    def approved(self, project: str, agent: str) -> frozenset[Approval]:
-        """The incarnations of this agent whose deletion or stop a person has approved."""
-        joined = schema.approvals.join(
-            schema.plans,
-            and_(
-                schema.plans.c.id == schema.approvals.c.plan,
-                schema.plans.c.project == schema.approvals.c.project,
-                schema.plans.c.agent == schema.approvals.c.agent,
-            ),
-        )
-        query = select(schema.plans.c.sessions).select_from(joined).where(_of(schema.approvals, project, agent))
-        with self._database.begin() as connection:
-            return frozenset(one for row in connection.execute(query) for one in _approvals(row.sessions))
-
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
         with self._database.begin() as connection:
             connection.execute(upsert(table).values(row).on_conflict_do_update(set_=row))
@@ -251,12 +174,6 @@ def _of(table: Table, project: str, agent: str) -> ColumnElement[bool]:
 
 def _moment(at: float | None) -> float:
     return SystemClock().wall() if at is None else at
-
-
-def _plan_rows(connection: Connection, *which: ColumnElement[bool]) -> list[tuple[Any, ...]]:
-    """The plans that are meant, by the columns that the record covers."""
-    columns = (schema.plans.c[name] for name in COVERED["plans"][1])
-    return [tuple(row) for row in connection.execute(select(*columns).where(*which))]
 
 
 def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
@@ -284,23 +201,3 @@ def _spread(text: str) -> Spread | None:
 def _session(text: str) -> Session:
     fields = json.loads(text)
     return Session(**{**fields, "strange": tuple(fields["strange"])})
-
-
-def _approvals(body: bytes) -> tuple[Approval, ...]:
-    return tuple(
-        Approval(session, created_at, accessed, Action(action))
-        for session, created_at, accessed, action in json.loads(body)
-    )
-
-
-def _forget_plans(connection: Connection, project: str, agent: str, now: float) -> list[tuple[Any, ...]]:
-    """Drop plans past their time, and all but the newest few that nobody has approved; returns what went."""
-    approved = select(schema.approvals.c.plan)
-    mine = _of(schema.plans, project, agent)
-    newest = select(schema.plans.c.id).where(mine).order_by(schema.plans.c.at.desc()).limit(PLANS_KEPT)
-    kept = schema.plans.c.id.in_(newest) | schema.plans.c.id.in_(approved)
-    which = (mine, (schema.plans.c.at < now - PLAN_KEPT_S) | ~kept)
-    gone = _plan_rows(connection, *which)
-    if gone:
-        connection.execute(delete(schema.plans).where(*which))
-    return gone

@@ -11,7 +11,7 @@ import pytest
 from audit_world import NOW, Book
 
 from reaper.model import DAY_S, Action, OutcomeKind, Session
-from reaper.planner import Item, Mark
+from reaper.planner import Item, Mark, plan_id
 from reaper.policy import Decision, Rule
 from reaper.store.chain import GENESIS
 from reaper.store.database import Database, StateError
@@ -30,18 +30,21 @@ def mark(name: str, at: float = NOW) -> Mark:
     return Mark(session(name), Action.DELETE, "stale", at, at + DAY_S)
 
 
-def remember(store: Store, *names: str, plan: str = "abcdef012345", at: float = NOW) -> None:
+def remember(store: Store, *names: str, at: float = NOW) -> str:
+    """Keep a plan, and give its id."""
     items = [Item(session(name), Decision(Action.DELETE, STALE), NOW) for name in names]
-    store.remember_plan([plan], *HERE, at, items)
+    plan = plan_id(*HERE, items)
+    store.plans.remember(plan, *HERE, at, items)
+    return plan
 
 
 def full(book: Book) -> None:
     """A record of everything that the chain covers."""
     book.act_many(3)
     book.store.replace_marks(*HERE, [mark("session-0001"), mark("session-0002")], NOW)
-    remember(book.store, "session-0001")
-    remember(book.store, "session-0002", plan="otherother01")
-    book.store.approve("abcdef012345", NOW)
+    first = remember(book.store, "session-0001")
+    remember(book.store, "session-0002")
+    assert book.store.plans.give(first, NOW)
     book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
 
 
@@ -140,8 +143,8 @@ def test_an_untouched_state_of_everything_holds(book: Book) -> None:
         ),
         ("UPDATE marks SET agent = 'other'", "marks"),
         ("UPDATE plans SET sessions = replace(sessions, 'session-0001', 'session-0009')", "plans"),
-        ("DELETE FROM plans WHERE id = 'otherother01'", "plans"),
-        ("INSERT INTO plans SELECT 'forgedforged', project, agent, at, sessions FROM plans LIMIT 1", "plans"),
+        ("DELETE FROM plans WHERE CAST(sessions AS TEXT) LIKE '%session-0002%'", "plans"),
+        ("INSERT INTO plans SELECT substr(id, 2) || '0', project, agent, at, sessions FROM plans LIMIT 1", "plans"),
         ("INSERT INTO approvals VALUES ('otherother01', 'prod', 'desk', 1)", "approvals"),
         ("DELETE FROM approvals", "approvals"),
         ("UPDATE approvals SET at = at + 1", "approvals"),
@@ -181,8 +184,8 @@ def test_sweeps_that_change_no_mark_add_no_entry(book: Book) -> None:
     before = book.journal.head()
     book.store.replace_marks(*HERE, [mark("session-0001"), mark("session-0002")], NOW + 60)
     book.store.drop_mark(*HERE, session("not-marked"), NOW + 60)
-    remember(book.store, "session-0001", at=NOW + 60)
-    book.store.approve("abcdef012345", NOW + 60, standing=True)
+    first = remember(book.store, "session-0001", at=NOW + 60)
+    book.store.plans.give(first, NOW + 60, standing=True)
     book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
     assert book.journal.head() == before
 
@@ -191,10 +194,11 @@ def test_every_ordinary_change_leaves_a_state_that_holds(book: Book) -> None:
     full(book)
     book.store.replace_marks(*HERE, [mark("session-0002", NOW + 5), mark("session-0004")], NOW + 60)
     book.store.drop_mark(*HERE, session("session-0004"), NOW + 61)
-    book.store.approve("otherother01", NOW + 62)
+    book.store.plans.give(remember(book.store, "session-0002"), NOW + 62)
     for number in range(30):
-        remember(book.store, f"session-{number:04d}", plan=f"plan-{number:07d}", at=NOW + 63 + number)
-    remember(book.store, "session-0001", plan="laterlater01", at=NOW + 15 * DAY_S)
+        remember(book.store, f"session-{number:04d}", "session-9999", at=NOW + 63 + number)
+    remember(book.store, "session-0001", at=NOW + 15 * DAY_S)
+    book.store.plans.forget(NOW + 15 * DAY_S)
     book.store.replace_marks(*HERE, [], NOW + 16 * DAY_S)
     assert book.doubts() == ()
     assert [event.intent.rule for event in book.journal.events("breaker_closed")] == ["breaker_closed"]

@@ -26,6 +26,7 @@ from reaper.store import once
 from reaper.store.chain import INTENT
 from reaper.store.database import StateError
 from reaper.store.journal import Journal
+from reaper.store.plans import Plans
 from reaper.store.store import Store
 from reaper.trust import Doubt
 from tests.sim import scenes, scenes_wire
@@ -99,12 +100,12 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
         def __contains__(self, wanted: object) -> bool:
             return isinstance(wanted, Approval) and any(same(one, wanted) for one in self)
 
-    return around(Store, "approved", lambda kept: lambda *given: Loose(kept(*given)))
+    return around(Plans, "approved", lambda kept: lambda *given: Loose(kept(*given)))
 
 
 def _approvals_count_always(patch: Patch) -> None:
-    kept = Store.approve
-    patch.setattr(Store, "approve", lambda self, name, at, **_: kept(self, name, at))
+    kept = Plans.give
+    patch.setattr(Plans, "give", lambda self, name, at, **_: kept(self, name, at))
 
 
 # Policy
