@@ -295,7 +295,9 @@ class Sweeper:
             log.error("plan_not_kept", plan=run.plan_id, error=str(error))
 
     def _begin_record(self, settings: Settings) -> None:
-        """Write down which configuration is in force from here on."""
+        """Write down which configuration is in force from here on; in no memory that stands in for a lost state."""
+        if self.store.fault:
+            return
         try:
             self._tending.begin(self.store.journal, settings, self.clock.wall())
         except StateError as error:
