@@ -36,7 +36,6 @@ from reaper.settings import (
     Schedule,
     Settings,
 )
-from reaper.store.chain import INTENT
 from reaper.store.store import Store
 from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
 from tests.sim.ledger import Ledger
@@ -283,7 +282,7 @@ class World:
         is_gone = known is None or known.status in TOMBSTONES
         if call.operation == "delete" and is_gone and taken and taken[-1].actor == "reaper":
             self._blame(ViolationError(f"asked for again after a success: {call}"))
-        if self.ledger.last(call.agent, call.session, call.operation) != INTENT:
+        if not self.ledger.is_intended(call.agent, call.session, call.operation):
             self._blame(ViolationError(f"no intent is on disk for {call}"))
 
     def _acted(self, action: Acted) -> None:
