@@ -164,26 +164,32 @@ def mcp_(
     http: Annotated[bool, typer.Option("--http", help="Streamable HTTP instead of stdio.")] = False,
     listen: Annotated[
         str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Where HTTP listens, 127.0.0.1:9465 by default; off loopback it needs a token."
-        ),
+        typer.Option(metavar="HOST:PORT", help="Where HTTP listens, 127.0.0.1:9465 by default."),
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The bearer token of HTTP clients; default $REAPER_MCP_TOKEN."),
+        typer.Option(
+            metavar="FILE", help="The bearer token of HTTP clients, 32 characters or more; default $REAPER_MCP_TOKEN."
+        ),
     ] = None,
+    allow_stop: Annotated[bool, typer.Option("--allow-stop", help="Offer session_stop.")] = False,
+    allow_delete: Annotated[bool, typer.Option("--allow-delete", help="Offer session_delete.")] = False,
+    allow_create: Annotated[bool, typer.Option("--allow-create", help="Offer session_create.")] = False,
     config: Config = None,
 ) -> None:
     """The sessions as tools for assistants.
 
-    An MCP server over stdio, or over HTTP, with the four session tools of the platform and three that only look:
-    reaper_plan, reaper_explain and reaper_status. What a keep rule keeps is not deleted.
+    An MCP server over stdio, or over HTTP. It only looks: session_get, session_list, reaper_plan, reaper_explain and
+    reaper_status. What it may do beyond that is allowed one by one. Stopping and deleting need an agent whose policy
+    enforces, keep its limits, and have caps of their own; a person is asked before each delete.
     """
-    from reaper.cli.assisting import HTTP_LISTEN, run_http, run_stdio
+    from reaper.cli.assisting import HTTP_LISTEN, flags, run_http, run_stdio
 
     if not http and (listen or token_file):
         raise typer.BadParameter("--listen and --token-file are for --http")
-    asyncio.run(run_http(config, parse_listen(listen or HTTP_LISTEN), token_file) if http else run_stdio(config))
+    allowed = flags(stop=allow_stop, delete=allow_delete, create=allow_create)
+    where = parse_listen(listen or HTTP_LISTEN)
+    asyncio.run(run_http(config, allowed, where, token_file) if http else run_stdio(config, allowed))
 
 
 @app.command()

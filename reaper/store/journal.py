@@ -51,6 +51,20 @@ _USED: Final = (
     )
     .group_by(journal.c.action)
 )
+_AGENTS: Final = select(journal.c.project, journal.c.agent).distinct()
+_SPENT_BY: Final = (
+    select(journal)
+    .where(
+        journal.c.kind == INTENT,
+        journal.c.rule == bindparam("rule"),
+        journal.c.action_id.in_(
+            select(journal.c.action_id).where(
+                journal.c.seq.in_(_latest(journal.c.at > bindparam("after"))), journal.c.outcome.in_(SPENT)
+            )
+        ),
+    )
+    .order_by(journal.c.seq)
+)
 _DELETED: Final = select(func.count()).where(
     journal.c.seq.in_(_latest(journal.c.at >= bindparam("since"), journal.c.action == Action.DELETE.value)),
     journal.c.outcome.in_(SPENT - {""}),
@@ -209,6 +223,13 @@ class Journal:
         mine = {"project": project, "agent": agent, "after": now - DAY_S, "spent": list(SPENT)}
         with self._begin() as connection:
             return {Action(action): count for action, count in connection.execute(_USED, mine)}
+
+    def spent_by(self, rule: str, after: float) -> list[Entry]:
+        """The intents of one rule, of all agents, that took effect after platform time `after`, or may have."""
+        with self._begin() as connection:
+            agents = connection.execute(_AGENTS).all()
+            named = [{"project": project, "agent": agent, "after": after, "rule": rule} for project, agent in agents]
+            return [_entry(row) for mine in named for row in connection.execute(_SPENT_BY, mine)]
 
     def deleted_since(self, project: str, agent: str, since: float) -> int:
         """How many sessions our own deletes took from the inventory after platform time `since`."""
