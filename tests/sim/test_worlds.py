@@ -89,3 +89,12 @@ def test_a_soak_counts_sweeps_and_tells_what_was_wrong(monkeypatch: pytest.Monke
     assert sweeps > 6
     monkeypatch.setattr(Plan, "act", ())
     assert "stale sessions are still there" in attempt(3)[2]
+
+
+def test_a_deletion_by_hand_beside_a_sweep_is_told_once() -> None:
+    run(scenes_wire.beside_a_person)
+    run(scenes_wire.beside_a_person_while_looks_are_slow)
+
+
+def test_two_people_who_delete_the_same_sessions_leave_one_record_of_each() -> None:
+    run(scenes_wire.two_people)
