@@ -47,6 +47,7 @@ class Board(Listener):
     progressed_at: float | None = None
     ready: bool = False
     standby: str = ""
+    state_fault: str = ""
     option: str = ""
 
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shlex
 import signal
 from collections.abc import Mapping
@@ -25,9 +26,7 @@ from reaper.config import ConfigError, Loaded, Watch, parse
 from reaper.model import DAY_S
 from reaper.server import application, serving
 from reaper.settings import DEFAULT_PATH, Schedule, Server, Settings
-from reaper.store.claim import Claim, ClaimedElsewhereError
-from reaper.store.database import StateError
-from reaper.store.store import Store
+from reaper.store.custody import Custody
 from reaper.sweeper import Scope, Sweeper
 from reaper.telemetry import EventLog, Metrics
 from reaper.wiring import Chorus, Connector
@@ -37,8 +36,12 @@ log = structlog.get_logger("reaper")
 RELOAD_POLL_S: Final = 5
 SETTLED_S: Final = 4.5
 """So far apart two reads of a changed configuration must be equal: a poll's interval, less what timers are off."""
+STATE_POLL_S: Final = 5
+"""How often to look whether the state is still the one that was opened, is whole again, or free to be swept on."""
+RESUME_S: Final = 600
+"""At most so often a state that has become whole starts a sweep between those of the schedule."""
 RETRY_S: Final = 30
-"""How soon to try again while nothing could be swept, or another process holds the claim."""
+"""How soon to try again while nothing could be swept."""
 IN_FLIGHT_MAX_S: Final = 14
 """How long an end waits for actions already sent; with the server's own end it stays under 20 s."""
 MISSED_MAX: Final = 3
@@ -63,7 +66,8 @@ class Daemon:
     _ending: str = ""
     _generation: int = 0
     _starts_again: bool = False
-    _claim: Claim | None = None
+    _custody: Custody = field(init=False)
+    _resumed: float = -math.inf
     _runs: dict[asyncio.Task[None], int] = field(default_factory=dict)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _scheduler: AsyncIOScheduler = field(init=False)
@@ -75,7 +79,9 @@ class Daemon:
         self.metrics = Metrics(self.board)
         self.connector.on_request = self.metrics.request
         listener = Chorus([self.board, self.metrics, EventLog()])
-        self.sweeper = Sweeper(Store.open(self.settings.state), self.clock, listener, self.connector)
+        self._custody = Custody(self.settings.state)
+        self._note_custody()
+        self.sweeper = Sweeper(self._custody.store, self.clock, listener, self.connector)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._started = self.clock.monotonic()
         self._watch = Watch(self.path, self.loaded.digest, SETTLED_S)
@@ -118,9 +124,7 @@ class Daemon:
         asyncio.get_running_loop().call_later(RELOAD_POLL_S, self.reload)
 
     def _close(self) -> None:
-        if self._claim is not None:
-            self._claim.release()
-        self.sweeper.store.close()
+        self._custody.close()
 
     async def _finish_runs(self) -> None:
         if self._runs:
@@ -133,16 +137,29 @@ class Daemon:
         shared: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler.add_job(self._tick, trigger(self.settings.schedule), id="sweep", **shared)
         self._scheduler.add_job(self._poll, IntervalTrigger(seconds=RELOAD_POLL_S), id="reload", **shared)
+        self._scheduler.add_job(self._mind_state, IntervalTrigger(seconds=STATE_POLL_S), id="state", **shared)
         self._scheduler.start()
         self._note_next()
 
-    # The scheduler runs coroutines on the loop, and plain functions in threads: these two belong on the loop.
+    # The scheduler runs coroutines on the loop, and plain functions in threads: these belong on the loop.
 
     async def _tick(self) -> None:
         self.request_sweep()
 
     async def _poll(self) -> None:
         self.reload()
+
+    async def _mind_state(self) -> None:
+        """Look after the state; sweep again once it is whole, or another process has let go of it."""
+        waited, faulty = self.board.standby, self.board.state_fault
+        may = not self._ending and self._keep_state(busy=bool(self._runs))
+        if not may or self._runs or self.board.state_fault or not (waited or faulty):
+            return
+        now = self.clock.monotonic()
+        if faulty and now - self._resumed < RESUME_S:
+            return
+        self._resumed = now if faulty else self._resumed
+        self.request_sweep()
 
     def request_sweep(self) -> None:
         """Start a run in a task of the daemon's own: the scheduler would cancel one of its own at the end.
@@ -178,30 +195,35 @@ class Daemon:
             await self.sweeper.run(self.settings, Scope(), stopping)
         except Exception:
             log.exception("run_crashed")
+        finally:
+            self._custody.note()
+            self._note_custody()
         if not self.board.ready:
             self._retry_soon()
 
     def _may_sweep(self) -> bool:
-        """Take the claim if it is free, and open the state again if it was at fault."""
-        try:
-            self._claim = self._claim or Claim(self.settings.state)
-            self.board.standby = ""
-        except ClaimedElsewhereError as error:
-            self._stand_by(str(error))
-            return False
-        except StateError as error:
-            log.error("claim_not_taken", error=str(error))
-        if self.sweeper.store.fault:
-            self.sweeper.store.close()
-            self.sweeper.store = Store.open(self.settings.state)
-        if self.sweeper.store.fault:
-            log.error("state_at_fault", error=self.sweeper.store.fault, meaning="observing only, nothing is touched")
-        return True
+        """Whether this process holds the claim; what it finds at fault it only observes with."""
+        may = self._keep_state(busy=len(self._runs) > 1)
+        if may and self.board.state_fault:
+            log.error("state_at_fault", error=self.board.state_fault, meaning="observing only, nothing is touched")
+        return may
 
-    def _stand_by(self, why: str) -> None:
-        if self.board.standby != why:
-            log.warning("standing_by", why=why)
-        self.board.standby = why
+    def _keep_state(self, *, busy: bool) -> bool:
+        may = self._custody.check(busy=busy)
+        self.sweeper.store = self._custody.store
+        self._note_custody()
+        return may
+
+    def _note_custody(self) -> None:
+        """Say what has changed about the state and the claim, once."""
+        standby, fault = self._custody.standby, self._custody.fault
+        if standby and standby != self.board.standby:
+            log.warning("standing_by", why=standby)
+        if fault and fault != self.board.state_fault:
+            log.error("state_at_fault", error=fault, meaning="nothing is touched until it is whole again")
+        elif self.board.state_fault and not fault:
+            log.info("state_whole_again", state=self.settings.state)
+        self.board.standby, self.board.state_fault = standby, fault
 
     def _retry_soon(self) -> None:
         if not self._ending:

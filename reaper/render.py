@@ -99,6 +99,7 @@ def status_json(board: Board) -> dict[str, Any]:
     return {
         "ready": board.ready,
         "standby": board.standby or None,
+        "state_fault": board.state_fault or None,
         "config": {
             "hash": board.config_hash,
             "errors": list(board.config_errors),

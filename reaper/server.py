@@ -39,7 +39,7 @@ def application(board: Board, registry: CollectorRegistry, stuck: Health) -> Sta
         return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
 
     async def readyz(_: Request) -> Response:
-        why = "" if board.ready else _not_ready(board)
+        why = _not_ready(board)
         return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
 
     async def status(_: Request) -> Response:
@@ -57,8 +57,9 @@ def application(board: Board, registry: CollectorRegistry, stuck: Health) -> Sta
 
 
 def _not_ready(board: Board) -> str:
-    if board.standby:
-        return board.standby
+    """Why nothing is acted on here, '' while this process does its job."""
+    if board.state_fault or board.standby or board.ready:
+        return board.state_fault or board.standby
     failed = sorted({report.why for report in board.latest.values() if report.why})
     return "no sweep has finished yet" + "".join(f"\n{why}" for why in failed)
 

@@ -181,6 +181,10 @@ class BoardCollector(Collector):
         yield from (candidates, blocked, overdue, remaining)
 
     def _health(self) -> Iterator[Metric]:
+        fault = int(bool(self._board.state_fault))
+        yield _gauge(
+            "state_fault", "Whether the state cannot be relied on, so that nothing is touched", (), [((), fault)]
+        )
         trusted = _gauge("inventory_trusted", "Whether the last listing was complete and believed", _AGENT)
         listed = _gauge("inventory_listed_timestamp_seconds", "When all sessions were last listed", _AGENT)
         breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)

@@ -31,6 +31,8 @@ config_app = typer.Typer(help="Check, show or describe the configuration.", no_a
 app.add_typer(config_app, name="config")
 audit_app = typer.Typer(help="What was done, with the evidence; and that nobody altered it.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+state_app = typer.Typer(help="The state file: whether it is whole.", no_args_is_help=True)
+app.add_typer(state_app, name="state")
 app.add_typer(sessions_app, name="sessions")
 
 AgentGlob = Annotated[str, typer.Option("--agent", metavar="GLOB", help="Only agents whose name matches.")]
@@ -279,6 +281,26 @@ def audit_verify(
     from reaper.cli.auditing import run_verify
 
     raise typer.Exit(run_verify(config, head, output))
+
+
+@state_app.command("check")
+def state_check(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Go on with an older copy: what was logged after it is given up.")
+    ] = False,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Whether the state can be relied on, and how far its record has come.
+
+    An older copy that was put back has forgotten limits, breakers and what was done since. Nothing is touched with it
+    until a person accepts that.
+
+    Exit codes: 0 it is whole; 1 it is not, and why; 2 wrong configuration or command line.
+    """
+    from reaper.cli.state import run_check
+
+    run_check(config, output, accept=accept)
 
 
 @config_app.command("check")

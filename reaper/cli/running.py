@@ -22,6 +22,7 @@ from reaper.render import instant, run_json
 from reaper.report import Listener, Result
 from reaper.settings import Settings
 from reaper.store.claim import Claim
+from reaper.store.files import write_private
 from reaper.store.origin import Origin
 from reaper.store.plans import PREFIX_MIN
 from reaper.store.store import Store, opened
@@ -69,12 +70,14 @@ async def run_sweep(config: Path | None, scope: Scope, output: OutputFormat) -> 
     """One sweep; returns the exit code."""
     settings = read(config)[1].settings
     async with sweeping(settings, scope) as sweeper:
-        claim = Claim(settings.state) if not sweeper.store.fault else None
+        claim = Claim(settings.state)
         try:
+            sweeper.store.rely_on(claim)
             run = await sweeper.run(settings, scope)
+            sweeper.store.look()
+            sweeper.store.note_head()
         finally:
-            if claim is not None:
-                claim.release()
+            claim.release()
     _show(run, scope, output)
     return sweep_exit(run)
 
@@ -94,7 +97,7 @@ async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out:
 
 
 def _save(run: Run, out: Path) -> None:
-    out.write_text(json.dumps(run_json(run, planned=True), indent=2) + "\n", encoding="utf-8")
+    write_private(str(out), json.dumps(run_json(run, planned=True), indent=2) + "\n")
     print(f"plan {run.plan_id} saved in {out}", file=sys.stderr)
 
 

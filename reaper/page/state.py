@@ -89,7 +89,7 @@ def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> St
 def tone(board: Board, reports: Iterable[Report], stuck: str) -> Tone:
     """The worst of what is known; a process that stands by, or has not swept yet, waits."""
     results = {report.result for report in reports}
-    if stuck or results - SWEPT:
+    if stuck or board.state_fault or results - SWEPT:
         return Tone.BAD
     waits = (
         board.standby or not results or board.config_errors or board.approvals_unknown or Result.WITHHELD in results
@@ -98,6 +98,8 @@ def tone(board: Board, reports: Iterable[Report], stuck: str) -> Tone:
 
 
 def _sentence(board: Board, digests: Sequence[Digest], stuck: str) -> str:
+    if board.state_fault:
+        return f"Nothing is touched, the state cannot be relied on: {told(board.state_fault)}."
     if board.standby:
         return f"This process stands by: {told(board.standby)}."
     if stuck:

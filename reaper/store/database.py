@@ -2,57 +2,118 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Protocol
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+import structlog
+from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from reaper.clock import SystemClock
 from reaper.store import schema
+from reaper.store.files import PRIVATE, Watch, making_in, set_aside
+from reaper.store.heads import Head, Note, head_of, lacks, note_path, read_note, write_note
 from reaper.store.migrations import AlteredVersionError, migrate
+
+log = structlog.get_logger("reaper")
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000
 _MEMORY: Final = (None, "", ":memory:")
+_PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
+"""What somebody who writes for long, or a process without descriptors, gets: the file itself has nothing."""
+ACCEPT: Final = "`reaper state check --accept` accepts it as it is"
 
 
 class StateError(Exception):
     """The state cannot be read or written; nothing may be stopped or deleted without it."""
 
 
+class OlderStateError(StateError):
+    """The state is whole, but it is not as far as it was; a person may accept that."""
+
+
+class Exclusive(Protocol):
+    """What keeps other processes from sweeping."""
+
+    def lost(self) -> str:
+        """Why it does not any more, '' while it does."""
+
+
 class Database:
     """A state file that was checked to be ours, whole, writable and of this version.
 
-    SQLite in WAL mode, every commit on disk before it returns. Raises StateError.
+    SQLite in WAL mode, every commit on disk before it returns. Raises StateError. `fault` says why it cannot be
+    relied on any more: a file that was removed or replaced, a disk that is full, pages that are damaged.
+
+    A file that is missing is made, if it may be; `known` is a head that its record must contain, as far as a person
+    has not accepted less. `believing` takes any.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True, known: Head | None = None, believing: bool = False) -> None:
         self.url = url
-        self._is_new = _is_new(url)
+        self.fault = ""
+        self.head = known or Head()
+        self.exclusive: Exclusive | None = None
+        self._anchor: Connection | None = None
+        name = make_url(url).database
+        self._watch = None if name in _MEMORY else Watch(str(name))
         try:
-            self._engine = _engine(url)
-            self._prepare()
+            self._open(create, believing)
         except (SQLAlchemyError, OSError) as error:
+            self.close()
             raise StateError(f"state {url}: {_plain(error)}") from error
+        except StateError:
+            self.close()
+            raise
 
-    def _prepare(self) -> None:
-        with self._engine.connect() as connection:
-            verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-            if verdict != "ok":
-                raise StateError(f"state {self.url}: the file is damaged: {verdict}")
+    def _open(self, create: bool, believing: bool) -> None:
+        watch = self._watch
+        self._engine = _memory() if watch is None else _engine(watch.real)
+        self._anew = self._engine if watch is None else _engine(watch.real, NullPool)
+        if watch is None:
+            with self._engine.begin() as connection:
+                _make(connection)
+        else:
+            self._find(watch, create)
+        # SQLite removes the files beside the state with the last connection, so one stays open all the time.
+        self._anchor = self._engine.connect()
+        with self._anchor.begin():
+            self._check_whole(self._anchor)
+        if watch is not None:
+            watch.opened()
+            self._heed_note(watch.real, believing)
         with self._engine.begin() as connection:
-            if self._is_new:
-                schema.metadata.create_all(connection)
-                connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
-            self._check_whole(connection)
+            self._check_damage(connection)
             self._bring_up_to_date(connection)
             self._check_version(connection)
             connection.execute(text("UPDATE meta SET value = value"))
+        if watch is not None:
+            watch.opened()
+            self.check()
+
+    def _find(self, watch: Watch, create: bool) -> None:
+        """Make sure there is a state file; a new one appears whole or not at all."""
+        if not os.path.exists(watch.real):
+            if not create:
+                again = "put it back, or restart this process to begin a new one that knows nothing"
+                raise StateError(f"state {self.url}: the file is not there any more: {again}")
+            with making_in(os.path.dirname(watch.real)):
+                if not os.path.exists(watch.real):
+                    _create(watch.real)
+        watch.check()
+        watch.expect()
+
+    def _check_damage(self, connection: Connection) -> None:
+        verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        if verdict != "ok":
+            raise StateError(f"state {self.url}: the file is damaged: {verdict}")
 
     def _check_whole(self, connection: Connection) -> None:
         """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
@@ -71,28 +132,172 @@ class Database:
         if found != str(schema.SCHEMA_VERSION):
             raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")
 
+    def _heed_note(self, real: str, believing: bool) -> None:
+        """Refuse a record that had come further, by the note beside it or by what this process knows."""
+        if believing:
+            self.head = Head()
+            self.look()
+            return
+        try:
+            note = read_note(real)
+        except ValueError as error:
+            why = f"{note_path(real)} cannot be read, it says how far the record had come"
+            raise OlderStateError(f"state {self.url}: {why}; {ACCEPT}") from error
+        if note is not None and note.overrules(self.head):
+            self.head = note.head
+        self.look()
+
+    def look(self) -> Head:
+        """The head of the record, read anew from the file; StateError when it is not as far as it was.
+
+        What this process read before is in memory still, and would hide that the file was overwritten.
+        """
+        self.check()
+        try:
+            with self._anew.connect() as connection:
+                self.head = self._head_in(connection)
+        except SQLAlchemyError as error:
+            raise self._failed(error) from error
+        return self.head
+
+    def _head_in(self, connection: Connection) -> Head:
+        """The head of the record as this connection sees it, which must contain what was known."""
+        why = lacks(connection, self.head)
+        if why:
+            self.fault = self.fault or f"state {self.url}: {why}; put the newest back, or {ACCEPT}"
+            raise OlderStateError(self.fault)
+        return head_of(connection)
+
+    def check(self) -> None:
+        """Refuse files that are not those that were opened; then this is at fault until it is opened again."""
+        self._insist(self._watch.changed() if self._watch else "")
+
+    def _insist(self, changed: str) -> None:
+        if changed:
+            self.fault = self.fault or f"state {self.url}: {changed}"
+            raise StateError(self.fault)
+
+    def check_exclusive(self) -> None:
+        """Refuse to let anything new begin, at fault or once another process may sweep, too."""
+        lost = self.exclusive.lost() if self.exclusive else ""
+        if self.fault or lost:
+            raise StateError(self.fault or f"state {self.url}: {lost}")
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction, on disk when the block ends; StateError when that fails."""
+        """A transaction, on disk when the block ends, in the file that was opened; StateError when that fails."""
+        self.check()
+        head = None
         try:
             with self._engine.begin() as connection:
+                before = _changes(connection)
                 yield connection
+                if _changes(connection) != before:
+                    head = self._head_in(connection)
         except SQLAlchemyError as error:
+            raise self._failed(error) from error
+        self.head = head or self.head
+        self._insist(self._watch.settled() if self._watch else "")
+
+    def _failed(self, error: SQLAlchemyError) -> StateError:
+        """What an error means; one that does not pass by itself puts this at fault."""
+        failed = StateError(f"state {self.url}: {_plain(error)}")
+        if _stays(error):
+            self.fault = self.fault or str(failed)
+        return failed
+
+    def note(self) -> None:
+        """Note how far the record has come, beside the state, so that the next process knows."""
+        if self._watch is None or self.fault:
+            return
+        # With its log written back, a file that is overwritten as a whole cannot hide behind the log.
+        with suppress(SQLAlchemyError), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        self._watch.settled()
+        try:
+            before = read_note(self._watch.real)
+            if before is None or before.head.entries < self.head.entries:
+                given_up = before.given_up if before and before.given_up > self.head.entries else 0
+                write_note(self._watch.real, Note(self.head, given_up))
+        except (OSError, ValueError) as error:
+            log.warning("head_not_noted", state=self.url, error=_plain(error))
+
+    def accept(self) -> Head:
+        """Take this file for the state although its record had come further; returns how far it had, as far as known.
+
+        Also a process that still knows how far it had will go on with it.
+        """
+        if self._watch is None:
+            return self.head
+        try:
+            before = read_note(self._watch.real)
+        except ValueError:
+            before = None
+        had = before.head if before else self.head
+        given_up = max(had.entries, before.given_up if before else 0)
+        try:
+            write_note(self._watch.real, Note(self.head, given_up if given_up > self.head.entries else 0))
+        except OSError as error:
             raise StateError(f"state {self.url}: {_plain(error)}") from error
+        return had
 
     def close(self) -> None:
+        if self._watch is not None and self._watch.changed():
+            self._part(self._watch)
+        if self._anchor is not None:
+            self._anchor.close()
         self._engine.dispose()
 
+    def _part(self, watch: Watch) -> None:
+        """Ask a file that has lost its place how far its record had come, and leave no log where it was.
 
-def _is_new(url: str) -> bool:
-    """Whether there is no file yet; an empty one is not new, something emptied it."""
-    name = make_url(url).database
-    return name in _MEMORY or not Path(str(name)).exists()
+        What is put there next would be read together with that log.
+        """
+        with suppress(SQLAlchemyError), self._engine.connect() as connection:
+            if not lacks(connection, self.head):
+                self.head = head_of(connection)
+            connection.rollback()
+            if watch.owns_log():
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _engine(url: str) -> Engine:
-    memory = make_url(url).database in _MEMORY
-    engine = create_engine(url, poolclass=StaticPool) if memory else create_engine(url)
+def _create(real: str) -> None:
+    """A new state, made elsewhere and moved to its place."""
+    fresh = f"{real}.{os.getpid()}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(fresh)
+    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    try:
+        with create_engine(_url(fresh), poolclass=NullPool).begin() as connection:
+            _make(connection)
+        set_aside(real)
+        if note_path(real).exists():
+            log.warning("state_begun_anew", state=real, meaning="the file was gone: grace and limits start again")
+            note_path(real).unlink()
+        os.rename(fresh, real)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(fresh)
+        raise
+
+
+def _make(connection: Connection) -> None:
+    schema.metadata.create_all(connection)
+    connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
+
+
+def _changes(connection: Connection) -> int:
+    """How many rows this connection has ever changed."""
+    return int(connection.connection.driver_connection.total_changes)  # type: ignore[union-attr]
+
+
+def _memory() -> Engine:
+    return create_engine(MEMORY_URL, poolclass=StaticPool)
+
+
+def _engine(real: str, pool: type[Pool] | None = None) -> Engine:
+    """Connections to a file that is there: SQLite would make an empty one in place of one that is not."""
+    engine = create_engine(_url(real), poolclass=pool)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -103,6 +308,22 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+def _url(real: str) -> URL:
+    return URL.create("sqlite", database=f"file:{quote(os.fsencode(real))}", query={"mode": "rw", "uri": "true"})
+
+
+def _stays(error: SQLAlchemyError) -> bool:
+    """Whether an error says something about the file, and not about the one transaction."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    if not isinstance(original, sqlite3.DatabaseError):
+        return False
+    if isinstance(original, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
+        return False
+    return getattr(original, "sqlite_errorcode", 0) & 0xFF not in _PASSING
+
+
 def _plain(error: Exception) -> str:
     original = getattr(error, "orig", None) or error
+    if isinstance(original, OSError) and original.strerror:
+        return f"{original.filename}: {original.strerror}" if original.filename else original.strerror
     return str(original).splitlines()[0] if str(original) else type(original).__name__

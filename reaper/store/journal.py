@@ -104,6 +104,9 @@ class Rows(Protocol):
     def begin(self) -> AbstractContextManager[Connection]:
         """A transaction, on disk when the block ends; StateError when that fails."""
 
+    def check_exclusive(self) -> None:
+        """StateError when nothing new may begin."""
+
 
 class Journal:
     """Appends and reads the record of actions; every method raises StateError when the state fails.
@@ -126,6 +129,7 @@ class Journal:
         another stop is open. `contradicts` is the id of a deed that is `done`, by one who sees the same incarnation
         listed still: that outcome becomes `unverified`, and the new intent is let in.
         """
+        self._database.check_exclusive()
         intent = replace(intent, id=uuid.uuid4().hex)
         await self._append(row_of(intent, INTENT, at, "", evidence), contradicts)
         return intent

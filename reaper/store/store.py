@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from reaper.model import Action, Session
 from reaper.planner import Mark
 from reaper.store import chain, schema
 from reaper.store.covered import MARKED, Change, cover, covering
-from reaper.store.database import MEMORY_URL, Database, StateError
+from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
+from reaper.store.heads import Head
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.trust import Baseline, Spread
@@ -46,19 +47,44 @@ class Store:
         self._database = database
         self.journal = Journal(database)
         self.plans = Plans(database)
-        self.fault = fault
+        self._fault = fault
 
     @classmethod
-    def open(cls, url: str) -> Store:
-        """The state at `url`; when it cannot be trusted, an empty one in memory whose `fault` says so."""
+    def open(cls, url: str, *, create: bool = True, known: Head | None = None) -> Store:
+        """The state at `url`; when it cannot be trusted, an empty one in memory whose `fault` says so.
+
+        It is made if it is missing and that is allowed; its record must contain the head that is `known`.
+        """
         try:
-            return cls(Database(url))
+            return cls(Database(url, create=create, known=known))
         except StateError as error:
             return cls(Database(MEMORY_URL), fault=str(error))
 
     @property
+    def fault(self) -> str:
+        return self._fault or self._database.fault
+
+    @property
     def url(self) -> str:
         return self._database.url
+
+    @property
+    def head(self) -> Head:
+        """How far the record had come at the last look."""
+        return self._database.head
+
+    def look(self) -> None:
+        """Find out whether this is still the state that was opened, and as far as it was; if not, `fault` says so."""
+        with suppress(StateError):
+            self._database.look()
+
+    def rely_on(self, exclusive: Exclusive | None) -> None:
+        """Let no action begin any more once this keeps nobody else out."""
+        self._database.exclusive = exclusive
+
+    def note_head(self) -> None:
+        """Note how far the record had come at the last look, for the process after this one."""
+        self._database.note()
 
     def close(self) -> None:
         self._database.close()

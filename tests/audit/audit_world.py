@@ -77,6 +77,13 @@ class Book:
             connection.executescript(statement)
         connection.close()
 
+    def begin_anew(self) -> None:
+        """What an intruder can do who writes a record of his own: no process and no note remember the old one."""
+        self.store.close()
+        self.tamper("DELETE FROM journal; DELETE FROM sqlite_sequence")
+        Path(f"{self.path}.head").unlink(missing_ok=True)
+        self.store = Store.open(f"sqlite:///{self.path}")
+
     def verify(self, noted: str | None = None) -> Verdict:
         return self.journal.verify(noted)
 

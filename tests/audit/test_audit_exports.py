@@ -72,7 +72,7 @@ def test_an_older_copy_put_back_is_found_by_the_exported_heads(book: Book, place
 
 def test_a_record_written_anew_is_found_by_the_exported_heads(book: Book, place: str) -> None:
     tended(book, place)
-    book.tamper("DELETE FROM journal; DELETE FROM sqlite_sequence")
+    book.begin_anew()
     book.act_many(4)
     assert len(book.doubts(exported=list(exported(place)))) == 2
 

@@ -156,7 +156,14 @@ def test_a_wrong_command_line_ends_with_two(cli: Cli, shared: Town, arguments: t
 
 
 def test_a_state_that_cannot_be_opened_withholds_everything(cli: Cli, own: Town) -> None:
+    cli.configure(own.endpoint)
+    cli.state.write_text("this is no state")
+    assert str(cli.state) in cli.run("sweep").ended(3).stderr
+    assert own.changes() == 0
+
+
+def test_where_no_lock_can_be_made_nothing_is_swept(cli: Cli, own: Town) -> None:
     text = cli.text(own.endpoint).replace(str(cli.state), "/nonexistent/state.db")
     cli.config.write_text(text)
-    assert "/nonexistent/state.db" in cli.run("sweep").ended(3).stderr
+    assert "the lock /nonexistent/state.db.lock: No such file" in cli.run("sweep").ended(1).stderr
     assert own.changes() == 0

@@ -135,10 +135,10 @@ def test_many_workers_share_their_transactions_and_every_intent_is_on_disk_when_
 
 
 @pytest.fixture
-def occupied(state: Counting, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+def occupied(state: Counting, path: Path) -> Iterator[sqlite3.Connection]:
     """The state while another process writes to it and does not end."""
-    monkeypatch.setattr("reaper.store.database.BUSY_TIMEOUT_MS", 10)
-    state.close()
+    with state.begin() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=10")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     yield other

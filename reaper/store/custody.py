@@ -1,0 +1,113 @@
+"""A process's hold on its state while it lives: the claim to sweep, and the store, opened again when whole."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+import structlog
+from sqlalchemy.engine import make_url
+
+from reaper.store.claim import Claim, ClaimedElsewhereError
+from reaper.store.database import StateError
+from reaper.store.heads import insist
+from reaper.store.store import Store
+
+log = structlog.get_logger("reaper")
+
+
+class Custody:
+    """What keeps `store` the state that was opened, and this process the only one that sweeps on it.
+
+    `standby` says why this process may not sweep, `fault` why its state or its claim cannot be relied on.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._path = os.path.abspath(make_url(url).database or "")
+        self._claim: Claim | None = None
+        self._unclaimed = ""
+        self.standby = ""
+        self.store = Store.open(url)
+        self._known = self.store.head
+        self._seen = self._is_there()
+
+    @property
+    def fault(self) -> str:
+        return self.store.fault or self._unclaimed
+
+    def check(self, *, busy: bool) -> bool:
+        """Whether this process may sweep now: it holds the claim. With a `store` at fault it may only observe.
+
+        A free claim is taken, a state at fault is opened again; neither while actions of this process are under way
+        (`busy`), for they rest on what was.
+        """
+        self._look()
+        if self._is_lost():
+            if not busy:
+                self._let_go()
+        elif self._claim is not None:
+            self.standby = self._unclaimed = ""
+        if self.store.fault and not busy:
+            self._reopen()
+        if self._claim is None and not busy:
+            self._take()
+        return self._claim is not None and not self.standby
+
+    def _is_lost(self) -> bool:
+        """Whether the claim that this process has keeps nobody else out any more; then it stands by."""
+        lost = self._claim.lost() if self._claim is not None else ""
+        if lost:
+            self._unclaimed = self.standby = f"state {self._url}: {lost}"
+            log.error("claim_lost", why=self.standby, meaning="no action begins until it is held again")
+        return bool(lost)
+
+    def _look(self) -> None:
+        if not self.store.fault:
+            self.store.look()
+            self._known = self.store.head
+        self._seen = self._seen or self._is_there()
+
+    def _is_there(self) -> bool:
+        return os.path.exists(self._path)
+
+    def _reopen(self) -> None:
+        """Open the state again; one that was there once and is gone is not begun anew."""
+        old = self.store
+        old.close()
+        self._known = max(self._known, old.head, key=lambda head: head.entries)
+        if self._claim is not None and self._is_there():
+            with suppress(OSError):
+                insist(os.path.realpath(self._path), self._known)
+        self.store = Store.open(self._url, create=not self._seen, known=self._known)
+        if not self.store.fault:
+            self._known = self.store.head
+        self.store.rely_on(self._claim)
+
+    def _take(self) -> None:
+        try:
+            self._claim = Claim(self._url)
+        except ClaimedElsewhereError as error:
+            self.standby, self._unclaimed = str(error), ""
+        except StateError as error:
+            self.standby = self._unclaimed = str(error)
+        else:
+            self.standby = self._unclaimed = ""
+            self.store.rely_on(self._claim)
+
+    def _let_go(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+        self._claim = None
+
+    def note(self) -> None:
+        """Note how far the record has come, for the next process that holds the claim."""
+        self._look()
+        if self._claim is not None and not self._is_lost():
+            self.store.note_head()
+
+    def close(self) -> None:
+        """Let another process have it all."""
+        self.note()
+        self.store.close()
+        self._let_go()
