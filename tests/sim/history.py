@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from reaper.emulator import AgentVersion, Fault, PlatformError
 from reaper.emulator.routes import Call
-from reaper.emulator.sessions import GoneCursor
 from reaper.model import TOMBSTONES
 from tests.sim.faults import BLINDING, FAULTS
 from tests.sim.hand import delete_by_hand
-from tests.sim.law import DAY_S, Law, Line, ViolationError
+from tests.sim.law import DAY_S, ViolationError
+from tests.sim.plot import Plot, draw
 from tests.sim.process import Process
 from tests.sim.steps import Steps
 from tests.sim.virtual import EPOCH, loop, run, true_time
@@ -27,97 +27,6 @@ BURST, BURST_BELOW = 40, 120
 """So many sessions come at once, while there are fewer than that: more would not fit into the pages."""
 HEALTHY_LEAST = 2
 """So many sweeps without faults are made at least, before the journal is looked at."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """What a history is about, drawn from its seed.
-
-    `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
-    fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
-    `breaks`: how often a third of an agent's sessions fail at once.
-    """
-
-    law: Law
-    later: Law | None
-    sessions: int
-    agents: int
-    sweeps: int
-    every_s: float
-    uses: float
-    races: float
-    faults: float
-    lasts: int
-    crashes: float
-    approves: float
-    processes: int
-    canary: bool
-    deploys: float
-    bursts: float
-    get_tombstones: bool
-    gone_cursor: GoneCursor
-    full_every_s: int | None
-    by_hand: float
-    breaks: float
-
-
-def draw(seed: int) -> Plot:
-    """The plot of a seed."""
-    chance = random.Random(seed)
-    law = _draw_law(chance, 0.0)
-    later = _draw_law(chance, EPOCH + chance.uniform(0.5, 3) * DAY_S) if chance.random() < 0.4 else None
-    return Plot(
-        law=law,
-        later=later,
-        sessions=chance.choice([12, 24, 40]),
-        agents=chance.choice([1, 2]),
-        sweeps=chance.choice([6, 12]),
-        every_s=chance.choice([1, 3, 6]) * HOUR_S,
-        uses=chance.choice([0.1, 0.5, 2.0]),
-        races=chance.choice([0.0, 0.05, 0.3]),
-        faults=chance.choice([0.0, 0.3, 0.6]),
-        lasts=chance.choice([1, 1, 1, 6]),
-        crashes=chance.choice([0.0, 0.15]),
-        approves=chance.choice([0.0, 0.5, 1.0]),
-        processes=chance.choice([1, 1, 2]),
-        canary=chance.random() < 0.7,
-        deploys=chance.choice([0.0, 0.05]),
-        bursts=chance.choice([0.0, 0.0, 0.1]),
-        get_tombstones=chance.random() < 0.3,
-        gone_cursor=chance.choice(["error", "restart", "empty"]),
-        full_every_s=chance.choice([None, 13 * HOUR_S]),
-        by_hand=chance.choice([0.0, 0.0, 0.2]),
-        breaks=chance.choice([0.0, 0.0, 0.1]),
-    )
-
-
-def _draw_law(chance: random.Random, since: float) -> Law:
-    idle = chance.choice([6, 24, 72, 240, 624]) * HOUR_S
-    lines = [
-        Line("vip", "keep", ids=("vip-*", "demo-*", "canary-*")),
-        Line("broken", "delete", age_s=HOUR_S, status=frozenset({"failed"})),
-    ]
-    if chance.random() < 0.5:
-        lines.append(Line("superseded", "delete", idle_s=max(idle // 2, HOUR_S), superseded=True))
-    if chance.random() < 0.2:
-        lines.append(Line("newest", "keep", latest=True))
-    if chance.random() < 0.3:
-        lines.append(Line("dozing", "keep", idle_s=idle, status=frozenset({"idle"}), ids=("Sess_A*",)))
-    lines.append(Line("stale", "delete", idle_s=idle))
-    if chance.random() < 0.5:
-        lines.append(Line("runaway", "stop", idle_s=5 * 60, status=frozenset({"active"})))
-    strict = chance.random() < 0.5
-    return Law(
-        since=since,
-        lines=tuple(lines),
-        enforce=chance.random() < 0.9,
-        grace_s=chance.choice([0, 6, 24]) * HOUR_S,
-        per_sweep=chance.choice([(10, True), (20, True), (3, False)]) if strict else (100, True),
-        per_day=chance.choice([(25, True), (50, True), (6, False)]) if strict else (100, True),
-        at_least=chance.choice([0, 5]),
-        open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
-        relief_s=chance.choice([None, None, 5 * 60]),
-    )
 
 
 class History:

@@ -22,7 +22,10 @@ _INTENTS = (
     "SELECT agent, session, count(*) FROM journal WHERE kind = 'intent' AND action = 'delete' AND at > ?"
     " GROUP BY agent, session, created_at ORDER BY 3 DESC LIMIT 1"
 )
-_LAST = "SELECT kind FROM journal WHERE agent = ? AND session = ? AND action = ? ORDER BY seq DESC LIMIT 1"
+_OPEN = (
+    "SELECT 1 FROM journal WHERE agent = ? AND session = ? AND action = ? AND kind = 'intent' AND NOT EXISTS"
+    " (SELECT 1 FROM journal AS later WHERE later.action_id = journal.action_id AND later.kind = 'outcome')"
+)
 
 
 @dataclass
@@ -33,11 +36,10 @@ class Ledger:
     platform: Platform
     _read_to: int = 0
 
-    def last(self, agent: str, session: str, action: str) -> str | None:
-        """The kind of the last row about this action on this session."""
+    def is_intended(self, agent: str, session: str, action: str) -> bool:
+        """Whether an intent for this action stands that has no outcome yet."""
         with self.disk.look() as connection:
-            found: str | None = connection.exec_driver_sql(_LAST, (agent, session, action)).scalar()
-        return found
+            return connection.exec_driver_sql(_OPEN, (agent, session, action)).first() is not None
 
     def check_gone(self) -> None:
         """Nothing that lives was just said to be gone."""

@@ -60,6 +60,16 @@ def _only_session_grows_old(patch: Patch) -> None:
     patch.setattr(Freshness, "of", lambda self, look: self.holds(look.session))
 
 
+def _shown_or_not(kept: Any) -> Any:
+    """Whatever is shown for the first time is taken for something that moved."""
+
+    def moved_back(then: Any, now: Any, sessions: int) -> int:
+        found: int = kept(then and then._replace(sessions=math.inf), now, sessions)
+        return found
+
+    return moved_back
+
+
 def _always_answers(_: Any) -> Any:
     async def answer(self: Any) -> bool:
         return True
@@ -158,5 +168,10 @@ TRUST = [
         "an expiry before the last use, or long ago, is malformed",
         _believes_any_expiry,
         scenes_wire.expired_before_used,
+    ),
+    Mutant(
+        "breaker: not by what was not shown before",
+        around(sweep, "moved_back", _shown_or_not),
+        scenes_wire.after_role_was_granted,
     ),
 ]

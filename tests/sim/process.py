@@ -31,10 +31,12 @@ class Disk(Database):
     def __init__(self) -> None:
         super().__init__(MEMORY_URL)
         self._blank = self._raw().serialize()
+        self._known = dict(vars(self))
 
     def close(self) -> None:
-        """Keep it for the next world, wiped."""
+        """Keep it for the next world, wiped: what was read of it is forgotten, too."""
         self._raw().deserialize(self._blank)
+        vars(self).update(self._known)
         _WIPED.append(self)
 
     def _raw(self) -> sqlite3.Connection:

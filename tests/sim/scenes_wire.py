@@ -143,6 +143,7 @@ async def two_people() -> None:
 def _each_told_once(world: World) -> None:
     told, deleted = world.ledger.deletes_done(), deleted_by(world, "reaper", HAND)
     require(told == deleted, f"{told} deletes are said to be done, {deleted} were")
+    require(not world.living(), "all were asked to go")
 
 
 # What is true must not open a breaker

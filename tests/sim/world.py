@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import pytest
-import structlog
 
 from reaper.cli import deletion
 from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
 from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
-from reaper.foundry import atlas, inventory, sending
 from reaper.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.planner import Plan
 from reaper.policy import Policy
-from reaper.report import Listener, Outcome, Report, Result
+from reaper.report import Outcome, Report, Result
 from reaper.settings import (
     AgentPattern,
     Connection,
@@ -36,16 +33,16 @@ from reaper.settings import (
     Schedule,
     Settings,
 )
-from reaper.store.chain import INTENT
 from reaper.store.store import Store
+from tests.sim.heard import Heard
 from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
+from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
 from tests.sim.virtual import LocalClock, true_time
 from tests.sim.watch import Acted, Watch, check_agent
-from tests.sim.wire import Direct
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -54,34 +51,6 @@ QUICK = Requests(concurrency=4, timeout_s=30, max_per_second=1_000)
 RELIEF = "pool"
 _SAID_GONE = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
 QUOTA_LIMIT = 4
-
-
-@dataclass
-class Heard(Listener):
-    """Remembers every report and every plan, and passes on plans and outcomes as they come."""
-
-    reports: list[Report] = field(default_factory=list)
-    relieved_reports: list[Report] = field(default_factory=list)
-    plans: list[Plan] = field(default_factory=list)
-    on_plan: Callable[[Plan], None] = lambda _: None
-    on_outcome: Callable[[str, Outcome], None] = lambda *_: None
-
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        self.on_outcome(agent, outcome)
-
-    def relieved(self, report: Report) -> None:
-        self.relieved_reports.append(report)
-
-    def planned(self, project: str, plan: Plan) -> None:
-        self.plans.append(plan)
-        self.on_plan(plan)
-
-    def report(self, report: Report) -> None:
-        self.reports.append(report)
-
-    @property
-    def latest(self) -> dict[str, Report]:
-        return {report.agent: report for report in self.reports}
 
 
 @dataclass(repr=False)
@@ -106,8 +75,8 @@ class World:
 
     async def __aenter__(self) -> Self:
         self._ends = ExitStack()
-        self._ends.enter_context(_small_pages(self.page_size, self.pages_max))
-        self._ends.enter_context(_quiet())
+        self._ends.enter_context(small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(quiet())
         self.clock, self.disk = LocalClock(), new_disk()
         patch = self._ends.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(deletion, "_SYSTEM", self.clock)
@@ -283,7 +252,7 @@ class World:
         is_gone = known is None or known.status in TOMBSTONES
         if call.operation == "delete" and is_gone and taken and taken[-1].actor == "reaper":
             self._blame(ViolationError(f"asked for again after a success: {call}"))
-        if self.ledger.last(call.agent, call.session, call.operation) != INTENT:
+        if not self.ledger.is_intended(call.agent, call.session, call.operation):
             self._blame(ViolationError(f"no intent is on disk for {call}"))
 
     def _acted(self, action: Acted) -> None:
@@ -404,27 +373,3 @@ def _moves_back(fault: Fault) -> bool:
     """Whether sessions may seem older under it, or the moment of the listing earlier, than they truly are."""
     times = {"created_at", "last_accessed_at"}
     return fault.lie == "stale_read" or fault.field in times or bool(fault.date_shift_seconds)
-
-
-@contextlib.contextmanager
-def _small_pages(size: int, bound: int) -> Iterator[None]:
-    """Listings of several pages without thousands of sessions, and a wire without an HTTP client."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inventory, "PAGE_SIZE", size)
-        patch.setattr(inventory, "PAGES_MAX", bound)
-        patch.setattr(atlas, "LEAF_SESSIONS", size - 1)
-        patch.setattr(atlas, "LEAVES_MIN", 2)
-        patch.setattr(sending, "tls_context", lambda _: None)
-        patch.setattr(sending, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s))
-        yield
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing is logged."""
-    kept = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.configure(**kept)

@@ -1,0 +1,37 @@
+"""What is different about the product on the simulator's stage."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from reaper.foundry import atlas, inventory, sending
+from tests.sim.wire import Direct
+
+
+@contextlib.contextmanager
+def small_pages(size: int, bound: int) -> Iterator[None]:
+    """Listings of several pages without thousands of sessions, and a wire without an HTTP client."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inventory, "PAGE_SIZE", size)
+        patch.setattr(inventory, "PAGES_MAX", bound)
+        patch.setattr(atlas, "LEAF_SESSIONS", size - 1)
+        patch.setattr(atlas, "LEAVES_MIN", 2)
+        patch.setattr(sending, "tls_context", lambda _: None)
+        patch.setattr(sending, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s))
+        yield
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is logged."""
+    kept = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**kept)
