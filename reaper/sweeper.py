@@ -54,6 +54,7 @@ class Scope:
     rehearsal: bool = False
     keeps: bool = False
     full_every_s: int | None = None
+    configuration: str = ""
     approvals: tuple[str, ...] = ()
 
     def covers(self, agent: str) -> bool:
@@ -106,7 +107,12 @@ class Sweeper:
         rates = recall_rates(self.connect, self.store)
         relief = Relief(pools(settings.quotas))
         foreseen = settings.approvals if scope.rehearsal else ()
-        scope = replace(scope, full_every_s=settings.schedule.full_listing_s, approvals=foreseen)
+        scope = replace(
+            scope,
+            full_every_s=settings.schedule.full_listing_s,
+            approvals=foreseen,
+            configuration=settings.fingerprint,
+        )
         parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
         run = Run(
             reports=tuple(report for part, _ in parts for report in part),

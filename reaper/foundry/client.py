@@ -38,7 +38,7 @@ class Answer(Generic[T]):
     `date` is the platform's `Date` in Unix seconds, None when it sent none. `received_wall` and
     `received_monotonic` are the local clocks when the answer began to arrive, so that they can be
     compared with it. `sent_monotonic` is when the request went out, after every wait for its turn.
-    `body` is the answer as it came, of a single session's record only.
+    `body` is the answer as it came, of a single session's record only. `request_id` is the platform's name for it.
     """
 
     value: T
@@ -47,6 +47,7 @@ class Answer(Generic[T]):
     received_monotonic: float
     sent_monotonic: float | None = None
     body: bytes = b""
+    request_id: str | None = None
 
 
 class Client:
@@ -201,7 +202,7 @@ class Client:
 
 
 def _answer(raw: Raw, value: T, body: bytes = b"") -> Answer[T]:
-    return Answer(value, raw.date, raw.wall, raw.monotonic, raw.sent, body)
+    return Answer(value, raw.date, raw.wall, raw.monotonic, raw.sent, body, raw.request_id)
 
 
 def _trouble_of(page: AgentsPage, cursors: Collection[str], *, is_promised: bool) -> str:

@@ -21,7 +21,7 @@ from reaper.clock import Clock
 from reaper.foundry import wire
 from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Call
-from reaper.foundry.errors import Outdated, Retryable, Throttled
+from reaper.foundry.errors import Outdated, Retryable, Throttled, clean
 from reaper.foundry.pace import Pace
 from reaper.foundry.secret import Secret
 from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
@@ -35,6 +35,8 @@ RETRY_MAX_S: Final = 300.0
 CHANGE_WAIT_MAX_S: Final = 60.0
 """A change that waited longer for its turn, or through a pause, is not sent: the session must be looked
 at again first."""
+
+_REQUEST_IDS: Final = ("x-ms-request-id", "x-request-id", "apim-request-id")
 
 _BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
 
@@ -67,6 +69,12 @@ class Raw:
     def date(self) -> float | None:
         """The platform's time in Unix seconds, None when it did not tell."""
         return wire.parse_date(self.headers.get("date"))
+
+    @property
+    def request_id(self) -> str | None:
+        """The platform's name for this answer, safe to show; None when it gave none."""
+        names = (self.headers.get(header) for header in _REQUEST_IDS)
+        return next((clean(name, 80) for name in names if name), None)
 
     @property
     def now(self) -> float:

@@ -29,6 +29,7 @@ from reaper.planner import Approval, Plan
 from reaper.report import Outcome
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
+from reaper.store.origin import Origin
 from reaper.store.store import Store, opened
 from reaper.times import show_duration
 
@@ -204,6 +205,14 @@ class _Attempt:
             stopping=self._changed,
             on_outcome=outcomes.append,
             workers=1,
+            look_age_s=self.project.connection.requests.max_look_age_s,
+            origin=Origin.local(
+                f"mcp client {self.desk.caller.name}",
+                client=self.desk.caller.name,
+                endpoint=self.project.connection.endpoint,
+                configuration=self.settings.fingerprint,
+                identity=self.client.identity,
+            ),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id
