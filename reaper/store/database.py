@@ -15,10 +15,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from reaper.clock import SystemClock
 from reaper.store import schema
 from reaper.store.files import PRIVATE, Watch, making_in, set_aside
 from reaper.store.heads import Head, Note, head_of, lacks, note_path, read_note, write_note
-from reaper.store.migrations import migrate
+from reaper.store.migrations import AlteredVersionError, migrate
 
 log = structlog.get_logger("reaper")
 
@@ -90,7 +91,7 @@ class Database:
             self._heed_note(watch.real, believing)
         with self._engine.begin() as connection:
             self._check_damage(connection)
-            migrate(connection)
+            self._bring_up_to_date(connection)
             self._check_version(connection)
             connection.execute(text("UPDATE meta SET value = value"))
         if watch is not None:
@@ -119,6 +120,12 @@ class Database:
         missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        try:
+            migrate(connection, SystemClock().wall())
+        except (AlteredVersionError, ValueError) as error:
+            raise StateError(f"state {self.url}: {error}") from error
 
     def _check_version(self, connection: Connection) -> None:
         found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
