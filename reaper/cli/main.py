@@ -289,6 +289,10 @@ def state_check(
     accept: Annotated[
         bool, typer.Option("--accept", help="Go on with an older copy: what was logged after it is given up.")
     ] = False,
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who accepts; by default the user of the system.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -301,7 +305,7 @@ def state_check(
     """
     from reaper.cli.state import run_check
 
-    run_check(config, output, accept=accept)
+    run_check(config, output, accept=accept, by=by, reason=reason)
 
 
 @config_app.command("check")

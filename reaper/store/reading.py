@@ -63,5 +63,9 @@ class ReadOnlyState:
             told = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise StateError(f"state {self.url}: {told}") from error
 
+    def check_exclusive(self) -> None:
+        """No action ever begins here."""
+        raise StateError(f"state {self.url}: opened to be read only")
+
     def close(self) -> None:
         self._engine.dispose()
