@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from inside import ENDPOINT, Inside, deleting
 from mcp.client import Client
+from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult
 from mcp_world import EVERYTHING, said, told
 
@@ -132,6 +133,25 @@ def test_who_is_asked_and_does_not_accept_keeps_the_session(inside: Inside, mode
     (question,) = questions
     for part in (OLD[0], "support-eu", "last used 9d", "destroyed for ever", "Asked for by tester"):
         assert part in question
+
+
+def test_an_answer_counts_for_the_session_that_was_asked_about_and_cannot_be_made_up(inside: Inside) -> None:
+    yes = {"confirm": ElicitResult(action="accept", content={})}
+
+    async def work(client: Client) -> int:
+        where = {"projectEndpoint": ENDPOINT, "agentName": "support-eu"}
+        first = await client.session.call_tool(
+            "session_delete", {**where, "sessionId": OLD[0]}, allow_input_required=True
+        )
+        states = [str(first.request_state), "here\nsupport-eu\n" + OLD[1], ""]  # type: ignore[union-attr]
+        for state in states:
+            with pytest.raises(MCPError, match="requestState"):
+                await client.session.call_tool(
+                    "session_delete", {**where, "sessionId": OLD[1]}, input_responses=yes, request_state=state
+                )
+        return inside.changes()
+
+    assert inside.talk(work) == 0
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
