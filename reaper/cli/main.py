@@ -127,7 +127,16 @@ def plan(
 
 @app.command()
 def approve(
-    plan_id: Annotated[str, typer.Argument(metavar="PLAN", help="The id that a sweep or `reaper plan` printed.")],
+    plan_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="PLAN", help="The id that a sweep or `reaper plan` printed, or its first 12 digits or more."
+        ),
+    ],
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who approves; by default the user of the system.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -138,7 +147,7 @@ def approve(
     """
     from reaper.cli.running import run_approve
 
-    run_approve(config, plan_id, output)
+    run_approve(config, plan_id, output, by, reason)
 
 
 @app.command()
@@ -273,16 +282,16 @@ def audit_verify(
 
 
 @config_app.command("check")
-def config_check(config: Config = None) -> None:
+def config_check(
+    state: Annotated[
+        bool, typer.Option("--state", help="Also look into the state: is each of the `approvals` known, or used up?")
+    ] = False,
+    config: Config = None,
+) -> None:
     """Read the configuration and say everything that is wrong with it; exit 2 if anything is."""
-    from reaper.cli.reading import read
+    from reaper.cli.checking import run_check
 
-    path, loaded = read(config)
-    settings = loaded.settings
-    typer.echo(
-        f"{path}: ok, {len(settings.projects)} project(s), {len(settings.policies)} policies, "
-        f"{len(loaded.warnings)} warning(s)"
-    )
+    run_check(config, state)
 
 
 @config_app.command("show")

@@ -162,7 +162,7 @@ class _Attempt:
     def _is_approved(self, subject: Subject) -> bool:
         session = subject.session
         leave = Approval(session.id, session.created_at, session.last_accessed_at, self.action)
-        return leave in self.store.approved(self.project.name, subject.agent.name)
+        return leave in self.store.plans.approved(self.project.name, subject.agent.name)
 
     def _question(self, subject: Subject, plan: Plan) -> Question:
         """What to ask a person; NotDoneError when the client cannot ask one, and the plan waits for an approval."""
@@ -182,7 +182,7 @@ class _Attempt:
         """Keep the plan for `reaper approve`, and say how a person agrees."""
         self.desk.proposals.check(plan.id, self.desk.clock.monotonic())
         agent, session = subject.agent.name, subject.session.id
-        self.store.remember_plan([plan.id], self.project.name, agent, plan.now, plan.items)
+        self.store.plans.remember(plan.id, self.project.name, agent, plan.now, plan.items)
         look = clean(shlex.join(["reaper", "explain", agent, session, "--project", self.project.name]))
         return (
             f"session {session} was not deleted: a person must agree, and this client cannot ask one. Tell the "

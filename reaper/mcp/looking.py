@@ -29,7 +29,8 @@ from reaper.report import Listener
 from reaper.roster import first_match
 from reaper.settings import Project, Settings
 from reaper.store.journal import Recorded, Which
-from reaper.store.store import KnownPlan, Store, opened
+from reaper.store.plans import KnownPlan
+from reaper.store.store import Store, opened
 from reaper.sweeper import Scope, Sweeper
 from reaper.times import show_time
 
@@ -121,7 +122,7 @@ async def status(desk: Desk, _: StatusInput) -> Status:
     address = beside.address(settings.server)
     daemon = await beside.daemon(settings.server)
     with opened(settings.state) as store:
-        plans = [plan for plan in store.known_plans() if not _is_approved(store, plan)][:PLANS_SHOWN]
+        plans = [plan for plan in store.plans.latest(PLANS_SHOWN) if not _is_approved(store, plan)]
         recent = [_action(done) for done in store.journal.actions(Which(), ACTIONS_SHOWN)]
         return Status(
             projects=[_configured(project) for project in settings.projects],
@@ -140,7 +141,7 @@ def _configured(project: Project) -> Configured:
 
 
 def _is_approved(store: Store, plan: KnownPlan) -> bool:
-    return set(plan.approvals) <= store.approved(plan.project, plan.agent)
+    return set(plan.approvals) <= store.plans.approved(plan.project, plan.agent)
 
 
 def _waiting(plan: KnownPlan) -> WaitingPlan:

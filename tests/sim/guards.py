@@ -56,6 +56,7 @@ GUARDS = [
     "the breaker survives a restart",
     # actions and their record
     "intent before action",
+    "one deletion for one incarnation",
     "an action waits until its intent is on disk",
     "nothing is sent when the intent cannot be written",
     "verification",

@@ -71,7 +71,8 @@ class Ledger:
         """The whole of it, once nothing is under way."""
         notes = [_note(action) for action in journal.actions(Which())]
         judge.check_journal(notes, lambda note: self._is_there(note.agent, note.session, note.created_at))
-        broken = journal.verify().broken
+        verdict = journal.verify()
+        broken = verdict.broken or verdict.doubts
         if broken:
             raise ViolationError(f"the journal's chain is broken: {broken}")
 

@@ -22,12 +22,14 @@ from reaper.policy import Decision, Rule
 from reaper.report import Outcome
 from reaper.skew import ClockGuard
 from reaper.store import journal as journals
+from reaper.store import once
 from reaper.store.chain import INTENT
 from reaper.store.database import StateError
 from reaper.store.journal import Journal
+from reaper.store.plans import Plans
 from reaper.store.store import Store
 from reaper.trust import Doubt
-from tests.sim import scenes
+from tests.sim import scenes, scenes_wire
 from tests.sim.mutants_of_trust import TRUST
 from tests.sim.switches import Mutant, Patch, Remove, around, put
 
@@ -83,9 +85,9 @@ def _zero_is_unlimited(patch: Patch) -> None:
 def _day_forgotten_by_restart(patch: Patch) -> None:
     kept, used = Journal.intend, Journal.used_today
 
-    def intend(self: Any, *given: Any) -> Any:
+    def intend(self: Any, *given: Any, **named: Any) -> Any:
         self.wrote = True
-        return kept(self, *given)
+        return kept(self, *given, **named)
 
     patch.setattr(Journal, "intend", intend)
     patch.setattr(Journal, "used_today", lambda self, *given: used(self, *given) if hasattr(self, "wrote") else {})
@@ -98,12 +100,12 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
         def __contains__(self, wanted: object) -> bool:
             return isinstance(wanted, Approval) and any(same(one, wanted) for one in self)
 
-    return around(Store, "approved", lambda kept: lambda *given: Loose(kept(*given)))
+    return around(Plans, "approved", lambda kept: lambda *given: Loose(kept(*given)))
 
 
 def _approvals_count_always(patch: Patch) -> None:
-    kept = Store.approve
-    patch.setattr(Store, "approve", lambda self, name, at, **_: kept(self, name, at))
+    kept = Plans.give
+    patch.setattr(Plans, "give", lambda self, name, at, **_: kept(self, name, at))
 
 
 # Policy
@@ -280,7 +282,7 @@ def _intent_afterwards(patch: Patch) -> None:
     """The intent goes to disk together with its outcome."""
     kept, concluded = Journal.intend, Journal.conclude
 
-    async def intend(self: Any, intent: Any, at: float, evidence: Any) -> Any:
+    async def intend(self: Any, intent: Any, at: float, evidence: Any, **_: Any) -> Any:
         self.later = (intent, at, evidence)
         return intent
 
@@ -295,9 +297,9 @@ def _intent_not_waited_for(patch: Patch) -> None:
     """The intent is asked for, and goes to disk when it does."""
     kept = Journal._append
 
-    async def append(self: Any, intent: Any, kind: str, *given: Any) -> None:
-        writing = asyncio.ensure_future(kept(self, intent, kind, *given))
-        if kind != INTENT:
+    async def append(self: Any, row: Any, *given: Any) -> None:
+        writing = asyncio.ensure_future(kept(self, row, *given))
+        if row["kind"] != INTENT:
             await writing
 
     patch.setattr(Journal, "_append", append)
@@ -306,9 +308,9 @@ def _intent_not_waited_for(patch: Patch) -> None:
 def _full_disk_is_fine(patch: Patch) -> None:
     kept = Journal.intend
 
-    async def intend(self: Any, intent: Any, *given: Any) -> Any:
+    async def intend(self: Any, intent: Any, *given: Any, **named: Any) -> Any:
         try:
-            return await kept(self, intent, *given)
+            return await kept(self, intent, *given, **named)
         except StateError:
             return intent
 
@@ -496,6 +498,9 @@ MUTANTS = [
     Mutant("intent before action", _intent_afterwards, scenes.with_one_delete),
     Mutant("an action waits until its intent is on disk", _intent_not_waited_for, scenes.on_full_disk),
     Mutant("nothing is sent when the intent cannot be written", _full_disk_is_fine, scenes.on_full_disk),
+    Mutant(
+        "one deletion for one incarnation", put(once, "stands_in_the_way", lambda *_: False), scenes_wire.two_people
+    ),
     Mutant("verification", around(executor.Executor, "_verify", _done), scenes.with_ghost),
     Mutant(
         "actions in doubt are looked up", around(executor.Executor, "_resolve_doubt", _done), scenes.without_answer
