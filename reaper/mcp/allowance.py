@@ -119,6 +119,6 @@ class Proposals:
         if plan not in self._asked and len(self._asked) >= PROPOSED_MAX:
             raise NotDoneError(
                 f"nothing was done: {PROPOSED_MAX} sessions wait for a person's approval already, and an hour must "
-                "pass before more are proposed. `reaper_status` lists them under plans_to_approve"
+                "pass before more are proposed. Tell the person which they are"
             )
         self._asked.setdefault(plan, now)

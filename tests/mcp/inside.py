@@ -49,7 +49,8 @@ class Inside:
                 record = Record(one["id"], version, now - one["age"], now - one["idle"])
                 record.held, record.held_until = one["held"], math.inf if one["held"] else 0.0
                 self.emulator.platform.place(agent, record)
-        self.config = Cli(folder).configure(ENDPOINT, agents=MANAGED).config
+        self.cli = Cli(folder).configure(ENDPOINT, agents=MANAGED)
+        self.config = self.cli.config
         self.reconfigure(lambda tree: tree["projects"]["here"].update(must_see=["canary-00000001"]))
         self.change(limits=AMPLE)
         self.clock = SystemClock()
@@ -110,12 +111,22 @@ class Inside:
         return asyncio.run(run())
 
     def approve(self, plan: str) -> None:
-        with opened(self.settings.state) as store:
-            assert store.approve(plan, self.clock.wall())
+        """As a person does it."""
+        self.cli.run("approve", plan).ended(0)
 
     def intents(self) -> list[Entry]:
         with opened(self.settings.state) as store:
             return [entry for entry in store.journal.entries() if entry.kind == "intent"]
+
+    def refusals(self, sessions: Sequence[str], answers: Any = says_yes) -> list[str]:
+        """The words of the refusals when all of these are asked for, one after the other."""
+
+        async def work(client: Client) -> list[str]:
+            where = {"projectEndpoint": ENDPOINT, "agentName": "support-eu"}
+            asked = [await client.call_tool("session_delete", {**where, "sessionId": name}) for name in sessions]
+            return [str(one.content[0].text) for one in asked if one.is_error]  # type: ignore[union-attr]
+
+        return self.talk(work, answers)
 
     def fault(self, *faults: Fault) -> None:
         self.emulator.faults.replace(faults)

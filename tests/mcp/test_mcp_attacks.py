@@ -239,10 +239,12 @@ def test_an_approval_ends_when_the_session_is_used(inside: Inside) -> None:
 def test_an_assistant_cannot_crowd_out_the_plans_that_wait_for_a_person(inside: Inside) -> None:
     inside.change(limits={"per_sweep": 1, "per_day": 9})
     waiting = inside.call("reaper_plan", agentName="support-*")["plan_id"]
-    assert inside.talk(deleting(ENDPOINT, OLD[:12]), None) == {"refused": 12}
-    plans = {one["plan_id"] for one in inside.call("reaper_status")["plans_to_approve"]}
-    assert len(plans) == PROPOSED_MAX + 1
-    assert waiting in plans
+    words = inside.refusals(OLD[:12], answers=None)
+    assert ["`reaper approve" in told_why for told_why in words] == [True] * PROPOSED_MAX + [False] * (
+        12 - PROPOSED_MAX
+    )
+    assert f"{PROPOSED_MAX} sessions wait for a person's approval already" in words[-1]
+    inside.approve(waiting)
 
 
 def test_hundreds_of_calls_at_once_delete_no_more_than_the_cap(inside: Inside) -> None:
