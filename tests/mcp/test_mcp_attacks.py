@@ -100,6 +100,7 @@ def test_between_two_sweeps_assistants_may_do_what_one_sweep_may(inside: Inside)
     inside.change(limits={"per_sweep": "10%", "per_day": 50, "at_least": 1}, grace="1d")
     assert inside.talk(deleting(ENDPOINT, OLD[:1])) == {"done": 1}
     assert "limit per_sweep of policy 'standard': 10% allows 1" in refused(inside, OLD[1])
+    inside.emulator.advance(5)
     inside.sweep()
     assert inside.talk(deleting(ENDPOINT, OLD[1:3])) == {"done": 2}
     assert "10% allows 2 deletes" in refused(inside, OLD[3])
