@@ -49,10 +49,6 @@ class ReadOnlyState:
                 "brought up to date by the next `reaper sweep`, or by `reaper plan` on a copy that can be written"
             )
 
-    def check_exclusive(self) -> None:
-        """Nothing ever begins here."""
-        raise StateError(f"state {self.url}: it was opened to be read only")
-
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction that reads."""
