@@ -74,6 +74,13 @@ GUARDS = [
     "a sweep whose actions fail has failed",
     "a relief whose stops fail has failed",
     "one process sweeps at a time",
+    "one claim, whatever the state is called",
+    "no sweep without a claim",
+    "a claim is the lock that is there",
+    "no intent is written once the claim is lost",
+    "the state is the file that was opened",
+    "the state is no copy of what was opened",
+    "an older copy is not believed",
     "a process that is asked to stop begins nothing new",
     # listings
     "incomplete: the cursor repeats",

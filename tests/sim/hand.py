@@ -9,7 +9,6 @@ from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
 from reaper.cli.results import Result
 from reaper.emulator import EmulatorTransport
-from reaper.store.store import Store
 from reaper.wiring import Connector
 from tests.sim.steps import Steps
 from tests.sim.wire import Wire
@@ -25,7 +24,7 @@ async def delete_by_hand(world: World, names: Sequence[str], agent: str = "") ->
     connect = Connector(world.clock, transport=Wire(transport, Steps()))
     sessions = [found for name in names if (found := world.platform.find(agent, name)) is not None]
     async with connect(world.settings().projects[0]) as client:
-        deletion = Deletion(agent, PROJECT, client, Store(world.disk).journal, Filter(), 2)
+        deletion = Deletion(agent, PROJECT, client, world.state().journal, Filter(), 2)
         return await deletion.run(sessions, Interrupts())
 
 

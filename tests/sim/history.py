@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from reaper.emulator import AgentVersion, Fault, PlatformError
 from reaper.emulator.routes import Call
 from reaper.model import TOMBSTONES
 from tests.sim.faults import BLINDING, FAULTS
+from tests.sim.filed import FiledWorld
 from tests.sim.hand import delete_by_hand
 from tests.sim.law import DAY_S, ViolationError
 from tests.sim.plot import Plot, draw
@@ -40,6 +42,8 @@ class History:
         self.sweeps = 0
         self._fault, self._lasting = "", 0
         self._races = self.plot.races
+        self._calls_left: Iterator[int] = itertools.count()
+        self._on_time: Callable[[], object] = lambda: None
 
     def run(self) -> None:
         """Live through it; the product's own jitter follows the seed too, or each time would be another history."""
@@ -53,7 +57,8 @@ class History:
     async def live(self) -> None:
         """Sweeps among users, faults and crashes, then a time of health in which what is stale must go."""
         plot = self.plot
-        self.world = World(
+        kind = FiledWorld if plot.on_file else World
+        self.world = kind(
             law=plot.law,
             agents_count=plot.agents,
             sessions=plot.sessions,
@@ -70,6 +75,9 @@ class History:
 
             def on_call(call: Call) -> None:
                 self._race(call)
+                if next(self._calls_left, None) is None:
+                    self._calls_left = itertools.count()
+                    self._on_time()
                 watch(call)
 
             world.emulator.api.on_call = on_call
@@ -168,14 +176,18 @@ class History:
             process = world.process(Steps(die_at=chance.randrange(1, 60)))
         elif self._fault == "full_disk":
             process = world.process(Steps(full_at=chance.randrange(1, 60)))
+        harmed, mend = self._harm_files(world) if isinstance(world, FiledWorld) else ("", None)
         name = self._fault
         if name in {"suspended", "machine_paused"}:
             self._suspend(process, still=name == "machine_paused")
         blinding = name in BLINDING or (name == "only_own" and self.plot.canary)
         left = chance.randrange(1, 12) if name == "stopping" else 10**9
-        told = name if blinding else ""
+        told = harmed or (name if blinding else "")
         await world.sweep(process, faults=faults, nothing=told, also=self._by_hand(), stopping=_patience(left))
         process.steps.suspended, loop().on_turn = frozenset(), None
+        self._calls_left = itertools.count()
+        if mend is not None:
+            mend()
         self.sweeps += 1
         if process.steps.dead:
             self._tell(f"killed at step {process.steps.taken}")
@@ -203,6 +215,20 @@ class History:
 
         self.world.suspend, loop().on_turn = suspend, on_turn
 
+    def _harm_files(self, world: FiledWorld) -> tuple[str, Callable[[], None] | None]:
+        """Something happens to the state's files; returns why nothing may be done then, and what puts it right."""
+        if self.chance.random() >= self.plot.on_file:
+            return "", None
+        harm = self.chance.choice(["moved away", "replaced", "lock removed", "older copy"])
+        self._tell(f"state: {harm}")
+        if harm == "older copy":
+            mend = world.put_older_back()
+            return (harm if mend else ""), mend
+        self._calls_left = iter(range(self.chance.randrange(30)))
+        acts = {"moved away": world.move_away, "replaced": world.replace, "lock removed": world.remove_lock}
+        self._on_time = acts[harm]
+        return "", world.move_back
+
     def _meanwhile(self) -> None:
         """While the process is suspended, some come back to their sessions."""
         for agent in self.world.agents:
@@ -212,7 +238,7 @@ class History:
 
     def _by_hand(self) -> list[Coroutine[Any, Any, object]]:
         """A person who deletes some sessions while the sweep runs."""
-        if self._fault or self.chance.random() >= self.plot.by_hand:
+        if self._fault or self.plot.on_file or self.chance.random() >= self.plot.by_hand:
             return []
         agent = self.chance.choice(self.world.agents)
         names = [facts.id for facts in self.world.living(agent) if facts.id != CANARY]
@@ -250,7 +276,7 @@ class History:
         world, since = self.world, true_time()
         law = world.judge.law(since)
         self._races, self._lasting = 0.0, 0
-        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0)
+        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0)
         bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
         for number in range(bound):
             if number >= HEALTHY_LEAST and not world.stale(since):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Connection
 
 from reaper.emulator import Platform
 from reaper.model import TOMBSTONES
 from reaper.store.journal import Journal, Recorded, Which
 from tests.sim.law import Judge, Note, ViolationError
-from tests.sim.process import Disk
 
 _GONE = (
     "SELECT seq, agent, session, created_at, outcome FROM journal"
@@ -23,23 +26,40 @@ _INTENTS = (
     " GROUP BY agent, session, created_at ORDER BY 3 DESC LIMIT 1"
 )
 _OPEN = (
-    "SELECT 1 FROM journal WHERE agent = ? AND session = ? AND action = ? AND kind = 'intent' AND NOT EXISTS"
+    "SELECT agent, session, action FROM journal WHERE kind = 'intent' AND NOT EXISTS"
     " (SELECT 1 FROM journal AS later WHERE later.action_id = journal.action_id AND later.kind = 'outcome')"
 )
+_THIS_OPEN = _OPEN + " AND agent = ? AND session = ? AND action = ?"
+
+
+class Readable(Protocol):
+    """Where a journal can be read."""
+
+    def look(self) -> AbstractContextManager[Connection]:
+        """Read it as the judge does."""
 
 
 @dataclass
 class Ledger:
     """The journal on a disk, read beside whoever writes it."""
 
-    disk: Disk
+    disk: Readable
     platform: Platform
+    kept: set[tuple[str, ...]] = field(default_factory=set)
     _read_to: int = 0
 
     def is_intended(self, agent: str, session: str, action: str) -> bool:
         """Whether an intent for this action stands that has no outcome yet."""
+        this = (agent, session, action)
+        if this in self.kept:
+            return True
         with self.disk.look() as connection:
-            return connection.exec_driver_sql(_OPEN, (agent, session, action)).first() is not None
+            return connection.exec_driver_sql(_THIS_OPEN, this).first() is not None
+
+    def keep_intents(self) -> None:
+        """Remember what is intended: the file that says so goes out of sight, and may come back."""
+        with self.disk.look() as connection:
+            self.kept = {tuple(row) for row in connection.exec_driver_sql(_OPEN)}
 
     def check_gone(self) -> None:
         """Nothing that lives was just said to be gone."""

@@ -30,6 +30,7 @@ from reaper.store.plans import Plans
 from reaper.store.store import Store
 from reaper.trust import Doubt
 from tests.sim import scenes, scenes_wire
+from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
 from tests.sim.switches import Mutant, Patch, Remove, around, put
 
@@ -529,4 +530,5 @@ MUTANTS = [
     Mutant("a jump of the clock", put(skew, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
     *TRUST,
+    *STATE,
 ]

@@ -18,7 +18,8 @@ class Plot:
 
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
-    `breaks`: how often a third of an agent's sessions fail at once.
+    `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
+    files of the state; where that is never, the state has none.
     """
 
     law: Law
@@ -42,6 +43,7 @@ class Plot:
     full_every_s: int | None
     by_hand: float
     breaks: float
+    on_file: float
 
 
 def draw(seed: int) -> Plot:
@@ -71,6 +73,7 @@ def draw(seed: int) -> Plot:
         full_every_s=chance.choice([None, 13 * HOUR_S]),
         by_hand=chance.choice([0.0, 0.0, 0.2]),
         breaks=chance.choice([0.0, 0.0, 0.1]),
+        on_file=chance.choice([0.0] * 9 + [0.5]),
     )
 
 

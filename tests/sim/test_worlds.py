@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reaper.planner import Plan
-from tests.sim import scenes_time, scenes_wire
+from tests.sim import scenes_state, scenes_time, scenes_wire
 from tests.sim.soak import attempt
 from tests.sim.virtual import run
 
@@ -81,6 +81,26 @@ def test_a_role_that_is_granted_after_the_first_sweep_opens_no_breaker() -> None
 def test_a_record_that_expired_before_it_was_used_is_kept() -> None:
     run(scenes_wire.expired_before_used)
     run(scenes_wire.expired_long_ago)
+
+
+def test_nothing_is_touched_without_the_state_and_all_goes_on_once_it_is_back() -> None:
+    run(scenes_state.whole_again)
+
+
+def test_a_state_that_is_removed_or_replaced_in_mid_sweep_ends_the_sweep() -> None:
+    run(scenes_state.removed_in_sweep)
+    run(scenes_state.replaced_in_sweep)
+
+
+def test_an_older_copy_of_the_state_does_not_give_the_days_limit_back() -> None:
+    run(scenes_state.older_copy_put_back)
+
+
+def test_without_a_lock_that_keeps_others_out_nobody_sweeps() -> None:
+    run(scenes_state.lock_removed)
+    run(scenes_state.lock_removed_in_sweep)
+    run(scenes_state.linked)
+    run(scenes_state.lock_not_to_be_had)
 
 
 def test_a_soak_counts_sweeps_and_tells_what_was_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

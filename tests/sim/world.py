@@ -172,6 +172,10 @@ class World:
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
         return Process(watch, self.clock, disk or self.disk, self.heard, steps, fault)
 
+    def state(self) -> Store:
+        """The state, as a process that only just looks at it has it."""
+        return Store(self.disk)
+
     def settings(self) -> Settings:
         policy = self.policy or policy_of(self.judge.law(true_time()))
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
@@ -313,7 +317,7 @@ class World:
 
     def approve(self, plan_id: str) -> None:
         """A person lets one plan run."""
-        plans = self.process().sweeper.store.plans
+        plans = self.state().plans
         parts = plans.known(plan_id) if plans.give(plan_id, true_time()) else []
         for part in parts:
             for one in part.approvals:
@@ -366,7 +370,7 @@ class World:
 
     def check_journal(self) -> None:
         self.disk.steps = Steps()
-        self.ledger.check(self.judge, Store(self.disk).journal)
+        self.ledger.check(self.judge, self.state().journal)
 
 
 def _moves_back(fault: Fault) -> bool:
