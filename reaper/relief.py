@@ -16,7 +16,7 @@ from reaper.policy import Limit
 from reaper.pressure import Key, Pool, Reserve, candidates, choose
 from reaper.report import Report, Result
 from reaper.store.database import StateError
-from reaper.sweep import SWEEP_MAX_S, Connect, Platform, Sweep
+from reaper.sweep import SWEEP_MAX_S, Connect, Platform, Sweep, failing_text
 
 log = structlog.get_logger()
 
@@ -114,8 +114,8 @@ class Swept:
             breaker=store.breaker(*self.key) or report.breaker,
             used_today=store.journal.used_today(*self.key, plan.now),
         )
-        if execution.halted:
-            merged = replace(merged, result=Result.FAILED, why=execution.halted)
+        if why := execution.halted or failing_text(merged):
+            merged = replace(merged, result=Result.FAILED, why=why)
         self.report = merged
         self.sweep.listener.relieved(self.report)
 
