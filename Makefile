@@ -29,7 +29,7 @@ test: setup  ## run the tests, all but the long ones
 test-long: setup  ## run the long ones: a browser, the MCP Inspector, session commands, workload identity
 	$(BIN)/pytest -n $(JOBS) -m long $(ARGS)
 
-soak: setup  ## seeded histories until stopped: seeds, histories per second, violations
+soak: setup  ## seeded histories on all cores until stopped, or ARGS="--for 1h": histories, sweeps, violations
 	PYTHONPATH=. $(BIN)/python -m tests.sim.soak $(ARGS)
 
 mutants: setup  ## take each guard away in turn: the simulator must see the loss

@@ -42,6 +42,7 @@ class Board(Listener):
     config_hash: str = ""
     config_errors: Sequence[str] = ()
     config_read_at: float = 0.0
+    approvals_unknown: Sequence[str] = ()
     next_sweep_at: float | None = None
     progressed_at: float | None = None
     ready: bool = False
@@ -54,6 +55,9 @@ class Board(Listener):
             del self.latest[key]
             self.succeeded.pop(key, None)
             self.believed.pop(key, None)
+
+    def unknown_approvals(self, names: Sequence[str]) -> None:
+        self.approvals_unknown = tuple(names)
 
     def keep_projects(self, projects: Sequence[str]) -> None:
         """Forget projects that the configuration no longer names."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shlex
 import signal
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from reaper.board import Board
 from reaper.clock import Clock
-from reaper.config import ConfigError, Loaded, load
+from reaper.config import ConfigError, Loaded, Watch, parse
 from reaper.model import DAY_S
 from reaper.server import application, serving
 from reaper.settings import DEFAULT_PATH, Schedule, Server, Settings
@@ -36,6 +35,8 @@ from reaper.wiring import Chorus, Connector
 log = structlog.get_logger("reaper")
 
 RELOAD_POLL_S: Final = 5
+SETTLED_S: Final = 4.5
+"""So far apart two reads of a changed configuration must be equal: a poll's interval, less what timers are off."""
 RETRY_S: Final = 30
 """How soon to try again while nothing could be swept, or another process holds the claim."""
 IN_FLIGHT_MAX_S: Final = 14
@@ -61,11 +62,12 @@ class Daemon:
     sweeper: Sweeper = field(init=False)
     _ending: str = ""
     _generation: int = 0
-    _seen: str = ""
+    _starts_again: bool = False
     _claim: Claim | None = None
-    _runs: set[asyncio.Task[None]] = field(default_factory=set)
+    _runs: dict[asyncio.Task[None], int] = field(default_factory=dict)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _scheduler: AsyncIOScheduler = field(init=False)
+    _watch: Watch = field(init=False)
     _started: float = 0.0
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class Daemon:
         self.sweeper = Sweeper(Store.open(self.settings.state), self.clock, listener, self.connector)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._started = self.clock.monotonic()
-        self._seen = self._content()
+        self._watch = Watch(self.path, self.loaded.digest, SETTLED_S)
         self._note_configuration()
 
     @property
@@ -91,6 +93,7 @@ class Daemon:
             stack.callback(self._close)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop, signal.Signals(number).name)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.hang_up)
             log.info("listening", address=address, config=str(self.path), config_hash=self.settings.fingerprint)
             self._start_schedule()
             self.request_sweep()
@@ -104,6 +107,15 @@ class Daemon:
         self._ending = self._ending or f"stopping on {why}"
         log.info("stopping", why=why)
         self._ended.set()
+
+    def hang_up(self) -> None:
+        """Read the configuration now, and once more when it should have settled, whatever polls are due.
+
+        One read is not enough here either: who sends the signal may have written the file a moment ago, in parts.
+        """
+        log.info("reading_configuration", why="SIGHUP")
+        self.reload()
+        asyncio.get_running_loop().call_later(RELOAD_POLL_S, self.reload)
 
     def _close(self) -> None:
         if self._claim is not None:
@@ -133,19 +145,31 @@ class Daemon:
         self.reload()
 
     def request_sweep(self) -> None:
-        """Start a run in a task of the daemon's own: the scheduler would cancel one of its own at the end."""
+        """Start a run in a task of the daemon's own: the scheduler would cancel one of its own at the end.
+
+        While a run on an older configuration comes to its end, the new one waits for that.
+        """
         self._note_next()
         if self._ending:
             return
-        run = asyncio.create_task(self._run_once(), name="sweep")
-        self._runs.add(run)
-        run.add_done_callback(self._runs.discard)
+        if any(generation != self._generation for generation in self._runs.values()):
+            self._starts_again = True
+            return
+        run = asyncio.create_task(self._run_once(self._generation), name="sweep")
+        self._runs[run] = self._generation
+        run.add_done_callback(self._ran)
 
-    async def _run_once(self) -> None:
+    def _ran(self, run: asyncio.Task[None]) -> None:
+        """A run has ended; the last of those that a new configuration ended is followed by the next at once."""
+        del self._runs[run]
+        if self._starts_again and not self._runs:
+            self._starts_again = False
+            self.request_sweep()
+
+    async def _run_once(self, generation: int) -> None:
         if not self._may_sweep():
             self._retry_soon()
             return
-        generation = self._generation
 
         def stopping() -> str:
             return self._ending or ("the configuration has changed" if generation != self._generation else "")
@@ -188,23 +212,29 @@ class Daemon:
             self.request_sweep()
 
     def reload(self) -> None:
-        """Read the configuration again if its content has changed; a bad one leaves the old one in force."""
-        content = self._content()
-        if content == self._seen:
-            return
-        self._seen = content
+        """Use the configuration that has settled in its file, if it is another; a bad one leaves the old in force."""
+        unsettled = self._watch.unsettled
         try:
-            loaded = load(self.path, self.environ)
+            raw = self._watch.settled(self.clock.monotonic())
+            loaded = None if raw is None else parse(raw, str(self.path), self.environ)
         except ConfigError as error:
             self.board.config_errors = [str(problem) for problem in error.problems]
             log.error(
                 "configuration_not_reloaded", errors=self.board.config_errors, meaning="the old one stays in force"
             )
             return
+        if loaded is not None:
+            self._use(loaded)
+        elif self._watch.unsettled and not unsettled:
+            log.info("configuration_changed", meaning="it comes into force once it reads the same again")
+
+    def _use(self, loaded: Loaded) -> None:
+        """Put a configuration in force: sweeps in progress end, and start again on it at once."""
         old, self.loaded = self.settings, loaded
         self._note_configuration()
         if old.fingerprint != self.settings.fingerprint:
             self._generation += 1
+            self._starts_again = bool(self._runs)
             self._apply(old)
         log.info("configuration_reloaded", config_hash=self.settings.fingerprint)
 
@@ -216,12 +246,6 @@ class Daemon:
         if old.schedule != new.schedule and self._scheduler.running:
             self._scheduler.reschedule_job("sweep", trigger=trigger(new.schedule))
             self._note_next()
-
-    def _content(self) -> str:
-        try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        except OSError as error:
-            return f"unreadable: {error.strerror}"
 
     def _note_configuration(self) -> None:
         for warning in self.loaded.warnings:

@@ -21,7 +21,7 @@ from reaper.report import Outcome
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
-from reaper.store.journal import Entry, Intent
+from reaper.store.journal import AlreadyIntendedError, Entry, Intent
 from reaper.store.store import Breaker, Store
 
 UNVERIFIED_MAX: Final = 3
@@ -125,7 +125,7 @@ class Executor:
 
         However often it has to be looked at again, there is one intent, written after the first look.
         """
-        intent, why = None, ""
+        intent, why, contradicts = None, "", ""
         for _ in range(LOOKS_MAX):
             look = await self._look(item, plan, agents)
             if isinstance(look, Outcome):
@@ -133,7 +133,16 @@ class Executor:
             if intent is None:
                 at = _at(look, plan)
                 proof = evidence(item, plan, look.session, at, self.sweep_id)
-                intent = await self.store.journal.intend(self._intent(item, plan), at, proof)
+                try:
+                    intent = await self.store.journal.intend(
+                        self._intent(item, plan), at, proof, contradicts=contradicts
+                    )
+                except AlreadyIntendedError as error:
+                    if contradicts or error.outcome != OutcomeKind.DONE:
+                        return Outcome(item, OutcomeKind.CHANGED, at, str(error))
+                    # It may have gone since the look: only one that shows it after that deed contradicts it.
+                    contradicts = error.id
+                    continue
             try:
                 return await self._conclude(intent, await self._act(item, look, plan, agents))
             except (Outdated, Throttled) as error:
@@ -182,7 +191,7 @@ class Executor:
         if verdict.go:
             return None
         if verdict.changed:
-            self.store.drop_mark(self.project, plan.agent.name, item.session)
+            self.store.drop_mark(self.project, plan.agent.name, item.session, at)
         kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
         return Outcome(item, kind, at, verdict.why)
 

@@ -7,6 +7,7 @@ again right before each one.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -276,20 +277,32 @@ def exceeded(limits: Limits, items: Iterable[Item], standing: Standing) -> tuple
 
 
 def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
-    """Twelve hexadecimal digits that stand for exactly these incarnations and actions."""
-    lines = sorted(
+    """32 hexadecimal digits that stand for exactly these incarnations and actions."""
+    return id_of_lines(project, agent, plan_lines(items))
+
+
+def plan_lines(items: Iterable[Item]) -> list[str]:
+    """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
+    return sorted(
         f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
         for item in items
         if not item.session.strange
     )
-    return hashlib.sha256("\n".join([project, agent, *lines]).encode()).hexdigest()[:12]
+
+
+def id_of_lines(project: str, agent: str, lines: Iterable[str]) -> str:
+    """The id of the plan that these lines say."""
+    return _digest("\n".join([json.dumps([project, agent]), *lines]))
 
 
 def joint_plan_id(ids: Sequence[str]) -> str:
     """One id for the plans of several agents; a single plan's is its own."""
-    if len(ids) == 1:
-        return ids[0]
-    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:12]
+    return ids[0] if len(ids) == 1 else _digest("\n".join(sorted(ids)))
+
+
+def _digest(text: str) -> str:
+    """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,11 @@ def status_json(board: Board) -> dict[str, Any]:
     return {
         "ready": board.ready,
         "standby": board.standby or None,
-        "config": {"hash": board.config_hash, "errors": list(board.config_errors)},
+        "config": {
+            "hash": board.config_hash,
+            "errors": list(board.config_errors),
+            "unknown_approvals": list(board.approvals_unknown),
+        },
         "next_sweep": instant(board.next_sweep_at) if board.next_sweep_at else None,
         "agents": [summary_json(report) for _, report in sorted(board.latest.items())],
         "unmanaged_agents": {project: list(names) for project, names in board.unmanaged.items() if names},

@@ -151,5 +151,8 @@ class Listener:
     def relieved(self, report: Report) -> None:
         """The same sweep's report once more: its quota was too full, and asked for stops of its own."""
 
+    def unknown_approvals(self, names: Sequence[str]) -> None:
+        """The configuration approves these ids, and no plan that is known has them."""
+
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
         """The agents of a project were found: those with their policy's name, and those that no pattern matches."""

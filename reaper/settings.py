@@ -139,9 +139,11 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """How long the record of a settled action is kept."""
+    """How long the record of a settled action is kept, what signs it, and where its heads are appended."""
 
     keep_s: int = AUDIT_KEPT_S
+    sign_with: str | None = None
+    export: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+import structlog
+
 from reaper.clock import Clock
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
 from reaper.foundry.atlas import Atlas
@@ -35,6 +37,8 @@ from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
 from reaper.store.store import Breaker, Store
 from reaper.trust import Baseline, Spread, doubts, moved_back
+
+log = structlog.get_logger()
 
 BY_HAND: Final = "by-hand"
 """How the rule begins under which the record keeps what was not a sweep's doing."""
@@ -91,7 +95,8 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With `recall`, and neither of these, not every sweep lists all sessions.
+    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    that the configuration approves, without noting them as given.
     """
 
     id: str
@@ -108,6 +113,7 @@ class Sweep:
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
     recall: Recall | None = None
+    approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
 
     async def run(self) -> Report:
@@ -203,12 +209,12 @@ class Sweep:
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
-        breaker = self._breaker(snapshot, base) if doubt is None else self.store.breaker(project, agent)
+        breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = Standing(
             inventory=snapshot.sessions,
             marks=self.store.marks(project, agent),
             used_today=self.store.journal.used_today(project, agent, now),
-            approved=self.store.approved(project, agent),
+            approved=self.store.plans.approved(project, agent, self.approvals),
             refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
@@ -217,6 +223,7 @@ class Sweep:
         plan = make_plan(
             snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
         )
+        self._keep(plan, breaker)
         self.listener.planned(project, plan)
         execution = Execution()
         if not self.rehearsal:
@@ -235,6 +242,8 @@ class Sweep:
                 self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
             ),
         )
+        if breaker is None and report.breaker is not None:
+            self._keep(plan, report.breaker)
         return self._conclude(report, doubt, execution, why, unresolved)
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
@@ -271,7 +280,7 @@ class Sweep:
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
         project, agent = self.site.project.name, self.agent.name
-        breaker = self.store.breaker(project, agent)
+        breaker = self._known_breaker()
         surplus = moved_back(base.spread if base else None, _spread_then(snapshot, base), snapshot.sessions)
         if breaker is None and surplus and snapshot.now is not None:
             why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
@@ -279,6 +288,23 @@ class Sweep:
             if not self.rehearsal:
                 self.store.latch(project, agent, breaker)
         return breaker
+
+    def _known_breaker(self) -> Breaker | None:
+        """The breaker as it was left; an approval that the next sweep honours closes it."""
+        project, agent = self.site.project.name, self.agent.name
+        breaker = self.store.breaker(project, agent)
+        closes = breaker is not None and self.store.plans.awaits(project, agent, self.approvals)
+        return None if closes else breaker
+
+    def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
+        """Let a person approve the plan from the moment on that its id is told."""
+        if not needs_approval(plan, breaker):
+            return
+        try:
+            at = plan.now or self.clock.wall()
+            self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
+        except StateError as error:
+            log.error("plan_not_kept", plan=plan.id, error=str(error))
 
     def _key(self) -> str:
         """What decides when a session is due: the policy, and the newest version."""
@@ -291,7 +317,7 @@ class Sweep:
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         project, agent = self.site.project.name, self.agent.name
         if plan.marks is not None:
-            self.store.replace_marks(project, agent, plan.marks)
+            self.store.replace_marks(project, agent, plan.marks, plan.now)
         if doubt is None:
             known = base.spread if base else None
             spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)
@@ -340,6 +366,11 @@ class Sweep:
         return replace(report, result=Result.OK)
 
 
+def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
+    """Whether a plan is, or will be, more than it may do by itself."""
+    return bool(plan.foreseen) or breaker is not None
+
+
 def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:
     """The breaker as it was left, for a sweep that failed before it could look; None if the state fails, too."""
     try:
@@ -368,7 +399,7 @@ def _may_be_under_way(entry: Entry, now: float | None) -> bool:
 
 
 def _spread(snapshot: Snapshot, at: float) -> Spread:
-    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond)
+    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
 
 
 def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
@@ -376,7 +407,7 @@ def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
     if snapshot.then is None or base is None or base.spread is None:
         return None
     idle, age = snapshot.then
-    return Spread(base.spread.at, idle.beyond, age.beyond)
+    return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)
 
 
 def withheld_text(report: Report) -> str:

@@ -8,7 +8,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -27,18 +27,25 @@ from reaper.roster import Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
+from reaper.store.origin import Origin
 from reaper.store.store import Store
-from reaper.sweep import Canaries, Connect, Platform, Site, Sweep, known_breaker
+from reaper.store.tending import Tending
+from reaper.sweep import Canaries, Connect, Platform, Site, Sweep, known_breaker, needs_approval
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
+UNKNOWN_APPROVAL: Final = (
+    "no plan that needs an approval had this id in the last 14 days: look at `reaper plan`, or remove it"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a run is about: one project or all, agents that match a glob, whether it may act or write, and whether
-    it remembers what is kept. The settings say how often all sessions are listed, None: every time."""
+    it remembers what is kept. The settings say how often all sessions are listed, None: every time, and which
+    `approvals` a rehearsal judges with, which must not note them as given."""
 
     project: str | None = None
     agent: str = "*"
@@ -46,6 +53,7 @@ class Scope:
     rehearsal: bool = False
     keeps: bool = False
     full_every_s: int | None = None
+    approvals: tuple[str, ...] = ()
 
     def covers(self, agent: str) -> bool:
         return fnmatch.fnmatchcase(agent, self.agent)
@@ -79,6 +87,9 @@ class Sweeper:
     _busy: set[tuple[str, str]] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
     _recalls: dict[tuple[str, str], Recall] = field(default_factory=dict)
+    _doubted: tuple[str, list[str]] = ("", [])
+    _resolved: dict[str, float] = field(default_factory=dict)
+    _tending: Tending = field(default_factory=Tending)
     _refusals: defaultdict[tuple[str, str], Refusals] = field(default_factory=lambda: defaultdict(Refusals))
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
@@ -86,11 +97,14 @@ class Sweeper:
 
         Agents still being swept by an earlier run are left to it.
         """
+        begun = self.clock.monotonic()
         if not scope.rehearsal:
-            self._approve(settings.approvals)
+            self._begin_record(settings)
+            self._approve(settings)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         relief = Relief(pools(settings.quotas))
-        scope = replace(scope, full_every_s=settings.schedule.full_listing_s)
+        foreseen = settings.approvals if scope.rehearsal else ()
+        scope = replace(scope, full_every_s=settings.schedule.full_listing_s, approvals=foreseen)
         parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
         run = Run(
             reports=tuple(report for part, _ in parts for report in part),
@@ -100,16 +114,23 @@ class Sweeper:
         await self._relieve(relief)
         run = replace(run, reports=tuple(relief.latest(report) for report in run.reports))
         if not scope.rehearsal:
-            self._tend_journal(settings, run)
+            await self._tend_journal(settings, run, begun)
         return run
 
-    def _approve(self, names: Sequence[str]) -> None:
-        """Honour the approvals written in the configuration; unknown ones wait until their plan is made."""
+    def _approve(self, settings: Settings) -> None:
+        """Honour the approvals written in the configuration, and say which of them are for no plan that is known."""
         try:
-            for name in names:
-                self.store.approve(name, self.clock.wall(), standing=True)
+            told = Origin.local(configuration=settings.fingerprint).told() if settings.approvals else {}
+            for name in settings.approvals:
+                self.store.plans.give(name, self.clock.wall(), standing=True, told=told)
+            unknown = self.store.plans.unknown(settings.approvals)
         except StateError as error:
             log.error("approvals_not_read", error=str(error))
+            return
+        self.listener.unknown_approvals(unknown)
+        if unknown and self._doubted != (settings.fingerprint, unknown):
+            log.warning("unknown_approvals", plans=unknown, meaning=UNKNOWN_APPROVAL)
+        self._doubted = (settings.fingerprint, unknown)
 
     async def _relieve(self, relief: Relief) -> None:
         """Relieve the pools by the agents that no later run is sweeping by now; none will until this is over."""
@@ -148,6 +169,7 @@ class Sweeper:
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
+            self._resolved[project.name] = self.clock.monotonic()
             for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
                 del self._recalls[key]
             self.listener.roster(project.name, managed, roster.unmanaged)
@@ -186,6 +208,7 @@ class Sweeper:
             stopping=stopping,
             observe=scope.observe,
             rehearsal=scope.rehearsal,
+            approvals=scope.approvals,
             keeps={} if scope.keeps else None,
             reserve=relief.reserve(site.project.name),
             refusals=self._refusals[site.project.name, agent.name],
@@ -243,27 +266,39 @@ class Sweeper:
         return report
 
     def _remember_plans(self, run: Run) -> None:
-        """Keep each plan that is, or will be, more than its limits allow, so that a person can approve it."""
-        for report in run.reports:
-            plan = report.plan
-            if plan is None or not (plan.foreseen or report.breaker):
-                continue
-            try:
-                self.store.remember_plan([plan.id, run.plan_id], report.project, report.agent, plan.now, plan.items)
-            except StateError as error:
-                log.error("plan_not_kept", plan=plan.id, error=str(error))
+        """Keep together, under the id of them all, the plans that each sweep has kept for an approval."""
+        parts = [
+            (report.plan.id, report.project, report.agent, report.plan.now or report.started)
+            for report in run.reports
+            if report.plan and needs_approval(report.plan, report.breaker)
+        ]
+        try:
+            self.store.plans.remember_joint(run.plan_id, parts)
+        except StateError as error:
+            log.error("plan_not_kept", plan=run.plan_id, error=str(error))
 
-    def _tend_journal(self, settings: Settings, run: Run) -> None:
-        """Drop what is older than the record must be, and say in the log how its chain ends after this run.
+    def _begin_record(self, settings: Settings) -> None:
+        """Write down which configuration is in force from here on."""
+        try:
+            self._tending.begin(self.store.journal, settings, self.clock.wall())
+        except StateError as error:
+            log.error("configuration_not_noted", error=str(error))
+
+    async def _tend_journal(self, settings: Settings, run: Run, begun: float) -> None:
+        """Give up what nobody can look up, drop what is older than the record must be, and tell how its chain ends.
 
         Old by this clock and by that of every project whose inventory is believed; when none is, nothing is old.
+        Projects whose agents were not found out since this run began at monotonic `begun` lose nothing.
         """
         believed = [report.plan.now for report in run.reports if report.plan and report.trusted]
         now = min([self.clock.wall(), *believed])
+        known = {project.name for project in settings.projects if self._resolved.get(project.name, -1.0) >= begun}
+        managed = {(name, agent) for name in known for agent in self._managed.get(name, {})}
+        spared = {project.name for project in settings.projects} - known
         try:
-            pruned = self.store.journal.prune(now - settings.audit.keep_s) if believed else 0
-            if pruned or any(report.outcomes for report in run.reports):
-                log.info("journal", head=self.store.journal.head(), pruned=pruned)
+            if believed:
+                self.store.plans.forget(now)
+            await self._tending.end(self.store.journal, settings.audit, now, managed, spared, believed=bool(believed))
         except StateError as error:
             log.error("journal_not_tended", error=str(error))
 

@@ -33,12 +33,13 @@ class Doubt(StrEnum):
 class Spread(NamedTuple):
     """How many sessions had been unused, and how many had existed, for longer than each of some bounds.
 
-    Counted as of platform time `at`.
+    Counted as of platform time `at`, at which there were so many `sessions`.
     """
 
     at: float
     idle: tuple[int, ...]
     age: tuple[int, ...]
+    sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,12 @@ def moved_back(then: Spread | None, now: Spread | None, sessions: int) -> int:
     """How many more sessions are said to have been stale at an earlier moment than were so then; 0 when few.
 
     `now` is counted today, as of the moment of `then`. What was used or created before some moment can only become
-    less: sessions are used again, or go. No change of a status explains more of them, only times that moved back.
+    less: sessions are used again, or go. No change of a status explains more of them, only times that moved back, and
+    sessions that were there and not shown: as before the identity had its role.
     """
     if then is None or now is None or now.at != then.at:
         return 0
-    surplus = max(after - before for after, before in zip(now.idle + now.age, then.idle + then.age, strict=True))
+    not_shown = max(now.sessions - then.sessions, 0)
+    risen = max(after - before for after, before in zip(now.idle + now.age, then.idle + then.age, strict=True))
+    surplus = max(risen - not_shown, 0)
     return surplus if surplus > max(STALE_JUMP_MIN, sessions * STALE_JUMP_PERCENT // 100) else 0

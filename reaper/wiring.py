@@ -89,6 +89,10 @@ class Chorus(Listener):
         for voice in self.voices:
             voice.relieved(report)
 
+    def unknown_approvals(self, names: Sequence[str]) -> None:
+        for voice in self.voices:
+            voice.unknown_approvals(names)
+
     def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
         for voice in self.voices:
             voice.roster(project, managed, unmanaged)

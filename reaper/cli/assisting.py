@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 from collections.abc import Mapping
@@ -16,20 +17,31 @@ from starlette.applications import Starlette
 
 from reaper.cli.endings import CommandError
 from reaper.cli.reading import read
-from reaper.clock import SystemClock
+from reaper.clock import Clock, SystemClock
 from reaper.config import load
+from reaper.foundry.errors import clean
 from reaper.mcp import Desk, Gate, is_loopback, make_server
+from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
 from reaper.server import serving
 from reaper.telemetry import configure_logging
 from reaper.wiring import Connector
 
 HTTP_LISTEN: Final = "127.0.0.1:9465"
 TOKEN_VARIABLE: Final = "REAPER_MCP_TOKEN"  # noqa: S105 - the variable's name
+TOKEN_MIN_CHARS: Final = 32
+TOKEN_FILE_MAX_BYTES: Final = 4_096
+_MAKE_ONE: Final = "make one with `openssl rand -hex 32`"
 
 
-async def run_stdio(config: Path | None) -> None:
+def flags(*, stop: bool, delete: bool, create: bool) -> frozenset[str]:
+    """The flags that were given, as the server knows them."""
+    given = {ALLOW_STOP: stop, ALLOW_DELETE: delete, ALLOW_CREATE: create}
+    return frozenset(name for name, yes in given.items() if yes)
+
+
+async def run_stdio(config: Path | None, allowed: frozenset[str]) -> None:
     """Serve one client on stdin and stdout until it hangs up; nothing else is written to stdout."""
-    server = _server(config)
+    server = _server(config, allowed)
     # A thread waits for stdin and cannot be interrupted, so Ctrl-C ends the process as SIGTERM does. A deletion on
     # its way then has its intent on disk, and the next sweep finds out what became of it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -37,17 +49,15 @@ async def run_stdio(config: Path | None) -> None:
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-async def run_http(config: Path | None, listen: tuple[str, int], token_file: Path | None) -> None:
+async def run_http(
+    config: Path | None, allowed: frozenset[str], listen: tuple[str, int], token_file: Path | None
+) -> None:
     """Serve over HTTP until interrupted; one line on stdout when ready."""
     host, port = listen
     token = read_token(token_file, os.environ)
-    if token is None and not is_loopback(host):
-        raise CommandError(
-            f"listening on {host} lets others delete sessions: "
-            f"give a bearer token with --token-file or {TOKEN_VARIABLE}"
-        )
-    server = _server(config)
-    app = application(server, token, private=is_loopback(host))
+    # Servers behind one name share the token, so each knows what the others have asked a person.
+    server = _server(config, allowed, hashlib.sha256(b"questions of " + token.encode()).digest())
+    app = application(server, token, private=is_loopback(host), clock=SystemClock())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -56,7 +66,7 @@ async def run_http(config: Path | None, listen: tuple[str, int], token_file: Pat
         await stop.wait()
 
 
-def application(server: Server[Any], token: str | None, *, private: bool) -> Starlette:
+def application(server: Server[Any], token: str, *, private: bool, clock: Clock) -> Starlette:
     """The HTTP side. Each request stands alone, so that any number of servers can share a name."""
     app = server.streamable_http_app(
         json_response=True,
@@ -64,25 +74,41 @@ def application(server: Server[Any], token: str | None, *, private: bool) -> Sta
         # The gate checks Host and Origin, for loopback and elsewhere.
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    app.add_middleware(Gate, token=token, private=private)
+    app.add_middleware(Gate, token=token, private=private, clock=clock)
     return app
 
 
-def read_token(file: Path | None, environ: Mapping[str, str]) -> str | None:
-    """The bearer token that clients must carry, None when none was given; an empty one is an error."""
+def read_token(file: Path | None, environ: Mapping[str, str]) -> str:
+    """The bearer token that clients must carry, on loopback, too: other users of the machine reach it as well."""
     if file is None and TOKEN_VARIABLE not in environ:
-        return None
-    told = environ[TOKEN_VARIABLE] if file is None else file.read_text(encoding="utf-8", errors="replace")
+        raise CommandError(f"--http needs a bearer token, in --token-file or {TOKEN_VARIABLE}; {_MAKE_ONE}")
+    where = TOKEN_VARIABLE if file is None else clean(file)
+    told = environ[TOKEN_VARIABLE] if file is None else _read(file)
     token = told.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        where = TOKEN_VARIABLE if file is None else str(file)
-        raise CommandError(f"{where} holds no bearer token: one line of printable ASCII without spaces")
+        raise CommandError(f"{where} holds no bearer token: one line of printable ASCII without spaces; {_MAKE_ONE}")
+    if len(token) < TOKEN_MIN_CHARS:
+        raise CommandError(
+            f"the bearer token in {where} has {len(token)} characters, {TOKEN_MIN_CHARS} are the least; {_MAKE_ONE}"
+        )
     return token
 
 
-def _server(config: Path | None) -> Server[Any]:
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            told = opened.read(TOKEN_FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"the bearer token could not be read: {clean(file)}: {error.strerror}") from error
+    if len(told) > TOKEN_FILE_MAX_BYTES:
+        raise CommandError(f"{clean(file)} holds no bearer token: it has more than {TOKEN_FILE_MAX_BYTES} bytes")
+    return told.decode("utf-8", "replace")
+
+
+def _server(config: Path | None, allowed: frozenset[str], state_key: bytes | None = None) -> Server[Any]:
     """The server on the configuration, which is read once to say what is wrong with it, and anew for each call."""
     path, loaded = read(config)
     configure_logging(loaded.settings.log.format, loaded.settings.log.level)
     clock = SystemClock()
-    return make_server(Desk(lambda: load(path, os.environ).settings, Connector(clock), clock))
+    desk = Desk(lambda: load(path, os.environ).settings, Connector(clock), clock)
+    return make_server(desk, allowed, state_key)

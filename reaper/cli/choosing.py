@@ -32,12 +32,16 @@ _DELETABLE: Final = _BY_DEFAULT | {ACTIVE}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What would go, and what needs no delete or can have none; `now` is the platform's time of the look."""
+    """What would go, and what needs no delete or can have none; `now` is the platform's time of the look.
+
+    `cautions` tell which of them the configuration means to keep.
+    """
 
     found: tuple[Session, ...]
     settled: tuple[Result, ...] = ()
     notes: tuple[str, ...] = ()
     now: float | None = None
+    cautions: tuple[str, ...] = ()
 
 
 def check_deletable(meant: Filter) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reaper.cli.by_hand import Hand
+from reaper.cli.cautions import cautions
 from reaper.cli.choosing import Choice, ask, by_filter, by_ids, check_deletable, must_be_told, show
 from reaper.cli.deletion import Deletion
 from reaper.cli.endings import CommandError, Exit
@@ -22,6 +23,7 @@ from reaper.clock import SystemClock
 from reaper.foundry import calls
 from reaper.foundry.client import Client
 from reaper.foundry.errors import clean
+from reaper.settings import Project
 from reaper.store.journal import Journal
 from reaper.store.store import Store
 from reaper.wiring import Connector
@@ -58,9 +60,12 @@ async def run_delete(hand: Hand, wish: Wish, *, yes: bool, record: bool) -> int:
     settings, project = hand.place()
     with _recording(settings.state if record else None) as journal:
         async with Connector(SystemClock())(project) as client:
-            choice = await _choose(client, hand.agent, wish)
+            choice = await _choose(client, project, hand.agent, wish)
             if choice.found and not yes:
                 show(choice)
+            for caution in choice.cautions:
+                print(f"reaper: {clean(caution)}", file=sys.stderr)
+            if choice.found and not yes:
                 ask(f"Delete {len(choice.found)} session(s) of {clean(hand.agent)} and their files for ever?")
             requests = project.connection.requests
             workers = min(WORKERS_MAX, requests.concurrency)
@@ -87,18 +92,24 @@ def _recording(url: str | None) -> Iterator[Journal | None]:
         store.close()
 
 
-async def _choose(client: Client, agent: str, wish: Wish) -> Choice:
+async def _choose(client: Client, project: Project, agent: str, wish: Wish) -> Choice:
     try:
-        if wish.ids:
-            return await by_ids(client, agent, tuple(dict.fromkeys(wish.ids)))
-        choice = await by_filter(client, agent, wish.meant)
+        choice = await _look_up(client, agent, wish)
+        told = await cautions(client, project, agent, choice.found, choice.now)
     except asyncio.CancelledError as error:
         raise CommandError("interrupted before anything was sent: nothing was deleted", Exit.FAILED) from error
-    except CommandError as error:
-        raise CommandError(f"{error}; nothing was deleted", error.code) from error
     for note in choice.notes:
         print(f"reaper: {note}", file=sys.stderr)
-    return choice
+    return replace(choice, cautions=told)
+
+
+async def _look_up(client: Client, agent: str, wish: Wish) -> Choice:
+    if wish.ids:
+        return await by_ids(client, agent, tuple(dict.fromkeys(wish.ids)))
+    try:
+        return await by_filter(client, agent, wish.meant)
+    except CommandError as error:
+        raise CommandError(f"{error}; nothing was deleted", error.code) from error
 
 
 def _told(wish: Wish, results: Sequence[Result], halted: str, output: OutputFormat) -> int:

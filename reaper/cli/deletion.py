@@ -22,7 +22,7 @@ from reaper.model import ACTIVE, IDLE, Action, OutcomeKind, Session
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.evidence import RECEIVED_MAX_BYTES
-from reaper.store.journal import Intent, Journal
+from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 
 RULE: Final = "by-hand"
 
@@ -73,7 +73,7 @@ class Deletion:
 
     async def _delete(self, shown: Session, interrupts: Interrupts) -> Result:
         """One deletion from its last look to its end, with one intent however often it has to be looked at again."""
-        intent, why, at = None, "", _SYSTEM.wall()
+        intent, why, contradicts, at = None, "", "", _SYSTEM.wall()
         for _ in range(LOOKS_MAX):
             fresh = await unless(interrupts.asked, self._look(shown))
             if fresh is None or interrupts.asked.is_set():
@@ -82,7 +82,14 @@ class Deletion:
             if isinstance(fresh, Result):
                 return await self._conclude(intent, fresh, at)
             at = at if fresh.now is None else fresh.now
-            intent = intent or await self._intend(shown, fresh, at)
+            try:
+                intent = intent or await self._intend(shown, fresh, at, contradicts)
+            except AlreadyIntendedError as error:
+                if contradicts or error.outcome != OutcomeKind.DONE:
+                    return Result(shown.id, OutcomeKind.CHANGED.value, str(error))
+                # It may have gone since the look: only one that shows it after that deed contradicts it.
+                contradicts = error.id
+                continue
             try:
                 known = await unless(interrupts.insisted, self._sent(shown, fresh))
             except (Outdated, Throttled) as error:
@@ -144,12 +151,12 @@ class Deletion:
             return None
         return had_effect(Action.DELETE, shown.created_at, shown.last_accessed_at, fresh.value)
 
-    async def _intend(self, shown: Session, fresh: Seen, at: float) -> Intent | None:
+    async def _intend(self, shown: Session, fresh: Seen, at: float, contradicts: str) -> Intent | None:
         """Put the intent on disk. It counts as approved: a person asked for it, so limits leave it alone."""
         if self.journal is None:
             return None
         intent = Intent("", self.project, self.agent, shown.id, shown.created_at, Action.DELETE, RULE, approved=True)
-        return await self.journal.intend(intent, at, _evidence(fresh, self.meant, at))
+        return await self.journal.intend(intent, at, _evidence(fresh, self.meant, at), contradicts=contradicts)
 
     async def _conclude(self, intent: Intent | None, result: Result, at: float) -> Result:
         """Put the outcome on disk; one that cannot be written is told, and ends the rest."""

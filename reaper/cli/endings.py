@@ -32,6 +32,7 @@ class CommandError(Exception):
 @contextmanager
 def ending() -> Iterator[None]:
     """Turn what a command raises into its last words."""
+    _fill_closed_streams()
     try:
         yield
     except CommandError as error:
@@ -48,6 +49,14 @@ def ending() -> Iterator[None]:
     except Exception as error:
         _leave_on_faults(error)
         raise
+
+
+def _fill_closed_streams() -> None:
+    """Let a stream that the caller closed lead nowhere: no file opened later may get its number, and its output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Kept open until the process ends.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _leave_on_faults(error: Exception) -> None:

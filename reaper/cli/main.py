@@ -127,7 +127,16 @@ def plan(
 
 @app.command()
 def approve(
-    plan_id: Annotated[str, typer.Argument(metavar="PLAN", help="The id that a sweep or `reaper plan` printed.")],
+    plan_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="PLAN", help="The id that a sweep or `reaper plan` printed, or its first 12 digits or more."
+        ),
+    ],
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who approves; by default the user of the system.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -138,7 +147,7 @@ def approve(
     """
     from reaper.cli.running import run_approve
 
-    run_approve(config, plan_id, output)
+    run_approve(config, plan_id, output, by, reason)
 
 
 @app.command()
@@ -164,26 +173,32 @@ def mcp_(
     http: Annotated[bool, typer.Option("--http", help="Streamable HTTP instead of stdio.")] = False,
     listen: Annotated[
         str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Where HTTP listens, 127.0.0.1:9465 by default; off loopback it needs a token."
-        ),
+        typer.Option(metavar="HOST:PORT", help="Where HTTP listens, 127.0.0.1:9465 by default."),
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The bearer token of HTTP clients; default $REAPER_MCP_TOKEN."),
+        typer.Option(
+            metavar="FILE", help="The bearer token of HTTP clients, 32 characters or more; default $REAPER_MCP_TOKEN."
+        ),
     ] = None,
+    allow_stop: Annotated[bool, typer.Option("--allow-stop", help="Offer session_stop.")] = False,
+    allow_delete: Annotated[bool, typer.Option("--allow-delete", help="Offer session_delete.")] = False,
+    allow_create: Annotated[bool, typer.Option("--allow-create", help="Offer session_create.")] = False,
     config: Config = None,
 ) -> None:
     """The sessions as tools for assistants.
 
-    An MCP server over stdio, or over HTTP, with the four session tools of the platform and three that only look:
-    reaper_plan, reaper_explain and reaper_status. What a keep rule keeps is not deleted.
+    An MCP server over stdio, or over HTTP. It only looks: session_get, session_list, reaper_plan, reaper_explain and
+    reaper_status. What it may do beyond that is allowed one by one. Stopping and deleting need an agent whose policy
+    enforces, keep its limits, and have caps of their own; a person is asked before each delete.
     """
-    from reaper.cli.assisting import HTTP_LISTEN, run_http, run_stdio
+    from reaper.cli.assisting import HTTP_LISTEN, flags, run_http, run_stdio
 
     if not http and (listen or token_file):
         raise typer.BadParameter("--listen and --token-file are for --http")
-    asyncio.run(run_http(config, parse_listen(listen or HTTP_LISTEN), token_file) if http else run_stdio(config))
+    allowed = flags(stop=allow_stop, delete=allow_delete, create=allow_create)
+    where = parse_listen(listen or HTTP_LISTEN)
+    asyncio.run(run_http(config, allowed, where, token_file) if http else run_stdio(config, allowed))
 
 
 @app.command()
@@ -267,16 +282,16 @@ def audit_verify(
 
 
 @config_app.command("check")
-def config_check(config: Config = None) -> None:
+def config_check(
+    state: Annotated[
+        bool, typer.Option("--state", help="Also look into the state: is each of the `approvals` known, or used up?")
+    ] = False,
+    config: Config = None,
+) -> None:
     """Read the configuration and say everything that is wrong with it; exit 2 if anything is."""
-    from reaper.cli.reading import read
+    from reaper.cli.checking import run_check
 
-    path, loaded = read(config)
-    settings = loaded.settings
-    typer.echo(
-        f"{path}: ok, {len(settings.projects)} project(s), {len(settings.policies)} policies, "
-        f"{len(loaded.warnings)} warning(s)"
-    )
+    run_check(config, state)
 
 
 @config_app.command("show")

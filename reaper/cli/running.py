@@ -22,8 +22,10 @@ from reaper.render import instant, run_json
 from reaper.report import Listener, Result
 from reaper.settings import Settings
 from reaper.store.claim import Claim
+from reaper.store.origin import Origin
+from reaper.store.plans import PREFIX_MIN
 from reaper.store.store import Store, opened
-from reaper.sweeper import Run, Scope, Sweeper
+from reaper.sweeper import UNKNOWN_APPROVAL, Run, Scope, Sweeper
 from reaper.telemetry import EventLog, configure_logging
 from reaper.wiring import Chorus, Connector, settle_memory
 
@@ -82,7 +84,10 @@ async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out:
     settings = read(config)[1].settings
     async with sweeping(settings, scope) as sweeper:
         run = await sweeper.run(settings, scope)
+        unknown = sweeper.store.plans.unknown(settings.approvals)
     _show(run, scope, output)
+    for name in unknown:
+        print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
     if out is not None:
         _save(run, out)
     return plan_exit(run)
@@ -122,23 +127,36 @@ def plan_exit(run: Run) -> Exit:
     return Exit.PLANNED if any(report.plan and report.plan.items for report in run.reports) else Exit.DONE
 
 
-def run_approve(config: Path | None, plan_id: str, output: OutputFormat) -> None:
+def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:
     """Approve a plan that a sweep or a plan command has kept."""
     settings = read(config)[1].settings
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
-        parts = store.approve(plan_id, SystemClock().wall())
-        if not parts:
+        told_by = Origin.local(by, reason=reason, configuration=settings.fingerprint).told()
+        name = _the_one(store, plan_id)
+        parts = store.plans.known(name)
+        if not parts or not store.plans.give(name, SystemClock().wall(), told=told_by):
             raise CommandError(_unknown_plan(store, plan_id))
     if output is OutputFormat.JSON:
         told = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]
-        print(json.dumps({"plan_id": plan_id, "approved": told}, indent=2))
+        print(json.dumps({"plan_id": name, "approved": told}, indent=2))
     else:
-        print_approval(plan_id, parts)
+        print_approval(name, parts)
+
+
+def _the_one(store: Store, beginning: str) -> str:
+    """The id that was meant: as it is, or the only one that begins like this."""
+    names = store.plans.named(beginning)
+    if len(names) > 1:
+        told = f"{len(names)} plans begin with {beginning!r}: {', '.join(names[:5])}"
+        raise CommandError(f"{told}. Write the whole id: one may have been made to look like the other")
+    if not names and len(beginning) < PREFIX_MIN:
+        raise CommandError(f"{_unknown_plan(store, beginning)}. An id has 32 digits; {PREFIX_MIN} are the least")
+    return names[0] if names else beginning
 
 
 def _unknown_plan(store: Store, plan_id: str) -> str:
-    known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.known_plans()[:5]]
+    known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.plans.latest(5)]
     told = f"known are: {', '.join(known)}" if known else "no plan waits for an approval"
-    return f"no plan {plan_id!r} in {store.url}; {told}. `reaper plan` shows the present one"
+    return f"no plan {clean(plan_id)!r} in {store.url}; {told}. `reaper plan` shows the present one"

@@ -18,7 +18,7 @@ from reaper.planner import Hold
 from reaper.policy import Mode
 from reaper.render import decisions, instant
 from reaper.report import Report, Result
-from reaper.store.store import KnownPlan
+from reaper.store.plans import KnownPlan
 from reaper.sweeper import Run
 from reaper.times import show_duration
 

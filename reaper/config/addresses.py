@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.config.problem import Wrong
+from reaper.loopback import is_loopback
 from reaper.settings import PROXY_ENVIRONMENT, PROXY_NONE
 
 ENDPOINT: Final = r"^https?://[^/?#@\s]+/api/projects/[^/?#]+/?$"
@@ -110,6 +111,33 @@ def without_password(proxy: str) -> str:
     scheme, separator, rest = proxy.partition("://")
     user, at, authority = rest.rpartition("@")
     return f"{scheme}{separator}{'…' if user else ''}{at}{authority}"
+
+
+def read_export(value: object) -> str:
+    """A file, or the https address of an append-only blob; the signature in its query is never repeated."""
+    hint = "write a path, or https://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB?SIGNATURE"
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise Wrong("is no place to export to", hint)
+    if "://" not in value:
+        return value
+    parts = _URL.fullmatch(value)
+    if parts is None or parts[1].lower() not in _PORTS or "@" in parts[2] or not value.isascii() or "#" in value:
+        raise Wrong("is no place to export to", hint, quiet=True)
+    try:
+        host, _ = _host_and_port(parts[2].lower(), _PORTS[parts[1].lower()])
+    except Wrong as wrong:
+        raise Wrong("is no place to export to", f"it {wrong.message}", quiet=True) from None
+    if parts[1].lower() == "http" and not is_loopback(host):
+        raise Wrong("is not an https address: its signature would go in clear", hint, quiet=True)
+    if not re.fullmatch(r"/[^/]+/.+", parts[3]):
+        raise Wrong("does not name a container and a blob", hint, quiet=True)
+    return value
+
+
+def without_query(place: str) -> str:
+    """A place to export to as it may be shown: the query of an address signs for who has it."""
+    address, mark, _ = place.partition("?")
+    return address + ("?…" if mark and "://" in place else place[len(address) :])
 
 
 def read_state(value: object) -> str:

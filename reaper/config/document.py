@@ -12,13 +12,25 @@ from typing import Final
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from reaper.config.environment import substitute
+from reaper.config.environment import NAMES_PREFIX, substitute
 from reaper.config.problem import ConfigError, Finding, Path, Problem, Wrong, escaped, show_path, shown
 from reaper.config.scalars import Scalar, resolve
 from reaper.config.syntax import DEPTH_LIMIT, compose
 
 EXPANDED_LIMIT: Final = 20_000
 """So many values may a file hold once its aliases are followed."""
+
+_NAMES: Final = (
+    ("projects", "*", "agents", "#", "name"),
+    ("projects", "*", "agents", "#", "policy"),
+    ("projects", "*", "must_see", "#"),
+    ("policies", "*", "rules", "#", "name"),
+    ("policies", "*", "rules", "#", "when", "id"),
+    ("policies", "*", "rules", "#", "when", "id", "#"),
+    ("policies", "*", "rules", "#", "when", "version"),
+    ("policies", "*", "rules", "#", "when", "version", "#"),
+    ("quotas", "*", "projects", "#"),
+)
 
 Value = Scalar | list["Value"] | dict[str, "Value"]
 
@@ -59,6 +71,7 @@ class Document:
     def problems(self, findings: list[Finding]) -> list[Problem]:
         """All the findings located, without those at a value that could not be read in the first place."""
         unreadable = {finding.path for finding in self.findings if finding.place is None}
+        unreadable |= {(*path, 0) for path in unreadable}  # one value that stands for a list of one
         return [self.problem(finding) for finding in findings if finding.path not in unreadable]
 
     def _shown(self, path: Path) -> str:
@@ -71,6 +84,15 @@ class Document:
 def is_secret(path: Path) -> bool:
     """Whether the value at this path must not be printed: header values may be tokens, a proxy has a password."""
     return len(path) >= 3 and path[0] == "projects" and path[2] in _SECRET
+
+
+def is_name(path: Path) -> bool:
+    """Whether the value at this path is shown in metrics, logs or on the status page."""
+    named = tuple("#" if isinstance(step, int) else step for step in path)
+    return any(
+        len(named) == len(name) and all(part in ("*", step) for part, step in zip(name, named, strict=True))
+        for name in _NAMES
+    )
 
 
 def read(text: str, source: str, environ: Mapping[str, str]) -> Document:
@@ -119,7 +141,7 @@ class _Reading:
     def _scalar(self, node: ScalarNode, path: Path) -> Scalar:
         text: str = node.value
         try:
-            read = substitute(text, self._environ)
+            read = substitute(text, self._environ, NAMES_PREFIX if is_name(path) else "")
             value = resolve(read, plain=node.style is None)
             _refuse_unprintable(read)
         except Wrong as wrong:

@@ -9,17 +9,20 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from reaper.config.problem import Wrong, shown
+from reaper.config.problem import Wrong, escaped, shown
+
+NAMES_PREFIX: Final = "REAPER_"
+"""Of all variables only these may be used where a name is written."""
 
 _PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAMED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.ASCII | re.DOTALL)
 _HINT: Final = "write ${NAME} or ${NAME:-default}, and $${ for the characters themselves"
 
 
-def substitute(text: str, environ: Mapping[str, str]) -> str:
+def substitute(text: str, environ: Mapping[str, str], prefix: str = "") -> str:
     """The text with its placeholders filled in; `$${` stands for `${`. As in a shell, empty counts as
-    unset where there is a default."""
-    return _PLACEHOLDER.sub(lambda match: _filled(match, environ), text)
+    unset where there is a default. Only variables whose names begin with the prefix may be used."""
+    return _PLACEHOLDER.sub(lambda match: _filled(match, environ, prefix), text)
 
 
 def escape(text: str) -> str:
@@ -27,13 +30,19 @@ def escape(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def _filled(match: re.Match[str], environ: Mapping[str, str]) -> str:
+def _filled(match: re.Match[str], environ: Mapping[str, str], prefix: str) -> str:
     if match[0] == "$${":
         return "${"
     named = _NAMED.fullmatch(match[1])
     if named is None or not match[2] or "${" in match[1]:
         raise Wrong("is not a placeholder that can be filled", _HINT)
     name, default = named.groups()
+    if not name.startswith(prefix):
+        raise Wrong(
+            f"{escaped(name)} may not be part of a name: names are shown in metrics, logs and on the status page",
+            f"use a variable that is called {prefix}..., which holds no secret",
+            quiet=True,
+        )
     value = environ.get(name)
     if value is None and default is None:
         raise Wrong(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reaper.config.document import Document, read
+from reaper.config.files import digest_of, read_bytes
 from reaper.config.problem import ConfigError, Problem
 from reaper.config.references import reference_findings
-from reaper.config.syntax import SIZE_LIMIT_BYTES, decode
+from reaper.config.syntax import decode
 from reaper.config.thresholds import threshold_findings
 from reaper.config.translate import translate
 from reaper.config.validation import validate
@@ -22,7 +22,7 @@ from reaper.settings import Settings
 class Loaded:
     """A configuration that can be used.
 
-    `digest` is that of the text as it stands in the file; `settings.fingerprint` that of its meaning.
+    `digest` is that of the very bytes that were parsed; `settings.fingerprint` that of its meaning.
     """
 
     settings: Settings
@@ -32,15 +32,7 @@ class Loaded:
 
 def load(path: str | Path, environ: Mapping[str, str]) -> Loaded:
     """Read a configuration file; ConfigError with all its problems when it cannot be used."""
-    source = str(path)
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(SIZE_LIMIT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        told = f"the file cannot be read: {reason}"
-        raise ConfigError([Problem(source, 0, 0, "", "", told, "check the path and its rights")]) from error
-    return parse(raw, source, environ)
+    return parse(read_bytes(path), str(path), environ)
 
 
 def parse(text: str | bytes, source: str, environ: Mapping[str, str]) -> Loaded:
@@ -49,7 +41,7 @@ def parse(text: str | bytes, source: str, environ: Mapping[str, str]) -> Loaded:
     document = read(decode(raw, source), source, environ)
     settings = _settings(document)
     warnings = tuple(sorted(document.problems(warning_findings(document, settings))))
-    return Loaded(settings, warnings, hashlib.sha256(raw).hexdigest())
+    return Loaded(settings, warnings, digest_of(raw))
 
 
 def _settings(document: Document) -> Settings:

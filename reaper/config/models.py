@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
-from reaper.config import addresses, words
+from reaper.config import addresses, headers, words
 from reaper.config.cron import read_cron
 from reaper.config.durations import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
 from reaper.config.problem import Wrong
@@ -97,11 +97,11 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Credential = Literal[
     "default", "workload-identity", "managed-identity", "environment", "azure-cli", "none"
 ]  # fmt: skip
-HeaderName = Annotated[str, BeforeValidator(words.read_header_name)]
-HeaderValue = Annotated[str, BeforeValidator(words.read_header_value), _text(r"^[ -~]+$")]
+HeaderName = Annotated[str, BeforeValidator(headers.read_header_name)]
+HeaderValue = Annotated[str, BeforeValidator(headers.read_header_value), _text(r"^[ -~]+$")]
 
 _NAMED: JsonDict = {"propertyNames": {"pattern": words.NAME}}
-_TOKENS: JsonDict = {"propertyNames": {"pattern": words.HEADER_NAME}}
+_TOKENS: JsonDict = {"propertyNames": {"pattern": headers.HEADER_NAME}}
 
 
 class Part(BaseModel):
@@ -164,10 +164,9 @@ class Project(Part):
     """The identity that asks for tokens; no other is ever tried. `none` sends no token."""
     scope: Annotated[str, BeforeValidator(words.read_scope), _text(words.SCOPE)] = DEFAULT_SCOPE
     """Scope of the token; sovereign clouds have others."""
-    headers: dict[HeaderName, HeaderValue] = Field(
-        {}, json_schema_extra={"propertyNames": {"pattern": words.HEADER_NAME}}
-    )
-    """Further headers for each request. Their values are never printed."""  # fmt: skip
+    headers: dict[HeaderName, HeaderValue] = Field({}, json_schema_extra=_TOKENS)
+    """Further headers for each request: Foundry-*, X-*, Ocp-Apim-Subscription-Key, traceparent, tracestate, baggage;
+    none that says who asks, or turns a request into another. Their values are never printed."""
     proxy: Annotated[str, BeforeValidator(addresses.read_proxy), _text(addresses.PROXY)] = PROXY_ENVIRONMENT
     """none, environment (HTTPS_PROXY and NO_PROXY decide), or the URL of a proxy. Never used on loopback."""
     requests: Requests = Requests()
@@ -280,6 +279,12 @@ class Audit(Part):
 
     keep: Duration = exact_duration(AUDIT_KEPT_S)
     """How long a settled action stays in the record, at least 7d. Actions in doubt stay until settled."""
+    sign_with: Annotated[str, BeforeValidator(words.read_text), _text()] | None = None
+    """File with a secret of 32 bytes or more, kept where who writes the state cannot read it: the record is signed
+    with it."""
+    export: Annotated[str, BeforeValidator(addresses.read_export), _text()] | None = None
+    """File, or https address of an append-only blob with its signature (SAS), to which each new head of the record is
+    appended. Shown without its query."""
 
 
 class Server(Part):

@@ -1,7 +1,8 @@
 """Settings written out as a configuration, with every default filled in.
 
-Header values may be secrets, and a proxy's user and password are: they are shown as `…`, and the text then does not
-load again, on purpose. With `headers=True` they are written, and what is shown loads again to equal settings.
+Header values may be secrets, a proxy's user and password are, and so is the query of `audit.export`: they are shown
+as `…`, and the text then does not load again, on purpose. With `headers=True` they are written, and what is shown
+loads again to equal settings.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any, Final
 import yaml
 
 from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
-from reaper.config.addresses import Endpoint, parse_endpoint, without_password
+from reaper.config.addresses import Endpoint, parse_endpoint, without_password, without_query
 from reaper.config.durations import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.model import STATUSES
 from reaper.policy import Policy
-from reaper.settings import Project, Quota, Schedule, Server, Settings
+from reaper.settings import Audit, Project, Quota, Schedule, Server, Settings
 from reaper.times import exact_duration
 from reaper.windows import DAYS, Window
 
@@ -36,7 +37,7 @@ def show(settings: Settings, *, headers: bool = False, ordered: bool = False) ->
         "quotas": {quota.name: _quota(quota) for quota in settings.quotas},
         "approvals": list(settings.approvals),
         "state": settings.state,
-        "audit": {"keep": exact_duration(settings.audit.keep_s)},
+        "audit": _audit(settings.audit, headers),
         "server": _server(settings.server),
         "log": {"format": settings.log.format, "level": settings.log.level},
     }
@@ -150,6 +151,15 @@ def _quota(quota: Quota) -> dict[str, Any]:
             "until": f"{quota.pressure.until}%",
             "idle": exact_duration(quota.pressure.idle_s),
         }
+    return shown
+
+
+def _audit(audit: Audit, secrets: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"keep": exact_duration(audit.keep_s)}
+    if audit.sign_with:
+        shown["sign_with"] = audit.sign_with
+    if audit.export:
+        shown["export"] = audit.export if secrets else without_query(audit.export)
     return shown
 
 

@@ -30,7 +30,7 @@ def translate(root: models.Root) -> settings.Settings:
         quotas=tuple(_quota(name, part) for name, part in root.quotas.items()),
         approvals=tuple(root.approvals),
         state=root.state,
-        audit=settings.Audit(parse_duration(root.audit.keep)),
+        audit=settings.Audit(parse_duration(root.audit.keep), root.audit.sign_with, root.audit.export),
         server=_server(root.server),
         log=settings.Log(root.log.format, root.log.level),
     )

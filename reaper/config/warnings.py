@@ -10,6 +10,7 @@ from reaper.config.document import Document
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.shadows import shadowing_pattern, shadowing_rule
 from reaper.config.tree import child, has
+from reaper.config.words import OLD_PLAN_ID_CHARS
 from reaper.model import ACTIVE, EXPIRY_S, Action
 from reaper.policy import Mode, Policy
 from reaper.settings import Settings
@@ -18,7 +19,7 @@ from reaper.times import exact_duration
 
 def warning_findings(document: Document, settings: Settings) -> list[Finding]:
     """Everything doubtful in a configuration that is otherwise right."""
-    found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document)]
+    found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document), _approvals(settings)]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
         found += [_rules(policy, path), _times(policy, path), _limits(policy, path)]
@@ -53,6 +54,15 @@ def _zone(document: Document) -> Iterator[Finding]:
     schedule = child(document.value, "schedule")
     if has(schedule, "timezone") and not has(schedule, "cron"):
         yield Finding(("schedule", "timezone"), "has no effect without cron", "remove it")
+
+
+def _approvals(settings: Settings) -> Iterator[Finding]:
+    for place, name in enumerate(settings.approvals):
+        if len(name) == OLD_PLAN_ID_CHARS:
+            told = "approves nothing: ids are 32 digits long now, for two plans can be made to share a short one"
+            yield Finding(("approvals", place), told, "`reaper plan` shows the id of the present plan")
+        elif name in settings.approvals[:place]:
+            yield Finding(("approvals", place), "stands here twice", "remove one of them")
 
 
 def _rules(policy: Policy, path: Path) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The small words of the language: names, globs, statuses, percentages, times of day, header lines."""
+"""The small words of the language: names, globs, statuses, percentages, times of day."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from reaper.model import STATUSES, TOMBSTONES
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 SESSION_ID: Final = r"^[A-Za-z0-9_-]{8,128}$"
-PLAN_ID: Final = r"^[0-9a-f]{12}$"
+PLAN_ID: Final = r"^([0-9a-f]{32}|[0-9a-f]{12})$"
+OLD_PLAN_ID_CHARS: Final = 12
 TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 PERCENT: Final = r"^(100|[1-9]?[0-9])%$"
 SCOPE: Final = r"^(https|api)://[A-Za-z0-9][A-Za-z0-9._/-]*/\.default$"
-HEADER_NAME: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
 
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _ID_LENGTHS: Final = range(8, 129)
 _GLOB_PART: Final = re.compile(r"\[!?[A-Za-z0-9_-]+\]|[A-Za-z0-9_*?-]", re.ASCII)
-_RESERVED_HEADERS: Final = frozenset(
-    {"authorization", "connection", "content-length", "host", "proxy-authorization", "te",
-     "transfer-encoding", "upgrade"}
-)  # fmt: skip
 
 
 def matches(pattern: str, value: object) -> bool:
@@ -55,7 +51,7 @@ def read_session_id(value: object) -> str:
 
 def read_plan_id(value: object) -> str:
     if not matches(PLAN_ID, value):
-        hint = "copy the 12 characters 0-9 a-f that `reaper plan` shows, in quotes"
+        hint = "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
         raise Wrong("is not the id of a plan", hint)
     return str(value)
 
@@ -154,20 +150,3 @@ def read_scope(value: object) -> str:
     if not matches(SCOPE, value):
         raise Wrong("is not a scope for a token", "it ends in /.default, as in https://ai.azure.com/.default")
     return str(value)
-
-
-def read_header_name(value: object) -> str:
-    name = str(value)
-    if name.lower() in _RESERVED_HEADERS:
-        raise Wrong("this header is set by the client itself", "remove it; `credential` decides about tokens")
-    if not matches(HEADER_NAME, name):
-        raise Wrong("this is not the name of a header", "write letters, digits and dashes")
-    return name
-
-
-def read_header_value(value: object) -> str:
-    if not isinstance(value, str):
-        raise Wrong("is not text", "put it in quotes")
-    if not value or value != value.strip() or not value.isascii() or not value.isprintable():
-        raise Wrong("cannot be sent", "write printable ASCII, without spaces at the ends")
-    return value

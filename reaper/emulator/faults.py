@@ -30,6 +30,7 @@ LIES: Final = (
     "stale_read",  # the times of a record are those of its creation
     "no_date",  # no Date header
     "truncated",  # the body is cut in half
+    "gateway",  # something on the way answers in the platform's place: a page of HTML, 404 unless `status` says else
 )
 
 _MOMENTS: Final = ("before", "after")

@@ -75,12 +75,20 @@ class Api:
 
     def _act_or_fail(self, asked: Asked) -> Answer:
         failing = next((fault for fault in asked.faults if fault.status is not None), None)
+        if lies.told(asked.faults, "gateway"):
+            status = 404 if failing is None or failing.status is None else failing.status
+            return _spoil(self._foreign(status), asked.faults)
         if failing is None:
             return _spoil(self._act(asked), asked.faults)
         if failing.effect:
             self._act(asked)
         error = PlatformError(failing.status or 500, failing.code, failing.message)
         return _spoil(self._refuse(error, asked.faults, self._failure_headers(failing)), asked.faults)
+
+    def _foreign(self, status: int) -> Answer:
+        """What a gateway says that does not know the way: a page for people, with nothing of the platform's."""
+        date = ("date", http_date(int(self.platform.now())))
+        return Answer(status, (("content-type", "text/html"), date, ("server", "gateway")), lies.GATEWAY_PAGE)
 
     def _act(self, asked: Asked) -> Answer:
         try:

@@ -11,6 +11,7 @@ from reaper.emulator.wire import JsonObject, page_record
 from reaper.model import DAY_S, EXPIRY_S
 
 ONLY_OWN_SHARE = 0.05
+GATEWAY_PAGE = b"<html><head><title>Not Found</title></head><body><h1>Not Found</h1></body></html>"
 _FIELD_LIES = frozenset({"bad_field", "drop_field", "add_field", "stale_read"})
 
 Query = dict[str, str]

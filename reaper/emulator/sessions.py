@@ -72,6 +72,12 @@ class Platform:
         """A deployment: the newest version from now on."""
         self.agent(agent).versions[version.name] = version
 
+    def remove_version(self, agent: str, name: str) -> None:
+        """A version is taken back; the newest of the others is the latest then. Its sessions stay as they are."""
+        if len(self.agent(agent).versions) == 1:
+            raise PlatformError(409, "last_version", f"{name} is the only version of agent {agent}", "agent_version")
+        del self.agent(agent).versions[self.version(agent, name).name]
+
     def agent(self, name: str) -> HostedAgent:
         if name not in self.agents:
             raise PlatformError(404, "not_found", f"Agent {name} was not found", "agent_name")

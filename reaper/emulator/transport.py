@@ -27,7 +27,7 @@ class EmulatorTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         self._answer = answer
         self._sleep = sleep
-        self._actor = actor
+        self.actor = actor
         self.latency_s = latency_s
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -37,22 +37,26 @@ class EmulatorTransport(httpx2.AsyncBaseTransport):
             await leaving("emulator.send_request_headers.started", {})
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if self.latency_s > 0:
-            await self._wait(self.latency_s, request)
-        answer = self._answer(Request(request.method, path, query, headers, body, self._actor))
-        await self._wait(FOREVER_S if answer.hangs else answer.delay_s, request)
-        if answer.dropped:
-            raise httpx2.ReadError("the connection broke", request=request)
+        patience = request.extensions.get("timeout", {}).get("read")
+        answer = await self.exchange(Request(request.method, path, query, headers, body, self.actor), patience)
         if answer.stream is None:
             return httpx2.Response(answer.status, headers=list(answer.headers), content=answer.body)
         return httpx2.Response(answer.status, headers=list(answer.headers), stream=_Stream(answer.stream()))
 
-    async def _wait(self, seconds: float, request: httpx2.Request) -> None:
-        """Wait, at most as long as the request's read timeout allows."""
-        patience = request.extensions.get("timeout", {}).get("read")
+    async def exchange(self, request: Request, patience: float | None) -> Answer:
+        """The answer to a request, waited for at most so many seconds; ReadError and ReadTimeout as from a socket."""
+        if self.latency_s > 0:
+            await self._wait(self.latency_s, patience)
+        answer = self._answer(request)
+        await self._wait(FOREVER_S if answer.hangs else answer.delay_s, patience)
+        if answer.dropped:
+            raise httpx2.ReadError("the connection broke")
+        return answer
+
+    async def _wait(self, seconds: float, patience: float | None) -> None:
         if patience is not None and seconds > patience:
             await self._sleep(patience)
-            raise httpx2.ReadTimeout("no answer in time", request=request)
+            raise httpx2.ReadTimeout("no answer in time")
         if seconds > 0:
             await self._sleep(seconds)
 

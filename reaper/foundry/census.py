@@ -22,10 +22,19 @@ Judge = Callable[[Session, float], Candidate | None]
 
 @dataclass(slots=True)
 class Histogram:
-    """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond."""
+    """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond.
+
+    `ahead` are those among the first whose time had not begun: of an age as it was before they were created.
+    """
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
     total_s: float = 0.0
+    ahead: int = 0
+
+    @property
+    def begun(self) -> int:
+        """How many there are whose time had begun."""
+        return sum(self.counts) - self.ahead
 
     @property
     def beyond(self) -> tuple[int, ...]:
@@ -40,10 +49,12 @@ class Histogram:
             self.counts[place] += upto - counted
             counted = upto
         self.counts[-1] += len(ordered) - counted
+        self.ahead += bisect_left(ordered, ago_s)
         self.total_s += sum(ordered)
 
     def take(self, seconds: float) -> None:
         self.counts[bisect_left(BUCKETS_S, seconds)] -= 1
+        self.ahead -= seconds < 0
         self.total_s -= seconds
 
 

@@ -17,7 +17,7 @@ from reaper.foundry.errors import (
     Unreadable,
     clean,
 )
-from reaper.mcp.desk import NotDoneError
+from reaper.mcp.errors import NotDoneError
 from reaper.store.database import StateError
 
 EXPECTED: Final = (FoundryError, NotDoneError, ConfigError, StateError, ValueError)

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from reaper.clock import Clock
 from reaper.foundry.client import Client
 from reaper.foundry.errors import clean
+from reaper.mcp.allowance import Proposals
+from reaper.mcp.caller import Caller, Questions
+from reaper.mcp.errors import NotDoneError
+from reaper.mcp.turn import Turn
 from reaper.roster import first_match
 from reaper.settings import Project, Settings
 
 _PORTS: Final = {"https": 443, "http": 80}
 
 
-class NotDoneError(Exception):
-    """Why a tool did not do what was asked, and what to do next."""
-
-
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """`settings` reads the configuration anew for each call, so that a rule added since is heeded."""
+    """`settings` reads the configuration anew for each call, so that a rule added since is heeded.
+
+    `turn`, `proposals` and `questions` are the server's, `caller` is the client of the call.
+    """
 
     settings: Callable[[], Settings]
     connect: Callable[[Project], AbstractAsyncContextManager[Client]]
     clock: Clock
+    turn: Turn = field(default_factory=Turn)
+    proposals: Proposals = field(default_factory=Proposals)
+    questions: Questions = field(default_factory=Questions)
+    caller: Caller = field(default_factory=Caller)
 
 
 def project_at(settings: Settings, endpoint: str) -> Project:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import httpx2
-
 from reaper.explain import explain, explanation_json
 from reaper.foundry.errors import Gone, clean
-from reaper.mcp.desk import Desk, NotDoneError, project_of
+from reaper.mcp import beside
+from reaper.mcp.desk import Desk, project_of
+from reaper.mcp.errors import NotDoneError
 from reaper.mcp.views import (
     Action,
     Breaker,
     Configured,
-    Daemon,
     Explained,
     ExplainInput,
     Pattern,
@@ -28,17 +27,16 @@ from reaper.model import Malformed
 from reaper.render import instant, run_json
 from reaper.report import Listener
 from reaper.roster import first_match
-from reaper.settings import Project, Server, Settings
+from reaper.settings import Project, Settings
 from reaper.store.journal import Recorded, Which
-from reaper.store.store import KnownPlan, Store, opened
+from reaper.store.plans import KnownPlan
+from reaper.store.store import Store, opened
 from reaper.sweeper import Scope, Sweeper
 from reaper.times import show_time
 
 DECISIONS_SHOWN: Final = 100
 PLANS_SHOWN: Final = 20
 ACTIONS_SHOWN: Final = 20
-DAEMON_WAIT_S: Final = 2
-_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 async def plan(desk: Desk, asked: PlanInput) -> Planned:
@@ -121,10 +119,10 @@ async def status(desk: Desk, _: StatusInput) -> Status:
     Asks nothing of the platform. With a daemon running beside it, its last sweeps too.
     """
     settings = desk.settings()
-    address = _address(settings.server)
-    daemon = await _daemon(address)
+    address = beside.address(settings.server)
+    daemon = await beside.daemon(settings.server)
     with opened(settings.state) as store:
-        plans = [plan for plan in store.known_plans() if not _is_approved(store, plan)][:PLANS_SHOWN]
+        plans = [plan for plan in store.plans.latest(PLANS_SHOWN) if not _is_approved(store, plan)]
         recent = [_action(done) for done in store.journal.actions(Which(), ACTIONS_SHOWN)]
         return Status(
             projects=[_configured(project) for project in settings.projects],
@@ -143,7 +141,7 @@ def _configured(project: Project) -> Configured:
 
 
 def _is_approved(store: Store, plan: KnownPlan) -> bool:
-    return set(plan.approvals) <= store.approved(plan.project, plan.agent)
+    return set(plan.approvals) <= store.plans.approved(plan.project, plan.agent)
 
 
 def _waiting(plan: KnownPlan) -> WaitingPlan:
@@ -176,18 +174,3 @@ def _action(done: Recorded) -> Action:
         outcome=done.outcome,
         why=clean(done.why),
     )
-
-
-def _address(server: Server) -> str:
-    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
-
-
-async def _daemon(address: str) -> Daemon | None:
-    """What a daemon beside this process tells of itself; None when there is none."""
-    try:
-        async with httpx2.AsyncClient(timeout=DAEMON_WAIT_S, trust_env=False) as client:
-            told = (await client.get(f"{address}/api/v1/status")).raise_for_status().json()
-        return Daemon.model_validate(told)
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
-        return None

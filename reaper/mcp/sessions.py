@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
+
 from reaper.foundry.client import Answer
-from reaper.mcp.desk import Desk, NotDoneError, project_at
+from reaper.mcp.desk import Desk, project_at
+from reaper.mcp.errors import NotDoneError
 from reaper.mcp.shapes import CreateInput, ListInput, OneInput, OneRecord, Page, listed, record
 from reaper.model import Malformed, Session
+
+log = structlog.get_logger()
 
 
 async def create(desk: Desk, asked: CreateInput) -> OneRecord:
@@ -15,7 +20,9 @@ async def create(desk: Desk, asked: CreateInput) -> OneRecord:
     """
     project = project_at(desk.settings(), asked.project_endpoint)
     async with desk.connect(project) as client:
-        return _one(await client.create(asked.agent_name, asked.session_id))
+        made = await client.create(asked.agent_name, asked.session_id)
+    log.info("session_create", client=desk.caller.name, project=project.name, agent=asked.agent_name)
+    return _one(made)
 
 
 async def get(desk: Desk, asked: OneInput) -> OneRecord:

@@ -136,6 +136,16 @@ class Deleted(Output):
     next: str = Field(description="What to do now.")
 
 
+class Stopped(Output):
+    agent_session_id: str
+    outcome: Literal["done", "already_gone", "unverified", "in_doubt"] = Field(
+        description="done: stopped, and looked up since. already_gone: there is no such session. unverified: the "
+        "platform accepted it, and the session is still active. in_doubt: sent, and it could not be found out."
+    )
+    why: str
+    next: str = Field(description="What to do now.")
+
+
 def record(session: Session) -> dict[str, Any]:
     """A session in the words of the results."""
     return {"agent_session_id": session.id} | {

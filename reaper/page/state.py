@@ -44,6 +44,7 @@ class State:
     stuck: str
     config_hash: str
     config_errors: tuple[str, ...]
+    unknown_approvals: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> St
         stuck=told(stuck),
         config_hash=board.config_hash,
         config_errors=tuple(told(error) for error in board.config_errors),
+        unknown_approvals=tuple(board.approvals_unknown),
     )
 
 
@@ -89,7 +91,9 @@ def tone(board: Board, reports: Iterable[Report], stuck: str) -> Tone:
     results = {report.result for report in reports}
     if stuck or results - SWEPT:
         return Tone.BAD
-    waits = board.standby or not results or board.config_errors or Result.WITHHELD in results
+    waits = (
+        board.standby or not results or board.config_errors or board.approvals_unknown or Result.WITHHELD in results
+    )
     return Tone.WAIT if waits else Tone.OK
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from reaper.clock import SystemClock
 from reaper.store import schema
-from reaper.store.migrations import migrate
+from reaper.store.migrations import AlteredVersionError, migrate
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -49,7 +50,7 @@ class Database:
                 schema.metadata.create_all(connection)
                 connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
             self._check_whole(connection)
-            migrate(connection)
+            self._bring_up_to_date(connection)
             self._check_version(connection)
             connection.execute(text("UPDATE meta SET value = value"))
 
@@ -58,6 +59,12 @@ class Database:
         missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        try:
+            migrate(connection, SystemClock().wall())
+        except (AlteredVersionError, ValueError) as error:
+            raise StateError(f"state {self.url}: {error}") from error
 
     def _check_version(self, connection: Connection) -> None:
         found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()

@@ -10,14 +10,25 @@ from reaper.foundry.client import Answer
 from reaper.model import Malformed, Session
 from reaper.planner import Item, Plan
 from reaper.policy import Policy, checks
+from reaper.store.origin import Origin
 from reaper.windows import DAYS, Window
 
 RECEIVED_MAX_BYTES: Final = 16 * 1024
 """So much of a record is kept as it came; the platform's records are below 1 KiB."""
 
 
-def evidence(item: Item, plan: Plan, fresh: Answer[Session | Malformed], at: float, sweep: str) -> dict[str, Any]:
-    """Why this session: the last look before the action, as it came and as it was read, and the values compared."""
+def evidence(
+    item: Item,
+    plan: Plan,
+    fresh: Answer[Session | Malformed],
+    at: float,
+    sweep: str,
+    origin: Origin | None = None,
+) -> dict[str, Any]:
+    """Why this session: the last look before the action, as it came and as it was read, and the values compared.
+
+    And who acts: the `origin`, when it is known.
+    """
     rule = item.decision.rule
     # The last look was found equal to what was planned on, or nothing would be sent.
     session = item.session
@@ -33,7 +44,13 @@ def evidence(item: Item, plan: Plan, fresh: Answer[Session | Malformed], at: flo
         "plan": plan.id,
         "sweep": sweep,
         "compared": [{"condition": c.condition, "wanted": c.wanted, "actual": c.actual} for c in compared],
+        **told_by(origin),
     }
+
+
+def told_by(origin: Origin | None) -> dict[str, Any]:
+    """Who acts, as it stands in every entry's evidence; {} when that is not known."""
+    return {} if origin is None else {"origin": origin.told()}
 
 
 def policy_digest(policy: Policy) -> str:

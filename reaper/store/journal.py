@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
 from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store import chain
-from reaper.store.chain import INTENT, OUTCOME, UNSETTLED
-from reaper.store.database import Database, StateError
+from reaper.store import chain, pruning, signing, verifying
+from reaper.store.chain import EVENT, INTENT, OUTCOME, UNRESOLVED, UNSETTLED
+from reaper.store.database import StateError
+from reaper.store.entries import Entry, Intent, Recorded, Which, entry_of, outcomes_of, row_of
+from reaper.store.once import AlreadyIntendedError, Asked, admit
 from reaper.store.schema import journal
+from reaper.store.signing import Exported, Key
+
+__all__ = ["AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded", "Rows", "Which"]
 
 SPENT: Final = frozenset({"", OutcomeKind.DONE, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
 """Outcomes that count against the day's limit: done, or not known to be undone."""
+
+GIVEN_UP: Final = "its agent or project is not there any more, so nobody can look it up"
 
 TURNS: Final = 4
 """So many turns of the event loop a row waits for others: answers that arrived together get here one turn or another
@@ -51,71 +57,52 @@ _USED: Final = (
     )
     .group_by(journal.c.action)
 )
+_UNSETTLED: Final = (
+    select(journal)
+    .where(
+        journal.c.kind == INTENT,
+        journal.c.action_id.in_(
+            select(journal.c.action_id).where(
+                journal.c.seq.in_(
+                    select(func.max(journal.c.seq))
+                    .where(journal.c.seq > bindparam("settled"))
+                    .group_by(journal.c.action_id)
+                ),
+                journal.c.outcome.in_(UNSETTLED),
+            )
+        ),
+    )
+    .order_by(journal.c.seq)
+)
+_AGENTS: Final = select(journal.c.project, journal.c.agent).distinct()
+_SPENT_BY: Final = (
+    select(journal)
+    .where(
+        journal.c.kind == INTENT,
+        journal.c.rule == bindparam("rule"),
+        journal.c.action_id.in_(
+            select(journal.c.action_id).where(
+                journal.c.seq.in_(_latest(journal.c.at > bindparam("after"))), journal.c.outcome.in_(SPENT)
+            )
+        ),
+    )
+    .order_by(journal.c.seq)
+)
 _DELETED: Final = select(func.count()).where(
     journal.c.seq.in_(_latest(journal.c.at >= bindparam("since"), journal.c.action == Action.DELETE.value)),
     journal.c.outcome.in_(SPENT - {""}),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """An action about to be sent. `approved`: a person's approval covers it, limits aside."""
-
-    id: str
-    project: str
-    agent: str
-    session: str
-    created_at: int
-    action: Action
-    rule: str
-    approved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of the journal; `body` is its evidence or explanation."""
-
-    seq: int
-    at: float
-    kind: str
-    intent: Intent
-    outcome: str
-    body: dict[str, Any]
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One action as the journal tells it: its intent, and every outcome noted since, the last of which counts."""
-
-    intent: Entry
-    outcomes: tuple[Entry, ...]
+class Rows(Protocol):
+    """A state file that is open."""
 
     @property
-    def outcome(self) -> str:
-        """How it ended; `open` while nobody has found out."""
-        return self.outcomes[-1].outcome if self.outcomes else "open"
+    def url(self) -> str:
+        """Where it is."""
 
-    @property
-    def why(self) -> str:
-        """What explains the outcome; '' for one that needs no words."""
-        return str(self.outcomes[-1].body.get("why", "")) if self.outcomes else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """Which actions are meant: all that fit whatever is given. `since` is platform time."""
-
-    project: str | None = None
-    agent: str | None = None
-    session: str | None = None
-    since: float | None = None
-
-    def fits(self) -> ColumnElement[bool]:
-        """The same as a condition on rows."""
-        named = ((journal.c.project, self.project), (journal.c.agent, self.agent), (journal.c.session, self.session))
-        found = [journal.c.kind == INTENT, *(column == name for column, name in named if name is not None)]
-        return and_(*found, *([journal.c.at >= self.since] if self.since is not None else []))
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction, on disk when the block ends; StateError when that fails."""
 
 
 class Journal:
@@ -124,43 +111,58 @@ class Journal:
     Rows that are asked for side by side go to disk together, in the order asked for; nobody returns before.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Rows) -> None:
         self._database = database
-        self._asked: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._asked: list[tuple[Asked, asyncio.Future[None]]] = []
         self._settled: dict[tuple[str, str], int] = {}
+        self._settled_by_all = 0
 
-    async def intend(self, intent: Intent, at: float, evidence: Mapping[str, Any]) -> Intent:
-        """Put an intent on disk, with an id of its own and the evidence for it; `at` is platform time."""
+    async def intend(
+        self, intent: Intent, at: float, evidence: Mapping[str, Any], *, contradicts: str = ""
+    ) -> Intent:
+        """Put an intent on disk, with an id of its own and the evidence for it; `at` is platform time.
+
+        AlreadyIntendedError, and nothing is on disk, when another delete of this incarnation is open or done, or
+        another stop is open. `contradicts` is the id of a deed that is `done`, by one who sees the same incarnation
+        listed still: that outcome becomes `unverified`, and the new intent is let in.
+        """
         intent = replace(intent, id=uuid.uuid4().hex)
-        await self._append(intent, INTENT, at, "", evidence)
+        await self._append(row_of(intent, INTENT, at, "", evidence), contradicts)
         return intent
 
     async def conclude(
-        self, intent: Intent, outcome: OutcomeKind, at: float, why: str, window_s: float | None = None
+        self,
+        intent: Intent,
+        outcome: OutcomeKind,
+        at: float,
+        why: str,
+        window_s: float | None = None,
+        request_id: str | None = None,
     ) -> None:
-        """Put the outcome of an intent on disk. A later one for the same intent replaces its meaning."""
-        told = {"why": why or None, "window_seconds": window_s}
-        body = {name: value for name, value in told.items() if value is not None}
-        await self._append(intent, OUTCOME, at, outcome, body)
+        """Put the outcome of an intent on disk. A later one for the same intent replaces its meaning.
 
-    async def _append(self, intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> None:
-        row = {
-            "at": float(at),
-            "kind": kind,
-            "action_id": intent.id,
-            "project": intent.project,
-            "agent": intent.agent,
-            "session": intent.session,
-            "created_at": intent.created_at,
-            "action": str(intent.action),
-            "rule": intent.rule,
-            "approved": int(intent.approved),
-            "outcome": str(outcome),
-            "body": json.dumps(body, sort_keys=True),
-        }
+        `request_id` is the platform's name for the answer that accepted or refused it.
+        """
+        told = {"why": why or None, "window_seconds": window_s, "request_id": request_id or None}
+        body = {name: value for name, value in told.items() if value is not None}
+        await self._append(row_of(intent, OUTCOME, at, outcome, body))
+
+    def note(self, event: str, project: str, agent: str, at: float, told: Mapping[str, Any]) -> None:
+        """Put an event on disk: it is part of the chain, and counts as no action. `at` is platform time."""
+        with self._begin() as connection:
+            chain.note(connection, event, project, agent, at, told)
+
+    def note_change(
+        self, event: str, about: str, at: float, told: Mapping[str, Any], origin: Mapping[str, Any]
+    ) -> None:
+        """Put an event on disk, unless the last one of its name `about` the same thing told the same."""
+        with self._begin() as connection:
+            chain.note_change(connection, event, about, at, told, origin)
+
+    async def _append(self, row: dict[str, Any], contradicts: str = "") -> None:
         loop = asyncio.get_running_loop()
         written = loop.create_future()
-        self._asked.append((row, written))
+        self._asked.append((Asked(row, contradicts), written))
         if len(self._asked) == 1:
             loop.call_soon(self._write_after, TURNS)
         try:
@@ -182,17 +184,27 @@ class Journal:
         asked, self._asked = self._asked, []
         if not asked:
             return
-        error: BaseException | None = None
+        errors: list[BaseException | None]
         try:
-            with self._begin() as connection:
-                chain.append(connection, [row for row, _ in asked])
+            errors = self._admitted([each for each, _ in asked])
         except BaseException as failed:  # whatever it was, nobody may go on as if written, or wait for ever
-            error = failed
-        for written in (each for _, each in asked if not each.cancelled()):
+            errors = [failed] * len(asked)
+        for (_, written), error in zip(asked, errors, strict=True):
+            if written.cancelled():
+                continue
             if error is None:
                 written.set_result(None)
             else:
                 written.set_exception(error)
+
+    def _admitted(self, asked: Sequence[Asked]) -> list[BaseException | None]:
+        """Write what may be written; for each row that was asked for why it was not, None when it was."""
+        with self._begin() as connection:
+            chain.lock(connection)
+            answers = list(admit(connection, asked))
+            rows = [row for answer in answers if isinstance(answer, list) for row in answer]
+            chain.append(connection, rows)
+        return [answer if isinstance(answer, AlreadyIntendedError) else None for answer in answers]
 
     def open(self, project: str, agent: str) -> list[Entry]:
         """Intents that have no outcome yet, or one in doubt, which they carry: each needs a look at its session."""
@@ -200,7 +212,7 @@ class Journal:
         mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
             last = connection.execute(_LAST).scalar() or 0
-            found = [_with_outcome(connection, _entry(row)) for row in connection.execute(_OPEN, mine).all()]
+            found = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
         self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
         return found
 
@@ -210,44 +222,102 @@ class Journal:
         with self._begin() as connection:
             return {Action(action): count for action, count in connection.execute(_USED, mine)}
 
+    def spent_by(self, rule: str, after: float) -> list[Entry]:
+        """The intents of one rule, of all agents, that took effect after platform time `after`, or may have."""
+        with self._begin() as connection:
+            agents = connection.execute(_AGENTS).all()
+            named = [{"project": project, "agent": agent, "after": after, "rule": rule} for project, agent in agents]
+            return [entry_of(row) for mine in named for row in connection.execute(_SPENT_BY, mine)]
+
     def deleted_since(self, project: str, agent: str, since: float) -> int:
         """How many sessions our own deletes took from the inventory after platform time `since`."""
         mine = {"project": project, "agent": agent, "since": since}
         with self._begin() as connection:
             return connection.execute(_DELETED, mine).scalar_one()
 
+    def settle_orphans(
+        self, managed: Set[tuple[str, str]], before: float, at: float, spared: Set[str] = frozenset()
+    ) -> list[Entry]:
+        """Give up intents from before platform time `before` whose (project, agent) nobody manages any more.
+
+        Nobody will look them up: they are `unresolved` from `at` on, and hold up no pruning. Projects that are
+        `spared`, since it is not known which agents they have, are left alone. Returns the intents.
+        """
+        with self._begin() as connection:
+            last = chain.last(connection).count
+            found = [entry_of(row) for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})]
+            orphans = [entry for entry in found if _is_orphan(entry, managed, before, spared)]
+            if orphans:
+                chain.lock(connection)
+                # Somebody may have found out between the look and the lock.
+                open_now = {row.seq for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})}
+                orphans = [entry for entry in orphans if entry.seq in open_now]
+                chain.append(connection, [_given_up(entry, at) for entry in orphans])
+        self._settled_by_all = min([last, *(entry.seq - 1 for entry in found)])
+        return orphans
+
     def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:
-        """The journal's rows in order."""
+        """The rows of actions in order, events left out."""
         order = journal.c.seq.desc() if newest_first else journal.c.seq
         with self._begin() as connection:
-            for row in connection.execute(select(journal).order_by(order).limit(limit)):
-                yield _entry(row)
+            for row in connection.execute(
+                select(journal).where(journal.c.kind != EVENT).order_by(order).limit(limit)
+            ):
+                yield entry_of(row)
+
+    def events(self, event: str | None = None) -> list[Entry]:
+        """The events in order, or those of one name."""
+        named = [journal.c.rule == event] if event is not None else []
+        with self._begin() as connection:
+            query = select(journal).where(journal.c.kind == EVENT, *named).order_by(journal.c.seq)
+            return [entry_of(row) for row in connection.execute(query)]
 
     def actions(self, which: Which, limit: int | None = None) -> Iterator[Recorded]:
         """The last `limit` actions that are meant, the newest last; read as they are asked for."""
-        fits = which.fits()
+        return (told for told in self._told(which.fits(), limit) if isinstance(told, Recorded))
+
+    def history(self, which: Which, limit: int | None = None) -> Iterator[Recorded | Entry]:
+        """The same with the events among them, as entries; those that only cover tables or sign are left out."""
+        return self._told(or_(which.fits(), which.fits_event()), limit)
+
+    def _told(self, fits: ColumnElement[bool], limit: int | None) -> Iterator[Recorded | Entry]:
         with self._begin() as connection:
             if limit is not None:
                 newest = select(journal.c.seq).where(fits).order_by(journal.c.seq.desc()).limit(limit).subquery()
                 fits = and_(fits, journal.c.seq >= select(func.min(newest.c.seq)).scalar_subquery())
             query = select(journal).where(fits).order_by(journal.c.seq)
             for row in connection.execute(query, execution_options={"yield_per": _ROWS_AT_A_TIME}):
-                yield Recorded(_entry(row), _outcomes(connection, row.action_id))
+                entry = entry_of(row)
+                yield entry if entry.kind == EVENT else Recorded(entry, outcomes_of(connection, row.action_id))
 
     def head(self) -> str:
         """The hash of the last row; noted elsewhere, it shows later that nothing up to here was changed or cut."""
-        with self._begin() as connection:
-            return chain.last_hash(connection)
+        return self.end().hash
 
-    def verify(self, noted: str | None = None) -> chain.Verdict:
-        """Whether the whole journal is as it was written; `noted` is a head from elsewhere that it must contain."""
+    def end(self) -> chain.Place:
+        """The last row: its number and its hash."""
         with self._begin() as connection:
-            return chain.verify(connection, noted)
+            return chain.last(connection)
 
-    def prune(self, before: float) -> int:
-        """Drop old settled actions from the start, see `chain.prune`; returns how many rows went."""
+    def sign(self, key: Key, at: float) -> None:
+        """Put a signature of the head on disk, unless the last row is one by this key."""
         with self._begin() as connection:
-            return chain.prune(connection, before)
+            signing.sign(connection, key, at)
+
+    def verify(
+        self, noted: str | None = None, *, exported: Sequence[Exported] = (), key: Key | None = None
+    ) -> verifying.Verdict:
+        """Whether the whole journal is as it was written; `noted` is a head from elsewhere that it must contain.
+
+        So are the `exported` ones. With a `key` its signatures are checked.
+        """
+        with self._begin() as connection:
+            return verifying.verify(connection, noted, exported, key)
+
+    def prune(self, before: float, at: float) -> int:
+        """Drop old settled actions from the start, see `pruning.prune`; returns how many rows went."""
+        with self._begin() as connection:
+            return pruning.prune(connection, before, at)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
@@ -255,32 +325,23 @@ class Journal:
         try:
             with self._database.begin() as connection:
                 yield connection
+        except UnicodeEncodeError:  # what was asked for is no text; that says nothing of the rows
+            raise
         except ValueError as error:
             raise StateError(f"state {self._database.url}: the journal was altered: {error}") from error
 
 
 def _with_outcome(connection: Connection, intent: Entry) -> Entry:
-    noted = _outcomes(connection, intent.intent.id)
+    noted = outcomes_of(connection, intent.intent.id)
     return replace(intent, outcome=noted[-1].outcome) if noted else intent
 
 
-def _outcomes(connection: Connection, action: str) -> tuple[Entry, ...]:
-    query = select(journal).where(journal.c.action_id == action, journal.c.kind == OUTCOME).order_by(journal.c.seq)
-    return tuple(_entry(row) for row in connection.execute(query))
+def _is_orphan(entry: Entry, managed: Set[tuple[str, str]], before: float, spared: Set[str]) -> bool:
+    intent = entry.intent
+    return entry.at < before and intent.project not in spared and (intent.project, intent.agent) not in managed
 
 
-def _entry(row: Row[Any]) -> Entry:
-    body = json.loads(row.body)
-    if type(body) is not dict:
-        raise ValueError(f"entry {row.seq} is no object")
-    intent = Intent(
-        id=row.action_id,
-        project=row.project,
-        agent=row.agent,
-        session=row.session,
-        created_at=row.created_at,
-        action=Action(row.action),
-        rule=row.rule,
-        approved=bool(row.approved),
-    )
-    return Entry(row.seq, row.at, row.kind, intent, row.outcome, body, row.hash)
+def _given_up(entry: Entry, at: float) -> dict[str, Any]:
+    """The outcome of an orphan. It stands at the intent's time, so that it does not hold up pruning by itself."""
+    body = {"why": GIVEN_UP, "settled_at": at, "entry": entry.seq}
+    return row_of(entry.intent, OUTCOME, entry.at, UNRESOLVED, body)

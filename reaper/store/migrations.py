@@ -7,7 +7,12 @@ from typing import Final
 
 from sqlalchemy import Connection, select, update
 
-from reaper.store.schema import SCHEMA_VERSION, meta
+from reaper.store import chain
+from reaper.store.chain import EVENT
+from reaper.store.covered import cover_all
+from reaper.store.schema import SCHEMA_VERSION, journal, meta
+
+MIGRATED: Final = "migrated"
 
 
 def _spread_of_times(connection: Connection) -> None:
@@ -20,10 +25,25 @@ STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _spread_of_time
 """By the version from which each leads to the next."""
 
 
-def migrate(connection: Connection) -> None:
-    """Take the steps from the file's version to this one; a version that no step leads from is left as it is."""
-    found = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+class AlteredVersionError(Exception):
+    """The file says that it is older than what it holds."""
+
+
+def migrate(connection: Connection, at: float) -> None:
+    """Take the steps from the file's version to this one; a version that no step leads from is left as it is.
+
+    A chained row of time `at` tells of it, and vouches for what the chain did not cover before.
+    """
+    first = found = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+    if found not in STEPS:
+        return
+    chain.lock(connection)
+    if first == "1" and connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT).limit(1)).first():
+        raise AlteredVersionError("version 1 with entries of a later one: its version was altered")
     while found in STEPS and found != str(SCHEMA_VERSION):
         STEPS[found](connection)
         found = str(int(found) + 1)
         connection.execute(update(meta).where(meta.c.key == "version").values(value=found))
+    start = chain.checkpoint(connection)
+    told = {"from": int(first), "to": int(found), "count": start.count, "hash": start.hash}
+    cover_all(connection, MIGRATED, at, told)

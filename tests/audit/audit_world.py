@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store.chain import Verdict
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
+from reaper.store.verifying import Verdict
 
 NOW = 1_790_000_000.0
 
@@ -43,6 +44,7 @@ class Book:
 
     path: Path
     store: Store = field(init=False)
+    made: int = 0
 
     def __post_init__(self) -> None:
         self.store = Store.open(f"sqlite:///{self.path}")
@@ -53,7 +55,9 @@ class Book:
         return self.store.journal
 
     def intend(self, session: str = "session-0001", *, at: float = NOW, agent: str = "desk") -> Intent:
-        intent = Intent("", "prod", agent, session, int(at) - 9 * DAY_S, Action.DELETE, "stale", approved=False)
+        self.made += 1  # each time another incarnation: one is deleted once
+        created_at = int(at) - 9 * DAY_S - self.made
+        intent = Intent("", "prod", agent, session, created_at, Action.DELETE, "stale", approved=False)
         check = {"condition": "idle", "wanted": "at least 7d", "actual": "8d"}
         return asyncio.run(self.journal.intend(intent, at, {"compared": [check], "received": '{"colour": "red"}'}))
 
@@ -75,6 +79,12 @@ class Book:
 
     def verify(self, noted: str | None = None) -> Verdict:
         return self.journal.verify(noted)
+
+    def doubts(self, **named: Any) -> tuple[str, ...]:
+        """What is wrong beside a chain that is unbroken."""
+        verdict = self.journal.verify(**named)
+        assert verdict.broken is None
+        return verdict.doubts
 
     def broken(self) -> tuple[int, str]:
         found = self.verify().broken

@@ -8,7 +8,7 @@ import pytest
 from audit_world import NOW, Book
 
 from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store import chain
+from reaper.store import pruning
 from reaper.store.database import StateError
 
 
@@ -26,34 +26,34 @@ def rows(book: Book) -> list[int]:
 def test_a_pruned_record_verifies_from_its_checkpoint(book: Book) -> None:
     old_and_new(book)
     head = book.journal.head()
-    assert book.journal.prune(NOW - 7 * DAY_S) == 10
+    assert book.journal.prune(NOW - 7 * DAY_S, NOW) == 10
     verdict = book.verify(head)
-    assert (verdict.rows, verdict.pruned, verdict.broken) == (10, 10, None)
-    assert (verdict.head, verdict.since_noted) == (head, 0)
+    assert (verdict.rows, verdict.pruned, verdict.broken) == (11, 10, None)
+    assert verdict.since_noted == 1
 
 
 def test_the_record_goes_on_after_everything_was_pruned(book: Book) -> None:
     old_and_new(book)
     head = book.journal.head()
-    assert book.journal.prune(NOW + 1) == 20
-    assert book.verify().head == head == book.journal.head()
+    assert book.journal.prune(NOW + 1, NOW) == 20
+    assert book.verify(head).since_noted == 1
     book.act()
-    assert book.verify(head).since_noted == 2
-    assert rows(book) == [21, 22]
-    assert book.journal.prune(NOW + 1) == 2
-    assert (book.verify().pruned, book.verify().broken) == (22, None)
+    assert book.verify(head).since_noted == 3
+    assert rows(book) == [22, 23]
+    assert book.journal.prune(NOW + 1, NOW) == 3
+    assert (book.verify().pruned, book.verify().broken) == (23, None)
 
 
 def test_more_that_is_taken_from_a_pruned_record_is_found(book: Book) -> None:
     old_and_new(book)
-    book.journal.prune(NOW - 7 * DAY_S)
+    book.journal.prune(NOW - 7 * DAY_S, NOW)
     book.tamper("DELETE FROM journal WHERE seq <= 12")
     assert book.broken() == (13, "entries 11 to 12 are missing before it")
 
 
 def test_an_altered_checkpoint_is_found(book: Book) -> None:
     old_and_new(book)
-    book.journal.prune(NOW - 7 * DAY_S)
+    book.journal.prune(NOW - 7 * DAY_S, NOW)
     book.tamper("UPDATE meta SET value = replace(value, '10', '8') WHERE key = 'journal_pruned'")
     assert book.broken()[0] == 11
     book.tamper("UPDATE meta SET value = 'nonsense' WHERE key = 'journal_pruned'")
@@ -64,12 +64,12 @@ def test_an_open_intent_is_never_pruned_nor_what_comes_after_it(book: Book) -> N
     book.act(at=NOW - 30 * DAY_S)
     lost = book.intend("session-0002", at=NOW - 29 * DAY_S)
     book.act("session-0003", at=NOW - 28 * DAY_S)
-    assert book.journal.prune(NOW) == 2
+    assert book.journal.prune(NOW, NOW) == 2
     assert [entry.intent.id for entry in book.journal.open("prod", "desk")] == [lost.id]
     book.conclude(lost, OutcomeKind.IN_DOUBT, NOW - 29 * DAY_S, "no answer")
-    assert book.journal.prune(NOW) == 0
+    assert book.journal.prune(NOW, NOW) == 0
     book.conclude(lost, OutcomeKind.DONE, NOW - 29 * DAY_S, "found out")
-    assert book.journal.prune(NOW) == 5
+    assert book.journal.prune(NOW + 1, NOW) == 6
     assert book.verify().broken is None
 
 
@@ -77,23 +77,23 @@ def test_an_action_goes_whole_or_not_at_all(book: Book) -> None:
     first = book.intend("session-0001", at=NOW - 30 * DAY_S)
     book.act("session-0002", at=NOW - 30 * DAY_S)
     book.conclude(first, OutcomeKind.DONE, NOW - DAY_S, "")
-    assert book.journal.prune(NOW - 7 * DAY_S) == 0
+    assert book.journal.prune(NOW - 7 * DAY_S, NOW) == 0
 
 
 def test_the_last_day_still_counts_against_its_limit_after_pruning(book: Book) -> None:
     old_and_new(book)
     used = book.journal.used_today("prod", "desk", NOW)
     assert used == {Action.DELETE: 5}
-    book.journal.prune(NOW - 7 * DAY_S)
+    book.journal.prune(NOW - 7 * DAY_S, NOW)
     assert book.journal.used_today("prod", "desk", NOW) == used
     assert book.journal.deleted_since("prod", "desk", NOW - DAY_S) == 5
 
 
 def test_a_long_backlog_goes_in_parts_each_of_which_verifies(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "PRUNE_MAX_ROWS", 4)
+    monkeypatch.setattr(pruning, "PRUNE_MAX_ROWS", 4)
     old_and_new(book)
     pruned = []
-    while part := book.journal.prune(NOW - 7 * DAY_S):
+    while part := book.journal.prune(NOW - 7 * DAY_S, NOW):
         pruned.append(part)
         assert book.verify().broken is None
     assert sum(pruned) == 10
@@ -109,7 +109,7 @@ def test_a_record_that_cannot_be_read_any_more_is_a_fault_of_the_state(book: Boo
 
 def test_pruning_frees_the_rows_in_the_file(book: Book) -> None:
     old_and_new(book)
-    book.journal.prune(NOW - 7 * DAY_S)
+    book.journal.prune(NOW - 7 * DAY_S, NOW)
     with sqlite3.connect(book.path) as connection:
-        assert connection.execute("SELECT count(*), min(seq) FROM journal").fetchone() == (10, 11)
+        assert connection.execute("SELECT count(*), min(seq) FROM journal").fetchone() == (11, 11)
     connection.close()

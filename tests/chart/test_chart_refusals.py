@@ -31,7 +31,6 @@ LEFT_TO_THE_REAPER = {
     "053-time-zone-outside-the-database",
     "066-endpoint-port",
     "068-endpoint-used-twice",
-    "071-headers-reserved",
     "077-trusted-host-yes",
     "087-expires-within-everything",
     "121-full-listing-longer-than-an-idle",

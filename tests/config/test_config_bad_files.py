@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -41,8 +44,27 @@ def test_a_file_that_is_not_there_is_one_problem_without_a_line(tmp_path: Path) 
 
 
 def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="cannot be read: it is a directory"):
         load(tmp_path, {})
+
+
+def test_a_pipe_that_nobody_writes_to_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: it is a pipe: name a file that stays as it is"):
+        load(tmp_path / "pipe.yaml", {})
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_configuration(device: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: it is a device"):
+        load(device, {})
+
+
+def test_a_socket_is_no_configuration(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket"))
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load(tmp_path / "socket", {})
 
 
 def test_a_file_beyond_a_mebibyte_is_not_even_parsed(tmp_path: Path) -> None:
@@ -50,6 +72,11 @@ def test_a_file_beyond_a_mebibyte_is_not_even_parsed(tmp_path: Path) -> None:
     path.write_bytes(b"# comment\n" * 200_000)
     with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
         load(path, {})
+
+
+def test_the_digest_is_that_of_the_bytes_that_were_parsed() -> None:
+    example = Path(__file__).parents[2] / "config" / "reaper.yaml"
+    assert load(example, {}).digest == hashlib.sha256(example.read_bytes()).hexdigest()
 
 
 def test_a_file_with_very_many_values_is_refused() -> None:

@@ -148,6 +148,61 @@ def test_a_variable_cannot_change_the_shape_of_the_file() -> None:
         assert [problem.path for problem in caught.value.problems] == ["policies.weekly.mode"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ('name: "*"', "name: '${NAME}'", "projects.main.agents[0].name"),
+        ("policy: weekly", "policy: '${NAME}'", "projects.main.agents[0].policy"),
+        ("name: old", "name: '${NAME}'", "policies.weekly.rules[0].name"),
+        ("idle: 7d", "idle: 7d, id: '${NAME:-x}-*'", "policies.weekly.rules[0].when.id"),
+        ("idle: 7d", "idle: 7d, id: [a-*, '${NAME}-*']", "policies.weekly.rules[0].when.id[1]"),
+        ("idle: 7d", "idle: 7d, version: '${NAME}'", "policies.weekly.rules[0].when.version"),
+        ("    agents", "    must_see: ['${NAME}']\n    agents", "projects.main.must_see[0]"),
+        ("version: 1", "version: 1\nquotas: {q: {limit: 9, projects: ['${NAME}']}}", "quotas.q.projects[0]"),
+    ],
+)
+def test_a_name_takes_only_variables_that_are_made_for_it(old: str, new: str, path: str) -> None:
+    text = MINIMAL.replace(old, new)
+    with pytest.raises(ConfigError) as caught:
+        settings_of(text, NAME="hunter2hunter2")
+    (problem,) = [one for one in caught.value.problems if one.path == path]
+    assert "NAME may not be part of a name: names are shown in metrics, logs" in str(problem)
+    assert "use a variable that is called REAPER_" in str(problem)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["Foundry-Features", "x-ms-custom", "X-Key", "Ocp-Apim-Subscription-Key", "traceparent"]
+)
+def test_a_header_that_names_features_or_traces_may_be_added(name: str) -> None:
+    text = MINIMAL.replace("    agents", f"    headers: {{{name}: v1}}\n    agents")
+    assert settings_of(text).projects[0].connection.headers == {name: "v1"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization", "Host", "Content-Type", "Content-Length", "Transfer-Encoding", "Connection", "Cookie",
+        "Proxy-Authorization", "Cache-Control", "If-Match", "Range", "Accept", "User-Agent", "Expect", "api-key",
+        "X-HTTP-Method-Override", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Host",
+        "X-Real-IP", "X-Auth-Token", "x-ms-client-principal-id", "X-Remote-User", "X_Forwarded_For",
+    ],
+)  # fmt: skip
+def test_a_header_that_is_not_known_to_be_harmless_is_refused(name: str) -> None:
+    text = MINIMAL.replace("    agents", f"    headers: {{{name}: hunter2}}\n    agents")
+    with pytest.raises(ConfigError) as caught:
+        settings_of(text)
+    (problem,) = caught.value.problems
+    assert problem.path == f"projects.main.headers.{name}"
+    assert problem.hint
+    assert "hunter2" not in str(problem)
+
+
+def test_an_agent_may_be_named_by_a_variable_that_is_made_for_it() -> None:
+    settings = settings_of(MINIMAL.replace('"*"', "'${REAPER_TEAM:-x}-*'"), REAPER_TEAM="support")
+    assert settings.projects[0].agents[0].name == "support-*"
+
+
 def test_the_value_of_a_variable_is_never_printed() -> None:
     text = MINIMAL + "state: ${STATE}\n"
     with pytest.raises(ConfigError) as caught:

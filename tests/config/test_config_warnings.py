@@ -183,3 +183,14 @@ def test_globs_cover_what_they_provably_match() -> None:
     assert covers(["?bc"], "abc")
     assert not covers(["ab*c"], "ab*")
     assert not covers(["[ab]*"], "a*")
+
+
+def test_an_approval_by_a_short_id_is_said_to_approve_nothing() -> None:
+    (said,) = warned(more=f"approvals: [abcdef012345, {'0123456789abcdef' * 2}]\n")
+    assert "approvals[0]: 'abcdef012345' approves nothing: ids are 32 digits long now" in said
+
+
+def test_an_approval_that_stands_twice_is_said() -> None:
+    (said,) = warned(more=f"approvals: [{'0123456789abcdef' * 2}, {'0123456789abcdef' * 2}]\n")
+    assert "approvals[1]" in said
+    assert "stands here twice" in said

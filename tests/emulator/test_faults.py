@@ -197,13 +197,36 @@ def test_a_body_may_be_cut_or_replaced(emulator: Emulator) -> None:
     assert len(ids(listing(emulator))) == 60
 
 
+def test_a_gateway_answers_in_the_platforms_place_and_nothing_happens(emulator: Emulator) -> None:
+    session = an_idle(emulator)
+    emulator.faults.add(Fault(lie="gateway"))
+    for method in ("GET", "DELETE"):
+        answer = ask(emulator, method, f"{SESSIONS}/{session}")
+        assert (answer.status, answer.header("content-type"), answer.header("x-request-id")) == (
+            404,
+            "text/html",
+            None,
+        )
+        assert b"<html>" in answer.body
+    emulator.faults.replace([Fault(lie="gateway", status=302, headers={"location": "/login"})])
+    assert ask(emulator, "DELETE", f"{SESSIONS}/{session}").status == 302
+    emulator.faults.clear()
+    assert ask(emulator, "GET", f"{SESSIONS}/{session}").status == 200
+
+
+def test_a_redirect_says_where_to(emulator: Emulator) -> None:
+    emulator.faults.add(Fault("delete", status=307, headers={"location": "https://elsewhere.example/"}))
+    answer = ask(emulator, "DELETE", f"{SESSIONS}/{an_idle(emulator)}")
+    assert (answer.status, answer.header("location")) == (307, "https://elsewhere.example/")
+
+
 def test_something_can_happen_right_before_a_call(emulator: Emulator) -> None:
     session = an_idle(emulator)
     emulator.api.on_call = lambda call: emulator.platform.use(call.agent, call.session) and None
     assert ask(emulator, "GET", f"{SESSIONS}/{session}").json()["status"] == "active"
 
 
-@pytest.mark.parametrize("lie", sorted(LIES))
+@pytest.mark.parametrize("lie", sorted(set(LIES) - {"gateway"}))
 def test_every_lie_is_still_an_answer(emulator: Emulator, lie: str) -> None:
     emulator.faults.add(Fault(lie=lie, field="status", value="x"))
     assert ask(emulator, "GET", SESSIONS).status == 200

@@ -228,6 +228,17 @@ def test_unknown_agents_and_versions_are_not_found(clock: HandClock) -> None:
         assert error.value.status == 404
 
 
+def test_a_version_that_is_taken_back_makes_the_one_before_the_latest(clock: HandClock) -> None:
+    platform = platform_with_agent(clock)
+    platform.create(AGENT, ID)
+    platform.remove_version(AGENT, "2")
+    assert platform.agent(AGENT).latest.name == "1"
+    assert platform.get(AGENT, ID).version == "2"
+    with pytest.raises(PlatformError) as error:
+        platform.remove_version(AGENT, "1")
+    assert refused(error) == (409, "last_version")
+
+
 def test_files_may_touch_a_session(clock: HandClock) -> None:
     platform = platform_with_agent(clock, files_touch=True)
     platform.create(AGENT, ID)

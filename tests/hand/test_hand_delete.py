@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hand_world import AGENT, OLD, rows, start
 from process_world import DAY, Cli, Town, at_terminal, exact_town, fetch, raw_controls, session, wait_for
 
@@ -232,3 +233,53 @@ def test_foreign_text_is_made_harmless_in_what_is_told(cli: Cli, people: Town) -
     done = cli.run("sessions", "delete", AGENT, OLD[0], "--yes").ended(1)
     assert "[bold]" in done.said
     assert raw_controls(done.said) == set()
+
+
+def kept_sessions(cli: Cli, people: Town) -> None:
+    """A configuration that keeps the vips, by a rule, and two others, as sessions that must always be there."""
+    cli.configure(people.endpoint)
+    tree = yaml.safe_load(cli.config.read_text())
+    tree["projects"]["here"]["must_see"] = [OLD[0], "fresh-00000001"]
+    cli.config.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+KEPT_BY_RULE = "2 of them are kept by rule 'vip' of policy 'standard': vip-00000000, vip-00000001"
+KEPT_IN_SIGHT = f"1 of them is named under must_see of project here: {OLD[0]}"
+SOME_KEPT = ("sessions", "delete", AGENT, "vip-00000000", OLD[0], "vip-00000001", OLD[1])
+
+
+def test_what_a_keep_rule_or_must_see_names_is_told_before_the_question_and_the_person_decides(
+    cli: Cli, people: Town
+) -> None:
+    kept_sessions(cli, people)
+    code, said = at_terminal(cli, *SOME_KEPT, prompt="for ever?", answer=lambda: "n\n")
+    assert code == 1
+    for caution in (KEPT_BY_RULE, KEPT_IN_SIGHT):
+        assert caution in said.partition("for ever?")[0]
+    assert people.changes() == 0
+    code, said = at_terminal(cli, *SOME_KEPT, prompt="for ever?", answer=lambda: "y\n")
+    assert code == 0
+    assert len(deleted(people)) == 4
+
+
+def test_with_yes_a_script_is_warned_on_stderr_and_gets_what_it_asked_for(cli: Cli, people: Town) -> None:
+    kept_sessions(cli, people)
+    done = cli.run(*SOME_KEPT, "--yes", "--output", "json").ended(0)
+    assert f"reaper: {KEPT_BY_RULE}" in done.stderr
+    assert f"reaper: {KEPT_IN_SIGHT}" in done.stderr
+    assert list(done.json) == ["deleted"]
+    assert set(outcomes(done.json).values()) == {"done"}
+
+
+def test_of_many_kept_sessions_a_filter_names_the_first_few(cli: Cli, people: Town) -> None:
+    everyone = {"name": "everyone", "action": "keep", "when": {"id": "old-*"}}
+    cli.configure(people.endpoint, rules=[everyone])
+    done = cli.run("sessions", "delete", AGENT, "--id", "old-*", "--all-matching", "--yes").ended(0)
+    assert f"30 of them are kept by rule 'everyone' of policy 'standard': {', '.join(OLD[:5])}, …\n" in done.stderr
+
+
+def test_who_deletes_what_nothing_keeps_is_warned_of_nothing(cli: Cli, people: Town) -> None:
+    kept_sessions(cli, people)
+    done = cli.run("sessions", "delete", AGENT, OLD[1], "--yes").ended(0)
+    assert "kept by" not in done.stderr
+    assert "must_see" not in done.stderr

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import Any
 
 import pytest
-from mcp_world import PATIENCE_S, Place
+from mcp_world import EVERYTHING, PATIENCE_S, TOKEN, Place
 from process_world import REAPER, harmless_environment
 
 pytestmark = pytest.mark.process
@@ -29,9 +30,9 @@ def inspected(request: pytest.FixtureRequest, shared: Place) -> list[str]:
             f"no MCP Inspector (REAPER_INSPECTOR or PATH): `reaper mcp` over {request.param} was not inspected"
         )
     # The Inspector has a --config of its own, and would take ours for it.
-    over_stdio = ["-e", f"REAPER_CONFIG={shared.cli.config}", str(REAPER), "mcp"]
-    where = over_stdio if request.param == "stdio" else [shared.http, "--transport", "http"]
-    return [INSPECTOR, "--cli", *where]
+    over_stdio = ["-e", f"REAPER_CONFIG={shared.cli.config}", str(REAPER), "mcp", *EVERYTHING]
+    over_http = [shared.http, "--transport", "http", "--header", f"Authorization: Bearer {TOKEN}"]
+    return [INSPECTOR, "--cli", *(over_stdio if request.param == "stdio" else over_http)]
 
 
 def ask(inspected: list[str], method: str, *options: str) -> Any:
@@ -71,10 +72,12 @@ def test_the_inspector_lists_sessions_and_is_refused_the_deletion_of_a_kept_one(
     assert "rule 'vip'" in refused["content"][0]["text"]
 
 
-def test_the_inspector_deletes_a_session(inspected: list[str], shared: Place) -> None:
+def test_the_inspector_deletes_a_session_once_a_person_has_approved_it(inspected: list[str], shared: Place) -> None:
     session = "old-00000011" if "--transport" in inspected else "old-00000012"
-    deleted = call(
-        inspected, "session_delete", projectEndpoint=shared.town.endpoint, agentName="support-eu", sessionId=session
-    )
-    assert deleted["structuredContent"]["outcome"] == "done"
+    which = {"projectEndpoint": shared.town.endpoint, "agentName": "support-eu", "sessionId": session}
+    refused = call(inspected, "session_delete", **which)
+    plan = re.search(r"`reaper approve (\w+)`", refused["content"][0]["text"])
+    assert plan is not None
+    shared.cli.run("approve", plan[1]).ended(0)
+    assert call(inspected, "session_delete", **which)["structuredContent"]["outcome"] == "done"
     assert shared.status_of(session) in {"deleted", None}

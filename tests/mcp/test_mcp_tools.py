@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
-from mcp_world import Place, talk, told
+from mcp_world import Place, over_http, talk, told
 
 pytestmark = pytest.mark.process
 
@@ -18,6 +18,7 @@ PARAMETERS = {
     "session_create": ({"projectEndpoint", "agentName"}, {"sessionId"}),
     "session_get": ({"projectEndpoint", "agentName", "sessionId"}, set()),
     "session_delete": ({"projectEndpoint", "agentName", "sessionId"}, set()),
+    "session_stop": ({"projectEndpoint", "agentName", "sessionId"}, set()),
     "session_list": ({"projectEndpoint", "agentName"}, {"limit", "order", "after", "before"}),
     "reaper_plan": (set(), {"project", "agentName"}),
     "reaper_explain": ({"agentName", "sessionId"}, {"project"}),
@@ -42,9 +43,9 @@ def test_the_tools_have_exactly_these_names_and_parameters(shared: Place, transp
 
 
 def test_the_schemas_hold_the_id_pattern_the_limits_and_the_defaults(shared: Place) -> None:
-    schemas = {name: tool.input_schema for name, tool in tools_of(shared.http).items()}
+    schemas = {name: tool.input_schema for name, tool in tools_of(over_http(shared.http)).items()}
     with_id = [name for name, schema in schemas.items() if "sessionId" in schema["properties"]]
-    assert [schemas[name]["properties"]["sessionId"]["pattern"] for name in with_id] == [ID] * 4
+    assert [schemas[name]["properties"]["sessionId"]["pattern"] for name in with_id] == [ID] * 5
     listing = schemas["session_list"]["properties"]
     limit = {key: listing["limit"][key] for key in ("type", "minimum", "maximum", "default")}
     assert limit == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
@@ -53,7 +54,7 @@ def test_the_schemas_hold_the_id_pattern_the_limits_and_the_defaults(shared: Pla
 
 
 def test_a_checker_of_schemas_refuses_both_cursors_together(shared: Place) -> None:
-    validator = Draft202012Validator(tools_of(shared.http)["session_list"].input_schema)
+    validator = Draft202012Validator(tools_of(over_http(shared.http))["session_list"].input_schema)
     page = {"projectEndpoint": shared.town.endpoint, "agentName": "support-eu"}
     assert validator.is_valid(page)
     assert validator.is_valid(page | {"after": "old-00000001"})
@@ -64,7 +65,7 @@ def test_a_checker_of_schemas_refuses_both_cursors_together(shared: Place) -> No
 def test_annotations_mark_what_only_reads_and_what_destroys(shared: Place) -> None:
     found = {
         name: (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
-        for name, hints in ((name, tool.annotations) for name, tool in tools_of(shared.http).items())
+        for name, hints in ((name, tool.annotations) for name, tool in tools_of(over_http(shared.http)).items())
         if hints is not None
     }
     reads = (True, False, True, True)
@@ -72,6 +73,7 @@ def test_annotations_mark_what_only_reads_and_what_destroys(shared: Place) -> No
         "session_create": (False, False, False, True),
         "session_get": reads,
         "session_delete": (False, True, True, True),
+        "session_stop": (False, True, True, True),
         "session_list": reads,
         "reaper_plan": reads,
         "reaper_explain": reads,
@@ -89,6 +91,7 @@ def test_what_every_tool_gives_fits_its_output_schema(shared: Place, transport: 
         "session_create": made,
         "session_get": one,
         "session_delete": gone,
+        "session_stop": gone,
         "session_list": of_agent,
         "reaper_plan": {},
         "reaper_explain": {"agentName": "support-eu", "sessionId": "old-00000001"},
@@ -112,7 +115,7 @@ def test_a_tool_that_there_is_not_is_a_protocol_error(shared: Place) -> None:
         with pytest.raises(MCPError, match="no such tool"):
             await client.call_tool("agent_delete", {"agentName": "support-eu"})
 
-    talk(shared.http, work)
+    talk(over_http(shared.http), work)
 
 
 def test_a_session_is_created_shown_and_listed(shared: Place) -> None:

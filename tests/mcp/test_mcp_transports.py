@@ -10,19 +10,18 @@ from pathlib import Path
 import httpx2
 import pytest
 from mcp.client import Client
-from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
-from mcp_world import PATIENCE_S, Place, address, serve, talk, told
+from mcp_world import PATIENCE_S, TOKEN, Place, address, over_http, serve, talk, told
 from process_world import REAPER, harmless_environment
 
 from reaper.cli.assisting import read_token
 from reaper.cli.endings import CommandError
-from reaper.mcp.desk import NotDoneError, project_at
+from reaper.mcp.desk import project_at
+from reaper.mcp.errors import NotDoneError
 from reaper.settings import Connection, Project, Settings
 
 pytestmark = pytest.mark.process
 
-TOKEN = "correct-horse-battery-staple"
 HELLO = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -32,8 +31,11 @@ HELLO = {
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
+RIGHT = {"Authorization": f"Bearer {TOKEN}"}
+
+
 def post(url: str, **headers: str) -> httpx2.Response:
-    return httpx2.post(url, json=HELLO, headers=ACCEPT | headers, trust_env=False, timeout=10)
+    return httpx2.post(url, json=HELLO, headers=ACCEPT | RIGHT | headers, trust_env=False, timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +63,36 @@ def test_a_name_that_was_pointed_at_this_machine_gets_421(shared: Place, host: s
     assert post(shared.http, Host=host).status_code == 421
 
 
-def test_listening_elsewhere_than_on_loopback_takes_a_token(shared: Place) -> None:
-    ended = shared.cli.run("mcp", "--http", "--listen", "0.0.0.0:0").ended(2)
-    assert "bearer token" in ended.stderr
+@pytest.mark.parametrize("where", ["127.0.0.1:0", "0.0.0.0:0"])
+def test_http_takes_a_token_on_loopback_too_and_says_how_to_make_one(shared: Place, where: str) -> None:
+    ended = shared.cli.run("mcp", "--http", "--listen", where).ended(2)
+    assert "--http needs a bearer token" in ended.stderr
+    assert "openssl rand -hex 32" in ended.stderr
     assert ended.stdout == ""
+
+
+def test_a_token_of_31_characters_is_refused_and_one_of_32_taken(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("a" * 31 + "\n")
+    with pytest.raises(
+        CommandError, match=r"has 31 characters, 32 are the least; make one with `openssl rand -hex 32`"
+    ):
+        read_token(file, {})
+    with pytest.raises(CommandError, match="REAPER_MCP_TOKEN has 5 characters"):
+        read_token(None, {"REAPER_MCP_TOKEN": "short"})
+    file.write_text("a" * 32 + "\n")
+    assert read_token(file, {}) == "a" * 32
+
+
+@pytest.mark.parametrize("content", [None, "a" * 5_000])
+def test_a_token_file_that_cannot_be_read_or_is_huge_is_one_clear_message(
+    tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(CommandError, match="bearer token"):
+        read_token(file, {})
 
 
 @pytest.mark.parametrize("content", ["", "  \n", "two words", "line\nline", "naïve"])
@@ -84,7 +112,11 @@ def test_only_who_carries_the_token_is_served(shared: Place, tmp_path: Path, whe
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
     url = address(serve(shared.cli, "--listen", where, "--token-file", str(file))).replace("0.0.0.0", "127.0.0.1")
-    for headers in ({}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"}):
+    for headers in (
+        {"Authorization": ""},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Basic {TOKEN}"},
+    ):
         refused = post(url, **headers)
         assert refused.status_code == 401
         assert refused.headers["WWW-Authenticate"].startswith("Bearer")
@@ -97,13 +129,13 @@ def test_the_token_may_come_from_the_environment_and_the_official_client_carries
 ) -> None:
     kept = harmless_environment()
     monkeypatch.setattr("process_world.harmless_environment", lambda: kept | {"REAPER_MCP_TOKEN": TOKEN})
-    url = address(serve(shared.cli, "--listen", "0.0.0.0:0")).replace("0.0.0.0", "127.0.0.1")
+    process = shared.cli.start("mcp", "--http", "--listen", "0.0.0.0:0", "--config", str(shared.cli.config))
+    url = address(process).replace("0.0.0.0", "127.0.0.1")
 
     async def status(client: Client) -> CallToolResult:
         return await client.call_tool("reaper_status", {})
 
-    carrying = httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
-    assert told(talk(streamable_http_client(url, http_client=carrying), status))["projects"]
+    assert told(talk(over_http(url), status))["projects"]
 
 
 def test_the_http_server_ends_cleanly_on_sigterm(shared: Place) -> None:

@@ -251,3 +251,12 @@ def test_a_candidate_with_unknown_fields_says_which_they_are() -> None:
     page = page_of(board(swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)), "a")
     assert page.candidates[0].became == "fields this version does not know: lease"
     assert page.next[0].when == "never, until this version is updated"
+
+
+def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
+    made = board(swept("a", [session(1, HOUR_S)]))
+    made.unknown_approvals(["0" * 32])
+    assert front(made).state.unknown_approvals == ("0" * 32,)
+    assert front(made).state.tone is Tone.WAIT
+    made.unknown_approvals([])
+    assert front(made).state.tone is Tone.OK

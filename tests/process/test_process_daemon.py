@@ -156,6 +156,17 @@ def test_a_swapped_configuration_is_in_force_at_the_next_sweep_and_a_broken_one_
     assert daemon.process.end() == 0
 
 
+def test_a_hang_up_signal_reads_the_configuration_again_and_ends_nothing(cli: Cli, own: Town) -> None:
+    daemon = cli.configure(own.endpoint, mode="observe").daemon()
+    daemon.until_ready()
+    cli.configure(own.endpoint, mode="observe", grace="1h")
+    daemon.process.popen.send_signal(signal.SIGHUP)
+    wait_for("the reading", lambda: daemon.events("reading_configuration"))
+    wait_for("the new configuration", lambda: daemon.events("configuration_reloaded"))
+    assert own.changes() == 0
+    assert daemon.process.end() == 0
+
+
 def test_a_daemon_whose_platform_is_down_waits_for_it(cli: Cli, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

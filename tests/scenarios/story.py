@@ -19,8 +19,10 @@ from reaper.settings import AgentPattern, Connection, CredentialKind, Project, R
 from reaper.store.store import Store
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Connector
-from tests.sim.process import Killed, Steps, Wire, new_disk
+from tests.sim.process import new_disk
+from tests.sim.steps import Killed, Steps
 from tests.sim.virtual import LocalClock, run, true_time
+from tests.sim.wire import Wire
 
 DAY_S = 86_400
 HOUR_S = 3_600

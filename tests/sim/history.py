@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
 from reaper.emulator import AgentVersion, Fault, PlatformError
 from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
 from reaper.model import TOMBSTONES
+from tests.sim.faults import BLINDING, FAULTS
+from tests.sim.hand import delete_by_hand
 from tests.sim.law import DAY_S, Law, Line, ViolationError
-from tests.sim.process import Process, Steps
-from tests.sim.virtual import EPOCH, run, true_time
+from tests.sim.process import Process
+from tests.sim.steps import Steps
+from tests.sim.virtual import EPOCH, loop, run, true_time
 from tests.sim.world import CANARY, HOUR_S, World
 
 PAGE_SIZE = 7
@@ -30,7 +34,8 @@ class Plot:
     """What a history is about, drawn from its seed.
 
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
-    fault stays. `processes`: so many take turns on one state.
+    fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
+    `breaks`: how often a third of an agent's sessions fail at once.
     """
 
     law: Law
@@ -52,6 +57,8 @@ class Plot:
     get_tombstones: bool
     gone_cursor: GoneCursor
     full_every_s: int | None
+    by_hand: float
+    breaks: float
 
 
 def draw(seed: int) -> Plot:
@@ -79,6 +86,8 @@ def draw(seed: int) -> Plot:
         get_tombstones=chance.random() < 0.3,
         gone_cursor=chance.choice(["error", "restart", "empty"]),
         full_every_s=chance.choice([None, 13 * HOUR_S]),
+        by_hand=chance.choice([0.0, 0.0, 0.2]),
+        breaks=chance.choice([0.0, 0.0, 0.1]),
     )
 
 
@@ -90,6 +99,8 @@ def _draw_law(chance: random.Random, since: float) -> Law:
     ]
     if chance.random() < 0.5:
         lines.append(Line("superseded", "delete", idle_s=max(idle // 2, HOUR_S), superseded=True))
+    if chance.random() < 0.2:
+        lines.append(Line("newest", "keep", latest=True))
     if chance.random() < 0.3:
         lines.append(Line("dozing", "keep", idle_s=idle, status=frozenset({"idle"}), ids=("Sess_A*",)))
     lines.append(Line("stale", "delete", idle_s=idle))
@@ -153,6 +164,7 @@ class History:
                 watch(call)
 
             world.emulator.api.on_call = on_call
+            world.meanwhile = self._meanwhile
             lives = [world.process() for _ in range(plot.processes)]
             for number in range(plot.sweeps):
                 await asyncio.sleep(self.chance.uniform(0.5, 1.5) * plot.every_s)
@@ -179,12 +191,26 @@ class History:
             if chance.random() < self.plot.bursts and len(living) < BURST_BELOW:
                 for _ in range(BURST):
                     world.platform.create(agent)
+            if chance.random() < self.plot.breaks:
+                for name in living[::3]:
+                    self._fail(agent, name)
             if chance.random() < self.plot.deploys:
-                deploys = world.judge.deploys[agent]
-                version = AgentVersion(f"v{len(deploys) + 10}", int(true_time()))
-                world.platform.add_version(agent, version)
-                deploys.append((true_time(), version.name))
+                self._route(agent)
         self._use_canary()
+
+    def _route(self, agent: str) -> None:
+        """A version is deployed, or the latest one is taken back."""
+        world, chance = self.world, self.chance
+        if len(world.platform.agent(agent).versions) > 1 and chance.random() < 0.5:
+            world.take_back(agent)
+        else:
+            name = f"v{len(world.judge.deploys[agent]) + 10}"
+            world.deploy(agent, AgentVersion(name, int(true_time()), chance.choice([900, 4 * HOUR_S])))
+
+    def _fail(self, agent: str, name: str) -> None:
+        with contextlib.suppress(PlatformError):
+            if name != CANARY:
+                self.world.platform.fail(agent, name)
 
     def _use_canary(self) -> None:
         if self.plot.canary:
@@ -214,7 +240,11 @@ class History:
 
     def _race(self, call: Call) -> None:
         """Somebody acts right before the reaper reads. Right before it acts is the window that nothing can close."""
-        if call.operation in {"get", "list"} and self.chance.random() < self._races:
+        if call.operation not in {"get", "list", "get_agent"} or self.chance.random() >= self._races:
+            return
+        if self.chance.random() < self.plot.deploys:
+            self._route(call.agent)
+        if call.operation != "get_agent":
             sessions = self.world.platform.sessions(call.agent)
             living = [] if call.session else [s.id for s in sessions if s.status not in TOMBSTONES]
             self._one_acts(call.agent, [call.session] if call.session else living)
@@ -230,9 +260,13 @@ class History:
         elif self._fault == "full_disk":
             process = world.process(Steps(full_at=chance.randrange(1, 60)))
         name = self._fault
+        if name in {"suspended", "machine_paused"}:
+            self._suspend(process, still=name == "machine_paused")
         blinding = name in BLINDING or (name == "only_own" and self.plot.canary)
         left = chance.randrange(1, 12) if name == "stopping" else 10**9
-        await world.sweep(process, faults=faults, nothing=name if blinding else "", stopping=_patience(left))
+        told = name if blinding else ""
+        await world.sweep(process, faults=faults, nothing=told, also=self._by_hand(), stopping=_patience(left))
+        process.steps.suspended, loop().on_turn = frozenset(), None
         self.sweeps += 1
         if process.steps.dead:
             self._tell(f"killed at step {process.steps.taken}")
@@ -241,6 +275,41 @@ class History:
         world.clock.error = 0.0
         self._approve()
         return process
+
+    def _suspend(self, process: Process, *, still: bool) -> None:
+        """Some times in this sweep, at any step or while everybody waits, time goes on without the process."""
+        chance, turns = self.chance, set(self.chance.sample(range(150), self.chance.randrange(3)))
+        steps = chance.sample(range(1, 60), chance.randrange(1, 4))
+        process.steps.suspended = frozenset(process.steps.taken + step for step in steps)
+        passed = iter(range(10**9))
+
+        def suspend() -> None:
+            seconds = chance.choice([3, 6, 30, 130, 600]) * chance.uniform(0.9, 1)
+            self._tell(f"{'the machine stands still' if still else 'suspended'} for {seconds:.1f} s")
+            self.world.leap(seconds, still=still)
+
+        def on_turn() -> None:
+            if next(passed) in turns:
+                suspend()
+
+        self.world.suspend, loop().on_turn = suspend, on_turn
+
+    def _meanwhile(self) -> None:
+        """While the process is suspended, some come back to their sessions."""
+        for agent in self.world.agents:
+            living = [facts.id for facts in self.world.living(agent)]
+            for _ in range(self.chance.randrange(4)):
+                self._one_acts(agent, living)
+
+    def _by_hand(self) -> list[Coroutine[Any, Any, object]]:
+        """A person who deletes some sessions while the sweep runs."""
+        if self._fault or self.chance.random() >= self.plot.by_hand:
+            return []
+        agent = self.chance.choice(self.world.agents)
+        names = [facts.id for facts in self.world.living(agent) if facts.id != CANARY]
+        chosen = self.chance.sample(names, min(len(names), self.chance.randrange(1, 8)))
+        self._tell(f"deleted by hand {chosen}")
+        return [delete_by_hand(self.world, chosen, agent)]
 
     def _break_something(self) -> list[Fault]:
         """The faults of this sweep: a new kind, one that stays for some sweeps, or none."""
@@ -272,7 +341,7 @@ class History:
         world, since = self.world, true_time()
         law = world.judge.law(since)
         self._races, self._lasting = 0.0, 0
-        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0)
+        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0)
         bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
         for number in range(bound):
             if number >= HEALTHY_LEAST and not world.stale(since):
@@ -297,104 +366,5 @@ def live(seed: int) -> History:
     history.run()
     return history
 
-
-Make = Callable[[random.Random], list[Fault]]
-
-BLINDING = frozenset(
-    {
-        "empty_list",
-        "loop_cursor",
-        "endless",
-        "no_date",
-        "date_shift",
-        "local_clock",
-        "list_broken",
-        "get_broken",
-        "add_field",
-    }
-)
-"""Faults under which nothing at all may be done."""
-
-
-def _throttling(chance: random.Random) -> list[Fault]:
-    wait = chance.choice([None, 0, 2, 30])
-    form = chance.choice(["seconds", "date"])
-    operation = chance.choice(["*", "list", "get", "delete"])
-    times = chance.randrange(1, 12)
-    return [
-        Fault(
-            operation,
-            times=times,
-            status=429,
-            code="too_many_requests",
-            retry_after_seconds=wait,
-            retry_after_form=form,
-        )
-    ]
-
-
-def _date_shift(chance: random.Random) -> list[Fault]:
-    return [Fault("*", date_shift_seconds=chance.choice([-1, 1]) * chance.uniform(0.5, 300) * HOUR_S)]
-
-
-def _bad_records(chance: random.Random) -> list[Fault]:
-    name = chance.choice(["created_at", "last_accessed_at", "expires_at", "status", "agent_session_id"])
-    value: object = chance.choice([None, 0, -5, "yesterday", 10**13, True, 4_000_000_000, [], "weird"])
-    operation, share = chance.choice(["list", "get", "*"]), chance.choice([0.03, 0.3, 1.0])
-    return [Fault(operation, lie="bad_field", field=name, value=value, share=share)]
-
-
-def _drop_field(chance: random.Random) -> list[Fault]:
-    name = chance.choice(["last_accessed_at", "created_at", "version_indicator"])
-    return [Fault("*", lie="drop_field", field=name, share=chance.choice([0.03, 1.0]))]
-
-
-def _delete_fails(chance: random.Random) -> list[Fault]:
-    status = chance.choice([500, 403, 409])
-    return [
-        Fault(
-            "delete", status=status, times=chance.choice([1, 3, None]), effect=status == 500 and chance.random() < 0.3
-        )
-    ]
-
-
-def _slow(chance: random.Random) -> list[Fault]:
-    return [Fault(chance.choice(["list", "get", "delete"]), delay_seconds=chance.choice([1, 25, 40]), times=3)]
-
-
-FAULTS: dict[str, Make] = {
-    "empty_list": lambda c: [Fault("list", lie="empty_list")],
-    "only_own": lambda c: [Fault("list", lie="only_own")],
-    "loop_cursor": lambda c: [Fault("list", lie="loop_cursor")],
-    "endless": lambda c: [Fault("list", lie="endless")],
-    "duplicate": lambda c: [Fault("list", lie="duplicate")],
-    "truncated": lambda c: [
-        Fault(c.choice(["list", "get"]), lie="truncated", after=c.randrange(3), times=c.choice([1, None]))
-    ],
-    "bad_records": _bad_records,
-    "drop_field": _drop_field,
-    "add_field": lambda c: [Fault("*", lie="add_field", field="retention_hold", value=True)],
-    "stale_list": lambda c: [Fault("list", lie="stale_read", share=c.choice([0.2, 1.0]))],
-    "no_date": lambda c: [Fault("*", lie="no_date")],
-    "date_shift": _date_shift,
-    "local_clock": lambda c: [],
-    "throttling": _throttling,
-    "slow": _slow,
-    "list_fails": lambda c: [
-        Fault("list", status=c.choice([500, 503]), after=c.randrange(4), times=c.choice([1, 2, None]))
-    ],
-    "list_broken": lambda c: [Fault("list", status=500)],
-    "get_fails": lambda c: [Fault("get", status=500, times=c.randrange(1, 9))],
-    "get_broken": lambda c: [Fault("get", status=c.choice([500, 403]))],
-    "delete_fails": _delete_fails,
-    "delete_dropped": lambda c: [Fault("delete", drop=c.choice(["before", "after"]), times=c.choice([1, 4, None]))],
-    "delete_hangs": lambda c: [Fault("delete", hang=c.choice(["before", "after"]), times=c.choice([1, 2]))],
-    "stop_dropped": lambda c: [Fault("stop", drop=c.choice(["before", "after"]), times=c.choice([1, None]))],
-    "ghost": lambda c: [Fault("delete", lie="ghost_delete", times=c.choice([1, 2, None]))],
-    "forbidden_agent": lambda c: [Fault("list", status=403, code="session_not_accessible")],
-    "agents_fail": lambda c: [Fault("list_agents", status=500)],
-    "full_disk": lambda c: [],
-    "stopping": lambda c: [],
-}
 
 __all__ = ["History", "Plot", "ViolationError", "draw", "live"]

@@ -81,6 +81,11 @@ class Law:
     open_hours: tuple[int, int] | None = None
     relief_s: int | None = None
 
+    @property
+    def asks_versions(self) -> bool:
+        """Whether any line asks for an agent's newest version."""
+        return any(line.superseded or line.latest for line in self.lines)
+
     def decides(self, facts: Facts, latest: str, now: float) -> Line | None:
         relief = Line("relief", "stop", idle_s=self.relief_s)
         lines = self.lines if self.relief_s is None else (*self.lines, relief)
@@ -106,13 +111,15 @@ class Law:
 
 @dataclass
 class Deed:
-    """A delete or stop by the reaper, with the session as it was right before."""
+    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at."""
 
     at: float
     agent: str
     action: str
     facts: Facts
     approved: bool
+    looked_at: float
+    latest: str
 
 
 @dataclass(frozen=True)
@@ -161,12 +168,12 @@ class Judge:
 
     def check(self, deed: Deed) -> None:
         """One deed, at the moment it happened."""
-        law, facts, now = self.law(deed.at), deed.facts, deed.at
+        law, facts, now = self.law(deed.at), deed.facts, deed.looked_at
         _require(law.enforce, "acted while observing", deed)
         _require(facts.status in TOUCHABLE[deed.action], "touched what is never touched", deed)
         _require(facts.id not in self.sacred, "acted on a record that cannot be believed", deed)
         _require(now - facts.created_at >= AGE_FLOOR_S, "below the floor of age", deed)
-        asked = law.wants(facts, self.latest(deed.agent, now), now)
+        asked = law.wants(facts, deed.latest, now)
         _require(asked == deed.action, f"the policy wanted {asked}", deed)
         _require((deed.agent, deed.action, facts.seen) in self.decided, "used after the decision was made", deed)
         if deed.action == "delete":
@@ -183,7 +190,7 @@ class Judge:
         marked = self.promises.get(deed.agent, {}).get(deed.facts.seen)
         _require(marked is not None and marked <= start + SECOND_S, f"marked only at {marked}", deed)
         moments = [start, *(other.since for other in self.laws if start < other.since <= deed.at)]
-        now = law.decides(deed.facts, self.latest(deed.agent, deed.at), deed.at)
+        now = law.decides(deed.facts, deed.latest, deed.looked_at)
         for moment in moments:
             before = self.law(moment)
             line = before.decides(deed.facts, self.latest(deed.agent, moment), moment)

@@ -9,10 +9,8 @@ import asyncio
 import fcntl
 import math
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from reaper import executor, planner, policy, skew, sweep
 from reaper.conditions import ALWAYS, NEVER, VersionIs
@@ -24,34 +22,16 @@ from reaper.policy import Decision, Rule
 from reaper.report import Outcome
 from reaper.skew import ClockGuard
 from reaper.store import journal as journals
+from reaper.store import once
 from reaper.store.chain import INTENT
 from reaper.store.database import StateError
 from reaper.store.journal import Journal
+from reaper.store.plans import Plans
 from reaper.store.store import Store
 from reaper.trust import Doubt
-from tests.sim import scenes
-
-Patch = pytest.MonkeyPatch
-Remove = Callable[[Patch], None]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A guard taken away by `remove`, and the scene that must then break the law."""
-
-    guard: str
-    remove: Remove
-    scene: Callable[[], Coroutine[Any, Any, None]]
-
-
-def _set(owner: Any, name: str, value: Any) -> Remove:
-    return lambda patch: patch.setattr(owner, name, value)
-
-
-def _around(owner: Any, name: str, make: Callable[[Any], Any]) -> Remove:
-    """Replace a function by one made of it."""
-    return lambda patch: patch.setattr(owner, name, make(getattr(owner, name)))
-
+from tests.sim import scenes, scenes_wire
+from tests.sim.mutants_of_trust import TRUST
+from tests.sim.switches import Mutant, Patch, Remove, around, put
 
 # Holds, doubts, limits
 
@@ -71,7 +51,7 @@ def _no_hold(hold: Hold) -> Remove:
 
         return held
 
-    return _around(planner, "_hold", make)
+    return around(planner, "_hold", make)
 
 
 def _no_doubted(hold: Hold) -> Remove:
@@ -84,15 +64,15 @@ def _no_doubted(hold: Hold) -> Remove:
 
         return doubt
 
-    return _around(sweep.Sweep, "_doubt", make)
+    return around(sweep.Sweep, "_doubt", make)
 
 
 def _no_doubt(doubt: Doubt) -> Remove:
-    return _around(sweep, "doubts", lambda kept: lambda **given: [one for one in kept(**given) if one is not doubt])
+    return around(sweep, "doubts", lambda kept: lambda **given: [one for one in kept(**given) if one is not doubt])
 
 
 def _no_limit(hold: Hold) -> Remove:
-    return _around(
+    return around(
         planner, "exceeded", lambda kept: lambda *given: tuple(e for e in kept(*given) if e.hold is not hold)
     )
 
@@ -105,9 +85,9 @@ def _zero_is_unlimited(patch: Patch) -> None:
 def _day_forgotten_by_restart(patch: Patch) -> None:
     kept, used = Journal.intend, Journal.used_today
 
-    def intend(self: Any, *given: Any) -> Any:
+    def intend(self: Any, *given: Any, **named: Any) -> Any:
         self.wrote = True
-        return kept(self, *given)
+        return kept(self, *given, **named)
 
     patch.setattr(Journal, "intend", intend)
     patch.setattr(Journal, "used_today", lambda self, *given: used(self, *given) if hasattr(self, "wrote") else {})
@@ -120,12 +100,12 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
         def __contains__(self, wanted: object) -> bool:
             return isinstance(wanted, Approval) and any(same(one, wanted) for one in self)
 
-    return _around(Store, "approved", lambda kept: lambda *given: Loose(kept(*given)))
+    return around(Plans, "approved", lambda kept: lambda *given: Loose(kept(*given)))
 
 
 def _approvals_count_always(patch: Patch) -> None:
-    kept = Store.approve
-    patch.setattr(Store, "approve", lambda self, name, at, **_: kept(self, name, at))
+    kept = Plans.give
+    patch.setattr(Plans, "give", lambda self, name, at, **_: kept(self, name, at))
 
 
 # Policy
@@ -156,7 +136,7 @@ def _unreadable_version_is(moment: float) -> Remove:
 
         return holds_from
 
-    return _around(VersionIs, "holds_from", make)
+    return around(VersionIs, "holds_from", make)
 
 
 def _all_statuses(patch: Patch) -> None:
@@ -168,7 +148,7 @@ def _all_statuses(patch: Patch) -> None:
 
 def _recheck(make: Callable[[Any, Any, Any, Any, Any], Verdict]) -> Remove:
     """The last look, given what it was without the change: (kept, item, fresh, plan, now)."""
-    return _around(executor, "recheck", lambda kept: lambda *given: make(kept, *given))
+    return around(executor, "recheck", lambda kept: lambda *given: make(kept, *given))
 
 
 def _same_incarnation(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
@@ -262,7 +242,7 @@ def _marks(find: Callable[[Any, Any], Any], keep: Callable[[Any, Any], Any]) -> 
 
         return marks
 
-    return _around(planner, "_marks", make)
+    return around(planner, "_marks", make)
 
 
 def _by_incarnation(standing: Any, mark: Any) -> Any:
@@ -302,7 +282,7 @@ def _intent_afterwards(patch: Patch) -> None:
     """The intent goes to disk together with its outcome."""
     kept, concluded = Journal.intend, Journal.conclude
 
-    async def intend(self: Any, intent: Any, at: float, evidence: Any) -> Any:
+    async def intend(self: Any, intent: Any, at: float, evidence: Any, **_: Any) -> Any:
         self.later = (intent, at, evidence)
         return intent
 
@@ -317,9 +297,9 @@ def _intent_not_waited_for(patch: Patch) -> None:
     """The intent is asked for, and goes to disk when it does."""
     kept = Journal._append
 
-    async def append(self: Any, intent: Any, kind: str, *given: Any) -> None:
-        writing = asyncio.ensure_future(kept(self, intent, kind, *given))
-        if kind != INTENT:
+    async def append(self: Any, row: Any, *given: Any) -> None:
+        writing = asyncio.ensure_future(kept(self, row, *given))
+        if row["kind"] != INTENT:
             await writing
 
     patch.setattr(Journal, "_append", append)
@@ -328,9 +308,9 @@ def _intent_not_waited_for(patch: Patch) -> None:
 def _full_disk_is_fine(patch: Patch) -> None:
     kept = Journal.intend
 
-    async def intend(self: Any, intent: Any, *given: Any) -> Any:
+    async def intend(self: Any, intent: Any, *given: Any, **named: Any) -> Any:
         try:
-            return await kept(self, intent, *given)
+            return await kept(self, intent, *given, **named)
         except StateError:
             return intent
 
@@ -366,7 +346,7 @@ def _delete(again: Callable[[Any, str, str], Coroutine[Any, Any, Any]], *errors:
 
         return delete
 
-    return _around(client.Client, "delete", make)
+    return around(client.Client, "delete", make)
 
 
 async def _after_pause(self: Any, *_: str) -> None:
@@ -391,7 +371,7 @@ def _forgives(what: str) -> Remove:
     def make(kept: Any) -> Any:
         return lambda self, incomplete="": kept(self, "" if what in incomplete else incomplete)
 
-    return _around(census.Census, "snapshot", make)
+    return around(census.Census, "snapshot", make)
 
 
 def _lost_place_is_end(patch: Patch) -> None:
@@ -475,10 +455,10 @@ MUTANTS = [
         scenes.approved_to_stop,
     ),
     Mutant("a written approval closes a breaker once", _approvals_count_always, scenes.approved_in_file),
-    Mutant("floor of age", _set(policy, "AGE_FLOOR_S", 0), scenes.just_created),
+    Mutant("floor of age", put(policy, "AGE_FLOOR_S", 0), scenes.just_created),
     Mutant(
         "active is deleted only where a rule names it",
-        _set(policy, "DEFAULT_STATUSES", ELIGIBLE),
+        put(policy, "DEFAULT_STATUSES", ELIGIBLE),
         scenes.in_one_long_call,
     ),
     Mutant("only known, settled statuses are touched", _all_statuses, scenes.while_updating),
@@ -508,34 +488,32 @@ MUTANTS = [
     ),
     Mutant(
         "marks are kept while the inventory is doubted",
-        _set(planner, "_leaves_marks", lambda *_: False),
+        put(planner, "_leaves_marks", lambda *_: False),
         scenes.doubted_in_grace,
     ),
     Mutant("marks survive a restart", _marks_only_in_memory, scenes.restarted_in_grace),
-    Mutant("breaker: the past became staler", _set(sweep, "stale_jump", lambda *_: 0), scenes.all_stale_at_once),
-    Mutant("breaker: deletes without effect", _set(executor, "UNVERIFIED_MAX", math.inf), scenes.without_effect),
+    Mutant("breaker: times moved back", put(sweep, "moved_back", lambda *_: 0), scenes.all_stale_at_once),
+    Mutant("breaker: deletes without effect", put(executor, "UNVERIFIED_MAX", math.inf), scenes.without_effect),
     Mutant("the breaker survives a restart", _breaker_only_in_memory, scenes.without_effect_then_restarted),
     Mutant("intent before action", _intent_afterwards, scenes.with_one_delete),
     Mutant("an action waits until its intent is on disk", _intent_not_waited_for, scenes.on_full_disk),
     Mutant("nothing is sent when the intent cannot be written", _full_disk_is_fine, scenes.on_full_disk),
-    Mutant("verification", _around(executor.Executor, "_verify", _done), scenes.with_ghost),
     Mutant(
-        "actions in doubt are looked up", _around(executor.Executor, "_resolve_doubt", _done), scenes.without_answer
+        "one deletion for one incarnation", put(once, "stands_in_the_way", lambda *_: False), scenes_wire.two_people
+    ),
+    Mutant("verification", around(executor.Executor, "_verify", _done), scenes.with_ghost),
+    Mutant(
+        "actions in doubt are looked up", around(executor.Executor, "_resolve_doubt", _done), scenes.without_answer
     ),
     Mutant("intents are resolved after a crash", _settles_nothing, scenes.killed_after_delete),
     Mutant(
         "actions in doubt count against the day",
-        _set(journals, "SPENT", frozenset({OutcomeKind.DONE})),
+        put(journals, "SPENT", frozenset({OutcomeKind.DONE})),
         scenes.in_doubt_for_the_day,
     ),
     Mutant("a throttled action is looked at again", _delete(_after_pause, Throttled), scenes.used_while_throttled),
-    Mutant(
-        "an action that waited is not sent",
-        _set(sending.Sender, "_is_stale", lambda *_: False),
-        scenes.used_while_it_waited,
-    ),
     Mutant("an action is sent once", _delete(_at_once, InDoubt), scenes.answered_late),
-    Mutant("one process sweeps at a time", _set(fcntl, "flock", lambda *_: None), scenes.beside_another),
+    Mutant("one process sweeps at a time", put(fcntl, "flock", lambda *_: None), scenes.beside_another),
     Mutant("a process that is asked to stop begins nothing new", _never_stops, scenes.asked_to_stop),
     Mutant("incomplete: the cursor repeats", _forgives("the cursor repeats"), scenes.with_looping_cursor),
     Mutant("incomplete: too many pages", _forgives("did not end within"), scenes.with_endless_pages),
@@ -545,9 +523,10 @@ MUTANTS = [
     Mutant("a session on two pages counts once", _remembers_no_session, scenes.with_duplicates),
     Mutant("tombstones are no inventory", _counts_tombstones, scenes.among_tombstones),
     Mutant("malformed records are kept", _reads_malformed, scenes.with_bad_time),
-    Mutant("times in the future are malformed", _set(wire, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
-    Mutant("unknown fields are kept", _set(wire, "_strange", lambda _: ()), scenes.with_unknown_field),
-    Mutant("skew of the clocks", _set(skew, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
-    Mutant("a jump of the clock", _set(skew, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
+    Mutant("times in the future are malformed", put(wire, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
+    Mutant("unknown fields are kept", put(wire, "_strange", lambda _: ()), scenes.with_unknown_field),
+    Mutant("skew of the clocks", put(skew, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
+    Mutant("a jump of the clock", put(skew, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
+    *TRUST,
 ]

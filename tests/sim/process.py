@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-import httpx2
 from sqlalchemy import Connection
 
 from reaper.board import Board
-from reaper.emulator import Emulator, EmulatorTransport
+from reaper.emulator import EmulatorTransport
 from reaper.report import Listener
 from reaper.settings import Settings
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.store import Store
 from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Chorus, Connector
+from tests.sim.steps import Steps
 from tests.sim.virtual import LocalClock
-
-
-class Killed(BaseException):
-    """The process died here; nothing it would have done afterwards happens."""
-
-
-@dataclass
-class Steps:
-    """Counts the steps of a process, and kills it at one of them: before or after what the step does.
-
-    From step `full_at` on the disk is full.
-    """
-
-    die_at: int | None = None
-    full_at: int | None = None
-    taken: int = 0
-    dead: bool = False
-
-    def take(self) -> None:
-        if self.dead:
-            raise Killed
-        self.taken += 1
-        if self.taken == self.die_at:
-            self.dead = True
-            raise Killed
-
-    @property
-    def is_full(self) -> bool:
-        return self.full_at is not None and self.taken >= self.full_at
+from tests.sim.watch import Watch
+from tests.sim.wire import Wire
 
 
 class Disk(Database):
     """The state as it is on disk: shared by all processes, written only by living ones."""
 
-    steps: Steps
+    steps = Steps()
+
+    def __init__(self) -> None:
+        super().__init__(MEMORY_URL)
+        self._blank = self._raw().serialize()
+
+    def close(self) -> None:
+        """Keep it for the next world, wiped."""
+        self._raw().deserialize(self._blank)
+        _WIPED.append(self)
+
+    def _raw(self) -> sqlite3.Connection:
+        with self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        return raw
 
     def look(self) -> AbstractContextManager[Connection]:
         """Read it as the judge does: that is no step of anyone."""
@@ -67,24 +56,11 @@ class Disk(Database):
             yield connection
 
 
-class Wire(httpx2.AsyncBaseTransport):
-    """The way to the platform; each request is a step before, and one after its effect."""
-
-    def __init__(self, transport: EmulatorTransport, steps: Steps) -> None:
-        self._transport, self._steps = transport, steps
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._steps.take()
-        response = await self._transport.handle_async_request(request)
-        self._steps.take()
-        return response
-
-
 @dataclass
 class Process:
     """One life of the reaper. `fault` is why it cannot rely on its state, if it cannot."""
 
-    emulator: Emulator
+    watch: Watch
     clock: LocalClock
     disk: Disk
     listener: Listener
@@ -92,16 +68,22 @@ class Process:
     fault: str = ""
 
     def __post_init__(self) -> None:
-        transport = Wire(self.emulator.transport(actor="reaper"), self.steps)
-        connector = Connector(self.clock, transport=transport)
+        transport = EmulatorTransport(self.watch.answer, self.clock.sleep, actor="reaper")
+        connector = Connector(self.clock, transport=Wire(transport, self.steps))
         store = Store(self.disk, self.fault)
         self.sweeper = Sweeper(store, self.clock, Chorus([Board(self.clock), self.listener]), connector)
 
     async def sweep(self, settings: Settings, stopping: Callable[[], str] = str) -> Run:
         self.disk.steps = self.steps
+        self.watch.refused.clear()
         return await self.sweeper.run(settings, Scope(), stopping)
 
 
+_WIPED: list[Disk] = []
+
+
 def new_disk() -> Disk:
-    Disk.steps = Steps()
-    return Disk(MEMORY_URL)
+    """An empty state; one that was wiped, where there is one: it knows how to say everything in SQL already."""
+    disk = _WIPED.pop() if _WIPED else Disk()
+    disk.steps = Steps()
+    return disk

@@ -22,9 +22,10 @@ from reaper.settings import Requests
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.store import Breaker
 from tests.sim.law import DAY_S, Law, Line, ViolationError
-from tests.sim.process import Steps
+from tests.sim.policies import policy_of
+from tests.sim.steps import Steps
 from tests.sim.virtual import EPOCH, true_time
-from tests.sim.world import HOUR_S, PROJECT, World, policy_of
+from tests.sim.world import HOUR_S, PROJECT, World
 
 VIP = Line("vip", "keep", ids=("vip-*", "canary-*"))
 STALE = Line("stale", "delete", idle_s=24 * HOUR_S)
@@ -196,7 +197,8 @@ async def with_long_list() -> None:
         world.put("stale-000000", idle_s=23.5 * HOUR_S)
         await world.sweep()
         await world.wait(1)
-        fresh(world, 230)
+        for i in range(230):
+            world.put(f"fresh-{i:06d}", idle_s=30 * 60 - i)
         await world.sweep(nothing="a list that has grown beyond belief")
 
 
@@ -567,8 +569,8 @@ async def in_doubt_for_the_day() -> None:
     async with World(replace(EAGER, per_day=(4, False))) as world:
         stale(world, 3)
         process = world.process()
-        silent = [Fault("delete", drop="after"), Fault("get", status=500, after=3)]
-        await world.sweep(process, faults=silent)
+        silent = [Fault("get", status=500, session=f"stale-{i:06d}", after=1) for i in range(3)]
+        await world.sweep(process, faults=[Fault("delete", drop="after"), *silent])
         await world.wait(1)
         for i in range(3):
             world.put(f"later-{i:06d}", idle_s=48 * HOUR_S)
@@ -580,15 +582,6 @@ async def used_while_throttled() -> None:
         stale(world, 1)
         throttled = Fault("delete", times=1, status=429, retry_after_seconds=30)
         await asyncio.gather(world.sweep(faults=[throttled]), _use_soon(world, "stale-000000", 10))
-
-
-async def used_while_it_waited() -> None:
-    """While a delete waits a second for its turn, a refusal elsewhere makes everything wait for a minute."""
-    async with World(EAGER, agents_count=2, requests=Requests(4, 30, 1)) as world:
-        stale(world, 1)
-        elsewhere = world.agents[1]
-        refused = Fault("list", agent=elsewhere, times=1, status=429, retry_after_seconds=50, delay_seconds=1.5)
-        await asyncio.gather(world.sweep(faults=[refused]), _use_soon(world, "stale-000000", 10))
 
 
 async def _use_soon(world: World, session: str, seconds: float) -> None:
@@ -692,23 +685,22 @@ async def among_tombstones() -> None:
 
 async def with_bad_time() -> None:
     """One of forty records says that it was never used."""
-    await _with_one_bad(0)
+    await _with_one_bad(last_accessed_at=0)
 
 
 async def with_future_time() -> None:
     """Created in the year 2096, it says: a record that cannot be believed in anything."""
-    await _with_one_bad(4_000_000_000)
+    await _with_one_bad(last_accessed_at=4_000_000_000, expires_at=4_002_592_000)
 
 
-async def _with_one_bad(value: int) -> None:
+async def _with_one_bad(**told: int) -> None:
     async with World(replace(EAGER, lines=(STALE, Line("made", "delete", age_s=90 * HOUR_S)))) as world:
         for i in range(40):
             world.put(f"used-{i:06d}", idle_s=2 * HOUR_S, age_s=80 * HOUR_S)
         world.put("used-000099", idle_s=2 * HOUR_S, age_s=100 * HOUR_S)
         world.judge.sacred.add("used-000099")
-        await world.sweep(
-            faults=[Fault("*", session="used-000099", lie="bad_field", field="last_accessed_at", value=value)]
-        )
+        lies = [Fault("*", session="used-000099", lie="bad_field", field=f, value=v) for f, v in told.items()]
+        await world.sweep(faults=lies)
 
 
 async def with_skewed_clock() -> None:

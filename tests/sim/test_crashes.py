@@ -9,8 +9,8 @@ import pytest
 
 from reaper.emulator import Fault
 from tests.sim.law import DAY_S, Law
-from tests.sim.process import Steps
 from tests.sim.scenes import BROKEN, RUNAWAY, STALE, VIP
+from tests.sim.steps import Steps
 from tests.sim.virtual import run, true_time
 from tests.sim.world import HOUR_S, World
 

@@ -1,11 +1,11 @@
-"""Virtual time: an event loop in which nothing waits, and clocks that can be wrong."""
+"""Virtual time: an event loop in which nothing waits, and clocks that can be wrong, or stand still."""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -19,6 +19,10 @@ class _Jumping(selectors.DefaultSelector):
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        if self.loop.on_turn is not None:
+            self.loop.on_turn()
+        if timeout == 0:
+            return []  # somebody is ready already: no need to ask the kernel
         ready = super().select(0)
         if not ready:
             if timeout is None:
@@ -28,13 +32,19 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time is `moved`, in seconds since its start."""
+    """An event loop whose time is `moved`, in seconds since its start.
+
+    `paused` are the seconds in which its whole machine stood still, its clocks included. `on_turn` is called at each
+    turn of the loop: whenever everybody waits for something.
+    """
 
     def __init__(self) -> None:
         selector = _Jumping()
         super().__init__(selector)
         selector.loop = self
         self.moved = 0.0
+        self.paused = 0.0
+        self.on_turn: Callable[[], None] | None = None
         # Weeks in seconds leave a float too few digits for the real clock's resolution: a timer would never be due.
         self._clock_resolution = 1e-6
 
@@ -48,14 +58,21 @@ def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(main())
 
 
+def loop() -> VirtualLoop:
+    """The loop that runs now."""
+    running = asyncio.get_running_loop()
+    assert isinstance(running, VirtualLoop)
+    return running
+
+
 class LocalClock:
-    """The reaper's own clock: `error` seconds wrong, the monotonic one always right."""
+    """The reaper's own clock: `error` seconds wrong; the monotonic one stands still while its machine does."""
 
     def __init__(self) -> None:
         self.error = 0.0
 
     def wall(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time() + self.error
+        return true_time() + self.error
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -63,7 +80,30 @@ class LocalClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def leap(self, seconds: float, *, still: bool = False) -> None:
+        """Time goes on without the process; where the machine stands `still`, its clocks do, too."""
+        if still:
+            loop().paused += seconds
+            self.error -= seconds
+        else:
+            loop().moved += seconds
+
+
+class Moment(NamedTuple):
+    """A moment by the process's monotonic clock, in truth, and by how long its machine had stood still by then."""
+
+    monotonic: float
+    at: float
+    paused: float
+
 
 def true_time() -> float:
     """The time as it is, which the platform keeps its records by."""
-    return EPOCH + asyncio.get_running_loop().time()
+    running = loop()
+    return EPOCH + running.moved + running.paused
+
+
+def now() -> Moment:
+    """This moment."""
+    running = loop()
+    return Moment(running.moved, true_time(), running.paused)

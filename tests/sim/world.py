@@ -6,27 +6,25 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import time
 from types import TracebackType
-from typing import Self
-from zoneinfo import ZoneInfo
+from typing import Any, NoReturn, Self
 
 import pytest
 import structlog
 
-from reaper.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
-from reaper.emulator import Emulator, Event, Fault, PlatformError
+from reaper.cli import deletion
+from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
 from reaper.emulator.records import Record
 from reaper.emulator.routes import Call
 from reaper.emulator.sessions import GoneCursor
-from reaper.foundry import atlas, inventory
-from reaper.model import FAILED, TOMBSTONES, Action
+from reaper.foundry import atlas, inventory, sending
+from reaper.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.planner import Plan
-from reaper.policy import Limit, Limits, Mode, Policy, Rule
-from reaper.report import Listener, Report
+from reaper.policy import Policy
+from reaper.report import Listener, Outcome, Report, Result
 from reaper.settings import (
     AgentPattern,
     Connection,
@@ -39,28 +37,40 @@ from reaper.settings import (
     Settings,
 )
 from reaper.store.chain import INTENT
-from reaper.store.journal import Recorded, Which
-from reaper.windows import DAYS, Window
-from tests.sim.law import Deed, Facts, Judge, Law, Line, Note, ViolationError, overdue
-from tests.sim.process import Disk, Killed, Process, Steps, new_disk
+from reaper.store.store import Store
+from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
+from tests.sim.ledger import Ledger
+from tests.sim.policies import policy_of
+from tests.sim.process import Disk, Process, new_disk
+from tests.sim.steps import Killed, Steps
 from tests.sim.virtual import LocalClock, true_time
+from tests.sim.watch import Acted, Watch, check_agent
+from tests.sim.wire import Direct
 
 HOUR_S = 3_600
 PROJECT = "simulated"
 CANARY = "canary-000001"
 QUICK = Requests(concurrency=4, timeout_s=30, max_per_second=1_000)
 RELIEF = "pool"
+_SAID_GONE = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
 QUOTA_LIMIT = 4
-DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
 
 
 @dataclass
 class Heard(Listener):
-    """Remembers every report, and every plan with the true time at which it was told."""
+    """Remembers every report and every plan, and passes on plans and outcomes as they come."""
 
     reports: list[Report] = field(default_factory=list)
+    relieved_reports: list[Report] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     on_plan: Callable[[Plan], None] = lambda _: None
+    on_outcome: Callable[[str, Outcome], None] = lambda *_: None
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        self.on_outcome(agent, outcome)
+
+    def relieved(self, report: Report) -> None:
+        self.relieved_reports.append(report)
 
     def planned(self, project: str, plan: Plan) -> None:
         self.plans.append(plan)
@@ -99,6 +109,8 @@ class World:
         self._ends.enter_context(_small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(_quiet())
         self.clock, self.disk = LocalClock(), new_disk()
+        patch = self._ends.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(deletion, "_SYSTEM", self.clock)
         self._ends.callback(self.disk.close)
         self.emulator = Emulator(
             now=true_time,
@@ -114,10 +126,15 @@ class World:
         self.agent = self.agents[0]
         self.judge.laws = [replace(self.law, since=0.0)]
         self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
-        self.heard.on_plan = self._on_plan
+        self.heard.on_plan, self.heard.on_outcome = self._on_plan, self._on_outcome
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
-        self._versions: dict[tuple[str, str], str] = {}
+        self._wrong: list[ViolationError] = []
+        self._moved_back = False
+        self._actions: dict[tuple[str, str, str, float], Acted] = {}
+        self.suspend: Callable[[], None] = lambda: self.leap(60)
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.ledger = Ledger(self.disk, self.platform)
         if self.canary:
             self.platform.create(self.agent, CANARY)
         return self
@@ -159,13 +176,32 @@ class World:
             with contextlib.suppress(PlatformError):
                 self.platform.use(self.agent, CANARY)
 
+    def leap(self, seconds: float, *, still: bool = False) -> None:
+        """The process is suspended for so long, or its machine stands still; halfway through, people act."""
+        self.clock.leap(seconds / 2, still=still)
+        self.meanwhile()
+        self.clock.leap(seconds / 2, still=still)
+
+    def deploy(self, agent: str, version: AgentVersion) -> None:
+        """A new version is the latest from now on."""
+        self.platform.add_version(agent, version)
+        self.judge.deploys[agent].append((true_time(), version.name))
+
+    def take_back(self, agent: str) -> None:
+        """The latest version is removed."""
+        self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
+        self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
         self.judge.laws.append(replace(law, since=true_time()))
 
     def process(self, steps: Steps | None = None, fault: str = "", disk: Disk | None = None) -> Process:
         """A new process on the state as it is."""
-        return Process(self.emulator, self.clock, disk or self.disk, self.heard, steps or Steps(), fault)
+        watch = Watch(self.emulator, self.find, self._acted, self._blame)
+        steps = steps or Steps()
+        steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
+        return Process(watch, self.clock, disk or self.disk, self.heard, steps, fault)
 
     def settings(self) -> Settings:
         policy = self.policy or policy_of(self.judge.law(true_time()))
@@ -190,37 +226,53 @@ class World:
         faults: Sequence[Fault] = (),
         nothing: str = "",
         beside: Process | None = None,
+        also: Sequence[Coroutine[Any, Any, object]] = (),
         stopping: Callable[[], str] = str,
     ) -> list[Report]:
-        """One sweep among faults, perhaps `beside` another one. `nothing` says why no action may be in it."""
+        """One sweep among faults, perhaps `beside` another one, while others `also` do something.
+
+        `nothing` says why no action may be in it.
+        """
         sizes = {agent: self._inventory(agent) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace(faults)
         already, settings = len(self.heard.reports), self.settings()
+        self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
+        self.heard.relieved_reports.clear()
         runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
         try:
-            await asyncio.gather(*runs)
-        except* Killed:
+            await asyncio.gather(*runs, *also)
+        except* (Killed, ViolationError):
             pass
         self.emulator.faults.clear()
+        self._raise_wrong()
         self._take_in()
         for agent in self.agents:
             self.judge.check_limits(agent, self._began, true_time(), sizes[agent] + self._created(agent))
         done = self.judge.deeds[before:]
         if nothing and done:
             raise ViolationError(f"{len(done)} actions in a sweep with {nothing}: {done[0]}")
-        self._check_reports(self.heard.reports[already:])
+        self._check_reports([*self.heard.reports[already:], *self.heard.relieved_reports])
+        self.ledger.check_gone()
+        self.ledger.check_once()
         return self.heard.reports[already:]
+
+    def _raise_wrong(self) -> None:
+        """What was found in the midst of the product, which takes every exception for its own."""
+        if self._wrong:
+            raise self._wrong[0]
 
     def on_call(self, call: Call) -> None:
         """Before each request takes effect: what may not even be asked for."""
         if call.operation == "forbidden":
-            raise ViolationError(f"a forbidden request: {call}")
+            self._blame(ViolationError(f"a forbidden request: {call}"))
         if call.operation in {"delete", "stop"}:
-            known = self.platform.find(call.agent, call.session)
-            self._versions[call.agent, call.session] = (known.version or "") if known else ""
             self._check_request(call)
+
+    def _blame(self, wrong: ViolationError) -> NoReturn:
+        self._wrong.append(wrong)
+        raise wrong
 
     def _check_request(self, call: Call) -> None:
         """An action needs an intent on disk, and is not asked for again once it was done."""
@@ -230,12 +282,13 @@ class World:
         ]
         is_gone = known is None or known.status in TOMBSTONES
         if call.operation == "delete" and is_gone and taken and taken[-1].actor == "reaper":
-            raise ViolationError(f"asked for again after a success: {call}")
-        query = "SELECT kind FROM journal WHERE agent = ? AND session = ? AND action = ? ORDER BY seq DESC LIMIT 1"
-        with self.disk.look() as connection:
-            kind = connection.exec_driver_sql(query, (call.agent, call.session, call.operation)).scalar()
-        if kind != INTENT:
-            raise ViolationError(f"no intent is on disk for {call}")
+            self._blame(ViolationError(f"asked for again after a success: {call}"))
+        if self.ledger.last(call.agent, call.session, call.operation) != INTENT:
+            self._blame(ViolationError(f"no intent is on disk for {call}"))
+
+    def _acted(self, action: Acted) -> None:
+        call = action.call
+        self._actions[call.agent, call.session, call.operation, action.left.at] = action
 
     def _on_plan(self, plan: Plan) -> None:
         agent = plan.agent.name
@@ -248,6 +301,15 @@ class World:
             incarnation = (session.id, session.created_at, session.last_accessed_at)
             self.judge.decided.add((agent, str(item.action), incarnation))
 
+    def _on_outcome(self, agent: str, outcome: Outcome) -> None:
+        """Nothing may be said to be gone that lives."""
+        session = outcome.item.session
+        if outcome.item.action is not Action.DELETE or outcome.kind not in _SAID_GONE:
+            return
+        known = self.find(agent, session.id)
+        if known is not None and known.created_at == session.created_at:
+            self._blame(ViolationError(f"said to be {outcome.kind}, and it lives: {session.id} of {agent}"))
+
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
         for event in self.platform.history[self._taken_in :]:
@@ -256,23 +318,35 @@ class World:
         self._taken_in = len(self.platform.history)
 
     def _judge(self, event: Event) -> None:
-        version = self._versions.get((event.agent, event.session), "")
-        facts = Facts(event.session, event.status, version, event.created_at, event.last_accessed_at)
+        """One deed, on what was true when it was looked at last: how old that may be, the watch has seen to."""
         action = "delete" if event.kind == "deleted" else "stop"
+        acted = self._actions[event.agent, event.session, action, event.time]
+        facts = acted.session.facts
+        if facts is None:
+            raise ViolationError(f"acted on what was not there: {event}")
+        looked_at, law = acted.session.asked.at, self.judge.law(event.time)
+        agent = check_agent(acted) if law.asks_versions else None
+        latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved))
+        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest))
         self.judge.check_twice()
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
             if report.outcomes and (not report.trusted or report.observed):
                 raise ViolationError(f"a {report.result} sweep of {report.agent} acted")
+            if report.result is not Result.FAILED and any(o.kind is OutcomeKind.FAILED for o in report.outcomes):
+                raise ViolationError(f"an action of {report.agent} failed, and its sweep is {report.result}")
+            if report.breaker and "moved back" in report.breaker.reason and not self._moved_back:
+                raise ViolationError(f"a breaker opened on what is true: {report.breaker.reason}")
             if report.why.startswith("unexpected "):
                 raise ViolationError(f"the sweep of {report.agent} crashed: {report.why}")
 
     def approve(self, plan_id: str) -> None:
         """A person lets one plan run."""
-        for part in self.process().sweeper.store.approve(plan_id, true_time()):
+        plans = self.process().sweeper.store.plans
+        parts = plans.known(plan_id) if plans.give(plan_id, true_time()) else []
+        for part in parts:
             for one in part.approvals:
                 seen = (one.session, one.created_at, one.last_accessed_at)
                 self.judge.approved.add((part.agent, str(one.action), seen))
@@ -289,6 +363,13 @@ class World:
     def living(self, agent: str = "") -> list[Facts]:
         sessions = (s for s in self.platform.sessions(agent or self.agent) if s.status not in TOMBSTONES)
         return [Facts(s.id, s.status, s.version or "", s.created_at, s.last_accessed_at) for s in sessions]
+
+    def find(self, agent: str, session: str) -> Facts | None:
+        """A session as it is, None when it is not there."""
+        s = self.platform.find(agent, session)
+        if s is None or s.status in TOMBSTONES:
+            return None
+        return Facts(s.id, s.status, s.version or "", s.created_at, s.last_accessed_at)
 
     def _inventory(self, agent: str) -> int:
         return sum(session.status not in TOMBSTONES for session in self.platform.sessions(agent))
@@ -316,32 +397,25 @@ class World:
 
     def check_journal(self) -> None:
         self.disk.steps = Steps()
-        store = self.process().sweeper.store
-        self.judge.check_journal([_note(action) for action in store.journal.actions(Which())], self._is_there)
-        broken = store.journal.verify().broken
-        if broken:
-            raise ViolationError(f"the journal's chain is broken: {broken}")
-
-    def _is_there(self, note: Note) -> bool:
-        found = self.platform.find(note.agent, note.session)
-        return found is not None and found.status not in TOMBSTONES and found.created_at == note.created_at
+        self.ledger.check(self.judge, Store(self.disk).journal)
 
 
-def _note(action: Recorded) -> Note:
-    intent = action.intent.intent
-    outcomes = tuple(entry.outcome for entry in action.outcomes)
-    evidence = bool(action.intent.body.get("record"))
-    return Note(intent.agent, intent.session, intent.created_at, str(intent.action), evidence, outcomes)
+def _moves_back(fault: Fault) -> bool:
+    """Whether sessions may seem older under it, or the moment of the listing earlier, than they truly are."""
+    times = {"created_at", "last_accessed_at"}
+    return fault.lie == "stale_read" or fault.field in times or bool(fault.date_shift_seconds)
 
 
 @contextlib.contextmanager
 def _small_pages(size: int, bound: int) -> Iterator[None]:
-    """Listings of several pages without thousands of sessions."""
+    """Listings of several pages without thousands of sessions, and a wire without an HTTP client."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inventory, "PAGE_SIZE", size)
         patch.setattr(inventory, "PAGES_MAX", bound)
         patch.setattr(atlas, "LEAF_SESSIONS", size - 1)
         patch.setattr(atlas, "LEAVES_MIN", 2)
+        patch.setattr(sending, "tls_context", lambda _: None)
+        patch.setattr(sending, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s))
         yield
 
 
@@ -354,37 +428,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**kept)
-
-
-def policy_of(law: Law) -> Policy:
-    """The law in the reaper's own values."""
-    windows: tuple[Window, ...] = ()
-    if law.open_hours is not None:
-        first, last = law.open_hours
-        windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC")),)
-    return Policy(
-        name="simulated",
-        rules=tuple(_rule(line) for line in law.lines),
-        mode=Mode.ENFORCE if law.enforce else Mode.OBSERVE,
-        grace_s=law.grace_s,
-        limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
-        windows=windows,
-    )
-
-
-def _rule(line: Line) -> Rule:
-    when: list[Condition] = []
-    statuses = line.status or DEFAULT_STATUSES.get(line.action)
-    if statuses:
-        when.append(StatusIn(statuses))
-    if line.idle_s is not None:
-        when.append(Idle(line.idle_s))
-    if line.age_s is not None:
-        when.append(Age(line.age_s))
-    if line.ids:
-        when.append(IdMatches(line.ids))
-    if line.superseded:
-        when.append(VersionIs(frozenset({"superseded"})))
-    if line.latest:
-        when.append(VersionIs(frozenset({"latest"})))
-    return Rule(line.name, Action(line.action), tuple(when))

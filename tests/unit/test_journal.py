@@ -210,13 +210,13 @@ def test_the_outcome_of_an_action_is_on_disk_although_its_task_is_cancelled_and_
 # Beside other processes
 
 WRITER = """
-import asyncio, sys
+import asyncio, os, sys
 from reaper.model import Action, OutcomeKind
 from reaper.store.database import Database
 from reaper.store.journal import Intent, Journal
 
 async def act(journal, number):
-    intent = Intent("", "prod", "desk", f"session-{number}", 0, Action.DELETE, "by-hand", approved=True)
+    intent = Intent("", "prod", "desk", f"session-{number}", os.getpid(), Action.DELETE, "by-hand", approved=True)
     await journal.conclude(await journal.intend(intent, 0, {}), OutcomeKind.DONE, 0, "")
 
 async def main(journal):
@@ -271,7 +271,8 @@ def test_what_is_open_does_not_depend_on_when_it_was_looked_for_before(steps: li
 
     async def take(step: str, number: int) -> None:
         if step == "intend":
-            begun.append(await journal.intend(replace(DELETE, agent=("desk", "other")[number % 2]), NOW, EVIDENCE))
+            another = replace(DELETE, agent=("desk", "other")[number % 2], created_at=len(begun))
+            begun.append(await journal.intend(another, NOW, EVIDENCE))
         elif step == "conclude" and begun:
             kind = (OutcomeKind.IN_DOUBT, OutcomeKind.DONE)[number % 2]
             await journal.conclude(begun[number % len(begun)], kind, NOW, "")

@@ -31,7 +31,10 @@ def first_version(tmp_path: Path) -> str:
             ALTER TABLE baselines DROP COLUMN spread;
             ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
             ALTER TABLE baselines ADD COLUMN key VARCHAR NOT NULL DEFAULT 'k';
-            UPDATE meta SET value = '1' WHERE key = 'version';
+            DELETE FROM journal WHERE kind = 'event';
+            DELETE FROM sqlite_sequence;
+            DELETE FROM meta;
+            INSERT INTO meta VALUES ('version', '1');
             """
         )
     return f"sqlite:///{path}"

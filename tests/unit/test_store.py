@@ -12,24 +12,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from reaper.model import ACTIVE, DAY_S, Action, OutcomeKind
-from reaper.planner import Approval, Item, Mark
+from reaper.model import DAY_S, Action, OutcomeKind
+from reaper.planner import Item, Mark, plan_id
 from reaper.policy import Decision
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.schema import SCHEMA_VERSION
-from reaper.store.store import PLAN_KEPT_S, PLANS_KEPT, Breaker, Store
+from reaper.store.store import Breaker, Store
 from reaper.trust import Baseline, Spread
 
-from .virtual import HOUR_S, NOW, RUNAWAY, STALE, session
+from .virtual import HOUR_S, NOW, STALE, session
 
 HERE = ("prod", "desk")
 DELETE = Intent("", *HERE, "session-0001", NOW - 9 * DAY_S, Action.DELETE, "stale", approved=False)
+NUMBERS = count(1)
 EVIDENCE = {"record": {"last_accessed_at": NOW - 8 * DAY_S}}
 
 
@@ -59,12 +61,16 @@ def item(ident: str = "session-0001") -> Item:
     return Item(session(ident), Decision(Action.DELETE, STALE), NOW)
 
 
-def remember(store: Store, name: str, *items: Item, agent: str = "desk", at: float = NOW) -> None:
-    store.remember_plan([name], "prod", agent, at, items)
+def remember(store: Store, *items: Item, agent: str = "desk", at: float = NOW) -> str:
+    """Keep a plan, and give its id."""
+    name = plan_id("prod", agent, items)
+    store.plans.remember(name, "prod", agent, at, items)
+    return name
 
 
 def do(store: Store, outcome: OutcomeKind | None, at: float = NOW, intent: Intent = DELETE) -> Intent:
-    """An action at `at`, ended as said, or not at all."""
+    """An action at `at`, ended as said, or not at all; each is about another incarnation."""
+    intent = replace(intent, created_at=intent.created_at - next(NUMBERS))
     begun = asyncio.run(store.journal.intend(intent, at, EVIDENCE))
     if outcome is not None:
         end(store, begun, outcome, at)
@@ -155,72 +161,12 @@ def test_a_deletion_in_doubt_that_turns_out_to_have_failed_took_nothing_from_the
 
 def test_a_breaker_survives_until_a_person_closes_it(store: Store, reopen: Callable[[], Store]) -> None:
     store.latch(*HERE, Breaker(NOW, "3 actions were accepted without effect"))
-    remember(store, "abcdef012345", item())
+    name = remember(store, item())
     again = reopen()
     assert again.breaker(*HERE) == Breaker(NOW, "3 actions were accepted without effect")
     assert again.breaker("prod", "other") is None
-    again.approve("abcdef012345", NOW)
+    assert again.plans.give(name, NOW)
     assert again.breaker(*HERE) is None
-
-
-def test_plans_and_approvals_survive(store: Store, reopen: Callable[[], Store]) -> None:
-    stop = Item(session("session-0002", status=ACTIVE), Decision(Action.STOP, RUNAWAY), NOW)
-    remember(store, "abcdef012345", item(), stop)
-    store.approve("abcdef012345", NOW)
-    again = reopen()
-    seen = session()
-    expected = {
-        Approval("session-0001", seen.created_at, seen.last_accessed_at, Action.DELETE),
-        Approval("session-0002", seen.created_at, seen.last_accessed_at, Action.STOP),
-    }
-    assert again.approved(*HERE) == expected
-    assert [(plan.id, set(plan.approvals)) for plan in again.known_plans()] == [("abcdef012345", expected)]
-    assert again.approved("prod", "other") == frozenset()
-
-
-# Approvals
-
-
-def test_an_approval_of_a_plan_that_is_not_known_approves_nothing(store: Store) -> None:
-    assert store.approve("no-such-plan", NOW) == []
-    remember(store, "no-such-plan", item())
-    assert store.approved(*HERE) == frozenset()
-
-
-def test_a_plan_that_is_not_approved_approves_nothing(store: Store) -> None:
-    remember(store, "abcdef012345", item())
-    assert store.approved(*HERE) == frozenset()
-
-
-def test_a_joint_plan_is_approved_for_each_of_its_agents(store: Store) -> None:
-    remember(store, "jointjointjo", item())
-    remember(store, "jointjointjo", item("session-0002"), agent="other")
-    assert len(store.approve("jointjointjo", NOW)) == 2
-    assert {a.session for a in store.approved(*HERE)} == {"session-0001"}
-    assert {a.session for a in store.approved("prod", "other")} == {"session-0002"}
-
-
-def test_a_standing_approval_closes_a_breaker_once_and_not_the_next_one(store: Store) -> None:
-    remember(store, "abcdef012345", item())
-    store.latch(*HERE, Breaker(NOW, "first"))
-    store.approve("abcdef012345", NOW, standing=True)
-    assert store.breaker(*HERE) is None
-    store.latch(*HERE, Breaker(NOW, "second"))
-    store.approve("abcdef012345", NOW, standing=True)
-    assert store.breaker(*HERE) == Breaker(NOW, "second")
-    store.approve("abcdef012345", NOW)
-    assert store.breaker(*HERE) is None
-
-
-def test_old_plans_are_forgotten_and_approved_ones_kept_for_their_time(store: Store) -> None:
-    remember(store, "approvedplan", item())
-    store.approve("approvedplan", NOW)
-    for number in range(PLANS_KEPT + 5):
-        remember(store, f"plan-{number:07d}", item(), at=NOW + 1 + number)
-    names = [plan.id for plan in store.known_plans()]
-    assert names == [f"plan-{number:07d}" for number in reversed(range(5, PLANS_KEPT + 5))] + ["approvedplan"]
-    remember(store, "lastlastlast", item(), at=NOW + PLAN_KEPT_S + 1)
-    assert store.approved(*HERE) == frozenset()
 
 
 # The journal

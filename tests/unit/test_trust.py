@@ -141,6 +141,15 @@ def test_a_first_sweep_and_one_of_another_moment_have_nothing_to_compare_with() 
     assert moved_back(spread([], at=LAST_SWEEP - 1), stale, 1000) == 0
 
 
+def test_sessions_that_were_there_and_not_shown_have_not_moved_back() -> None:
+    """As before the identity had its role: the next listing shows all at once what is old already."""
+    own = spread(crowd(3, 9 * DAY_S))._replace(sessions=3)
+    all_of_them = spread(crowd(500, 9 * DAY_S))._replace(sessions=500)
+    assert moved_back(own, all_of_them, 500) == 0
+    reset = spread(crowd(500, 20 * DAY_S))._replace(sessions=500)
+    assert moved_back(all_of_them, reset, 500) == 500
+
+
 @examples
 @given(st.data(), st.lists(st.tuples(st.integers(0, 29 * DAY_S), st.integers(0, DAY_S)), max_size=60))
 def test_whatever_users_and_the_platform_do_no_time_seems_to_have_moved_back(data: Any, told: list[Any]) -> None:

@@ -1,0 +1,98 @@
+"""The bytes of a configuration file: a file only, of bounded size, and when it changes, twice the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reaper.config.problem import ConfigError, Problem
+from reaper.config.syntax import SIZE_LIMIT_BYTES
+
+_KINDS: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """What stands in the file, up to one byte more than may be parsed; ConfigError when it cannot be read."""
+    try:
+        # A pipe without a writer would be waited for until somebody opens it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            kind = next((kind for is_one, kind in _KINDS if is_one(mode)), "no file")
+            raise _refused(path, f"the file cannot be read: it is {kind}", "name a file that stays as it is")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(SIZE_LIMIT_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def digest_of(raw: bytes) -> str:
+    """What two equal files have in common."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+@dataclass(slots=True)
+class Watch:
+    """Tells once what a file has come to hold: after two equal reads, `apart_s` or more between them.
+
+    A file that is being written is different at the second read, so what stands half in it is never told. `seen` is
+    the digest of what was told last.
+    """
+
+    path: Path
+    seen: str
+    apart_s: float
+    _met: str = ""
+    _met_at: float = 0.0
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the last read found something that is not told yet."""
+        return bool(self._met)
+
+    def settled(self, now: float) -> bytes | None:
+        """The new content, read at monotonic `now`; None while there is none, ConfigError when it cannot be read."""
+        refusal: ConfigError | None = None
+        raw = b""
+        try:
+            raw = read_bytes(self.path)
+            digest = digest_of(raw)
+        except ConfigError as error:
+            refusal, digest = error, str(error)
+        if digest == self.seen:
+            self._met = ""
+            return None
+        if digest != self._met:
+            self._met, self._met_at = digest, now
+            return None
+        if now - self._met_at < self.apart_s:
+            return None
+        self.seen, self._met = digest, ""
+        if refusal is not None:
+            raise refusal
+        return raw
+
+
+def _unreadable(path: str | Path, error: OSError | ValueError) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return _refused(path, f"the file cannot be read: {reason}", "check the path and its rights")
+
+
+def _refused(path: str | Path, told: str, hint: str) -> ConfigError:
+    return ConfigError([Problem(str(path), 0, 0, "", "", told, hint)])

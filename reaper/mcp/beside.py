@@ -1,0 +1,40 @@
+"""What a daemon beside this process tells of itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httpx2
+
+from reaper.mcp.views import Daemon
+from reaper.report import Result
+from reaper.settings import Server
+
+DAEMON_WAIT_S: Final = 2
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_UNBELIEVED: Final = frozenset({Result.UNTRUSTED, Result.INCOMPLETE})
+
+
+def address(server: Server) -> str:
+    """Where a daemon of this configuration answers."""
+    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+async def daemon(server: Server) -> Daemon | None:
+    """What a daemon beside this process tells of itself; None when there is none."""
+    try:
+        async with httpx2.AsyncClient(timeout=DAEMON_WAIT_S, trust_env=False) as client:
+            told = (await client.get(f"{address(server)}/api/v1/status")).raise_for_status().json()
+        return Daemon.model_validate(told)
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        return None
+
+
+async def disbelief(server: Server, project: str, agent: str) -> str:
+    """Why the daemon does not believe its last list of an agent's sessions; '' when it does, or does not answer."""
+    told = await daemon(server)
+    for sweep in told.agents if told else ():
+        if (sweep.project, sweep.agent) == (project, agent) and sweep.result in _UNBELIEVED:
+            return sweep.why or sweep.result
+    return ""

@@ -1,0 +1,167 @@
+"""What must hold before a session is stopped or deleted on an assistant's word; each refusal says what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Final
+
+from reaper.foundry.client import Answer
+from reaper.foundry.errors import clean
+from reaper.mcp.allowance import RULE_NAME
+from reaper.mcp.errors import NotDoneError
+from reaper.model import (
+    ACTIVE,
+    AGE_FLOOR_S,
+    CREATING,
+    FAILED,
+    IDLE,
+    TOMBSTONES,
+    UPDATING,
+    Action,
+    Agent,
+    Malformed,
+    Session,
+)
+from reaper.planner import Item, Plan, plan_id
+from reaper.policy import Mode, Policy, Rule, decide
+from reaper.roster import first_match
+from reaper.settings import Project
+from reaper.store.store import Store
+from reaper.times import show_duration, show_time
+from reaper.windows import is_open, opens_at
+
+BY_HAND: Final = {action: Rule(RULE_NAME, action, ()) for action in (Action.DELETE, Action.STOP)}
+"""The rule that stands for a person's word; it holds from the floor of age on."""
+
+_STATUSES: Final = {Action.DELETE: frozenset({IDLE, FAILED}), Action.STOP: frozenset({ACTIVE})}
+
+
+def managed(project: Project, agent: str) -> Policy:
+    """The policy that manages the agent and acts; NotDoneError when none does."""
+    pattern = first_match(project, agent)
+    if pattern is None:
+        raise NotDoneError(
+            f"no policy manages agent {clean(agent)!r}, so its sessions are left alone. reaper_status lists the "
+            "patterns; only the operator can add one"
+        )
+    if pattern.policy.mode is not Mode.ENFORCE:
+        raise NotDoneError(
+            f"policy {pattern.policy.name!r} of agent {clean(agent)!r} observes, and touches nothing. Only the "
+            "operator can turn it to `mode: enforce`"
+        )
+    return pattern.policy
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One session as it was looked at, and all that decides about it."""
+
+    project: Project
+    policy: Policy
+    agent: Agent
+    session: Session
+    now: float
+
+    @classmethod
+    def seen(
+        cls, project: Project, policy: Policy, agent: Agent, id_: str, fresh: Answer[Session | Malformed]
+    ) -> Subject:
+        """The session, when its record can be believed; NotDoneError otherwise."""
+        if isinstance(fresh.value, Malformed):
+            raise NotDoneError(
+                f"session {id_} is kept: its record is malformed ({clean(fresh.value.reason)}). Tell the operator"
+            )
+        if fresh.date is None:
+            raise NotDoneError(f"session {id_} is kept: the platform's answer carried no time, so its age is unknown")
+        return cls(project, policy, agent, fresh.value, fresh.date)
+
+    @property
+    def about(self) -> str:
+        """Stands for exactly this record, so that leave for it ends when anything about it changes."""
+        return "\n".join([self.project.name, self.agent.name, *map(str, self.session)])
+
+    def plan(self, action: Action) -> Plan:
+        """A plan of this one action; it counts against the limits like a sweep's."""
+        judged_by = by_hand(self.session, self.policy, self.agent, self.now, action)
+        decision = decide(self.session, judged_by, self.agent, self.now)
+        items = (Item(self.session, decision, self.now),)
+        return Plan(
+            id=plan_id(self.project.name, self.agent.name, items),
+            agent=self.agent,
+            policy=judged_by,
+            now=self.now,
+            items=items,
+            marks=None,
+        )
+
+    def check(self, action: Action, store: Store) -> None:
+        """Raise NotDoneError with the strongest reason against the action."""
+        for refusal in self._refusals(action, store):
+            raise NotDoneError(f"session {self.session.id} is left as it is: {refusal}")
+
+    def _refusals(self, action: Action, store: Store) -> Iterator[str]:
+        yield from self._kept(action)
+        yield from self._not_now(action)
+        breaker = store.breaker(self.project.name, self.agent.name)
+        if breaker is not None:
+            yield (
+                f"the breaker of agent {clean(self.agent.name)} is open since {show_time(breaker.since)}: "
+                f"{clean(breaker.reason)}. Only a person closes it, by approving a plan"
+            )
+        if action is Action.DELETE and not is_open(self.policy.windows, self.now):
+            opens = opens_at(self.policy.windows, self.now)
+            told = f"the next opens at {show_time(opens)}" if opens else "none opens within a week"
+            yield f"it is outside every window of policy {self.policy.name!r}; {told}. Ask again then"
+
+    def _kept(self, action: Action) -> Iterator[str]:
+        """What keeps the session for good."""
+        decision = decide(self.session, self.policy, self.agent, self.now)
+        if decision.action is Action.KEEP and decision.rule is not None:
+            yield (
+                f"rule {decision.rule.name!r} of policy {self.policy.name!r} keeps it. "
+                "Do not try another way: only the operator can change that rule"
+            )
+        if action is Action.DELETE and self.session.id in self.project.must_see:
+            yield f"project {self.project.name} names it under must_see, as a session that must always be there"
+
+    def _not_now(self, action: Action) -> Iterator[str]:
+        """What is against it as the session is now."""
+        status, age = self.session.status, self.now - self.session.created_at
+        if status not in _STATUSES[action]:
+            yield self._wrong_status(action, status)
+        if age < AGE_FLOOR_S:
+            wait = max(AGE_FLOOR_S - age, 1)
+            yield f"it is {show_duration(max(age, 0))} old, and must be five minutes. Ask again in {wait:.0f} s"
+        if self.session.strange:
+            told = ", ".join(map(clean, self.session.strange))
+            yield f"its record has fields that this version does not know ({told}). Tell the operator"
+
+    def _wrong_status(self, action: Action, status: str) -> str:
+        if status in {CREATING, UPDATING}:
+            return f"it is {status}. Wait until session_get shows idle or failed, then ask again"
+        if status == ACTIVE:
+            stop = shlex.join(
+                ["reaper", "sessions", "stop", self.agent.name, self.session.id, "--project", self.project.name]
+            )
+            return (
+                "it is active, and may be in the middle of work. Wait until session_get shows idle, "
+                f"or ask the operator to stop it (`{clean(stop)}`), then ask again"
+            )
+        if status in {IDLE, FAILED, *TOMBSTONES}:
+            return f"it is {status}: there is nothing to {action}"
+        return f"its status {clean(status)!r} is not known to this version, which never touches such sessions"
+
+
+def by_hand(session: Session, policy: Policy, agent: Agent, now: float, action: Action) -> Policy:
+    """The policy under which an action is judged again right before it is sent.
+
+    The keep rules that come before whatever decides now, then the word of a person: a session that a keep rule covers
+    by the time of the last look stays, and so does one whose window has closed by then.
+    """
+    deciding = decide(session, policy, agent, now).rule
+    before = takewhile(lambda rule: rule is not deciding, policy.rules)
+    keeps = tuple(rule for rule in before if rule.action is Action.KEEP)
+    return replace(policy, rules=(*keeps, BY_HAND[action]), grace_s=0)

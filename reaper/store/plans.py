@@ -1,0 +1,338 @@
+"""Plans that a person may approve, and the approvals: an id stands for its sessions, and they never change.
+
+A plan is kept as the lines that its id was made of: all of them, or those by which it differs from another plan of
+the same agent. Sweeps make nearly the same plan again and again, and each must stay approvable for two weeks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, Row, String, and_, cast, column, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.sql import ColumnElement
+
+from reaper.model import DAY_S, Action
+from reaper.planner import Approval, Item, id_of_lines, plan_lines
+from reaper.store import chain, schema
+from reaper.store.covered import PLANNED, Change, cover, covering
+from reaper.store.database import Database, StateError
+
+PLAN_KEPT_S: Final = 14 * DAY_S
+"""So long after it was last made a plan can be approved, and an approval of it counts."""
+PLANS_KEPT: Final = 20_000
+"""So many plans of one agent are kept at most: two weeks at one each minute."""
+PREFIX_MIN: Final = 12
+APPROVED: Final = "approved"
+CLOSED: Final = "breaker_closed"
+"""What the record calls these events."""
+
+_WHOLE: Final = b"all"
+_REFERS: Final = b"of "
+_ID_CHARS: Final = 32
+_APART_MAX: Final = 1 / 8
+"""A plan that differs by more than this share of its lines is kept whole."""
+
+_TRIED: Final = 3
+"""So many whole plans are compared with: assistants make small ones between the sweeps' large ones."""
+_ONLY_NEEDED: Final = 0.0
+"""The time of a plan that is over, and kept because others differ from it by little."""
+_LIVES: Final = (schema.plans.c.at > _ONLY_NEEDED) & (func.length(schema.plans.c.id) == _ID_CHARS)
+"""Ids were shorter once, and not safe: such a plan approves nothing any more."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPlan:
+    """A plan that can be approved."""
+
+    id: str
+    project: str
+    agent: str
+    at: float
+    approvals: tuple[Approval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the state knows of an approval that is written in a file. `given` is when it was first honoured."""
+
+    id: str
+    plans: tuple[KnownPlan, ...]
+    given: float | None
+    begun: int
+
+    @property
+    def actions(self) -> int:
+        """How many actions it lets through."""
+        return sum(len(plan.approvals) for plan in self.plans)
+
+
+class Plans:
+    """The plans of all agents, each once under its own id, and once under each joint id it is a part of."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def remember(self, name: str, project: str, agent: str, at: float, items: Iterable[Item]) -> None:
+        """Keep a plan, so that a person can approve it. One that is known stays as it is; it was made again."""
+        with self._begin() as connection:
+            chain.lock(connection)
+            if not _made_again(connection, name, project, agent, at):
+                body = _body(connection, project, agent, plan_lines(items))
+                _add(connection, name, project, agent, at, body)
+
+    def remember_joint(self, name: str, parts: Iterable[tuple[str, str, str, float]]) -> None:
+        """Keep several agents' plans (id, project, agent, at) under one id, so that one approval is for all."""
+        with self._begin() as connection:
+            chain.lock(connection)
+            for part, project, agent, at in parts:
+                if part == name or _made_again(connection, name, project, agent, at):
+                    continue
+                if connection.execute(select(schema.plans.c.at).where(_is(part, project, agent))).first():
+                    _add(connection, name, project, agent, at, _REFERS + part.encode() + b"\n")
+
+    def known(self, name: str) -> list[KnownPlan]:
+        """The agents' parts of the plan with this id, none when it is unknown."""
+        with self._begin() as connection:
+            rows = connection.execute(select(schema.plans).where(_LIVES, schema.plans.c.id == name)).all()
+            parts = [(row, _approvals(connection, row)) for row in rows]
+        return [KnownPlan(row.id, row.project, row.agent, row.at, found) for row, found in parts if found is not None]
+
+    def latest(self, count: int) -> list[KnownPlan]:
+        """The plans made last, one of each agent, newest first; those that only joined others are left out."""
+        plans = schema.plans.c
+        query = select(plans.id, plans.project, plans.agent).order_by(plans.at.desc())
+        newest: dict[tuple[str, str], str] = {}
+        with self._begin() as connection:
+            for name, project, agent in connection.execute(query.where(_LIVES, ~_is_joint())):
+                newest.setdefault((project, agent), name)
+                if len(newest) == count:
+                    break
+        return [plan for name in newest.values() for plan in self.known(name)]
+
+    def named(self, beginning: str) -> list[str]:
+        """The ids that this is, or that begin with it when it is long enough for an id to be meant."""
+        found = func.substr(schema.plans.c.id, 1, len(beginning)) == beginning
+        if len(beginning) < PREFIX_MIN:
+            found = schema.plans.c.id == beginning
+        with self._begin() as connection:
+            names = list(connection.execute(select(schema.plans.c.id).where(_LIVES, found).distinct()).scalars())
+        return [beginning] if beginning in names else sorted(names)
+
+    def give(self, name: str, at: float, *, standing: bool = False, told: Mapping[str, Any] | None = None) -> bool:
+        """Approve a plan, and close the breakers of its agents; False when it is unknown.
+
+        A `standing` approval, one that stays written in a file, counts the first time only. What is `told` of it, who
+        and why, stands in the record.
+        """
+        told = {"plan": name, "standing": standing, **(told or {})}
+        plans = schema.plans.c
+        with self._begin() as connection:
+            chain.lock(connection)
+            parts = connection.execute(select(plans.project, plans.agent).where(_LIVES, plans.id == name)).all()
+            for project, agent in parts:
+                row = {"plan": name, "project": project, "agent": agent, "at": at}
+                with covering(connection, APPROVED, project, agent, at, told, "approvals"):
+                    fresh = connection.execute(insert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
+                if fresh or not standing:
+                    breakers = schema.breakers.c
+                    which = and_(breakers.project == project, breakers.agent == agent)
+                    with covering(connection, CLOSED, project, agent, at, told, "breakers"):
+                        connection.execute(delete(schema.breakers).where(which))
+            return bool(parts)
+
+    def unknown(self, names: Collection[str]) -> list[str]:
+        """Which of these ids no plan has, and no approval that was given had."""
+        with self._begin() as connection:
+            known = {
+                *connection.execute(select(schema.plans.c.id).where(_LIVES, schema.plans.c.id.in_(names))).scalars(),
+                *connection.execute(
+                    select(schema.approvals.c.plan).where(schema.approvals.c.plan.in_(names))
+                ).scalars(),
+            }
+        return [name for name in dict.fromkeys(names) if name not in known]
+
+    def approved(self, project: str, agent: str, also: Collection[str] = ()) -> frozenset[Approval]:
+        """The incarnations of this agent whose deletion or stop is approved, as if `also` were approved, too."""
+        given = select(schema.approvals.c.plan).where(
+            schema.approvals.c.project == project, schema.approvals.c.agent == agent
+        )
+        plans = schema.plans.c
+        wanted = and_(
+            _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(given) | plans.id.in_(also)
+        )
+        with self._begin() as connection:
+            rows = connection.execute(select(schema.plans).where(wanted)).all()
+            return frozenset(one for row in rows for one in _approvals(connection, row) or ())
+
+    def awaits(self, project: str, agent: str, names: Collection[str]) -> bool:
+        """Whether one of these ids is a plan of this agent that was not approved yet."""
+        given = select(schema.approvals.c.plan).where(
+            schema.approvals.c.project == project, schema.approvals.c.agent == agent
+        )
+        plans = schema.plans.c
+        wanted = and_(
+            _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(names), ~plans.id.in_(given)
+        )
+        with self._begin() as connection:
+            return connection.execute(select(plans.id).where(wanted).limit(1)).first() is not None
+
+    def standing(self, names: Sequence[str]) -> list[Standing]:
+        """What is known of each approval that a file holds, in its order."""
+        found = []
+        for name in dict.fromkeys(names):
+            plans = tuple(self.known(name))
+            with self._begin() as connection:
+                given = connection.execute(
+                    select(func.min(schema.approvals.c.at)).where(schema.approvals.c.plan == name)
+                ).scalar()
+                begun = sum(_begun(connection, plan) for plan in plans)
+            found.append(Standing(name, plans, given, begun))
+        return found
+
+    def forget(self, now: float) -> None:
+        """Drop plans that were not made for their time, and of each agent those beyond the newest thousands."""
+        plans = schema.plans.c
+        per_agent = (
+            select(plans.project, plans.agent, func.count()).where(_LIVES).group_by(plans.project, plans.agent)
+        )
+        with self._begin() as connection:
+            chain.lock(connection)
+            _drop(connection, plans.at < now - PLAN_KEPT_S, now)
+            for project, agent, count in connection.execute(per_agent).all():
+                if count > PLANS_KEPT:
+                    mine = and_(plans.project == project, plans.agent == agent)
+                    newest = select(plans.at).where(mine).order_by(plans.at.desc()).offset(PLANS_KEPT).limit(1)
+                    unapproved = ~plans.id.in_(select(schema.approvals.c.plan))
+                    _drop(connection, mine & unapproved & (plans.at <= connection.execute(newest).scalar_one()), now)
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        """A transaction; rows that were altered so that they cannot be read are a StateError."""
+        try:
+            with self._database.begin() as connection:
+                yield connection
+        except UnicodeEncodeError:  # what was asked for is no text; that says nothing of the rows
+            raise
+        except (TypeError, ValueError) as error:
+            raise StateError(f"state {self._database.url}: the plans were altered: {error}") from error
+
+
+def _made_again(connection: Connection, name: str, project: str, agent: str, at: float) -> bool:
+    """Note that a plan was made at `at`, if it is known."""
+    made = update(schema.plans).where(_is(name, project, agent)).values(at=at)
+    return bool(connection.execute(made).rowcount)
+
+
+def _add(connection: Connection, name: str, project: str, agent: str, at: float, body: bytes) -> None:
+    """Add a plan that is not known, and let the record cover it."""
+    row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
+    if connection.execute(insert(schema.plans).values(row).on_conflict_do_nothing()).rowcount:
+        came = Change("plans", came=[(name, project, agent, body)])
+        cover(connection, PLANNED, project, agent, at, {"plans": [name]}, came)
+
+
+def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
+    """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
+    plans = schema.plans.c
+    mine = and_(plans.project == project, plans.agent == agent, _begins(_WHOLE))
+    newest = select(plans.id, plans.sessions).where(mine).order_by(plans.at.desc()).limit(_TRIED)
+    now = set(lines)
+    for name, body in connection.execute(newest):
+        before = set(body.decode().split("\n")[1:])
+        less, more = sorted(before - now), sorted(now - before)
+        if len(less) + len(more) <= len(lines) * _APART_MAX:
+            changes = [*(f"-{line}" for line in less), *(f"+{line}" for line in more)]
+            return _REFERS + "\n".join([name, *changes]).encode()
+    return b"\n".join([_WHOLE, *(line.encode() for line in lines)])
+
+
+def _lines(connection: Connection, body: object, project: str, agent: str) -> list[str] | None:
+    """The lines of a plan, None when they cannot be made out."""
+    if not isinstance(body, bytes):
+        return None
+    first, *rest = body.decode().split("\n")
+    if first.encode() == _WHOLE:
+        return rest
+    if not first.encode().startswith(_REFERS):
+        return None
+    query = select(schema.plans.c.sessions).where(_is(first[len(_REFERS) :], project, agent))
+    other = connection.execute(query).scalar()
+    lines = None if other is None else _lines(connection, other, project, agent)
+    if lines is None:
+        return None
+    changes = [line for line in rest if line]
+    less = {line[1:] for line in changes if line.startswith("-")}
+    return sorted([*(line for line in lines if line not in less), *(line[1:] for line in changes if line[0] == "+")])
+
+
+def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | None:
+    """What a plan would let through; None when its row no longer holds what its id was made of."""
+    lines = _lines(connection, row.sessions, row.project, row.agent)
+    if lines is None or id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
+        log.error("plan_is_not_what_it_was", plan=row.id, agent=row.agent, meaning="it approves nothing")
+        return None
+    split = (line.split(" ") for line in lines)
+    return tuple(Approval(session, int(made), int(used), Action(action)) for action, session, made, used in split)
+
+
+def _own_id(name: str, body: bytes) -> str:
+    """The id that an agent's part has by itself: a joint plan refers to it, and changes nothing."""
+    first, separator, changes = body.partition(b"\n")
+    joint = first.startswith(_REFERS) and separator and not changes
+    return first[len(_REFERS) :].decode() if joint else name
+
+
+def _begun(connection: Connection, plan: KnownPlan) -> int:
+    """How many of a plan's actions were begun by its approval, or by another that covers them."""
+    journal = schema.journal.c
+    query = select(journal.session, journal.created_at, journal.action).distinct()
+    mine = and_(journal.project == plan.project, journal.agent == plan.agent)
+    query = query.where(mine, journal.kind == "intent", journal.approved == 1)
+    begun = {tuple(row) for row in connection.execute(query)}
+    return sum((one.session, one.created_at, str(one.action)) in begun for one in plan.approvals)
+
+
+def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
+    """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
+    that is no plan any more."""
+    plans = schema.plans.c
+    base = cast(func.substr(plans.sessions, len(_REFERS) + 1, _ID_CHARS), String)
+    needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
+    needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
+    left: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    gone = and_(which, ~_among(needed))
+    for row in connection.execute(select(plans.id, plans.project, plans.agent, plans.sessions).where(gone)):
+        left[row.project, row.agent].append(tuple(row))
+    connection.execute(delete(schema.plans).where(gone))
+    connection.execute(update(schema.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
+    for where, rows in left.items():
+        told = {"forgotten": [row[0] for row in rows]}
+        cover(connection, PLANNED, *where, at, told, Change("plans", left=rows))
+
+
+def _is(name: str, project: str, agent: str) -> ColumnElement[bool]:
+    plans = schema.plans.c
+    return and_(plans.id == name, plans.project == project, plans.agent == agent)
+
+
+def _among(names: Collection[str]) -> ColumnElement[bool]:
+    """Whether a plan is one of these, however many: they are one parameter."""
+    return schema.plans.c.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
+
+
+def _begins(mark: bytes) -> ColumnElement[bool]:
+    return func.substr(schema.plans.c.sessions, 1, len(mark)) == mark
+
+
+def _is_joint() -> ColumnElement[bool]:
+    length = len(_REFERS) + _ID_CHARS + 1
+    return _begins(_REFERS) & (func.length(schema.plans.c.sessions) == length)

@@ -1,0 +1,71 @@
+"""One agent on an emulated platform, swept by the real sweeper into a journal on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from audit_world import NOW, Book
+
+from reaper.board import Board
+from reaper.clock import Clock
+from reaper.emulator import AgentVersion, Emulator
+from reaper.emulator.records import Record
+from reaper.model import DAY_S
+from reaper.settings import Settings
+from reaper.store.journal import Recorded, Which
+from reaper.sweeper import Run, Scope, Sweeper
+from reaper.telemetry import Metrics
+from reaper.wiring import Chorus, Connector
+
+AGED = int(NOW) - 60 * DAY_S
+
+
+@dataclass
+class StillClock(Clock):
+    """Time that only a sleep moves."""
+
+    time: float = NOW
+
+    def wall(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Site:
+    """One agent on an emulated platform, swept into a journal on disk."""
+
+    book: Book
+    settings: Settings
+    clock: StillClock = field(default_factory=StillClock)
+
+    def __post_init__(self) -> None:
+        self.emulator = Emulator(clock=self.clock, agents=0, sessions=0)
+        self.version = AgentVersion("1", AGED)
+        self.emulator.platform.add_agent("desk", [self.version])
+        board = Board(self.clock)
+        self.metrics = Metrics(board)
+        connector = Connector(self.clock, transport=self.emulator.transport("reaper"))
+        self.sweeper = Sweeper(self.book.store, self.clock, Chorus([board, self.metrics]), connector)
+
+    def put(self, *names: str) -> None:
+        for name in names:
+            self.emulator.platform.place(
+                "desk", Record(name, self.version, int(NOW) - 9 * DAY_S, int(NOW) - 8 * DAY_S)
+            )
+
+    def sweep(self) -> Run:
+        return asyncio.run(self.sweeper.run(self.settings, Scope()))
+
+    def recorded(self) -> list[Recorded]:
+        return list(self.book.journal.actions(Which()))
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"session_reaper_{name}", labels)

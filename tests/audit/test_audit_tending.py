@@ -1,0 +1,114 @@
+"""What sweeps leave in the record beside actions: configurations, modes, orphans given up, heads."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from audit_site import Site
+from audit_world import NOW, Book, write_config
+
+from reaper.config import load
+from reaper.model import DAY_S
+from reaper.policy import Mode
+from reaper.settings import Settings
+from reaper.store.exports import exported
+from reaper.sweeper import Scope
+
+
+@pytest.fixture
+def site(book: Book, tmp_path: Path) -> Site:
+    return Site(book, load(write_config(tmp_path, book.path), {}).settings)
+
+
+def events(site: Site) -> list[str]:
+    return [event.intent.rule for event in site.book.journal.events()]
+
+
+def observing(settings: Settings) -> Settings:
+    (policy,) = settings.policies
+    calm = replace(policy, mode=Mode.OBSERVE)
+    (project,) = settings.projects
+    agents = tuple(replace(agent, policy=calm) for agent in project.agents)
+    return replace(
+        settings, policies=(calm,), projects=(replace(project, agents=agents),), fingerprint="another00000"
+    )
+
+
+def test_the_configuration_in_force_and_its_modes_are_noted_once(site: Site) -> None:
+    site.sweep()
+    site.sweep()
+    assert events(site) == ["configuration", "mode"]
+    first, mode = site.book.journal.events()
+    assert (first.body["digest"], mode.body["mode"]) == (site.settings.fingerprint, "enforce")
+    assert first.body["origin"]["version"]
+    assert first.body["origin"]["by"]
+
+
+def test_a_reload_and_a_change_of_mode_are_noted_and_so_is_the_way_back(site: Site) -> None:
+    site.sweep()
+    enforcing, site.settings = site.settings, observing(site.settings)
+    site.sweep()
+    site.settings = enforcing
+    site.sweep()
+    assert events(site) == ["configuration", "mode"] * 3
+    assert [event.body["mode"] for event in site.book.journal.events("mode")] == ["enforce", "observe", "enforce"]
+
+
+def test_a_restart_with_the_same_configuration_adds_nothing(site: Site, book: Book) -> None:
+    site.put("session-0001")
+    site.sweep()
+    head = book.journal.head()
+    again = Site(book, site.settings)
+    again.sweep()
+    assert book.journal.head() == head
+
+
+def test_a_rehearsal_leaves_no_trace(site: Site, book: Book) -> None:
+    asyncio.run(site.sweeper.run(site.settings, Scope(rehearsal=True)))
+    assert book.verify().rows == 0
+
+
+def test_what_an_agent_that_is_gone_left_open_is_given_up_after_a_week_and_said(
+    site: Site, book: Book, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = book.intend(at=NOW - 8 * DAY_S, agent="gone")
+    fresh = book.intend(at=NOW - 6 * DAY_S, agent="gone")
+    site.sweep()
+    assert [entry.intent.id for entry in book.journal.open("prod", "gone")] == [fresh.id]
+    assert lost.id != fresh.id
+    told = "".join(capsys.readouterr())
+    assert told.count("orphaned_action") == 1
+    assert "session-0001" in told
+    assert book.verify().given_up == 1
+
+
+def test_what_a_project_that_is_gone_from_the_configuration_left_open_is_given_up(site: Site, book: Book) -> None:
+    book.intend(at=NOW - 8 * DAY_S)
+    (project,) = site.settings.projects
+    site.settings = replace(site.settings, projects=(replace(project, name="renamed"),))
+    site.put("session-0002")
+    site.sweep()
+    assert book.journal.open("prod", "desk") == []
+    assert book.verify().given_up == 1
+
+
+def test_nothing_is_given_up_while_the_agents_of_its_project_cannot_be_found_out(site: Site, book: Book) -> None:
+    book.intend(at=NOW - 8 * DAY_S, agent="gone")
+    (project,) = site.settings.projects
+    other = replace(project, name="other")
+    site.settings = replace(site.settings, projects=(project, other))
+    asyncio.run(site.sweeper.run(site.settings, Scope(project="other")))
+    assert len(book.journal.open("prod", "gone")) == 1
+
+
+def test_each_run_that_acted_exports_its_head(site: Site, book: Book, tmp_path: Path) -> None:
+    place = tmp_path / "heads"
+    site.settings = replace(site.settings, audit=replace(site.settings.audit, export=str(place)))
+    site.put("session-0001")
+    site.sweep()
+    site.sweep()
+    heads = [one.head for one in exported(str(place))]
+    assert [head.head for head in heads] == [book.journal.head()]

@@ -1,0 +1,88 @@
+"""What the reaper's own record says, held against the platform's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reaper.emulator import Platform
+from reaper.model import TOMBSTONES
+from reaper.store.journal import Journal, Recorded, Which
+from tests.sim.law import Judge, Note, ViolationError
+from tests.sim.process import Disk
+
+_GONE = (
+    "SELECT seq, agent, session, created_at, outcome FROM journal"
+    " WHERE seq > ? AND kind = 'outcome' AND action = 'delete' AND outcome IN ('done', 'already_gone')"
+)
+_TWICE = (
+    "SELECT agent, session, created_at, count(DISTINCT action_id) FROM journal"
+    " WHERE kind = 'outcome' AND action = 'delete' AND outcome = 'done' GROUP BY 1, 2, 3 HAVING count(*) > 1"
+)
+_INTENTS = (
+    "SELECT agent, session, count(*) FROM journal WHERE kind = 'intent' AND action = 'delete' AND at > ?"
+    " GROUP BY agent, session, created_at ORDER BY 3 DESC LIMIT 1"
+)
+_LAST = "SELECT kind FROM journal WHERE agent = ? AND session = ? AND action = ? ORDER BY seq DESC LIMIT 1"
+
+
+@dataclass
+class Ledger:
+    """The journal on a disk, read beside whoever writes it."""
+
+    disk: Disk
+    platform: Platform
+    _read_to: int = 0
+
+    def last(self, agent: str, session: str, action: str) -> str | None:
+        """The kind of the last row about this action on this session."""
+        with self.disk.look() as connection:
+            found: str | None = connection.exec_driver_sql(_LAST, (agent, session, action)).scalar()
+        return found
+
+    def check_gone(self) -> None:
+        """Nothing that lives was just said to be gone."""
+        with self.disk.look() as connection:
+            rows = connection.exec_driver_sql(_GONE, (self._read_to,)).all()
+        for seq, agent, session, created_at, outcome in rows:
+            self._read_to = seq
+            if self._is_there(agent, session, created_at):
+                raise ViolationError(f"said to be {outcome}, and it lives: {session} of {agent}")
+
+    def check_once(self) -> None:
+        """No deletion is told more than once."""
+        with self.disk.look() as connection:
+            found = connection.exec_driver_sql(_TWICE).first()
+        if found is not None and found[3] > 1:
+            raise ViolationError(f"deleted once, and told {found[3]} times: {found[1]} of {found[0]}")
+
+    def most_intents(self, since: float) -> int:
+        """How often a delete of one incarnation was begun since then, at most."""
+        with self.disk.look() as connection:
+            found = connection.exec_driver_sql(_INTENTS, (since,)).first()
+        return found[2] if found else 0
+
+    def deletes_done(self) -> int:
+        """How many deletes are said to be done."""
+        query = "SELECT count(*) FROM journal WHERE kind = 'outcome' AND action = 'delete' AND outcome = 'done'"
+        with self.disk.look() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
+
+    def check(self, judge: Judge, journal: Journal) -> None:
+        """The whole of it, once nothing is under way."""
+        notes = [_note(action) for action in journal.actions(Which())]
+        judge.check_journal(notes, lambda note: self._is_there(note.agent, note.session, note.created_at))
+        verdict = journal.verify()
+        broken = verdict.broken or verdict.doubts
+        if broken:
+            raise ViolationError(f"the journal's chain is broken: {broken}")
+
+    def _is_there(self, agent: str, session: str, created_at: float) -> bool:
+        found = self.platform.find(agent, session)
+        return found is not None and found.status not in TOMBSTONES and found.created_at == created_at
+
+
+def _note(action: Recorded) -> Note:
+    intent = action.intent.intent
+    outcomes = tuple(entry.outcome for entry in action.outcomes)
+    evidence = bool(action.intent.body.get("record"))
+    return Note(intent.agent, intent.session, intent.created_at, str(intent.action), evidence, outcomes)

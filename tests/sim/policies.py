@@ -1,0 +1,48 @@
+"""The law in the reaper's own values."""
+
+from __future__ import annotations
+
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from reaper.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
+from reaper.model import Action
+from reaper.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.windows import DAYS, Window
+from tests.sim.law import Law, Line
+
+DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
+
+
+def policy_of(law: Law) -> Policy:
+    """The law in the reaper's own values."""
+    windows: tuple[Window, ...] = ()
+    if law.open_hours is not None:
+        first, last = law.open_hours
+        windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC")),)
+    return Policy(
+        name="simulated",
+        rules=tuple(_rule(line) for line in law.lines),
+        mode=Mode.ENFORCE if law.enforce else Mode.OBSERVE,
+        grace_s=law.grace_s,
+        limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
+        windows=windows,
+    )
+
+
+def _rule(line: Line) -> Rule:
+    when: list[Condition] = []
+    statuses = line.status or DEFAULT_STATUSES.get(line.action)
+    if statuses:
+        when.append(StatusIn(statuses))
+    if line.idle_s is not None:
+        when.append(Idle(line.idle_s))
+    if line.age_s is not None:
+        when.append(Age(line.age_s))
+    if line.ids:
+        when.append(IdMatches(line.ids))
+    if line.superseded:
+        when.append(VersionIs(frozenset({"superseded"})))
+    if line.latest:
+        when.append(VersionIs(frozenset({"latest"})))
+    return Rule(line.name, Action(line.action), tuple(when))

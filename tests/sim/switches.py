@@ -1,0 +1,31 @@
+"""What takes a guard away: the smallest piece of the product that is the guard is patched out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+Patch = pytest.MonkeyPatch
+Remove = Callable[[Patch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A guard taken away by `remove`, and the scene that must then break the law."""
+
+    guard: str
+    remove: Remove
+    scene: Callable[[], Coroutine[Any, Any, None]]
+
+
+def put(owner: Any, name: str, value: Any) -> Remove:
+    """Put something else in its place."""
+    return lambda patch: patch.setattr(owner, name, value)
+
+
+def around(owner: Any, name: str, make: Callable[[Any], Any]) -> Remove:
+    """Replace a function by one made of it."""
+    return lambda patch: patch.setattr(owner, name, make(getattr(owner, name)))

@@ -1,0 +1,132 @@
+"""What the way to the platform shows of each action: which look came before it, and how old that look was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from reaper.emulator import Answer, Emulator, PlatformError, Request
+from reaper.emulator.routes import Call, route
+from tests.sim.law import Facts, ViolationError
+from tests.sim.virtual import Moment, loop, now
+
+LOOK_MAX_S = 2.0
+"""So long before an action leaves may the look have been asked for that it rests on."""
+PATIENCE_S = 30.0
+"""An answer that takes longer is not heard."""
+NOTICED_S = 5.0
+"""A machine that stood still for so long must know it from the first date it hears, which tells whole seconds."""
+
+HEARD_TURNS = 4
+"""An answer is read within so many turns of the loop: a page steps aside for others first."""
+REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
+REFUSED_MAX = 9
+"""So often one sweep may hear it of one agent before it ends: five, and what was under way by then."""
+
+_MARGIN_S = 0.001
+
+
+@dataclass(frozen=True)
+class Look:
+    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true then."""
+
+    asked: Moment
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True)
+class Acted:
+    """A delete or stop as it leaves, and what was looked at before it."""
+
+    call: Call
+    left: Moment
+    session: Look
+    agent: Look | None
+
+
+@dataclass
+class Watch:
+    """All requests of one process, as they leave. `find` tells the truth about a session, `act` hears of each
+    action, `blame` of what must not be."""
+
+    emulator: Emulator
+    find: Callable[[str, str], Facts | None]
+    act: Callable[[Acted], None]
+    blame: Callable[[ViolationError], NoReturn]
+    sessions: dict[tuple[str, str], Look] = field(default_factory=dict)
+    agents: dict[str, Look] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    _told_s: float = 0.0
+
+    def answer(self, request: Request) -> Answer:
+        """What the platform answers, after its effect."""
+        asked = now()
+        try:
+            call = route(request.method, request.path, {})
+        except PlatformError:
+            return self.emulator.answer(request)
+        if call.operation in {"delete", "stop"}:
+            self._act(call, asked)
+        answer = self.emulator.answer(request)
+        if call.operation == "delete":
+            self._count(call, answer)
+        if answer.status == 200 and not (answer.dropped or answer.hangs) and answer.delay_s < PATIENCE_S:
+            self._remember(call, asked)
+            if answer.header("date") and not answer.delay_s:
+                self._tell(asked.paused, HEARD_TURNS)
+        return answer
+
+    def _count(self, call: Call, answer: Answer) -> None:
+        """What is refused again and again is not asked for on and on."""
+        refused = answer.status in REFUSALS
+        self.refused[call.agent] = self.refused[call.agent] + 1 if refused else 0
+        if self.refused[call.agent] > REFUSED_MAX:
+            self.blame(ViolationError(f"refused {self.refused[call.agent]} times in a row, and still asking: {call}"))
+
+    def _remember(self, call: Call, asked: Moment) -> None:
+        if call.operation == "get":
+            self.sessions[call.agent, call.session] = Look(asked, self.find(call.agent, call.session))
+        elif call.operation == "get_agent":
+            self.agents[call.agent] = Look(asked)
+        elif call.operation == "list_agents":
+            self.agents.update((name, Look(asked)) for name in self.emulator.platform.agents)
+
+    def _act(self, call: Call, left: Moment) -> None:
+        try:
+            self.act(Acted(call, left, self._checked(call, left), self.agents.get(call.agent)))
+        except ViolationError as wrong:
+            self.blame(wrong)
+
+    def _tell(self, paused_s: float, turns: int) -> None:
+        """The date of an answer has told how long the machine stood still, once whoever reads it had time to."""
+        if turns:
+            loop().call_soon(self._tell, paused_s, turns - 1)
+        else:
+            self._told_s = max(self._told_s, paused_s)
+
+    def _checked(self, call: Call, left: Moment) -> Look:
+        """The look that an action rests on; it must not be missing or old, by what the process could know of time."""
+        look = self.sessions.get((call.agent, call.session))
+        if look is None:
+            raise ViolationError(f"nobody looked before {call}")
+        _require_young(look, left, f"the session before {call}")
+        stood_s = left.paused - look.asked.paused
+        if stood_s >= NOTICED_S and self._told_s > look.asked.paused:
+            raise ViolationError(f"stood still for {stood_s:.0f} s, was told so, and sent {call}")
+        return look
+
+
+def _require_young(look: Look, left: Moment, what: str) -> None:
+    age_s = left.monotonic - look.asked.monotonic
+    if age_s > LOOK_MAX_S + _MARGIN_S:
+        raise ViolationError(f"looked {age_s:.1f} s ago at {what}")
+
+
+def check_agent(action: Acted) -> Look:
+    """The look at the agent, which an action needs that versions decide on."""
+    if action.agent is None:
+        raise ViolationError(f"nobody looked at the agent before {action.call}")
+    _require_young(action.agent, action.left, f"the agent before {action.call}")
+    return action.agent
