@@ -70,11 +70,15 @@ class Board(Listener):
             self.succeeded.pop(key, None)
             self.believed.pop(key, None)
 
-    def page(self, project: str, agent: str, sessions: int) -> None:
+    def progressed(self) -> None:
+        """This process has come further, whether the platform let it or not."""
         self.progressed_at = self.clock.monotonic()
 
+    def page(self, project: str, agent: str, sessions: int) -> None:
+        self.progressed()
+
     def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        self.progressed_at = self.clock.monotonic()
+        self.progressed()
         self.recent.append(RecentAction(project, agent, outcome, self.clock.wall()))
 
     def report(self, report: Report) -> None:
@@ -82,7 +86,7 @@ class Board(Listener):
         self.latest[key] = report
         if report.trusted and report.snapshot is not None:
             self.believed[key] = report.snapshot.by_status
-        self.progressed_at = self.clock.monotonic()
+        self.progressed()
         if report.result in {Result.OK, Result.WITHHELD}:
             self.succeeded[key] = self.clock.wall()
         if report.result is not Result.FAILED:

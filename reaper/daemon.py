@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import shlex
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -22,9 +21,13 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from reaper.board import Board
 from reaper.clock import Clock
+from reaper.commands import config_option
 from reaper.config import ConfigError, Loaded, Watch, parse
+from reaper.foundry.auth import ACQUIRE_MAX_S
+from reaper.foundry.client import CallRecord
+from reaper.foundry.sending import RETRY_MAX_S
 from reaper.model import DAY_S
-from reaper.server import application, serving
+from reaper.server import Shown, listening, sites
 from reaper.settings import DEFAULT_PATH, Schedule, Server, Settings
 from reaper.store.custody import Custody
 from reaper.sweeper import Scope, Sweeper
@@ -77,7 +80,7 @@ class Daemon:
     def __post_init__(self) -> None:
         self.board = Board(self.clock, option=command_option(self.path, self.environ))
         self.metrics = Metrics(self.board)
-        self.connector.on_request = self.metrics.request
+        self.connector.on_request = self._requested
         listener = Chorus([self.board, self.metrics, EventLog()])
         self._custody = Custody(self.settings.state)
         self._note_custody()
@@ -92,15 +95,24 @@ class Daemon:
         return self.loaded.settings
 
     async def run(self, server: Server) -> None:
-        """Sweep and serve until SIGTERM or SIGINT; raises OSError when the address cannot be listened on."""
-        app = application(self.board, self.metrics.registry, self._stuck)
+        """Sweep and serve until SIGTERM or SIGINT.
+
+        Raises OSError when an address cannot be listened on, TokenError when the file with the token holds none.
+        """
+        shown = Shown(self.board, self.metrics.registry, self._stuck)
         async with AsyncExitStack() as stack:
-            address = await stack.enter_async_context(serving(app, server.host, server.port))
+            address, *page = await stack.enter_async_context(listening(sites(shown, server)))
             stack.callback(self._close)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop, signal.Signals(number).name)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.hang_up)
-            log.info("listening", address=address, config=str(self.path), config_hash=self.settings.fingerprint)
+            log.info(
+                "listening",
+                address=address,
+                page=(page or [address])[0],
+                config=str(self.path),
+                config_hash=self.settings.fingerprint,
+            )
             self._start_schedule()
             self.request_sweep()
             await self._ended.wait()
@@ -282,20 +294,35 @@ class Daemon:
         job = self._scheduler.get_job("sweep") if self._scheduler.running else None
         self.board.next_sweep_at = job.next_run_time.timestamp() if job and job.next_run_time else None
 
+    def _requested(self, project: str, record: CallRecord) -> None:
+        self.board.progressed()
+        self.metrics.request(project, record)
+
     def _stuck(self) -> str:
-        """Why no progress is made, '' while it is: in three intervals a page, an action or a sweep must end."""
+        """Why this process is no good any more, '' while it goes on: in three intervals something must have ended.
+
+        A request that timed out has ended, too: to restart helps against our own faults, not the platform's.
+        """
         if self.board.standby:
-            return ""
+            # Its time starts when it may sweep.
+            self.board.progressed()
         since = self._started if self.board.progressed_at is None else self.board.progressed_at
         quiet = self.clock.monotonic() - since
-        allowed = MISSED_MAX * max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
-        return f"no sweep has made progress for {quiet:.0f} s" if quiet > allowed else ""
+        gap = max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
+        allowed = MISSED_MAX * gap + silence_max_s(self.settings)
+        return f"nothing has ended for {quiet:.0f} s: no request, action or sweep" if quiet > allowed else ""
+
+
+def silence_max_s(settings: Settings) -> float:
+    """How long a sweep in order says nothing: it gets a token, sits out a pause, and its request times out."""
+    timeout_s = max((project.connection.requests.timeout_s for project in settings.projects), default=0)
+    return ACQUIRE_MAX_S + RETRY_MAX_S + timeout_s
 
 
 def command_option(path: Path, environ: Mapping[str, str]) -> str:
     """What `reaper approve` needs to find the configuration that this process runs on."""
     usual = environ.get("REAPER_CONFIG") or DEFAULT_PATH
-    return "" if str(path) == usual else f" --config {shlex.quote(str(path))}"
+    return "" if str(path) == usual else config_option(str(path))
 
 
 def trigger(schedule: Schedule) -> BaseTrigger:

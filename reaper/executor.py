@@ -22,6 +22,7 @@ from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
 from reaper.store.journal import AlreadyIntendedError, Entry, Intent
+from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
 UNVERIFIED_MAX: Final = 3
@@ -58,7 +59,10 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Acts on one agent's sessions. `stopping` answers why no new action may begin, '' while it may."""
+    """Acts on one agent's sessions. `stopping` answers why no new action may begin, '' while it may.
+
+    `origin` says for the record who acts.
+    """
 
     project: str
     client: Hands
@@ -71,6 +75,7 @@ class Executor:
     on_outcome: Callable[[Outcome], None]
     workers: int
     look_age_s: float = LOOK_AGE_MAX_S
+    origin: Origin | None = None
 
     @property
     def fresh(self) -> Freshness:
@@ -132,7 +137,7 @@ class Executor:
                 return await self._conclude(intent, look)
             if intent is None:
                 at = _at(look, plan)
-                proof = evidence(item, plan, look.session, at, self.sweep_id)
+                proof = evidence(item, plan, look.session, at, self.sweep_id, self.origin)
                 try:
                     intent = await self.store.journal.intend(
                         self._intent(item, plan), at, proof, contradicts=contradicts
@@ -153,7 +158,9 @@ class Executor:
     async def _conclude(self, intent: Intent | None, outcome: Outcome) -> Outcome:
         """Write down how an action ended; one that was never intended leaves no trace in the record."""
         if intent is not None:
-            await self.store.journal.conclude(intent, outcome.kind, outcome.at, outcome.why, outcome.window_s)
+            await self.store.journal.conclude(
+                intent, outcome.kind, outcome.at, outcome.why, outcome.window_s, outcome.request_id
+            )
         return outcome
 
     async def _look(self, item: Item, plan: Plan, agents: AgentLooks) -> Look | Outcome:
@@ -210,8 +217,10 @@ class Executor:
         except InDoubt as error:
             return await self._resolve_doubt(item, plan, at, agents, str(error))
         except FoundryError as error:
-            return Outcome(item, OutcomeKind.FAILED, at, str(error), refused=isinstance(error, Refused))
-        return replace(await self._verify(item, plan, at, agents), window_s=_window(look.session, accepted))
+            is_refused = isinstance(error, Refused)
+            return Outcome(item, OutcomeKind.FAILED, at, str(error), refused=is_refused, request_id=error.request_id)
+        verified = await self._verify(item, plan, at, agents)
+        return replace(verified, window_s=_window(look.session, accepted), request_id=accepted.request_id)
 
     async def _verify(self, item: Item, plan: Plan, at: float, agents: AgentLooks) -> Outcome:
         """Whether an accepted action had its effect."""

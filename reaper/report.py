@@ -30,7 +30,8 @@ class Outcome:
     """How one action ended. `at` is platform time, `why` explains anything but `done`.
 
     `window_s` is what no guard covers: from the answer to the last look until the action went out, known when the
-    platform accepted it. `refused`: the platform understood, and said no.
+    platform accepted it. `refused`: the platform understood, and said no. `request_id` is the platform's name for the
+    answer that accepted or refused it.
     """
 
     item: Item
@@ -39,6 +40,7 @@ class Outcome:
     why: str = ""
     window_s: float | None = None
     refused: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)

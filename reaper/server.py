@@ -6,54 +6,108 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from reaper.access import Access, read_token
 from reaper.board import Board
+from reaper.connections import BACKLOG, Patience, connections_max, protocol
+from reaper.loopback import is_loopback
 from reaper.page import routes as page_routes
 from reaper.render import status_json
+from reaper.settings import Server
 
 STOP_MAX_S: Final = 3
+ASKED_BY_KUBELET: Final = ("/livez", "/readyz")
 
 Health = Callable[[], str]
 
 
-def application(board: Board, registry: CollectorRegistry, stuck: Health) -> Starlette:
-    """The routes; `stuck` says why sweeps make no progress, '' while they do."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is served: the board, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
+
+    board: Board
+    registry: CollectorRegistry
+    stuck: Health = lambda: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is served at one address."""
+
+    app: Starlette
+    host: str
+    port: int
+
+
+def sites(shown: Shown, server: Server) -> list[Site]:
+    """Where what is served: all at one address, or the page and the status at one of their own.
+
+    Raises TokenError when the file that should hold the token does not.
+    """
+    token = read_token(server.token_file) if server.token_file else None
+    told, page = _told_to_machines(shown), _told_to_people(shown)
+    if server.page is None:
+        return [_site([*told, *page], (server.host, server.port), token)]
+    return [_site(told, (server.host, server.port), token), _site(page, server.page, token)]
+
+
+def application(
+    board: Board, registry: CollectorRegistry, stuck: Health, *, private: bool = False, token: str | None = None
+) -> Starlette:
+    """Everything in one application."""
+    shown = Shown(board, registry, stuck)
+    return _guarded([*_told_to_machines(shown), *_told_to_people(shown)], private, token)
+
+
+def _site(routes: Sequence[Route], address: tuple[str, int], token: str | None) -> Site:
+    return Site(_guarded(routes, is_loopback(address[0]), token), *address)
+
+
+def _guarded(routes: Sequence[Route], private: bool, token: str | None) -> Starlette:
+    return Starlette(
+        routes=routes, middleware=[Middleware(Access, private=private, token=token, open_=ASKED_BY_KUBELET)]
+    )
+
+
+def _told_to_machines(shown: Shown) -> list[Route]:
+    """Metrics and health."""
+    board = shown.board
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), media_type=content_type)
+        return Response(encode(shown.registry), media_type=content_type)
 
     async def livez(_: Request) -> Response:
-        why = stuck()
+        why = shown.stuck()
         return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
 
     async def readyz(_: Request) -> Response:
         why = _not_ready(board)
         return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
 
-    async def status(_: Request) -> Response:
-        return Response(json.dumps(status_json(board)), media_type="application/json")
+    return [Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
 
-    return Starlette(
-        routes=[
-            Route("/metrics", metrics),
-            Route("/livez", livez),
-            Route("/readyz", readyz),
-            Route("/api/v1/status", status),
-            *page_routes(board, stuck),
-        ]
-    )
+
+def _told_to_people(shown: Shown) -> list[Route]:
+    """The page, and the same as JSON."""
+
+    async def status(_: Request) -> Response:
+        return Response(json.dumps(status_json(shown.board)), media_type="application/json")
+
+    return [Route("/api/v1/status", status), *page_routes(shown.board, shown.stuck)]
 
 
 def _not_ready(board: Board) -> str:
@@ -73,15 +127,30 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+async def listening(sites: Sequence[Site]) -> AsyncIterator[list[str]]:
+    """Serve them all while the block runs; yields their addresses. Raises OSError when a port cannot be had."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(serving(site.app, site.host, site.port)) for site in sites]
+
+
+@asynccontextmanager
+async def serving(app: Starlette, host: str, port: int, patience: Patience | None = None) -> AsyncIterator[str]:
     """Serve `app` while the block runs; yields its address. Raises OSError when the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # asyncio does so only for sockets that name their protocol, which this one does not.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=STOP_MAX_S
+        app,
+        http=protocol(patience or Patience(connections_max())),
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_MAX_S,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

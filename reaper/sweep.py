@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from reaper.clock import Clock
+from reaper.commands import command, only
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
 from reaper.foundry.atlas import Atlas
 from reaper.foundry.census import Census, Snapshot
@@ -35,6 +35,7 @@ from reaper.skew import ClockGuard
 from reaper.store.database import StateError
 from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
+from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 from reaper.trust import Baseline, Spread, doubts, moved_back
 
@@ -51,17 +52,25 @@ SWEEP_MAX_S: Final = 3_600
 class Platform(Lister, Hands, Directory, Protocol):
     """The client as sweeps see it."""
 
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """As whom it speaks, by the claims of its token; empty without one."""
+
 
 Connect = Callable[[Project], AbstractAsyncContextManager[Platform]]
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One project as it is swept: its settings, the client that reaches it, and what watches its clock."""
+    """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
+
+    `configuration` is the digest of what is in force.
+    """
 
     project: Project
     client: Platform
     guard: ClockGuard
+    configuration: str = ""
 
 
 class Canaries:
@@ -345,6 +354,11 @@ class Sweep:
             on_outcome=heard,
             workers=self.site.project.connection.requests.concurrency,
             look_age_s=self.site.project.connection.requests.max_look_age_s,
+            origin=Origin.local(
+                endpoint=self.site.project.connection.endpoint,
+                configuration=self.site.configuration,
+                identity=self.site.client.identity,
+            ),
         )
 
     def _conclude(
@@ -416,8 +430,8 @@ def withheld_text(report: Report) -> str:
     if plan is None:
         return ""
     reasons = [f"the breaker is open: {report.breaker.reason}"] if report.breaker else [str(e) for e in plan.excess]
-    where = f"--project {report.project} --agent {shlex.quote(report.agent)}"
-    return f"{'; '.join(reasons)}. Look: reaper plan {where}. Approve: reaper approve {plan.id}"
+    look = command("plan", project=report.project, agent=only(report.agent))
+    return f"{'; '.join(reasons)}. Look: {look}. Approve: {command('approve', plan.id)}"
 
 
 def _told(snapshot: Snapshot, base: Baseline | None, missing: frozenset[str]) -> str:

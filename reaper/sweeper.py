@@ -19,11 +19,12 @@ from reaper.model import Agent
 from reaper.planner import joint_plan_id
 from reaper.policy import Policy
 from reaper.pressure import pools
+from reaper.rates import keep_rates, recall_rates
 from reaper.recall import Recall
 from reaper.refusals import Refusals
 from reaper.relief import Relief
 from reaper.report import Listener, Report, Result
-from reaper.roster import Roster, muster
+from reaper.roster import ASKED_MAX, Roster, muster
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
@@ -53,6 +54,7 @@ class Scope:
     rehearsal: bool = False
     keeps: bool = False
     full_every_s: int | None = None
+    configuration: str = ""
     approvals: tuple[str, ...] = ()
 
     def covers(self, agent: str) -> bool:
@@ -102,9 +104,15 @@ class Sweeper:
             self._begin_record(settings)
             self._approve(settings)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
+        rates = recall_rates(self.connect, self.store)
         relief = Relief(pools(settings.quotas))
         foreseen = settings.approvals if scope.rehearsal else ()
-        scope = replace(scope, full_every_s=settings.schedule.full_listing_s, approvals=foreseen)
+        scope = replace(
+            scope,
+            full_every_s=settings.schedule.full_listing_s,
+            approvals=foreseen,
+            configuration=settings.fingerprint,
+        )
         parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
         run = Run(
             reports=tuple(report for part, _ in parts for report in part),
@@ -114,6 +122,9 @@ class Sweeper:
         await self._relieve(relief)
         run = replace(run, reports=tuple(relief.latest(report) for report in run.reports))
         if not scope.rehearsal:
+            keep_rates(
+                self.connect, self.store, rates, [project.connection.endpoint for project in settings.projects]
+            )
             await self._tend_journal(settings, run, begun)
         return run
 
@@ -165,7 +176,7 @@ class Sweeper:
     async def _agents(
         self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
-        roster = await muster(project, client)
+        roster = await muster(project, client, self._known(project))
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
@@ -173,6 +184,8 @@ class Sweeper:
             for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
                 del self._recalls[key]
             self.listener.roster(project.name, managed, roster.unmanaged)
+        elif known := self._managed.get(project.name):
+            self._managed[project.name] = {name: it for name, it in known.items() if name not in roster.gone}
         site = Site(project, client, self._guards.setdefault(project.name, ClockGuard()))
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]
@@ -185,6 +198,16 @@ class Sweeper:
                 group.create_task(look)
             reports = await _all(sweeps)
         return [*reports, *self._unresolved(project, roster, scope)], roster.unmanaged
+
+    def _known(self, project: Project) -> Sequence[str]:
+        """The agents that the last listing showed; those swept last by an earlier process, before the first one."""
+        if project.name in self._managed:
+            return list(self._managed[project.name])
+        try:
+            return self.store.swept_agents(project.name, ASKED_MAX)
+        except StateError as error:
+            log.error("known_agents_not_read", project=project.name, error=str(error))
+            return []
 
     async def _sweep(
         self,
@@ -278,7 +301,9 @@ class Sweeper:
             log.error("plan_not_kept", plan=run.plan_id, error=str(error))
 
     def _begin_record(self, settings: Settings) -> None:
-        """Write down which configuration is in force from here on."""
+        """Write down which configuration is in force from here on; in no memory that stands in for a lost state."""
+        if self.store.fault:
+            return
         try:
             self._tending.begin(self.store.journal, settings, self.clock.wall())
         except StateError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import platform
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -290,53 +288,3 @@ class EventLog(Listener):
     def roster(self, project: str, managed: Any, unmanaged: Any) -> None:
         if unmanaged:
             self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
-
-
-def configure_logging(format_: str, level: str, stream: TextIO | None = None) -> None:
-    """Send every log line of the process, ours and the libraries', to stderr as JSON or for a console."""
-    console = format_ == "console"
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _safe,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    renderer = (
-        structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())
-        if console
-        else structlog.processors.JSONRenderer()
-    )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *([] if console else [structlog.processors.format_exc_info]),
-            renderer,
-        ],
-    )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(formatter)
-    logging.root.handlers[:] = [handler]
-    logging.root.setLevel(logging.WARNING)
-    # A failed token exchange is told by the sweep it fails, in one line and without the whole answer.
-    logging.getLogger("azure").setLevel(logging.ERROR)
-    logging.getLogger("reaper").setLevel(level.upper())
-
-
-def _safe(_logger: Any, _method: str, event: Any) -> Any:
-    """Make foreign text in a log line harmless to a terminal, and put first what a reader looks for."""
-    first = {
-        key: event[key] for key in ("timestamp", "level", "event", "sweep_id", "project", "agent") if key in event
-    }
-    safe = {
-        key: clean(value, 2_000) if isinstance(value, str) else value for key, value in {**first, **event}.items()
-    }
-    event.clear()
-    event.update(safe)
-    return event

@@ -40,6 +40,15 @@ class Connector:
     on_request: OnRequest = lambda _project, _record: None
     transport: httpx2.AsyncBaseTransport | None = None
     _paces: dict[tuple[str, int], Pace] = field(default_factory=dict)
+    _known: dict[str, float] = field(default_factory=dict)
+
+    def recall(self, rates: Mapping[str, float]) -> None:
+        """Begin with these rates, in requests a second by endpoint, where nothing has been asked yet."""
+        self._known = dict(rates)
+
+    def rates(self) -> dict[str, float]:
+        """What has been found so far, by endpoint."""
+        return {endpoint: pace.found for (endpoint, _), pace in self._paces.items() if pace.found}
 
     @asynccontextmanager
     async def __call__(self, project: Project) -> AsyncIterator[Client]:
@@ -47,7 +56,9 @@ class Connector:
         key = (connection.endpoint, connection.requests.max_per_second)
         pace = self._paces.get(key)
         if pace is None:
-            pace = self._paces[key] = Pace(connection.requests.max_per_second, self.clock.monotonic())
+            known = self._known.get(connection.endpoint)
+            pace = Pace(connection.requests.max_per_second, self.clock.monotonic(), known=known)
+            self._paces[key] = pace
         tokens = Tokens(connection, self.clock)
         try:
             async with Client(

@@ -68,11 +68,23 @@ def test_the_readme_shows_the_example_policy_that_loads() -> None:
     assert parse(shown[1], "README.md", {}).settings.policies[0].name == "standard"
 
 
-def test_the_safety_page_names_tests_that_exist() -> None:
+def test_the_safety_page_has_a_row_for_each_failure() -> None:
     page = (ROOT / "docs" / "safety.md").read_text()
-    named = set(re.findall(r"`(test_\w+)`", page))
+    assert [row for row in range(1, 31) if f"\n| {row} |" not in page] == []
+
+
+@pytest.mark.parametrize("name", ["safety.md", "threat-model.md"])
+def test_pages_of_promises_name_tests_that_exist(name: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / name).read_text()))
     written = {
         name for test in ROOT.glob("tests/**/*.py") for name in re.findall(r"def (test_\w+)\(", test.read_text())
     }
-    assert [row for row in range(1, 31) if f"\n| {row} |" not in page] == []
+    assert named
     assert sorted(named - written) == []
+
+
+def test_each_promise_of_the_threat_model_names_a_test_or_says_that_there_is_none() -> None:
+    tables = (ROOT / "docs" / "threat-model.md").read_text().split("\n| promise | shown by | what remains |\n")[1:]
+    rows = [row for table in tables for row in table.split("\n\n")[0].splitlines()[1:]]
+    assert len(rows) > len(tables) > 1
+    assert [row for row in rows if not row.split(" | ")[1].startswith(("`test_", "no test"))] == []

@@ -20,10 +20,11 @@ from reaper.cli.reading import read
 from reaper.clock import Clock, SystemClock
 from reaper.config import load
 from reaper.foundry.errors import clean
-from reaper.mcp import Desk, Gate, is_loopback, make_server
+from reaper.logs import configure_logging
+from reaper.loopback import is_loopback
+from reaper.mcp import Desk, Gate, make_server
 from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
 from reaper.server import serving
-from reaper.telemetry import configure_logging
 from reaper.wiring import Connector
 
 HTTP_LISTEN: Final = "127.0.0.1:9465"

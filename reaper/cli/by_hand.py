@@ -21,6 +21,7 @@ from reaper.cli.reading import read
 from reaper.cli.records import record_json, records_table
 from reaper.cli.tables import console, safe
 from reaper.clock import SystemClock
+from reaper.commands import command
 from reaper.foundry import calls
 from reaper.foundry.client import Answer, Client
 from reaper.foundry.errors import Gone, Refused, clean
@@ -76,7 +77,7 @@ class Hand:
         if status in {DELETED, EXPIRED}:
             return None
         advice = (
-            f"only a delete helps: reaper sessions delete {clean(self.agent)} {session}"
+            f"only a delete helps: {command('sessions delete', self.agent, session)}"
             if status == FAILED
             else "nothing was created; look again later"
         )

@@ -70,7 +70,15 @@ async def run_delete(hand: Hand, wish: Wish, *, yes: bool, record: bool) -> int:
             requests = project.connection.requests
             workers = min(WORKERS_MAX, requests.concurrency)
             deletion = Deletion(
-                hand.agent, project.name, client, journal, wish.meant, workers, look_age_s=requests.max_look_age_s
+                hand.agent,
+                project.name,
+                client,
+                journal,
+                wish.meant,
+                workers,
+                look_age_s=requests.max_look_age_s,
+                endpoint=project.connection.endpoint,
+                configuration=settings.fingerprint,
             )
             with interruptible() as interrupts:
                 results = [*choice.settled, *await deletion.run(choice.found, interrupts)]

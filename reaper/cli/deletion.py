@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from reaper.cli.filters import Filter
@@ -21,8 +21,9 @@ from reaper.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness
 from reaper.model import ACTIVE, IDLE, Action, OutcomeKind, Session
 from reaper.skew import ClockGuard
 from reaper.store.database import StateError
-from reaper.store.evidence import RECEIVED_MAX_BYTES
+from reaper.store.evidence import RECEIVED_MAX_BYTES, told_by
 from reaper.store.journal import AlreadyIntendedError, Intent, Journal
+from reaper.store.origin import Origin
 
 RULE: Final = "by-hand"
 
@@ -41,6 +42,8 @@ class Deletion:
     workers: int
     halted: str = ""
     look_age_s: float = LOOK_AGE_MAX_S
+    endpoint: str = ""
+    configuration: str = ""
     _results: dict[str, Result] = field(default_factory=dict)
     _guard: ClockGuard = field(default_factory=ClockGuard)
     _fresh: Freshness = field(init=False)
@@ -113,7 +116,7 @@ class Deletion:
     async def _sent(self, shown: Session, fresh: Seen) -> Result:
         """Send the delete and look whether it had its effect; Outdated and Throttled ask for another look first."""
         try:
-            await self.client.delete(self.agent, shown.id, lambda: self._fresh.holds(fresh.answer))
+            accepted = await self.client.delete(self.agent, shown.id, lambda: self._fresh.holds(fresh.answer))
         except (Outdated, Throttled):
             raise
         except Gone as error:
@@ -123,8 +126,8 @@ class Deletion:
         except InDoubt as error:
             return await self._verified(shown, RESOLVE_WAITS_S, str(error))
         except FoundryError as error:
-            return Result(shown.id, OutcomeKind.FAILED.value, str(error))
-        return await self._verified(shown, VERIFY_WAITS_S, "")
+            return Result(shown.id, OutcomeKind.FAILED.value, str(error), error.request_id)
+        return replace(await self._verified(shown, VERIFY_WAITS_S, ""), request_id=accepted.request_id)
 
     async def _verified(self, shown: Session, waits_s: Sequence[int], doubt: str) -> Result:
         """What a delete came to; `doubt` is what went wrong with its answer, '' when it was accepted."""
@@ -156,7 +159,9 @@ class Deletion:
         if self.journal is None:
             return None
         intent = Intent("", self.project, self.agent, shown.id, shown.created_at, Action.DELETE, RULE, approved=True)
-        return await self.journal.intend(intent, at, _evidence(fresh, self.meant, at), contradicts=contradicts)
+        origin = Origin.local(endpoint=self.endpoint, configuration=self.configuration, identity=self.client.identity)
+        proof = {**_evidence(fresh, self.meant, at), **told_by(origin)}
+        return await self.journal.intend(intent, at, proof, contradicts=contradicts)
 
     async def _conclude(self, intent: Intent | None, result: Result, at: float) -> Result:
         """Put the outcome on disk; one that cannot be written is told, and ends the rest."""
@@ -164,7 +169,7 @@ class Deletion:
             return result
         kind = OutcomeKind.CHANGED if result.outcome == NOT_TRIED else OutcomeKind(result.outcome)
         try:
-            await self.journal.conclude(intent, kind, at, result.why)
+            await self.journal.conclude(intent, kind, at, result.why, request_id=result.request_id)
         except StateError as error:
             self.halted = f"an outcome was not recorded: {error}"
         return result

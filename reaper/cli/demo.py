@@ -16,13 +16,15 @@ from reaper.cli.progress import Progress
 from reaper.cli.running import sweep_exit
 from reaper.cli.tables import console, print_run
 from reaper.clock import SystemClock
+from reaper.commands import config_option
 from reaper.config import load
 from reaper.emulator import Emulator
-from reaper.server import application, serving
-from reaper.settings import Settings
+from reaper.logs import configure_logging
+from reaper.server import Shown, listening, sites
+from reaper.settings import Server, Settings
 from reaper.store.store import opened
 from reaper.sweeper import Run, Scope, Sweeper
-from reaper.telemetry import Metrics, configure_logging
+from reaper.telemetry import Metrics
 from reaper.wiring import Chorus, Connector
 
 EVERY_S: Final = 15
@@ -68,17 +70,17 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
             path = _write_config(Path(folder), endpoint, emulator)
             settings = load(path, {}).settings
             board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas)
-            board.option = f" --config {path}"
+            board.option = config_option(str(path))
             metrics = Metrics(board)
-            app = application(board, metrics.registry, lambda: "")
-            async with serving(app, *_free(listen)) as address:
+            where = sites(Shown(board, metrics.registry), Server(*_free(listen)))
+            async with listening(where) as [address]:
                 out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
                 with opened(settings.state) as store:
                     sweeper = Sweeper(store, clock, Chorus([board, metrics]), Connector(clock, metrics.request))
                     code = await _two_sweeps(sweeper, settings, emulator)
                     out.print(f"status page: {address}/   metrics: {address}/metrics   JSON: {address}/api/v1/status")
                     if not once:
-                        out.print(f"approve here: add --config {path}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
+                        out.print(f"approve here: add{board.option}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
                         await _go_on(sweeper, settings, board)
     return code
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
+from typing import Final
 
 from reaper.foundry.errors import FoundryError, clean
+
+STDIN: Final = 0
+STDOUT: Final = 1
+STDERR: Final = 2
 
 
 class Exit(IntEnum):
@@ -29,21 +35,44 @@ class CommandError(Exception):
         self.code = code
 
 
+def settle_streams() -> None:
+    """Let every command print whatever it has to, to whoever is there.
+
+    A stream that is closed at start leads nowhere from then on: otherwise the next file that is opened, such as the
+    state, would take its number. What the streams' encoding does not have, or no text may hold, is written escaped.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    sys.stdin = sys.stdin or open(STDIN, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(STDOUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextmanager
 def ending() -> Iterator[None]:
     """Turn what a command raises into its last words."""
-    _fill_closed_streams()
     try:
-        yield
+        try:
+            yield
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
     except CommandError as error:
         _leave(str(error), error.code)
     except FoundryError as error:
         _leave(str(error), Exit.FAILED)
     except OSError as error:
+        _abandon_stdout()
         if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(Exit.FAILED)
         _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", Exit.FAILED)
+    except UnicodeEncodeError as error:
+        _leave(f"{error.object!r} is no text: it holds bytes that are not UTF-8", Exit.WRONG)
     except KeyboardInterrupt:
         _leave("interrupted", Exit.FAILED)
     except Exception as error:
@@ -51,12 +80,10 @@ def ending() -> Iterator[None]:
         raise
 
 
-def _fill_closed_streams() -> None:
-    """Let a stream that the caller closed lead nowhere: no file opened later may get its number, and its output."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            # Kept open until the process ends.
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+def _abandon_stdout() -> None:
+    """Let what is still to be written go nowhere, so that the interpreter does not try once more at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_on_faults(error: Exception) -> None:
@@ -64,6 +91,7 @@ def _leave_on_faults(error: Exception) -> None:
 
     Their errors are imported once there is one: they bring pydantic and SQLAlchemy, which `--help` does not wait for.
     """
+    from reaper.access import TokenError
     from reaper.config.problem import ConfigError
     from reaper.store.claim import ClaimedElsewhereError
     from reaper.store.database import StateError
@@ -72,6 +100,8 @@ def _leave_on_faults(error: Exception) -> None:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         _leave(f"{len(error.problems)} problem(s) in the configuration, nothing was done", Exit.WRONG)
+    if isinstance(error, TokenError):
+        _leave(str(error), Exit.WRONG)
     if isinstance(error, StateError | ClaimedElsewhereError):
         _leave(str(error), Exit.FAILED)
 

@@ -92,6 +92,8 @@ def checked(build: Any, *arguments: Any, **named: Any) -> None:
     """Refuse what the API forbids as a wrong command line, before anything is sent."""
     try:
         build(*arguments, **named)
+    except UnicodeEncodeError:
+        raise
     except ValueError as error:
         raise CommandError(str(error)) from error
 

@@ -40,8 +40,9 @@ AgentGlob = Annotated[str, typer.Option("--agent", metavar="GLOB", help="Only ag
 
 def main() -> None:
     """Run a command; what goes wrong ends as one message and an exit code."""
-    from reaper.cli.endings import ending
+    from reaper.cli.endings import ending, settle_streams
 
+    settle_streams()
     # The shell is named by the caller: guessed from the parent process it is wrong under make, sh and kubectl exec.
     os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
     with ending():
@@ -288,6 +289,10 @@ def state_check(
     accept: Annotated[
         bool, typer.Option("--accept", help="Go on with an older copy: what was logged after it is given up.")
     ] = False,
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who accepts; by default the user of the system.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -300,7 +305,7 @@ def state_check(
     """
     from reaper.cli.state import run_check
 
-    run_check(config, output, accept=accept)
+    run_check(config, output, accept=accept, by=by, reason=reason)
 
 
 @config_app.command("check")

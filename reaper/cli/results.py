@@ -23,11 +23,15 @@ _WORDS: Final = (*(kind.value for kind in OutcomeKind), NOT_TRIED)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one session; `why` is '' for what needs no words."""
+    """What became of one session; `why` is '' for what needs no words.
+
+    `request_id` is the platform's name for the answer that accepted or refused its end, for the record.
+    """
 
     session: str
     outcome: str
     why: str = ""
+    request_id: str | None = None
 
     def told(self) -> dict[str, str]:
         """The result as an object."""

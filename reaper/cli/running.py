@@ -18,6 +18,7 @@ from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.foundry.errors import clean
+from reaper.logs import configure_logging
 from reaper.render import instant, run_json
 from reaper.report import Listener, Result
 from reaper.settings import Settings
@@ -27,7 +28,7 @@ from reaper.store.origin import Origin
 from reaper.store.plans import PREFIX_MIN
 from reaper.store.store import Store, opened
 from reaper.sweeper import UNKNOWN_APPROVAL, Run, Scope, Sweeper
-from reaper.telemetry import EventLog, configure_logging
+from reaper.telemetry import EventLog
 from reaper.wiring import Chorus, Connector, settle_memory
 
 

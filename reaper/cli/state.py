@@ -3,58 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.reading import read
+from reaper.clock import SystemClock
+from reaper.logs import configure_logging
 from reaper.store.database import Database, OlderStateError, StateError
 from reaper.store.heads import Head
-from reaper.telemetry import configure_logging
+from reaper.store.journal import Journal
+from reaper.store.origin import Origin
 
 log = structlog.get_logger("reaper")
 
 
-def run_check(config: Path | None, output: OutputFormat, *, accept: bool) -> None:
+ACCEPTED: Final = "older_copy_accepted"
+"""What the record calls this event."""
+
+
+def run_check(config: Path | None, output: OutputFormat, *, accept: bool, by: str = "", reason: str = "") -> None:
     """Print how far the record has come; a state that cannot be relied on ends the command."""
     settings = read(config)[1].settings
     configure_logging(settings.log.format, settings.log.level)
+    given_up = None
     try:
         database = Database(settings.state, create=False)
     except OlderStateError:
         if not accept:
             raise
+        origin = Origin.local(by, reason=reason, configuration=settings.fingerprint)
         database = Database(settings.state, create=False, believing=True)
+        given_up = _accept(database, origin)
     except StateError as error:
         hint = "; only an older copy can be accepted, this must be mended or put back" if accept else ""
         raise CommandError(f"{error}{hint}", Exit.FAILED) from error
-    given_up = None
-    try:
-        if accept:
-            given_up = _accept(database)
-        head = database.head
-    finally:
-        database.close()
-    _tell(settings.state, head, given_up, output)
+    database.close()
+    _tell(settings.state, database.head, given_up, output)
 
 
-def _accept(database: Database) -> Head | None:
-    """Accept an older copy, and say so where it is kept; None when there was nothing to accept."""
+def _accept(database: Database, origin: Origin) -> Head:
+    """Accept an older copy, and put that on record."""
     had = database.accept()
-    if had.entries <= database.head.entries and had.hash in {"", database.head.hash}:
-        return None
-    log.warning(
-        "older_state_accepted",
-        state=database.url,
-        entries=database.head.entries,
-        head=database.head.hash,
-        logged_entries=had.entries,
-        logged_head=had.hash,
-        by=f"uid {os.getuid()}",
-    )
+    told = {"entries": database.head.entries, "logged_entries": had.entries, "logged_head": had.hash}
+    Journal(database).note(ACCEPTED, "", "", SystemClock().wall(), {**told, "origin": origin.told()})
+    log.warning(ACCEPTED, state=database.url, **told, by=origin.by)
     return had
 
 

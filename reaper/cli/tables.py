@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from reaper.commands import command
 from reaper.foundry.errors import clean
 from reaper.model import Session
 from reaper.planner import Hold
@@ -24,6 +25,7 @@ from reaper.times import show_duration
 
 ROWS_SHOWN: Final = 12
 WIDTH_NOT_A_TERMINAL: Final = 160
+WHY_MAX_CHARS: Final = 4_000
 
 _COLOURS: Final = {Result.OK: "green", Result.WITHHELD: "yellow", Result.UNTRUSTED: "red", Result.INCOMPLETE: "red"}
 
@@ -98,15 +100,14 @@ def notes(report: Report, *, planned: bool) -> list[str]:
     where = f"{report.project}/{safe(report.agent)}"
     told = []
     if report.result is Result.WITHHELD and report.plan:
-        told.append(
-            f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {safe(report.why)}"
-        )
+        told.append(f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {_why(report)}")
     elif report.why:
-        told.append(f"[red]{where}: {report.result}[/]: {safe(report.why)}")
+        told.append(f"[red]{where}: {report.result}[/]: {_why(report)}")
     elif report.plan and report.plan.foreseen:
         excess = "; ".join(map(str, report.plan.foreseen))
         told.append(
-            f"{where}: once due, this plan will be withheld: {excess}. Approve ahead: reaper approve {report.plan.id}"
+            f"{where}: once due, this plan will be withheld: {excess}. "
+            f"Approve ahead: {escape(command('approve', report.plan.id))}"
         )
     if report.policy.mode is Mode.OBSERVE and report.plan and report.plan.items:
         told.append(f"{where}: observing; `mode: enforce` in policy {report.policy.name} lets it act")
@@ -117,6 +118,11 @@ def notes(report: Report, *, planned: bool) -> list[str]:
             f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - report.plan.now)}"
         )
     return [*told, *(f"[yellow]{where}[/]: {safe(note)}" for note in report.notes)]
+
+
+def _why(report: Report) -> str:
+    """The whole reason: the commands at its end are of no use when they are cut."""
+    return escape(clean(report.why, WHY_MAX_CHARS))
 
 
 def print_approval(plan_id: str, parts: Sequence[KnownPlan]) -> None:

@@ -48,13 +48,8 @@ class Endpoint:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is this machine: 127.0.0.0/8, ::1 or localhost, and nothing that looks like it."""
-        if self.host == "localhost":
-            return True
-        address = _address(self.host)
-        if isinstance(address, ipaddress.IPv4Address):
-            return address.is_loopback
-        return address == ipaddress.IPv6Address("::1")
+        """Whether the host is this machine only."""
+        return is_loopback(self.host)
 
     @property
     def is_platform(self) -> bool:

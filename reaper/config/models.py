@@ -295,7 +295,8 @@ class Server(Part):
     page: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] | None = None
     """HOST:PORT of a listener of its own for the status page; without this key it is on `listen` with the metrics."""
     token_file: Annotated[str, BeforeValidator(words.read_text), _text()] | None = None
-    """File that holds the token which the status page asks for; without this key it asks for none."""
+    """File that holds the bearer token, 32 characters or more, which metrics, status page and status as JSON ask for;
+    health never does. Without this key nothing asks for one."""
 
 
 class Log(Part):

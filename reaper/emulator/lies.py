@@ -50,6 +50,10 @@ def bend_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: J
     items = list(page["data"])
     if former is not None and told(faults, "duplicate"):
         items.insert(0, former)
+        most = int(query.get("limit", "20"))
+        if len(items) > most:
+            items = items[:most]
+            page = {**page, "has_more": True, "last_id": items[-1]["agent_session_id"]}
     bent = page_record([bend(faults, item) for item in items], "agent_session_id", page["has_more"])
     if told(faults, "loop_cursor"):
         bent["has_more"] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,13 +17,14 @@ from reaper.foundry.calls import Order
 from reaper.foundry.errors import Retryable, Unreadable, clean
 from reaper.foundry.pace import Pace
 from reaper.foundry.sending import CallRecord, Raw, Sender, StillRight, always, ignore
-from reaper.foundry.wire import FilesPage, Page
+from reaper.foundry.wire import AgentsPage, FilesPage, Page
 from reaper.model import Agent, Malformed, Session, Version
 from reaper.settings import Connection
 
 __all__ = ["Answer", "CallRecord", "Client"]
 
 AGENT_PAGES_MAX: Final = 100
+RECORD_MAX_BYTES: Final = 64 * 1024
 DOWNLOAD_MAX_BYTES: Final = 64 * 1024 * 1024
 LOG_LINE_MAX_CHARS: Final = 64 * 1024
 
@@ -37,7 +38,7 @@ class Answer(Generic[T]):
     `date` is the platform's `Date` in Unix seconds, None when it sent none. `received_wall` and
     `received_monotonic` are the local clocks when the answer began to arrive, so that they can be
     compared with it. `sent_monotonic` is when the request went out, after every wait for its turn.
-    `body` is the answer as it came, of a single session's record only.
+    `body` is the answer as it came, of a single session's record only. `request_id` is the platform's name for it.
     """
 
     value: T
@@ -46,6 +47,7 @@ class Answer(Generic[T]):
     received_monotonic: float
     sent_monotonic: float | None = None
     body: bytes = b""
+    request_id: str | None = None
 
 
 class Client:
@@ -80,24 +82,31 @@ class Client:
         await self._sender.__aexit__(kind, error, trace)
 
     @property
+    def identity(self) -> Mapping[str, str]:
+        """Whom the present token names: `tenant`, `oid`, `appid`, as far as it says; empty before there is one."""
+        return self._sender.identity
+
+    @property
     def spare(self) -> bool:
         """Whether one more request could go out at once, but for the pace."""
         return self._sender.spare
 
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:
-        """All hosted agents, each once; Unreadable when the listing loops or does not end."""
+        """All hosted agents, each once; Unreadable when the listing is cut short, loops or does not end."""
         agents: dict[str, Agent] = {}
         cursor: str | None = None
         seen: set[str] = set()
+        is_promised = False
         for _ in range(AGENT_PAGES_MAX):
             raw = await self._sender.send(calls.list_agents(cursor))
             page = wire.parse_agents(raw.body)
+            trouble = _trouble_of(page, seen, is_promised=is_promised)
+            if trouble:
+                raise Unreadable(f"the list of agents was cut short: {trouble}", operation="list_agents")
             agents.update((agent.name, agent) for agent in page.agents)
-            cursor = page.last_id
-            if not page.has_more or not (page.agents or page.skipped):
+            if not page.has_more or page.last_id is None:
                 return _answer(raw, tuple(agents.values()))
-            if cursor is None or cursor in seen:
-                raise Unreadable("the list of agents loops", operation="list_agents")
+            cursor, is_promised = page.last_id, page.promises
             seen.add(cursor)
         raise Unreadable(f"the list of agents has more than {AGENT_PAGES_MAX} pages", operation="list_agents")
 
@@ -124,11 +133,11 @@ class Client:
         call = calls.list_sessions(agent, limit=limit, order=order, after=after, before=before)
         raw = await self._sender.send(call)
         await self._sender.step_aside()
-        return _answer(raw, wire.parse_page(raw.body, raw.now))
+        return _answer(raw, wire.parse_page(raw.body, raw.now, limit))
 
     async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:
         """One session as it is now; Gone for 404. A tombstone may come as a record that says `deleted`."""
-        raw = await self._sender.send(calls.get_session(agent, session))
+        raw = await self._sender.send(calls.get_session(agent, session), RECORD_MAX_BYTES)
         return _answer(raw, wire.parse_record(raw.body, raw.now, "get_session"), raw.body)
 
     async def create(
@@ -193,4 +202,20 @@ class Client:
 
 
 def _answer(raw: Raw, value: T, body: bytes = b"") -> Answer[T]:
-    return Answer(value, raw.date, raw.wall, raw.monotonic, raw.sent, body)
+    return Answer(value, raw.date, raw.wall, raw.monotonic, raw.sent, body, raw.request_id)
+
+
+def _trouble_of(page: AgentsPage, cursors: Collection[str], *, is_promised: bool) -> str:
+    """Why a page of agents cannot be the whole rest of the list, '' when it can be, or leads on.
+
+    `is_promised` says whether the page before told that there are more.
+    """
+    if page.is_empty and page.promises:
+        return "an empty page said that there is more"
+    if page.is_empty and is_promised:
+        return "an empty page where more was promised"
+    if not page.has_more:
+        return ""
+    if page.last_id is None:
+        return "a page does not say where the list goes on"
+    return "the cursor repeats" if page.last_id in cursors else ""

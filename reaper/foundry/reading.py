@@ -14,6 +14,8 @@ import aiohttp
 import httpx2
 from yarl import URL
 
+from reaper.foundry.secret import Secret
+
 CONNECT_SHARE: Final = 0.8
 """Of a request's deadline: so that a connection never made is known as one."""
 
@@ -40,14 +42,38 @@ class Reads:
             await self._session.close()
 
     @asynccontextmanager
-    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer from its headers on; `url` is quoted already. What breaks is told in the errors of httpx2."""
+    async def get(
+        self, url: str, headers: Mapping[str, str], token: Secret | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer from its headers on; `url` is quoted already. What breaks is told in the errors of httpx2.
+
+        The cause of what breaks is not kept: it may hold the request, and that the token.
+        """
         self._session = self._session or self._open()
+        asked = self._session.get(
+            URL(url, encoded=True),
+            headers=headers,
+            allow_redirects=False,
+            middlewares=() if token is None else (_Bearer(token),),
+        )
         try:
-            async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
+            async with asked as response:
                 yield response
         except (aiohttp.ClientError, OSError) as error:
-            raise _as_httpx(error) from error
+            raise _as_httpx(error) from None
+
+
+class _Bearer:
+    """Puts a token on a request at the last moment, so that nothing on the way there holds it as text."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        return await handler(request)
 
 
 def _as_httpx(error: Exception) -> httpx2.TransportError:

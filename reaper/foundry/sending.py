@@ -21,19 +21,22 @@ from reaper.clock import Clock
 from reaper.foundry import wire
 from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Call
-from reaper.foundry.errors import Outdated, Retryable, Throttled
+from reaper.foundry.errors import Outdated, Retryable, Throttled, clean
 from reaper.foundry.pace import Pace
+from reaper.foundry.secret import Secret
 from reaper.foundry.verdicts import AnswerTooLargeError, judge_exchange, judge_status
-from reaper.foundry.ways import http_client, reads, tls_context
+from reaper.foundry.ways import Bearer, http_client, reads, tls_context
 from reaper.settings import Connection
 
-ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
+ANSWER_MAX_BYTES: Final = 2 * 1024 * 1024
 ERROR_MAX_BYTES: Final = 64 * 1024
 ATTEMPTS_MAX: Final = 5
 RETRY_MAX_S: Final = 300.0
 CHANGE_WAIT_MAX_S: Final = 60.0
 """A change that waited longer for its turn, or through a pause, is not sent: the session must be looked
 at again first."""
+
+_REQUEST_IDS: Final = ("x-ms-request-id", "x-request-id", "apim-request-id")
 
 _BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
 
@@ -66,6 +69,12 @@ class Raw:
     def date(self) -> float | None:
         """The platform's time in Unix seconds, None when it did not tell."""
         return wire.parse_date(self.headers.get("date"))
+
+    @property
+    def request_id(self) -> str | None:
+        """The platform's name for this answer, safe to show; None when it gave none."""
+        names = (self.headers.get(header) for header in _REQUEST_IDS)
+        return next((clean(name, 80) for name in names if name), None)
 
     @property
     def now(self) -> float:
@@ -137,6 +146,11 @@ class Sender:
         await self._http.__aexit__(kind, error, trace)
 
     @property
+    def identity(self) -> Mapping[str, str]:
+        """Whom the present token names."""
+        return self._tokens.identity
+
+    @property
     def spare(self) -> bool:
         """Whether a slot is free."""
         return not self._slots.locked()
@@ -192,21 +206,21 @@ class Sender:
 
         Takes no slot among the requests, since it may stay for hours.
         """
-        header = await self._tokens.header()
+        token = await self._tokens.token()
         await self._turn(call, _Asked(self._clock.monotonic(), self._pace.signals, always))
         endless = httpx2.Timeout(self._timeout_s, read=None)
-        response = await self._open_stream(self._request(call, header, endless), call)
+        response = await self._open_stream(self._request(call, endless), call, token)
         try:
             yield response
         finally:
             await response.aclose()
 
-    async def _open_stream(self, request: httpx2.Request, call: Call) -> httpx2.Response:
+    async def _open_stream(self, request: httpx2.Request, call: Call, token: Secret | None) -> httpx2.Response:
         started = self._clock.monotonic()
         code = "error"
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.send(request, stream=True)
+                response = await self._http.send(request, stream=True, auth=_auth(token))
                 code = str(response.status_code)
                 if response.is_success:
                     return response
@@ -216,7 +230,7 @@ class Sender:
                     await response.aclose()
         except (httpx2.HTTPError, TimeoutError) as error:
             code = _code(error)
-            raise judge_exchange(call, error, self.host) from error
+            raise judge_exchange(call, error, self.host) from None
         finally:
             self._observe(CallRecord(call.operation, code, self._clock.monotonic() - started, code == "429"))
         raise judge_status(call, response.status_code, body, None)
@@ -224,14 +238,14 @@ class Sender:
     async def _attempt(self, call: Call, max_bytes: int, still_right: StillRight) -> Raw:
         asked = _Asked(self._clock.monotonic(), self._pace.signals, still_right)
         async with self._slots:
-            header = await self._tokens.header()
+            token = await self._tokens.token()
             await self._turn(call, asked)
-            raw = await self._exchange(call, header, max_bytes, still_right)
+            raw = await self._exchange(call, token, max_bytes, still_right)
             if raw.status == 401:
-                await self._tokens.renew(header)
-                header = await self._tokens.header()
+                await self._tokens.renew(token)
+                token = await self._tokens.token()
                 await self._turn(call, asked)
-                raw = await self._exchange(call, header, max_bytes, still_right)
+                raw = await self._exchange(call, token, max_bytes, still_right)
         if 200 <= raw.status < 300 or _was_done(call, raw):
             return raw
         raise judge_status(call, raw.status, raw.body, self._retry_after(raw))
@@ -259,19 +273,19 @@ class Sender:
     def _is_stale(self, asked: _Asked, now: float, pause: float) -> bool:
         return pause > 0 or self._pace.signals != asked.signals or now - asked.at > CHANGE_WAIT_MAX_S
 
-    async def _exchange(self, call: Call, header: dict[str, str], max_bytes: int, still_right: StillRight) -> Raw:
+    async def _exchange(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> Raw:
         sent = self._clock.monotonic()
         code = "error"
         try:
             async with asyncio.timeout(self._timeout_s):
-                raw = await self._receive(call, header, max_bytes, still_right)
+                raw = await self._receive(call, token, max_bytes, still_right)
             code = str(raw.status)
         except Outdated:
             code = "outdated"
             raise
         except (httpx2.HTTPError, httpx2.StreamError, AnswerTooLargeError, TimeoutError) as error:
             code = _code(error)
-            raise judge_exchange(call, error, self.host) from error
+            raise judge_exchange(call, error, self.host) from None
         finally:
             took = self._clock.monotonic() - sent
             self._observe(CallRecord(call.operation, code, took, code == "429"))
@@ -281,17 +295,17 @@ class Sender:
             self._pace.answered(self._clock.monotonic())
         return raw
 
-    async def _receive(self, call: Call, header: dict[str, str], max_bytes: int, still_right: StillRight) -> Raw:
+    async def _receive(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> Raw:
         sent = self._clock.monotonic()
         if call.safe and self._reads is not None:
-            async with self._reads.get(self._url(call), _headers(call, header)) as response:
+            async with self._reads.get(self._url(call), _headers(call), token) as response:
                 return await self._raw(
                     response.status, response.headers, response.content.iter_any(), sent, max_bytes
                 )
-        request = self._request(call, header)
+        request = self._request(call)
         if not call.safe:
             request.extensions["trace"] = _Leaving(call, still_right)
-        answer = await self._http.send(request, stream=True)
+        answer = await self._http.send(request, stream=True, auth=_auth(token))
         try:
             return await self._raw(answer.status_code, answer.headers, answer.aiter_bytes(), sent, max_bytes)
         finally:
@@ -309,12 +323,12 @@ class Sender:
     def _url(self, call: Call) -> str:
         return f"{self._endpoint}{call.path}?{urlencode(call.params, quote_via=quote)}"
 
-    def _request(self, call: Call, header: dict[str, str], timeout: httpx2.Timeout | None = None) -> httpx2.Request:
+    def _request(self, call: Call, timeout: httpx2.Timeout | None = None) -> httpx2.Request:
         return self._http.build_request(
             call.method,
             self._url(call),
             content=call.body,
-            headers=_headers(call, header),
+            headers=_headers(call),
             timeout=timeout if timeout is not None else httpx2.USE_CLIENT_DEFAULT,
         )
 
@@ -338,9 +352,13 @@ def _outdated(call: Call) -> Outdated:
     return Outdated("not sent: what it was decided on had grown too old", operation=call.operation)
 
 
-def _headers(call: Call, header: dict[str, str]) -> dict[str, str]:
+def _headers(call: Call) -> dict[str, str]:
     kind = {} if call.content_type is None else {"Content-Type": call.content_type}
-    return {"Accept": call.accept, **header, **kind}
+    return {"Accept": call.accept, **kind}
+
+
+def _auth(token: Secret | None) -> Bearer | None:
+    return None if token is None else Bearer(token)
 
 
 async def _whole(parts: AsyncIterator[bytes], max_bytes: int, *, is_wanted: bool) -> bytes:

@@ -46,7 +46,7 @@ class AnswerTooLargeError(Exception):
     """An answer's body went beyond its bound, in bytes after decompression."""
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(f"answer larger than {max_bytes // (1024 * 1024)} MiB")
+        super().__init__(f"answer larger than {max_bytes // 1024:,} KiB")
 
 
 def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> FoundryError:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from reaper.foundry.calls import SESSION_ID, check_name, is_cursor
+from reaper.foundry.calls import PAGE_MAX, SESSION_ID, check_name, is_cursor
 from reaper.foundry.errors import Unreadable, clean
 from reaper.foundry.wellformed import MS_FROM, read_page, readable_name
 from reaper.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Session, Version
@@ -52,6 +52,10 @@ PAST_TOLERANCE_S: Final = DAY_S
 
 RETRY_AFTER_MAX_S: Final = 3600.0
 STRANGE_MAX: Final = 20
+PLAIN_MAX_BYTES: Final = 256 * 1024
+"""Up to here an answer may hold whatever it likes; a page of 100 sessions is a third of it at most."""
+VALUES_MAX: Final = 200_000
+"""In a larger answer. Text with commas in it counts too, so this is far above what a page of agents holds."""
 
 _FIELDS: Final = frozenset(
     {
@@ -87,12 +91,20 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class AgentsPage:
-    """A page of agents. `skipped` counts entries without a name that a request could carry."""
+    """A page of agents. `skipped` counts entries without a name that a request could carry.
+
+    `has_more` is as in `Page`; `promises` is whether the platform said itself that there are more.
+    """
 
     agents: tuple[Agent, ...]
     last_id: str | None
     has_more: bool
     skipped: int = 0
+    promises: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.agents or self.skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +194,17 @@ def _strange(obj: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(clean(name, 64) for name in obj.keys() - _FIELDS)[:STRANGE_MAX])
 
 
-def parse_page(body: bytes, now: float) -> Page:
-    """Read a page of sessions; Unreadable when it is none."""
+def parse_page(body: bytes, now: float, most: int = PAGE_MAX) -> Page:
+    """Read a page of sessions; Unreadable when it is none, or holds more than the `most` that were asked for."""
+    _check_values(body, "list_sessions")
     page = read_page(body, now - PAST_TOLERANCE_S, _latest(now))
     if page is not None:
+        _check_count(page.sessions, most, "list_sessions")
         last = _cursor(page.last_id) or (page.sessions[-1].id if page.sessions else None)
         return Page(page.sessions, _cursor(page.first_id), last, page.has_more)
     obj = _object(body, "list_sessions")
     data = _list(obj, "data", "list_sessions")
+    _check_count(data, most, "list_sessions")
     sessions = tuple([parse_session(item, now) for item in data])
     last = _cursor(obj.get("last_id")) or (sessions[-1].id if sessions else None)
     return Page(sessions, _cursor(obj.get("first_id")), last, _has_more(obj, data))
@@ -204,9 +219,11 @@ def parse_agents(body: bytes) -> AgentsPage:
     """Read a page of agents; entries whose name no request could carry are counted and left out."""
     obj = _object(body, "list_agents")
     data = _list(obj, "data", "list_agents")
+    _check_count(data, PAGE_MAX, "list_agents")
     agents = tuple(agent for agent in map(_agent, data) if agent is not None)
     last = _cursor(obj.get("last_id")) or _last_of(data)
-    return AgentsPage(agents, last, _has_more(obj, data), len(data) - len(agents))
+    promises = obj.get("has_more") is True
+    return AgentsPage(agents, last, _has_more(obj, data), len(data) - len(agents), promises)
 
 
 def parse_agent(body: bytes) -> Agent:
@@ -264,6 +281,7 @@ def _file(item: dict[str, Any]) -> FileEntry:
 
 
 def _object(body: bytes, operation: str) -> dict[str, Any]:
+    _check_values(body, operation)
     try:
         obj = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -271,6 +289,18 @@ def _object(body: bytes, operation: str) -> dict[str, Any]:
     if type(obj) is not dict:
         raise Unreadable("the answer is no JSON object", operation=operation)
     return obj
+
+
+def _check_values(body: bytes, operation: str) -> None:
+    """Refuse what would take many times its size once read: each value has a comma or a bracket before it."""
+    if len(body) > PLAIN_MAX_BYTES and sum(map(body.count, (b",", b"{", b"["))) > VALUES_MAX:
+        raise Unreadable(f"the answer holds more than {VALUES_MAX:,} values", operation=operation)
+
+
+def _check_count(records: Sequence[object], most: int, operation: str) -> None:
+    if len(records) > most:
+        said = f"the page holds {len(records):,} records, where {most} were asked for"
+        raise Unreadable(said, operation=operation)
 
 
 def _list(obj: dict[str, Any], field: str, operation: str) -> list[Any]:

@@ -6,13 +6,13 @@ writes its intent down, acts, verifies, and writes down how it ended.
 
 from __future__ import annotations
 
-import shlex
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from reaper.commands import command
 from reaper.config import ConfigError
 from reaper.executor import Executor
 from reaper.foundry.client import Client
@@ -29,6 +29,7 @@ from reaper.planner import Approval, Plan
 from reaper.report import Outcome
 from reaper.settings import Project, Settings
 from reaper.skew import ClockGuard
+from reaper.store.origin import Origin
 from reaper.store.store import Store, opened
 from reaper.times import show_duration
 
@@ -183,10 +184,11 @@ class _Attempt:
         self.desk.proposals.check(plan.id, self.desk.clock.monotonic())
         agent, session = subject.agent.name, subject.session.id
         self.store.plans.remember(plan.id, self.project.name, agent, plan.now, plan.items)
-        look = clean(shlex.join(["reaper", "explain", agent, session, "--project", self.project.name]))
+        approve = command("approve", plan.id)
+        look = command("explain", agent, session, project=self.project.name)
         return (
             f"session {session} was not deleted: a person must agree, and this client cannot ask one. Tell the "
-            f"person to look (`{look}`) and to approve this one deletion (`reaper approve {plan.id}`), then call "
+            f"person to look (`{look}`) and to approve this one deletion (`{approve}`), then call "
             "session_delete again. The approval ends when the session is used"
         )
 
@@ -203,6 +205,14 @@ class _Attempt:
             stopping=self._changed,
             on_outcome=outcomes.append,
             workers=1,
+            look_age_s=self.project.connection.requests.max_look_age_s,
+            origin=Origin.local(
+                f"mcp client {self.desk.caller.name}",
+                client=self.desk.caller.name,
+                endpoint=self.project.connection.endpoint,
+                configuration=self.settings.fingerprint,
+                identity=self.client.identity,
+            ),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id

@@ -77,7 +77,9 @@ class Allowance:
         limits, base = self.policy.limits, self._base()
         used = self.store.journal.used_today(self.project, self.agent, self.now)
         present = max(base.sessions - base.deleted_since, 0) if base else 0
-        since = [one for one in self._done(action, base.now if base else self.now - DAY_S) if self._is_here(one)]
+        # The platform's clock ticks in seconds: what was done in the second of the sweep counts as done since.
+        after = base.now - 1 if base else self.now - DAY_S
+        since = [one for one in self._done(action, after) if self._is_here(one)]
         per_sweep = limits.per_sweep.of(present, limits.at_least)
         per_day = limits.per_day.of(present + used.get(Action.DELETE, 0), limits.at_least)
         if len(since) + 1 > per_sweep:
@@ -119,6 +121,6 @@ class Proposals:
         if plan not in self._asked and len(self._asked) >= PROPOSED_MAX:
             raise NotDoneError(
                 f"nothing was done: {PROPOSED_MAX} sessions wait for a person's approval already, and an hour must "
-                "pass before more are proposed. `reaper_status` lists them under plans_to_approve"
+                "pass before more are proposed. Tell the person which they are"
             )
         self._asked.setdefault(plan, now)

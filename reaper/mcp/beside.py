@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx2
 
+from reaper.access import TokenError, read_token
 from reaper.mcp.views import Daemon
 from reaper.report import Result
 from reaper.settings import Server
@@ -17,17 +18,22 @@ _UNBELIEVED: Final = frozenset({Result.UNTRUSTED, Result.INCOMPLETE})
 
 def address(server: Server) -> str:
     """Where a daemon of this configuration answers."""
-    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    named, port = server.page or (server.host, server.port)
+    host = "127.0.0.1" if named in _EVERYWHERE else named
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def daemon(server: Server) -> Daemon | None:
     """What a daemon beside this process tells of itself; None when there is none."""
     try:
-        async with httpx2.AsyncClient(timeout=DAEMON_WAIT_S, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {read_token(server.token_file)}"} if server.token_file else {}
+        # Plain HTTP only, and certificates that nobody checks take a tenth of a second to load.
+        async with httpx2.AsyncClient(
+            timeout=DAEMON_WAIT_S, trust_env=False, verify=False, headers=headers
+        ) as client:
             told = (await client.get(f"{address(server)}/api/v1/status")).raise_for_status().json()
         return Daemon.model_validate(told)
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+    except (TokenError, httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return None
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
 
+from reaper.commands import command
 from reaper.foundry.client import Answer
 from reaper.foundry.errors import clean
 from reaper.mcp.allowance import RULE_NAME
@@ -143,12 +143,10 @@ class Subject:
         if status in {CREATING, UPDATING}:
             return f"it is {status}. Wait until session_get shows idle or failed, then ask again"
         if status == ACTIVE:
-            stop = shlex.join(
-                ["reaper", "sessions", "stop", self.agent.name, self.session.id, "--project", self.project.name]
-            )
+            stop = command("sessions stop", self.agent.name, self.session.id, project=self.project.name)
             return (
                 "it is active, and may be in the middle of work. Wait until session_get shows idle, "
-                f"or ask the operator to stop it (`{clean(stop)}`), then ask again"
+                f"or ask the operator to stop it (`{stop}`), then ask again"
             )
         if status in {IDLE, FAILED, *TOMBSTONES}:
             return f"it is {status}: there is nothing to {action}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from reaper.commands import command
 from reaper.explain import explain, explanation_json
 from reaper.foundry.errors import Gone, clean
 from reaper.mcp import beside
@@ -108,7 +109,7 @@ def _past(store: Store, project: Project, asked: ExplainInput, error: str) -> st
         return (
             f"session {intent.session} is gone: {intent.action} by rule {clean(intent.rule)} at "
             f"{show_time(done.intent.at)}, {done.outcome}. "
-            f"`reaper audit show --session {intent.session}` has the evidence"
+            f"`{command('audit show', session=intent.session)}` has the evidence"
         )
     return f"{error}; the record knows of no action on it. session_list shows the sessions there are"
 

@@ -16,6 +16,7 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 
 from reaper import __version__
+from reaper.commands import command
 from reaper.foundry.calls import SESSION_ID
 from reaper.foundry.errors import clean
 from reaper.mcp import acting, looking, sessions
@@ -164,7 +165,7 @@ def _not_offered(name: str, offered: Iterable[str]) -> str:
     """Why there is no such tool, and who can change that."""
     flag = next((tool.flag for tool in TOOLS if tool.name == name), "")
     if flag:
-        return f"{name} is not offered here: only the operator can allow it, with `reaper mcp {flag}`"
+        return f"{name} is not offered here: only the operator can allow it, with `{command(f'mcp {flag}')}`"
     return f"there is no such tool; there are: {', '.join(offered)}"
 
 

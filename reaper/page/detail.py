@@ -12,7 +12,7 @@ from reaper.page.coming import Next, coming
 from reaper.page.digest import Digest
 from reaper.page.overview import ACTIONS_MAX, AgentRow, Done, agent_row, done
 from reaper.page.picture import Bars, time_line
-from reaper.page.state import SWEPT, Problem, State, Wait, problems, state, wait
+from reaper.page.state import SWEPT, Problem, State, Wait, nothing_next, problems, state, wait
 from reaper.page.words import HOLDS, OUTCOMES, joined, plural, relative, told
 from reaper.planner import Hold, Item, Plan
 from reaper.policy import reason
@@ -53,6 +53,7 @@ class Detail:
     facts: tuple[Fact, ...]
     line: Bars | None
     next: tuple[Next, ...]
+    nothing_next: str
     candidates: tuple[CandidateRow, ...]
     more_candidates: str
     actions: tuple[Done, ...]
@@ -75,6 +76,7 @@ def detail(board: Board, digests: Sequence[Digest], key: tuple[str, str], stuck:
         facts=tuple(_facts(report)),
         line=time_line(one.ripening, now),
         next=tuple(coming([one], now)),
+        nothing_next=nothing_next([one]),
         candidates=tuple(rows),
         more_candidates=_more(report, len(rows)),
         actions=tuple(done(mine, now)[:ACTIONS_MAX]),

@@ -12,7 +12,7 @@ from reaper.model import OutcomeKind
 from reaper.page.coming import Next, coming
 from reaper.page.digest import Digest
 from reaper.page.picture import Bars, Part, half_idle, idle_bars, status_parts, time_line
-from reaper.page.state import SWEPT, Problem, State, Tone, Wait, problems, state, wait
+from reaper.page.state import SWEPT, Problem, State, Tone, Wait, nothing_next, problems, state, wait, went_well
 from reaper.page.words import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, told
 from reaper.report import Report, Result
 from reaper.settings import Quota
@@ -110,6 +110,7 @@ class Overview:
     last: Moment | None
     next: tuple[Next, ...]
     more_next: str
+    nothing_next: str
     actions: tuple[Done, ...]
     more_actions: str
     unmanaged: tuple[str, ...]
@@ -141,6 +142,7 @@ def overview(board: Board, digests: Sequence[Digest], stuck: str, now: float) ->
         last=moment(max(ripening), now) if ripening else None,
         next=tuple(nexts[:NEXT_MAX]),
         more_next=more(len(nexts) - NEXT_MAX, "group"),
+        nothing_next=nothing_next(digests),
         actions=tuple(recent[:ACTIONS_MAX]),
         more_actions=more(sum(one.count for one in recent[ACTIONS_MAX:]), "earlier action"),
         unmanaged=tuple(
@@ -217,7 +219,7 @@ def agent_row(one: Digest, now: float) -> AgentRow:
         href=address(report.project, report.agent),
         policy=told(report.policy.name),
         mode="observing" if report.observed else "enforcing",
-        tone=tones.get(report.result, Tone.BAD),
+        tone=tones.get(report.result, Tone.BAD) if went_well(one) else Tone.BAD,
         result=RESULTS[report.result],
         why="" if report.result in SWEPT else told(report.why),
         swept=moment(report.started + report.seconds, now),
@@ -234,13 +236,15 @@ def _unswept(project: str, agent: str, policy: str) -> AgentRow:
 
 def _did(one: Digest) -> str:
     acts = ((one.deleted, "deleted"), (one.stopped, "stopped"), (one.troubled, "without success"))
-    return joined(f"{count:,} {what}" for count, what in acts if count) or "nothing"
+    did = joined(f"{count:,} {what}" for count, what in acts if count)
+    return did or ("nothing" if one.report.result in SWEPT else "nothing known")
 
 
 def _waits(one: Digest) -> str:
     blocked = sum(group.count for group in one.groups) - one.promised - one.observed
     waits = ((one.promised, "to be deleted"), (blocked, "held back"), (one.observed, "observed"))
-    return joined(f"{count:,} {what}" for count, what in waits if count) or "none"
+    left = joined(f"{count:,} {what}" for count, what in waits if count)
+    return left or ("none" if one.report.result in SWEPT else "not known")
 
 
 def done(actions: Iterable[RecentAction], now: float) -> list[Done]:

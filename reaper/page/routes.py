@@ -31,12 +31,7 @@ POLICY: Final = "; ".join(
         "base-uri 'none'",
     )
 )
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+HEADERS: Final = {"Content-Security-Policy": POLICY}
 STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 
 Endpoint = Callable[[Request], Awaitable[Response]]

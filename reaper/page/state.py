@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from reaper.board import Board
+from reaper.commands import command, only
 from reaper.page.digest import Digest
 from reaper.page.words import RESULTS, Moment, address, joined, listed, moment, plural, told
 from reaper.planner import Hold
@@ -75,7 +75,7 @@ class Wait:
 def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> State:
     """The state of everything the board knows."""
     return State(
-        tone=tone(board, [one.report for one in digests], stuck),
+        tone=tone(board, digests, stuck),
         sentence=_sentence(board, digests, stuck),
         next_sweep=moment(board.next_sweep_at, now) if board.next_sweep_at else None,
         made=datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S UTC"),
@@ -86,10 +86,10 @@ def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> St
     )
 
 
-def tone(board: Board, reports: Iterable[Report], stuck: str) -> Tone:
+def tone(board: Board, digests: Sequence[Digest], stuck: str) -> Tone:
     """The worst of what is known; a process that stands by, or has not swept yet, waits."""
-    results = {report.result for report in reports}
-    if stuck or board.state_fault or results - SWEPT:
+    results = {one.report.result for one in digests}
+    if stuck or board.state_fault or not all(map(went_well, digests)):
         return Tone.BAD
     waits = (
         board.standby or not results or board.config_errors or board.approvals_unknown or Result.WITHHELD in results
@@ -106,7 +106,7 @@ def _sentence(board: Board, digests: Sequence[Digest], stuck: str) -> str:
         return f"Something is stuck: {told(stuck)}."
     if not digests:
         return "No sweep has finished yet."
-    return f"{_swept(board, digests)}, {_done(digests)}, {_waiting(digests)}."
+    return f"{_swept(board, digests)}, {_done(digests)}, {_waiting(board, digests)}."
 
 
 def _swept(board: Board, digests: Sequence[Digest]) -> str:
@@ -132,11 +132,27 @@ def _done(digests: Sequence[Digest]) -> str:
     )
 
 
-def _waiting(digests: Sequence[Digest]) -> str:
-    waiting = sum(one.report.withheld and one.report.trusted for one in digests)
-    if not waiting:
-        return "nothing waits for you"
-    return f"{plural(waiting, 'plan')} {'waits' if waiting == 1 else 'wait'} for you"
+def _waiting(board: Board, digests: Sequence[Digest]) -> str:
+    plans = sum(one.report.withheld and one.report.trusted for one in digests)
+    agents = sum(not went_well(one) for one in digests)
+    asks = [
+        f"{plural(plans, 'plan')} {'waits' if plans == 1 else 'wait'} for you" if plans else "",
+        f"{plural(agents, 'agent')} {'needs' if agents == 1 else 'need'} a look" if agents else "",
+        "the configuration needs a look" if board.config_errors else "",
+    ]
+    return joined(asks) or "nothing waits for you"
+
+
+def went_well(one: Digest) -> bool:
+    """Whether a sweep did its job, and every action that it began."""
+    return one.report.result in SWEPT and not one.troubled
+
+
+def nothing_next(digests: Iterable[Digest]) -> str:
+    """What an empty list of candidates means: that there are none, or that nobody knows."""
+    if all(one.report.result in SWEPT for one in digests):
+        return "No candidate waits for anything."
+    return "What waits is not known where the last sweep did not go well."
 
 
 def problems(board: Board, reports: Iterable[Report], now: float) -> list[Problem]:
@@ -174,8 +190,8 @@ def wait(report: Report, option: str) -> Wait | None:
         ahead=not report.withheld,
         what=_held(report),
         why=_why(report),
-        approve=f"reaper approve {plan.id}{option}",
-        look=told(f"reaper plan --project {report.project} --agent {shlex.quote(report.agent)}{option}"),
+        approve=command("approve", plan.id) + option,
+        look=command("plan", project=report.project, agent=only(report.agent)) + option,
     )
 
 

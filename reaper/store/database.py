@@ -162,7 +162,7 @@ class Database:
 
     def _head_in(self, connection: Connection) -> Head:
         """The head of the record as this connection sees it, which must contain what was known."""
-        why = lacks(connection, self.head)
+        why = lacks(connection, self.head) if self._watch else ""
         if why:
             self.fault = self.fault or f"state {self.url}: {why}; put the newest back, or {ACCEPT}"
             raise OlderStateError(self.fault)

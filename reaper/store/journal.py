@@ -105,7 +105,7 @@ class Rows(Protocol):
         """A transaction, on disk when the block ends; StateError when that fails."""
 
     def check_exclusive(self) -> None:
-        """StateError when nothing new may begin."""
+        """Raise StateError when no action may begin on it."""
 
 
 class Journal:

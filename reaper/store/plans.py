@@ -7,7 +7,7 @@ the same agent. Sweeps make nearly the same plan again and again, and each must 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ PLAN_KEPT_S: Final = 14 * DAY_S
 PLANS_KEPT: Final = 20_000
 """So many plans of one agent are kept at most: two weeks at one each minute."""
 PREFIX_MIN: Final = 12
+LISTED_OF_AGENT: Final = 10
 APPROVED: Final = "approved"
 CLOSED: Final = "breaker_closed"
 """What the record calls these events."""
@@ -107,16 +108,19 @@ class Plans:
         return [KnownPlan(row.id, row.project, row.agent, row.at, found) for row, found in parts if found is not None]
 
     def latest(self, count: int) -> list[KnownPlan]:
-        """The plans made last, one of each agent, newest first; those that only joined others are left out."""
+        """The plans made last, some of each agent, newest first; those that only join others are left out."""
         plans = schema.plans.c
-        query = select(plans.id, plans.project, plans.agent).order_by(plans.at.desc())
-        newest: dict[tuple[str, str], str] = {}
+        query = select(plans.id, plans.project, plans.agent).where(_LIVES, ~_is_joint()).order_by(plans.at.desc())
+        of_agent: Counter[tuple[str, str]] = Counter()
+        newest: list[str] = []
         with self._begin() as connection:
-            for name, project, agent in connection.execute(query.where(_LIVES, ~_is_joint())):
-                newest.setdefault((project, agent), name)
+            for name, project, agent in connection.execute(query):
+                of_agent[project, agent] += 1
+                if of_agent[project, agent] <= LISTED_OF_AGENT:
+                    newest.append(name)
                 if len(newest) == count:
                     break
-        return [plan for name in newest.values() for plan in self.known(name)]
+        return [plan for name in newest for plan in self.known(name)]
 
     def named(self, beginning: str) -> list[str]:
         """The ids that this is, or that begin with it when it is long enough for an id to be meant."""

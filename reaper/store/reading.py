@@ -49,10 +49,6 @@ class ReadOnlyState:
                 "brought up to date by the next `reaper sweep`, or by `reaper plan` on a copy that can be written"
             )
 
-    def check_exclusive(self) -> None:
-        """Nothing ever begins here."""
-        raise StateError(f"state {self.url}: it was opened to be read only")
-
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction that reads."""
@@ -62,6 +58,10 @@ class ReadOnlyState:
         except SQLAlchemyError as error:
             told = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise StateError(f"state {self.url}: {told}") from error
+
+    def check_exclusive(self) -> None:
+        """No action ever begins here."""
+        raise StateError(f"state {self.url}: opened to be read only")
 
     def close(self) -> None:
         self._engine.dispose()

@@ -25,6 +25,7 @@ from reaper.trust import Baseline, Spread
 
 LATCHED: Final = "breaker_latched"
 """What the record calls this event."""
+_RATES: Final = "rates"
 
 _DROP: Final = delete(schema.marks).where(
     schema.marks.c.session == bindparam("gone"), schema.marks.c.created_at == bindparam("made")
@@ -161,6 +162,27 @@ class Store:
             "spread": json.dumps(base.spread) if base.spread else "",
         }
         self._put(schema.baselines, row)
+
+    def swept_agents(self, project: str, most: int) -> list[str]:
+        """The agents whose sweeps were believed last, latest first, at most so many."""
+        last = schema.baselines.c
+        query = select(last.agent).where(last.project == project).order_by(last.now.desc(), last.agent).limit(most)
+        with self._database.begin() as connection:
+            return list(connection.execute(query).scalars())
+
+    def rates(self) -> dict[str, float]:
+        """How fast each endpoint was found to let itself be asked, in requests a second; a help, never a promise."""
+        with self._database.begin() as connection:
+            text = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == _RATES)).scalar()
+        try:
+            told = json.loads(text or "{}")
+            return {str(endpoint): rate for endpoint, rate in told.items() if type(rate) is float and rate > 0}
+        except (ValueError, AttributeError):
+            return {}
+
+    def put_rates(self, rates: Mapping[str, float]) -> None:
+        """Remember these rates instead."""
+        self._put(schema.meta, {"key": _RATES, "value": json.dumps(dict(rates))})
 
     def breaker(self, project: str, agent: str) -> Breaker | None:
         """The agent's latched breaker, None while it is closed."""

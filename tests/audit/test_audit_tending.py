@@ -11,7 +11,7 @@ from audit_site import Site
 from audit_world import NOW, Book, write_config
 
 from reaper.config import load
-from reaper.model import DAY_S
+from reaper.model import DAY_S, OutcomeKind
 from reaper.policy import Mode
 from reaper.settings import Settings
 from reaper.store.exports import exported
@@ -112,3 +112,28 @@ def test_each_run_that_acted_exports_its_head(site: Site, book: Book, tmp_path: 
     site.sweep()
     heads = [one.head for one in exported(str(place))]
     assert [head.head for head in heads] == [book.journal.head()]
+
+
+def recorded_already(site: Site, book: Book) -> None:
+    """A session that is there, and a record that somebody has deleted it."""
+    site.put("session-0001")
+    book.made = -1  # that incarnation, and no other
+    book.conclude(book.intend("session-0001"), OutcomeKind.DONE, NOW, "")
+
+
+def test_a_session_that_is_there_after_it_was_deleted_makes_that_unverified_and_is_deleted_again(
+    site: Site, book: Book
+) -> None:
+    recorded_already(site, book)
+    site.sweep()
+    first, second = site.recorded()
+    assert [entry.outcome for entry in first.outcomes] == ["done", "unverified"]
+    assert second.outcome == "done"
+    assert book.doubts() == ()
+
+
+def test_a_sweep_that_observes_contradicts_nothing(site: Site, book: Book) -> None:
+    site.settings = observing(site.settings)
+    recorded_already(site, book)
+    site.sweep()
+    assert [action.outcome for action in site.recorded()] == ["done"]

@@ -66,9 +66,10 @@ def sweep(
     from reaper.board import Board
     from reaper.clock import SystemClock
     from reaper.config.load import load
+    from reaper.logs import configure_logging
     from reaper.store.store import Store
     from reaper.sweeper import Scope, Sweeper
-    from reaper.telemetry import EventLog, Metrics, configure_logging
+    from reaper.telemetry import EventLog, Metrics
     from reaper.wiring import Chorus, Connector, settle_memory
 
     path = Path(state).with_suffix(".yaml")
@@ -103,9 +104,9 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     from reaper.config.load import load
     from reaper.emulator import AgentVersion, Emulator
     from reaper.emulator.records import Record
+    from reaper.logs import configure_logging
     from reaper.store.store import Store
     from reaper.sweeper import Scope, Sweeper
-    from reaper.telemetry import configure_logging
     from reaper.wiring import Connector
 
     class Later(SystemClock):

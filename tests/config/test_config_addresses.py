@@ -45,7 +45,18 @@ def test_a_look_alike_is_a_stranger(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.255.0.9", "[::1]", "localhost", "LOCALHOST", "127.0.0.1:8080", "[::1]:8080"]
+    "host",
+    [
+        "127.0.0.1",
+        "127.255.0.9",
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+        "LOCALHOST",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+    ],
 )
 def test_loopback_is_known(host: str) -> None:
     assert parse_endpoint(f"http://{host}{PATH}").is_loopback
@@ -59,7 +70,7 @@ def test_loopback_is_known(host: str) -> None:
         "127.0.0.1.nip.io",
         "localhost.evil.org",
         "[::2]",
-        "[::ffff:127.0.0.1]",
+        "[::ffff:128.0.0.1]",
         "[::]",
         "mylocalhost",
     ],

@@ -30,6 +30,10 @@ class FakeCredential:
         self.world.closed += 1
 
 
+def shown(secret):
+    return None if secret is None else secret.reveal()
+
+
 class World:
     def __init__(self, kind=CredentialKind.WORKLOAD_IDENTITY):
         self.clock = FakeClock()
@@ -42,7 +46,7 @@ class World:
         return FakeCredential(self)
 
     def token(self):
-        return asyncio.run(self.tokens.header()).get("Authorization")
+        return shown(asyncio.run(self.tokens.token()))
 
 
 def test_no_credential_means_no_header_and_nothing_built():
@@ -53,11 +57,11 @@ def test_no_credential_means_no_header_and_nothing_built():
 
 def test_a_token_is_kept_until_five_minutes_before_its_end():
     world = World()
-    assert world.token() == "Bearer token-1"
+    assert world.token() == "token-1"
     world.clock.now = 3299
-    assert world.token() == "Bearer token-1"
+    assert world.token() == "token-1"
     world.clock.now = 3300
-    assert world.token() == "Bearer token-2"
+    assert world.token() == "token-2"
     assert world.asked[0] == ("https://ai.azure.com/.default",)
 
 
@@ -66,16 +70,16 @@ def test_a_token_is_renewed_when_its_issuer_says():
     world.refresh_on = NOW + 1000
     world.token()
     world.clock.now = 1001
-    assert world.token() == "Bearer token-2"
+    assert world.token() == "token-2"
 
 
 def test_many_who_need_a_token_ask_once():
     world = World()
 
     async def all_at_once():
-        return await asyncio.gather(*(world.tokens.header() for _ in range(16)))
+        return await asyncio.gather(*(world.tokens.token() for _ in range(16)))
 
-    assert len({header["Authorization"] for header in asyncio.run(all_at_once())}) == 1
+    assert len({shown(secret) for secret in asyncio.run(all_at_once())}) == 1
     assert len(world.asked) == 1
 
 
@@ -83,25 +87,25 @@ def test_one_who_gives_up_does_not_take_the_token_from_the_others():
     world = World()
 
     async def scene():
-        first, second = (asyncio.create_task(world.tokens.header()) for _ in range(2))
+        first, second = (asyncio.create_task(world.tokens.token()) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
         return await second
 
-    assert asyncio.run(scene()) == {"Authorization": "Bearer token-1"}
+    assert shown(asyncio.run(scene())) == "token-1"
 
 
 def test_a_rejected_token_is_dropped_with_its_credential_once():
     world = World()
 
     async def scene():
-        header = await world.tokens.header()
-        await asyncio.gather(*(world.tokens.renew(header) for _ in range(5)))
-        await world.tokens.header()
-        await world.tokens.renew(header)
-        return await world.tokens.header()
+        token = await world.tokens.token()
+        await asyncio.gather(*(world.tokens.renew(token) for _ in range(5)))
+        await world.tokens.token()
+        await world.tokens.renew(token)
+        return await world.tokens.token()
 
-    assert asyncio.run(scene()) == {"Authorization": "Bearer token-2"}
+    assert shown(asyncio.run(scene())) == "token-2"
     assert (len(world.built), world.closed) == (2, 1)
 
 
@@ -110,7 +114,7 @@ def test_a_failed_early_renewal_uses_the_old_token_to_its_end_and_asks_seldom():
     world.token()
     world.failure = ServiceRequestError("no route")
     world.clock.now = 3400
-    assert [world.token(), world.token()] == ["Bearer token-1"] * 2
+    assert [world.token(), world.token()] == ["token-1"] * 2
     assert len(world.asked) == 2
     world.clock.now = 3601
     with pytest.raises(Unauthenticated, match="token endpoint was not reached: no route"):
@@ -171,4 +175,4 @@ def test_an_incomplete_environment_is_unauthenticated(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     tokens = Tokens(Connection("https://x", CredentialKind.WORKLOAD_IDENTITY), FakeClock())
     with pytest.raises(Unauthenticated, match="workload-identity"):
-        asyncio.run(tokens.header())
+        asyncio.run(tokens.token())

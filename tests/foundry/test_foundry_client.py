@@ -236,7 +236,7 @@ def test_an_answer_beyond_the_bound_is_not_read_on():
     async def serve(_):
         return big
 
-    with pytest.raises(Unreadable, match="answer larger than 16 MiB"):
+    with pytest.raises(Unreadable, match="answer larger than 64 KiB"):
         run(Platform(serve), read)
 
 
@@ -304,8 +304,9 @@ def test_every_request_is_seen_by_who_counts_them():
     ]
 
 
-def agents(*names, more, last):
-    return answer(200, {"data": [{"name": name} for name in names], "has_more": more, "last_id": last})
+def agents(*names, last, more=None):
+    said = {} if more is None else {"has_more": more}
+    return answer(200, {"data": [{"name": name} for name in names], "last_id": last} | said)
 
 
 def test_all_pages_of_agents_are_read():
@@ -314,13 +315,33 @@ def test_all_pages_of_agents_are_read():
     assert platform.requests[1].url.params["after"] == "a"
 
 
-def test_a_list_of_agents_that_loops_or_never_ends_is_unreadable():
+@pytest.mark.parametrize(
+    ("pages", "why"),
+    [
+        ([agents("a", more=True, last="a")], "repeats"),
+        ([agents(more=True, last=None)], "empty page said that there is more"),
+        ([agents("a", more=True, last="a"), agents(more=True, last="b")], "empty page said that there is more"),
+        ([agents("a", more=True, last="a"), agents(more=False, last=None)], "empty page where more was promised"),
+        ([agents("a", more=True, last="a"), agents(last=None)], "empty page where more was promised"),
+        ([answer(200, {"data": [{"name": "a"}], "has_more": True})], "where the list goes on"),
+        ([agents(*(f"a{n}" for n in range(101)), more=False, last=None)], "101 records, where 100 were asked for"),
+    ],
+)
+def test_a_list_of_agents_cut_short_is_unreadable(pages, why):
+    with pytest.raises(Unreadable, match=why):
+        run(Platform(*pages), lambda foundry: foundry.list_agents())
+
+
+def test_a_platform_that_never_says_whether_there_are_more_agents_is_read_until_an_empty_page():
+    platform = Platform(agents("a", last="a"), agents("b", last="b"), agents(last=None))
+    assert run(platform, lambda foundry: foundry.list_agents()).value == (Agent("a"), Agent("b"))
+
+
+def test_a_list_of_agents_that_never_ends_is_unreadable():
     async def endless(request):
         n = len(platform.requests)
         return agents(f"a{n}", more=True, last=f"c{n}")
 
-    with pytest.raises(Unreadable, match="loops"):
-        run(Platform(agents("a", more=True, last="a")), lambda foundry: foundry.list_agents())
     platform = Platform(endless)
     with pytest.raises(Unreadable, match="100 pages"):
         run(platform, lambda foundry: foundry.list_agents())

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from bench.limiter import simulate
 
@@ -63,3 +65,102 @@ def test_a_rate_that_nobody_uses_does_not_rise():
         assert pace.reserve(now) == 0
         pace.answered(now + 0.1)
     assert pace.rate == lowered
+
+
+LIMITS = [
+    (1000, 150, 30),
+    (1000, 150, 10),
+    (1000, 150, 150),
+    (1000, 20, 5),
+    (1000, 400, 40),
+    (200, 60, 300),
+    (50, 45, 5),
+    (50, 20, 5),
+    (50, 5, 5),
+]
+"""The most that may be asked for in a second, the limit of the platform, and how many requests its bucket holds."""
+
+
+@pytest.mark.parametrize("retry_after", [1.0, None, 0.0])
+@pytest.mark.parametrize(("most", "per_second", "burst"), LIMITS)
+def test_a_limit_far_below_what_may_be_asked_for_is_found_in_seconds(most, per_second, burst, retry_after):
+    used, refused = simulate(
+        lambda _: per_second,
+        100,
+        since=10,
+        max_per_second=most,
+        burst=burst,
+        retry_after=retry_after,
+        workers=64 if most > 100 else 16,
+    )
+    assert used >= 0.9
+    assert refused <= 0.02
+
+
+def test_a_limit_of_150_with_a_bucket_of_30_is_well_used_from_the_start_when_1000_may_be_asked_for():
+    used, refused = simulate(lambda _: 150, 23, max_per_second=1000, burst=30, workers=64)
+    assert used >= 0.8
+    assert refused <= 0.02
+
+
+def test_where_nothing_is_refused_all_that_may_be_asked_for_is_asked_within_seconds():
+    used, refused = simulate(lambda _: 1e6, 12, since=6, burst=1e6, max_per_second=1000, workers=128)
+    assert used * 1e6 >= 900
+    assert refused == 0
+
+
+@pytest.mark.parametrize("retry_after", [1.0, None, 0.0])
+@pytest.mark.parametrize(("most", "per_second", "burst"), [(50, 45, 5), (50, 20, 5), (50, 2, 5), (1000, 150, 30)])
+@pytest.mark.parametrize("left", [0.0, 0.1])
+def test_after_ten_minutes_of_refusals_the_rate_is_back_within_minutes(most, per_second, burst, retry_after, left):
+    used, refused = simulate(
+        lambda t: left if 60 <= t < 660 else per_second,
+        1260,
+        since=840,
+        max_per_second=most,
+        burst=burst,
+        retry_after=retry_after,
+    )
+    assert used >= 0.9
+    assert refused <= 0.02
+
+
+def test_a_platform_that_was_closed_is_asked_slowly_at_first_and_then_as_before():
+    pace, now = Pace(50, 0.0, jitter=lambda: 0.5), 1.0
+    for _ in range(20):
+        pace.throttled(now, None, now)
+        now += pace.pause_left(now) + 0.01
+    assert pace.rate <= 4
+    for _ in range(100):
+        while wait := pace.reserve(now):
+            now += wait
+        pace.answered(now)
+    assert pace.rate >= 40
+
+
+def test_a_refusal_pauses_for_a_moment_even_if_the_platform_wants_none():
+    pace = Pace(50, 0.0)
+    pace.throttled(1.0, 0.0, 0.9)
+    assert pace.pause_left(1.0) == pytest.approx(0.25)
+
+
+def test_a_rate_that_was_found_is_where_the_next_process_begins():
+    pace = Pace(1000, 0.0)
+    assert (pace.rate, pace.found) == (50, None)
+    first = Pace(1000, 0.0, known=140.0)
+    assert (first.rate, first.found) == (140, None)
+    used, refused = simulate(
+        lambda _: 150, 10, max_per_second=1000, burst=30, workers=64, pacing=Pace(1000, 0.0, known=140.0)
+    )
+    assert used >= 0.9
+    assert refused <= 0.01
+    assert Pace(50, 0.0, known=140.0).rate == 50
+
+
+def test_a_rate_that_was_found_is_told_and_one_that_is_only_guessed_is_not():
+    pace = Pace(1000, 0.0, jitter=random.Random(1).random)
+    simulate(lambda _: 150, 60, max_per_second=1000, burst=30, workers=64, pacing=pace)
+    assert 130 <= pace.found <= 165
+    pace = Pace(1000, 0.0)
+    simulate(lambda _: 1e9, 60, max_per_second=1000, burst=1e9, workers=64, pacing=pace)
+    assert pace.found is None

@@ -2,6 +2,7 @@ import contextlib
 import inspect
 import json
 import timeit
+import tracemalloc
 
 import pytest
 from foundry_world import DATE, NOW, record
@@ -325,3 +326,48 @@ def test_an_ordinary_page_is_read_in_one_go():
     assert (
         wellformed.read_page(json.dumps({"data": records, "has_more": False}).encode(), NOW - 86_400, NOW) is not None
     )
+
+
+def page_of(record, size=2 * 1024 * 1024):
+    """A page so large that holds the same again and again."""
+    return b'{"data": [' + b",".join([record] * (size // (len(record) + 1) - 10)) + b'], "has_more": false}'
+
+
+@pytest.mark.parametrize(
+    ("value", "most_mib"),
+    [
+        (b"{}", 1),
+        (b"[]", 1),
+        (b"[[],[]]", 1),
+        (b'{"a":1}', 1),
+        (b'"ab"', 1),
+        (b"1", 1),
+        (b'{"status": "idle", "a": 1}', 32),
+    ],
+)
+@pytest.mark.parametrize("read", [lambda body: wire.parse_page(body, NOW), wire.parse_agents, wire.parse_agent])
+def test_an_answer_of_millions_of_values_takes_little_memory_and_is_unreadable(value, most_mib, read):
+    body = page_of(value)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable):
+            read(body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < most_mib * 1024 * 1024
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_a_page_of_more_sessions_than_were_asked_for_is_unreadable(bad):
+    records = [record(agent_session_id=f"session-{n:04d}") for n in range(21)] + [{}] * bad
+    with pytest.raises(Unreadable, match=f"{21 + bad} records, where 20 were asked for"):
+        wire.parse_page(json.dumps({"data": records}).encode(), NOW, 20)
+    assert len(wire.parse_page(json.dumps({"data": records[:20]}).encode(), NOW, 20).sessions) == 20
+
+
+def test_a_large_page_of_agents_full_of_text_is_read():
+    told = "One, two, three, and so on; that is what they say, mostly. " * 300
+    body = json.dumps({"data": [{"name": f"a{n}", "description": told} for n in range(100)]}).encode()
+    assert 1024 * 1024 < len(body) < 2 * 1024 * 1024
+    assert len(wire.parse_agents(body).agents) == 100

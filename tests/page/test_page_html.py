@@ -21,6 +21,14 @@ def client(made: Board, stuck: str = "") -> TestClient:
     return TestClient(application(made, CollectorRegistry(), lambda: stuck))
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/api/v1/status", "/nothing/here", "/static/"])
+def test_answers_that_are_no_page_forbid_everything(path: str) -> None:
+    headers = client(busy()).get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize("path", ["/", "/agents/prod-eu/support-eu", "/agents/prod-eu/ghost", "/static/page.js"])
 def test_every_answer_forbids_what_the_page_does_not_need(path: str) -> None:
     headers = client(busy()).get(path).headers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import shlex
 from collections import Counter
 from dataclasses import replace
 from datetime import time
@@ -109,10 +111,50 @@ def test_agents_that_fail_for_one_reason_are_one_problem() -> None:
 
 def test_an_agent_that_is_not_believed_shows_no_numbers_but_why() -> None:
     row = next(row for row in front(busy()).agents if row.agent == "onboarding")
-    assert (row.inventory, row.waits) == (None, "none")
+    assert (row.inventory, row.waits) == (None, "not known")
     assert row.why == "12 sessions listed; 340 expected from the last believed sweep"
     assert page_of(busy(), "onboarding").candidates == ()
     assert front(busy()).not_counted == "1 agent is not counted: not swept, or not believed."
+
+
+UNKNOWN = "What waits is not known where the last sweep did not go well."
+
+
+@pytest.mark.parametrize("result", [Result.FAILED, Result.INCOMPLETE, Result.UNTRUSTED])
+def test_no_page_says_that_nothing_waits_when_the_last_sweep_did_not_go_well(result: Result) -> None:
+    made = board(swept("a", [session(1, HOUR_S)]), broken("b", result, "why"))
+    page, detailed = front(made), page_of(made, "b")
+    assert page.state.sentence.endswith("1 agent needs a look.")
+    assert (page.nothing_next, detailed.nothing_next) == (UNKNOWN, UNKNOWN)
+    assert (detailed.row.did, detailed.row.waits) == ("nothing known", "not known")
+    assert page_of(made, "a").nothing_next == "No candidate waits for anything."
+
+
+def test_actions_without_success_need_a_look_even_where_the_sweep_went_on() -> None:
+    made = board(
+        swept("a", crowd(400, 6, stale=48), AT_ONCE, done=5, kind=OutcomeKind.FAILED),
+        swept("c", crowd(200, 6, stale=60), CAREFUL),
+    )
+    page = front(made)
+    assert page.state.sentence.endswith("5 actions without success, 1 plan waits for you, 1 agent needs a look.")
+    assert page.state.tone is Tone.BAD
+    assert next(row for row in page.agents if row.agent == "a").tone is Tone.BAD
+
+
+def test_a_configuration_with_errors_needs_a_look() -> None:
+    page = front(board(swept("a", [session(1, HOUR_S)]), config_errors=["reaper.yaml:3:1: unknown key"]))
+    assert page.state.sentence.endswith("the configuration needs a look.")
+
+
+def test_commands_for_an_agent_with_a_hostile_name_can_be_pasted() -> None:
+    name = "a$(touch pwned)`id`'; rm -rf ~ #*"
+    report = swept(name, crowd(200, 6, stale=60), CAREFUL)
+    [wait] = front(board(report, option=" --config 'my reaper.yaml'")).waits
+    words = shlex.split(wait.look)
+    assert words[-2:] == ["--config", "my reaper.yaml"]
+    assert fnmatch.fnmatchcase(name, words[words.index("--agent") + 1])
+    look = report.why.partition("Look: ")[2].partition(". Approve: ")[0]
+    assert shlex.split(look) == words[:-2]
 
 
 def test_what_is_withheld_comes_with_the_exact_command() -> None:

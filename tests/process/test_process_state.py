@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import stat
 from pathlib import Path
@@ -90,11 +91,14 @@ def test_an_older_copy_that_is_put_back_waits_for_a_person_and_then_goes_on(cli:
         again = cli.daemon()
         at_fault(again, "an older copy was put back")
         assert len(town.deleted()) == deleted
-        cli.run("state", "check", "--accept").ended(0)
+        cli.run("state", "check", "--accept", "--by", "ops").ended(0)
         until_whole(again)
         wait_for("every stale session to go", lambda: len(town.deleted()) == STALE)
         assert again.process.end() == 0
-        cli.run("state", "check").ended(0)
+        assert cli.run("state", "check", "--accept", "--output", "json").json["given_up_entries"] is None
+        accepted = [json.loads(row["body"]) for row in cli.journal() if row["rule"] == "older_copy_accepted"]
+        assert [body["origin"]["by"] for body in accepted] == ["ops"]
+        cli.run("audit", "verify").ended(0)
 
 
 def test_a_daemon_whose_lock_is_removed_begins_nothing_until_it_holds_one_again(cli: Cli, tmp_path: Path) -> None:

@@ -167,3 +167,34 @@ async def test_a_look_that_hangs_ends_at_its_deadline_and_nothing_is_deleted() -
     assert story.clock.monotonic() - began < HOUR_S
     assert story.sent()["delete"] == 0
     await asyncio.sleep(0)
+
+
+@tell
+async def test_the_next_process_asks_as_fast_as_the_last_one_found_that_it_may() -> None:
+    story = Story()
+    await story.stale_and_fresh(300, 0)
+    [project] = story.settings.projects
+    story.store.put_rates({project.connection.endpoint: 120.0, "https://gone.example": 7.0})
+    story.fault(Fault("get", status=429, retry_after_seconds=1, after=250, times=1))
+    await story.sweep()
+    [(endpoint, found)] = story.store.rates().items()
+    assert endpoint == project.connection.endpoint
+    assert 1 < found < 120
+    story.restart()
+    await story.sweep()
+    [pace] = story.sweeper.connect._paces.values()  # type: ignore[attr-defined]
+    assert pace.found is None
+    assert pace.rate == pytest.approx(found, rel=0.1)
+
+
+@tell
+async def test_a_rehearsal_keeps_no_rates() -> None:
+    story = Story()
+    await story.stale_and_fresh(300, 0)
+    [project] = story.settings.projects
+    story.store.put_rates({project.connection.endpoint: 120.0})
+    story.fault(Fault("list", status=429, retry_after_seconds=1, after=10, times=1))
+    await story.sweep(observe=True, rehearsal=True)
+    assert story.store.rates() == {project.connection.endpoint: 120.0}
+    await story.sweep(observe=True)
+    assert story.store.rates() != {project.connection.endpoint: 120.0}

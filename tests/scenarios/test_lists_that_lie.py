@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 
 from reaper.conditions import Age, StatusIn
 from reaper.emulator import Fault
@@ -11,6 +13,7 @@ from reaper.foundry import inventory
 from reaper.model import Action
 from reaper.policy import Rule
 from reaper.report import Report, Result
+from reaper.roster import ASKED_MAX
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 
 
@@ -292,3 +295,87 @@ async def test_a_new_status_keeps_the_sessions_that_have_it() -> None:
     assert report.snapshot is not None
     assert report.snapshot.unknown_statuses == {"hibernating"}
     assert len(story.deleted()) == 10
+
+
+@tell
+async def test_agents_missing_from_a_list_of_agents_that_the_platform_still_knows_make_it_unbelieved() -> None:
+    story = Story(*"abcdef")
+    await story.stale_and_fresh(5, 5)
+    await story.sweep(observe=True)
+    story.fault(_agents_told("a", "b"))
+    run = await story.sweep()
+    assert {report.agent for report in run.reports} == set("abcdef")
+    assert {report.result for report in run.reports} == {Result.FAILED}
+    assert all("the list of agents was cut short: it lacks 'c'" in report.why for report in run.reports)
+    assert story.deleted() == []
+    story.fault()
+    assert {report.result for report in (await story.sweep()).reports} == {Result.OK}
+
+
+@tell
+async def test_a_new_process_remembers_the_agents_that_a_list_of_agents_lacks() -> None:
+    story = Story(*"abcdef")
+    await story.stale_and_fresh(5, 5)
+    await story.sweep(observe=True)
+    story.restart()
+    story.fault(_agents_told())
+    run = await story.sweep()
+    assert [(report.result, "cut short" in report.why) for report in run.reports] == [(Result.FAILED, True)]
+
+
+@tell
+async def test_an_agent_that_cannot_be_asked_for_counts_as_one_that_is_still_there() -> None:
+    story = Story("a", "b")
+    await story.stale_and_fresh(5, 5)
+    await story.sweep(observe=True)
+    for doubtful in (Fault("get_agent", status=403), Fault("get_agent", status=404, body="<html>not here</html>")):
+        story.fault(_agents_told("a"), doubtful)
+        assert {report.result for report in (await story.sweep()).reports} == {Result.FAILED}
+    assert story.deleted() == []
+
+
+@tell
+async def test_agents_that_were_deleted_are_no_reason_to_doubt_the_list_of_agents() -> None:
+    story = Story(*"abc")
+    await story.stale_and_fresh(5, 5)
+    await story.sweep(observe=True)
+    del story.platform.agents["b"], story.platform.agents["c"]
+    asked = _agents_asked_for(story)
+    run = await story.sweep()
+    assert [(report.agent, report.result) for report in run.reports] == [("a", Result.OK)]
+    assert len(story.deleted()) == 5
+    await story.sweep()
+    assert {name: count for name, count in asked.items() if name != "a"} == {"b": 1, "c": 1}
+
+
+@tell
+async def test_of_many_vanished_agents_some_are_asked_for_at_once_and_the_list_is_believed_after_all_were() -> None:
+    story = Story("a", *(f"old-{number}" for number in range(ASKED_MAX + 5)))
+    await story.sweep(observe=True)
+    for name in [name for name in story.platform.agents if name != "a"]:
+        del story.platform.agents[name]
+    asked = _agents_asked_for(story)
+    first = await story.sweep()
+    assert len(asked) == ASKED_MAX
+    assert {report.result for report in first.reports} == {Result.FAILED}
+    second = await story.sweep()
+    assert len(asked - Counter({"a": asked["a"]})) == ASKED_MAX + 5
+    assert [(report.agent, report.result) for report in second.reports] == [("a", Result.OK)]
+
+
+def _agents_asked_for(story: Story) -> Counter[str]:
+    """How often each agent is asked for by name from now on."""
+    asked: Counter[str] = Counter()
+
+    def note(call: Call) -> None:
+        if call.operation == "get_agent":
+            asked[call.agent] += 1
+
+    story.emulator.api.on_call = note
+    return asked
+
+
+def _agents_told(*names: str) -> Fault:
+    """A list of agents that ends early, with nothing odd about it."""
+    records = [{"id": name, "name": name, "versions": {"latest": {"version": "1"}}} for name in names]
+    return Fault("list_agents", body=json.dumps({"object": "list", "data": records, "has_more": False}))

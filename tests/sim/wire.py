@@ -86,6 +86,6 @@ class Direct:
         asked = Request(method, path[path.index("/") :], query, small, content or b"", self._wire.actor)
         return Asked(asked, {})
 
-    async def send(self, request: Asked, *, stream: bool) -> _Reply:
+    async def send(self, request: Asked, *, stream: bool, auth: object = None) -> _Reply:
         answer = await self._wire.exchange(request, self._timeout_s)
         return _Reply(answer.status, dict(answer.headers), answer.body)

@@ -270,12 +270,11 @@ def test_an_approval_in_a_file_is_unknown_waits_or_was_given(store: Store) -> No
     ]
 
 
-def test_of_several_agents_the_latest_plan_of_each_is_listed(store: Store) -> None:
-    remember(store, item())
-    mine = remember(store, *items(1, 2), at=NOW + 1)
-    other = remember(store, item(), agent="other", at=NOW + 2)
-    store.plans.remember_joint(
-        joint_plan_id([mine, other]), [(mine, *HERE, NOW + 3), (other, "prod", "other", NOW + 3)]
-    )
-    assert [plan.id for plan in store.plans.latest(5)] == [other, mine]
-    assert [plan.id for plan in store.plans.latest(1)] == [other]
+def test_the_plans_made_last_are_listed_and_no_agent_crowds_out_another(store: Store) -> None:
+    quiet = remember(store, item(), agent="other")
+    busy = [remember(store, *items(1, number), at=NOW + number) for number in range(2, 30)]
+    parts = [(busy[-1], *HERE, NOW + 40), (quiet, "prod", "other", NOW + 40)]
+    store.plans.remember_joint(joint_plan_id([busy[-1], quiet]), parts)
+    listed = [plan.id for plan in store.plans.latest(20)]
+    assert listed == [*reversed(busy[-kept.LISTED_OF_AGENT :]), quiet]
+    assert [plan.id for plan in store.plans.latest(1)] == [busy[-1]]

@@ -174,7 +174,7 @@ def test_a_copy_of_the_same_length_but_another_history_is_a_fault(url: str, path
 
 def test_a_record_that_was_pruned_since_is_not_an_older_copy(url: str, path: Path) -> None:
     custody = custody_at_work(url)
-    assert custody.store.journal.prune(NOW + 1, NOW) == 10
+    assert custody.store.journal.prune(NOW + 1, NOW + 1) == 10
     custody.check(busy=False)
     assert custody.fault == ""
     custody.close()

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from reaper.model import DAY_S, Action, OutcomeKind
 from reaper.planner import Item, Mark, plan_id
@@ -436,3 +437,22 @@ def test_a_state_in_memory_leaves_no_file_behind(tmp_path: Path, monkeypatch: py
     with pytest.raises(StateError):
         Claim("sqlite://")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rates_are_kept_by_endpoint_and_nonsense_is_none(store: Store) -> None:
+    assert store.rates() == {}
+    store.put_rates({"https://a": 150.25, "https://b": 3.5})
+    store.put_rates({"https://a": 140.0})
+    assert store.rates() == {"https://a": 140.0}
+    for nonsense in ("", "[]", '{"https://a": "x", "https://b": -1.0, "https://c": true}', "{"):
+        with store._database.begin() as connection:
+            connection.execute(text("UPDATE meta SET value = :it WHERE key = 'rates'"), {"it": nonsense})
+        assert store.rates() == {}
+
+
+def test_the_agents_of_a_project_are_known_by_their_last_sweeps(store: Store) -> None:
+    for number, agent in enumerate("abc"):
+        store.put_baseline("p", agent, Baseline(NOW + number, 1, 0, "key"))
+    store.put_baseline("q", "other", Baseline(NOW, 1, 0, "key"))
+    assert store.swept_agents("p", 2) == ["c", "b"]
+    assert store.swept_agents("nobody", 2) == []
