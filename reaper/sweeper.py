@@ -157,11 +157,11 @@ class Sweeper:
         self, project: Project, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
-        whole = (project.name, "*")
-        if whole in self._busy:
+        whole, finding = (project.name, "*"), (project.name, "?")
+        if self._busy & {whole, finding}:
             log.warning("still_sweeping", project=project.name)
             return [], ()
-        claimed = {whole} if project.must_see else set()
+        claimed = {finding, whole} if project.must_see else {finding}
         self._busy |= claimed
         try:
             async with self.connect(project) as client:
@@ -177,6 +177,7 @@ class Sweeper:
         self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
         roster = await muster(project, client, self._known(project))
+        self._busy.discard((project.name, "?"))
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
@@ -186,7 +187,8 @@ class Sweeper:
             self.listener.roster(project.name, managed, roster.unmanaged)
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in roster.gone}
-        site = Site(project, client, self._guards.setdefault(project.name, ClockGuard()))
+        guard = self._guards.setdefault(project.name, ClockGuard())
+        site = Site(project, client, guard, scope.configuration)
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]
         others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []

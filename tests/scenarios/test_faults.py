@@ -198,3 +198,18 @@ async def test_a_rehearsal_keeps_no_rates() -> None:
     assert story.store.rates() == {project.connection.endpoint: 120.0}
     await story.sweep(observe=True)
     assert story.store.rates() != {project.connection.endpoint: 120.0}
+
+
+@tell
+async def test_while_the_agents_of_a_project_are_being_found_no_further_run_asks_for_them() -> None:
+    story = Story()
+    await story.stale_and_fresh(3, 3)
+    story.fault(Fault("list_agents", hang="before"))
+    first = asyncio.create_task(story.sweep())
+    await asyncio.sleep(5)
+    asked = story.sent()["list_agents"]
+    assert (await story.sweep()).reports == ()
+    assert story.sent()["list_agents"] == asked == 1
+    await first
+    story.fault()
+    assert one(await story.sweep()).result is Result.OK

@@ -132,7 +132,7 @@ def test_a_process_that_does_nothing_any_more_is_stuck(tmp_path: Path) -> None:
 
 def test_a_process_that_stood_by_for_long_is_not_stuck_when_it_may_sweep(tmp_path: Path) -> None:
     async def told(house: House) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(25)  # between two sweeps: the end of one says whether this process stands by
         house.daemon.board.standby = "another process sweeps"
         house.daemon._ending = "no more sweeps for now"
         for _ in range(20):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from reaper.emulator import Fault
 from reaper.emulator.routes import Call
 from reaper.model import Action, OutcomeKind
 from reaper.policy import Limit, Limits
 from reaper.report import Result
+from reaper.sweeper import Scope
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 
 
@@ -130,3 +133,22 @@ async def test_a_kill_at_any_step_of_a_sweep_loses_nothing_and_repeats_nothing()
         if not died:
             return
     raise AssertionError("the sweep never came to its end")
+
+
+@tell
+async def test_every_entry_says_who_acted_as_whom_on_which_configuration_and_how_the_platform_names_its_answer() -> (
+    None
+):
+    story = Story()
+    await story.stale_and_fresh(2, 10)
+    settings = replace(story.settings, fingerprint="digest-1")
+    story.fault(Fault("delete", session="stale-000001", status=403))
+    await story.sweeper.run(settings, Scope())
+    entries = list(story.store.journal.entries())
+    origins = [entry.body["origin"] for entry in entries if entry.kind == "intent"]
+    assert [origin["configuration"] for origin in origins] == ["digest-1", "digest-1"]
+    assert {origin["endpoint"] for origin in origins} == {settings.projects[0].connection.endpoint}
+    assert all(origin["by"] and origin["host"] and origin["version"] for origin in origins)
+    answers = {entry.outcome: entry.body["request_id"] for entry in entries if entry.kind == "outcome"}
+    assert sorted(answers) == ["done", "failed"]
+    assert len(set(answers.values())) == 2
