@@ -185,14 +185,17 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction, on disk when the block ends, in the file that was opened; StateError when that fails."""
+        """A transaction, on disk when the block ends, in the file that was opened; StateError when that fails.
+
+        What is added in memory, in place of a state at fault, says nothing of how far a record has come.
+        """
         self.check()
         head = None
         try:
             with self._engine.begin() as connection:
                 before = _changes(connection)
                 yield connection
-                if _changes(connection) != before:
+                if self._watch is not None and _changes(connection) != before:
                     head = self._head_in(connection)
         except SQLAlchemyError as error:
             raise self._failed(error) from error

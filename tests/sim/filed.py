@@ -67,6 +67,8 @@ class FiledWorld(World):
         return self.path.with_name(f"{self.path.name}.lock")
 
     def state(self) -> Store:
+        """As the process has it after a look whether it is still there."""
+        self.custody.check(busy=False)
         return self.custody.store
 
     async def sweep(self, process: Process | None = None, **given: Any) -> list[Report]:

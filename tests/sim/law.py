@@ -189,7 +189,7 @@ class Judge:
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
         marked = self.promises.get(deed.agent, {}).get(deed.facts.seen)
         _require(marked is not None and marked <= start + SECOND_S, f"marked only at {marked}", deed)
-        moments = [start, *(other.since for other in self.laws if start < other.since <= deed.at)]
+        moments = [start + SECOND_S, *(other.since for other in self.laws if start < other.since <= deed.at)]
         now = law.decides(deed.facts, deed.latest, deed.looked_at)
         for moment in moments:
             before = self.law(moment)

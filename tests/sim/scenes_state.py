@@ -109,5 +109,20 @@ async def whole_again() -> None:
         require(not world.living(), "it should have gone on once its state was back")
 
 
+async def whole_again_after_observing() -> None:
+    """Without its state the daemon makes plans in memory; what these add up to says nothing about the file."""
+    async with FiledWorld(replace(EAGER, per_sweep=(1, False))) as world:
+        stale(world, 3)
+        process = world.process()
+        world.custody.check(busy=False)
+        world.move_away()
+        for _ in range(3):
+            await world.sweep(process)
+            await world.wait(1)
+        world.move_back()
+        await world.sweep(process)
+        require(not world.custody.fault, f"its state is back, and refused: {world.custody.fault}")
+
+
 def _moved(file: Path, where: Path) -> Path:
     return Path(shutil.move(file, where))

@@ -18,7 +18,7 @@ def _world(full_every_s: int | None = 13 * HOUR_S) -> World:
 
 def _one_due_every_three_minutes(world: World) -> None:
     for number in range(SESSIONS):
-        world.put(f"session-{number:06d}", idle_s=24 * HOUR_S - 1 - number * 180)
+        world.put(f"session-{number:06d}", idle_s=24 * HOUR_S - 90 - number * 180)
 
 
 async def _listed(world: World, process: Process) -> int:

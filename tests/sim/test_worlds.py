@@ -85,6 +85,7 @@ def test_a_record_that_expired_before_it_was_used_is_kept() -> None:
 
 def test_nothing_is_touched_without_the_state_and_all_goes_on_once_it_is_back() -> None:
     run(scenes_state.whole_again)
+    run(scenes_state.whole_again_after_observing)
 
 
 def test_a_state_that_is_removed_or_replaced_in_mid_sweep_ends_the_sweep() -> None:

@@ -112,9 +112,9 @@ class Watch:
         if look is None:
             raise ViolationError(f"nobody looked before {call}")
         _require_young(look, left, f"the session before {call}")
-        stood_s = left.paused - look.asked.paused
-        if stood_s >= NOTICED_S and self._told_s > look.asked.paused:
-            raise ViolationError(f"stood still for {stood_s:.0f} s, was told so, and sent {call}")
+        told_s = self._told_s - look.asked.paused
+        if told_s >= NOTICED_S:
+            raise ViolationError(f"stood still for {told_s:.0f} s, was told so, and sent {call}")
         return look
 
 

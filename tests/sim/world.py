@@ -100,6 +100,7 @@ class World:
         self._began, self._taken_in = 0.0, 0
         self._wrong: list[ViolationError] = []
         self._moved_back = False
+        self._listed: dict[str, tuple[float, int]] = {}
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
         self.meanwhile: Callable[[], None] = lambda: None
@@ -221,8 +222,11 @@ class World:
         self.emulator.faults.clear()
         self._raise_wrong()
         self._take_in()
+        self._note_listings(self.heard.reports[already:], sizes)
         for agent in self.agents:
-            self.judge.check_limits(agent, self._began, true_time(), sizes[agent] + self._created(agent))
+            at, size = self._listed.get(agent, (self._began, sizes[agent]))
+            size = max(sizes[agent] + self._created(agent, self._began), size + self._created(agent, at))
+            self.judge.check_limits(agent, self._began, true_time(), size)
         done = self.judge.deeds[before:]
         if nothing and done:
             raise ViolationError(f"{len(done)} actions in a sweep with {nothing}: {done[0]}")
@@ -230,6 +234,13 @@ class World:
         self.ledger.check_gone()
         self.ledger.check_once()
         return self.heard.reports[already:]
+
+    def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
+        """Between full listings, limits are shares of what the last one counted, as its setting says."""
+        for report in reports:
+            snapshot = report.snapshot
+            if snapshot is not None and snapshot.listed_at == snapshot.now:
+                self._listed[report.agent] = (self._began, sizes[report.agent])
 
     def _raise_wrong(self) -> None:
         """What was found in the midst of the product, which takes every exception for its own."""
@@ -347,8 +358,8 @@ class World:
     def _inventory(self, agent: str) -> int:
         return sum(session.status not in TOMBSTONES for session in self.platform.sessions(agent))
 
-    def _created(self, agent: str) -> int:
-        late = (e for e in self.platform.history if e.time >= self._began)
+    def _created(self, agent: str, since: float) -> int:
+        late = (e for e in self.platform.history if e.time >= since)
         return sum(e.agent == agent and e.kind == "created" for e in late)
 
     def stale(self, since: float) -> list[str]:
