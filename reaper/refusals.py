@@ -24,10 +24,9 @@ class Refusals:
         """The sessions that are left alone at monotonic `now`."""
         return frozenset(who for who, (until, _) in self._paused.items() if until > now)
 
-    def note(self, outcomes: Iterable[Outcome], candidates: Iterable[Incarnation], now: float) -> None:
-        """Remember what was refused in a sweep at monotonic `now`; what is no candidate any more is forgotten."""
-        known, before = set(candidates), self._paused
-        self._paused = {who: pause for who, pause in before.items() if who in known}
+    def note(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """Remember what was refused at monotonic `now`; what was not tried for a day after its pause is forgotten."""
+        self._paused = {who: pause for who, pause in self._paused.items() if now < pause[0] + PAUSE_MAX_S}
         for outcome in outcomes:
             who = outcome.item.session.incarnation
             _, lasted = self._paused.pop(who, (0.0, PAUSE_S / 2))

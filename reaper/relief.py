@@ -16,7 +16,8 @@ from reaper.policy import Limit
 from reaper.pressure import Key, Pool, Reserve, candidates, choose
 from reaper.report import Report, Result
 from reaper.store.database import StateError
-from reaper.sweep import SWEEP_MAX_S, Connect, Platform, Sweep, failing_text
+from reaper.sweep import SWEEP_MAX_S, Connect, Platform, Sweep
+from reaper.sweep_texts import failing_text
 
 log = structlog.get_logger()
 
@@ -64,6 +65,12 @@ class Swept:
         went_well = report.trusted and report.result in {Result.OK, Result.WITHHELD} and report.breaker is None
         doubt = self.sweep.stopping() or self.sweep.site.guard.doubt(self.since)
         return went_well and age_s <= SWEEP_MAX_S and not doubt
+
+    def offers(self) -> list[Session]:
+        """The sessions that may be stopped, longest idle first, without those whose stop was refused lately."""
+        sweep = self.sweep
+        refused = sweep.refusals.waiting(sweep.clock.monotonic())
+        return [one for one in (sweep.reserve.sessions if sweep.reserve else ()) if one.incarnation not in refused]
 
     def left(self) -> int:
         """How many more stops the policy's limits allow, after those of this sweep and of the last 24 hours.
@@ -170,7 +177,7 @@ class Relief:
 def _plans(pool: Pool, used: int, supposed: int, ready: Sequence[Swept]) -> list[tuple[Swept, Plan]]:
     """What each agent is to stop. Agents that only observe show their part of what all of them would do."""
     left = {swept.key: swept.left() for swept in ready}
-    offers = {swept.key: swept.sweep.reserve.sessions for swept in ready if swept.sweep.reserve}
+    offers = {swept.key: swept.offers() for swept in ready}
     acting = {swept.key: offers[swept.key] for swept in ready if not swept.report.observed}
     real = choose(pool.needed(used), acting, left)
     shown = choose(pool.needed(supposed), offers, left)
@@ -203,6 +210,7 @@ async def _stop(swept: Swept, plan: Plan, client: Platform) -> None:
         except Exception as error:
             log.exception("relief_crashed", project=project, agent=agent)
             execution = Execution(halted=f"unexpected {type(error).__name__}, see the log")
+    sweep.refusals.note(execution.outcomes, sweep.clock.monotonic())
     swept.take(plan, execution)
 
 

@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from reaper.canaries import Canaries
 from reaper.clock import Clock
-from reaper.commands import command, only
 from reaper.executor import Execution, Executor, Hands, resolve_open_intents
 from reaper.foundry.atlas import Atlas
 from reaper.foundry.census import Census, Snapshot
@@ -22,7 +22,7 @@ from reaper.foundry.errors import FoundryError, Gone
 from reaper.foundry.inventory import Lister, collect
 from reaper.foundry.revisit import revisit
 from reaper.foundry.wire import Page
-from reaper.model import Action, Agent, OutcomeKind, Session
+from reaper.model import Action, Agent, Session
 from reaper.planner import Candidate, Hold, Plan, Standing, make_plan
 from reaper.policy import Mode, Policy, decide, earliest
 from reaper.pressure import Reserve
@@ -37,6 +37,7 @@ from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
+from reaper.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.trust import Baseline, Spread, doubts, moved_back
 
 log = structlog.get_logger()
@@ -71,31 +72,6 @@ class Site:
     client: Platform
     guard: ClockGuard
     configuration: str = ""
-
-
-class Canaries:
-    """The sessions that a believable inventory of the project contains; known once every listing has ended."""
-
-    def __init__(self, expected: frozenset[str], listings: int) -> None:
-        self.missing = expected
-        self._listings = listings
-        self._settled = asyncio.Event()
-        self._look()
-
-    def listed(self, seen: frozenset[str]) -> None:
-        """One agent's listing has ended, having shown these of them."""
-        self.missing -= seen
-        self._listings -= 1
-        self._look()
-
-    def _look(self) -> None:
-        if not self.missing or self._listings <= 0:
-            self._settled.set()
-
-    async def settled(self) -> frozenset[str]:
-        """Those that no listing has shown; returns early when all were seen."""
-        await self._settled.wait()
-        return self.missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +214,7 @@ class Sweep:
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt, base)
             execution = await self.executor(since).execute(plan)
-            candidates = (item.session.incarnation for item in plan.items)
-            self.refusals.note(execution.outcomes, candidates, self.clock.monotonic())
+            self.refusals.note(execution.outcomes, self.clock.monotonic())
         report = replace(
             report,
             plan=plan,
@@ -284,7 +259,7 @@ class Sweep:
         )
         if not found:
             return [], None, ""
-        return [str(doubt) for doubt in found], Hold.UNTRUSTED, _told(snapshot, base, missing)
+        return [str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing)
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
@@ -393,19 +368,6 @@ def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:
         return None
 
 
-def failing_text(report: Report) -> str:
-    """What does not work: actions that failed, or that are left alone since they were refused; '' while all does."""
-    failed = [outcome for outcome in report.outcomes if outcome.kind is OutcomeKind.FAILED]
-    if failed:
-        return f"{len(failed)} of {len(report.outcomes)} actions failed, the last one: {failed[-1].why}"
-    refused = report.blocked[Hold.REFUSED]
-    if refused and not report.outcomes:
-        return (
-            f"{refused} actions that the platform refused wait to be tried again, an hour to a day after each refusal"
-        )
-    return ""
-
-
 def _may_be_under_way(entry: Entry, now: float | None) -> bool:
     """Whether somebody may be at it by hand just now, who will say how it ended."""
     is_by_hand = entry.intent.rule.startswith(BY_HAND)
@@ -422,27 +384,3 @@ def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
         return None
     idle, age = snapshot.then
     return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)
-
-
-def withheld_text(report: Report) -> str:
-    """What holds the plan back, how to look at it, and how to let it run."""
-    plan = report.plan
-    if plan is None:
-        return ""
-    reasons = [f"the breaker is open: {report.breaker.reason}"] if report.breaker else [str(e) for e in plan.excess]
-    look = command("plan", project=report.project, agent=only(report.agent))
-    return f"{'; '.join(reasons)}. Look: {look}. Approve: {command('approve', plan.id)}"
-
-
-def _told(snapshot: Snapshot, base: Baseline | None, missing: frozenset[str]) -> str:
-    told = [f"{snapshot.sessions} sessions listed"]
-    if base is not None:
-        told.append(f"{max(base.sessions - base.deleted_since, 0)} expected from the last believed sweep")
-    if missing:
-        told.append(f"must_see not seen: {', '.join(sorted(missing))} (does the identity still have its role?)")
-    if snapshot.malformed:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(snapshot.malformed.items()))
-        told.append(f"malformed records: {reasons}")
-    if snapshot.disorder:
-        told.append(f"{snapshot.disorder} records out of order")
-    return "; ".join(told)

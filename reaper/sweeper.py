@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from reaper.canaries import Canaries
 from reaper.clock import Clock
 from reaper.foundry.errors import FoundryError
 from reaper.foundry.inventory import collect
@@ -31,7 +32,7 @@ from reaper.store.database import StateError
 from reaper.store.origin import Origin
 from reaper.store.store import Store
 from reaper.store.tending import Tending
-from reaper.sweep import Canaries, Connect, Platform, Site, Sweep, known_breaker, needs_approval
+from reaper.sweep import Connect, Platform, Site, Sweep, known_breaker, needs_approval
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from reaper.pressure import Pressure
 from reaper.report import Outcome, Report, Result
 from reaper.settings import Quota
 from reaper.store.store import Breaker
-from reaper.sweep import withheld_text
+from reaper.sweep_texts import withheld_text
 
 NOW = 1_795_357_320.0
 """Sun 22 Nov 2026 14:22 UTC."""

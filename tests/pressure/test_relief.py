@@ -259,6 +259,19 @@ def test_a_stop_that_the_platform_refuses_is_told_as_failed() -> None:
     assert world.did() == ["session-026", "session-027"]
 
 
+def test_a_session_whose_stop_was_refused_makes_way_for_the_next_longest_idle() -> None:
+    world = World()
+    world.actives(*range(20, 29))
+    world.emulators["prod"].faults.add(Fault(operation="stop", session="session-028", status=403))
+    sweeper = world.sweeper()
+    asyncio.run(sweeper.run(world.settings, Scope()))
+    assert world.did() == ["session-026", "session-027"]
+    world.actives(30, 31)
+    asyncio.run(sweeper.run(world.settings, Scope()))
+    assert world.did() == [f"session-0{minutes}" for minutes in (25, 26, 27, 30, 31)]
+    assert world.emulators["prod"].api.requests["stop"] == 6
+
+
 def test_an_identity_that_is_refused_during_relief_fails_the_sweep() -> None:
     world = World()
     world.actives(*range(20, 29))

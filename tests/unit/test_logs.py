@@ -26,11 +26,15 @@ def form(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def log(form: str) -> Iterator[Log]:
+def log(form: str, request: pytest.FixtureRequest) -> Iterator[Log]:
     root, stream = logging.root, io.StringIO()
     handlers, level = root.handlers[:], root.level
     configure_logging(form, "info", stream)
+    # What these tests log is no text that a report of a test could carry.
+    captured = request.config.pluginmanager.getplugin("logging-plugin").report_handler
+    captured.setLevel(logging.CRITICAL + 1)
     yield stream.getvalue
+    captured.setLevel(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
