@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Final, Protocol
 
 from reaper.clock import Clock
@@ -29,6 +30,7 @@ UNVERIFIED_MAX: Final = 3
 """So many deletes without effect in one sweep open the breaker."""
 FAILED_IN_A_ROW_MAX: Final = 5
 """So many failures without one success between them end the sweep: the next ones would fail, too."""
+_NOT_TRIED: Final = frozenset({OutcomeKind.CHANGED, OutcomeKind.ALREADY_GONE})
 VERIFY_WAITS_S: Final = (0, 1, 4)
 RESOLVE_WAITS_S: Final = (2, 8)
 
@@ -52,9 +54,9 @@ class Execution:
 
     @property
     def failed_in_row(self) -> int:
-        """How many of the last outcomes were failures."""
-        kinds = [outcome.kind for outcome in reversed(self.outcomes)]
-        return next((n for n, kind in enumerate(kinds) if kind is not OutcomeKind.FAILED), len(kinds))
+        """How many failures there were since the last action that was not one; what was not tried is neither."""
+        kinds = (outcome.kind for outcome in reversed(self.outcomes) if outcome.kind not in _NOT_TRIED)
+        return sum(1 for _ in takewhile(lambda kind: kind is OutcomeKind.FAILED, kinds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -74,6 +74,15 @@ class Site:
     configuration: str = ""
 
 
+class Collected(NamedTuple):
+    """What there is, what of it the next sweep may know, and what the state knew before."""
+
+    snapshot: Snapshot
+    atlas: Atlas | None
+    left_open: Sequence[Entry]
+    base: Baseline | None
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """One sweep of one agent.
@@ -116,12 +125,10 @@ class Sweep:
             relief=self.reserve.pool.rule if self.reserve else None,
         )
         try:
-            left_open = [] if self.rehearsal else self.store.journal.open(report.project, report.agent)
-            base = self.store.baseline(report.project, report.agent)
-            snapshot, atlas = await self._collect(frozenset(entry.intent.session for entry in left_open), base)
-            report = await self._judge(replace(report, snapshot=snapshot), snapshot, since, left_open, base)
-            if self.recall is not None and atlas is not None:
-                self.recall.keep(report, atlas, since)
+            found = await self._collect()
+            report = await self._judge(replace(report, snapshot=found.snapshot), found, since)
+            if self.recall is not None and found.atlas is not None:
+                self.recall.keep(report, found.atlas, since)
         except Gone:
             report = replace(report, why="the platform does not know this agent")
         except (FoundryError, StateError) as error:
@@ -139,10 +146,13 @@ class Sweep:
         self.listener.report(report)
         return report
 
-    async def _collect(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, Atlas | None]:
-        """What there is, those `sought` noted among it, and what the next sweep may know of it."""
-        snapshot = None
+    async def _collect(self) -> Collected:
+        """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
+        snapshot, project, agent = None, self.site.project.name, self.agent.name
+        # Whatever fails, other agents wait for what this one has seen.
         try:
+            left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
+            base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
             async with asyncio.timeout(LISTING_MAX_S):
                 atlas = self.recall.take(self._shown(), self.clock.monotonic()) if self.recall else None
                 if atlas is not None and not sought:
@@ -151,7 +161,7 @@ class Sweep:
                     snapshot, atlas = await self._list_all(sought, base)
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
-        return snapshot, atlas
+        return Collected(snapshot, atlas, left_open, base)
 
     async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, Atlas | None]:
         made: list[Atlas] = []
@@ -186,10 +196,9 @@ class Sweep:
         self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
 
-    async def _judge(
-        self, report: Report, snapshot: Snapshot, since: float, left_open: Sequence[Entry], base: Baseline | None
-    ) -> Report:
+    async def _judge(self, report: Report, collected: Collected, since: float) -> Report:
         """From a snapshot to what was done about it."""
+        snapshot, _, left_open, base = collected
         project, agent = report.project, report.agent
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
-from reaper.cli.endings import CommandError, Exit
 from reaper.cli.reading import read
 from reaper.foundry.errors import clean
-from reaper.render import instant
-from reaper.settings import Settings
-from reaper.store.plans import Standing
-from reaper.store.store import opened
-from reaper.sweeper import UNKNOWN_APPROVAL
 
 
 def run_check(config: Path | None, state: bool) -> None:
@@ -26,39 +17,6 @@ def run_check(config: Path | None, state: bool) -> None:
         f"{len(loaded.warnings)} warning(s)"
     )
     if state:
-        _check_state(settings)
+        from reaper.cli.approvals import check_approvals
 
-
-def _check_state(settings: Settings) -> None:
-    database = make_url(settings.state).database
-    if not settings.approvals:
-        print("approvals: none in the configuration")
-        return
-    if not database or not Path(database).exists():
-        raise CommandError(
-            f"state {clean(settings.state)}: there is no such file, so no approval is known", Exit.FAILED
-        )
-    with opened(settings.state) as store:
-        if store.fault:
-            raise CommandError(store.fault, Exit.FAILED)
-        found = store.plans.standing(settings.approvals)
-        unknown = store.plans.unknown(settings.approvals)
-    for one in found:
-        print(f"approval {one.id}: {told(one)}")
-    for name in unknown:
-        print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
-
-
-def told(one: Standing) -> str:
-    """What became of an approval that a file holds, in words."""
-    where = ", ".join(f"{plan.project}/{clean(plan.agent)}" for plan in one.plans)
-    if one.given is None:
-        return f"waits for the next sweep, {one.actions} action(s) on {where}" if one.plans else "unknown"
-    given = f"given {instant(one.given)}"
-    if not one.plans:
-        return f"{given}, used up or over: its plan is more than 14 days old. It can be removed"
-    if one.begun == one.actions:
-        return f"{given}, used up: all {one.actions} action(s) on {where} were begun. It can be removed"
-    return (
-        f"{given}, {one.begun} of {one.actions} action(s) on {where} were begun; what was used since is not covered"
-    )
+        check_approvals(settings)

@@ -51,7 +51,7 @@ def test_completion_is_offered(cli: Cli, shell: str) -> None:
 
 def test_completion_proposes_the_commands(cli: Cli) -> None:
     done = cli.bare(_REAPER_COMPLETE="complete_bash", COMP_WORDS="reaper s", COMP_CWORD="1")
-    assert done.stdout.split() == ["sweep", "sessions"]
+    assert done.stdout.split() == ["sweep", "state", "sessions"]
 
 
 def test_a_broken_file_shows_all_problems_with_their_places(cli: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,8 @@ from reaper.emulator.routes import Call
 from reaper.model import Action
 from reaper.policy import Limit, Limits, Mode, Rule
 from reaper.report import Result
+from reaper.store.database import Database, StateError
+from reaper.store.store import Store
 from reaper.windows import DAYS, Window
 from tests.scenarios.story import DAY_S, HOUR_S, STALE, Story, one, tell
 
@@ -239,3 +242,32 @@ async def test_a_keep_rule_before_a_delete_rule_always_wins() -> None:
     await story.sweep()
     assert len(story.deleted()) == 5
     assert {"stale-000000", "stale-000004"} <= story.left()
+
+
+class FailingState(Database):
+    """A state of which one transaction fails."""
+
+    def __init__(self) -> None:
+        super().__init__("sqlite://")
+        self.left = 10**9
+
+    def begin(self) -> Any:
+        self.left -= 1
+        if not self.left:
+            raise StateError("state: database or disk is full")
+        return super().begin()
+
+
+@tell
+async def test_a_state_that_fails_for_one_agent_keeps_no_other_waiting_for_ever() -> None:
+    for transaction in range(1, 30):
+        story = Story("a", "b")
+        story.must_see = frozenset({"canary-000000"})
+        story.create(1, "canary", "b")
+        await story.stale_and_fresh(2, 10)
+        failing = FailingState()
+        story.sweeper.store = Store(failing)
+        await story.sweep(observe=True)
+        failing.left = transaction
+        async with asyncio.timeout(HOUR_S):
+            await story.sweep()

@@ -182,7 +182,11 @@ class Judge:
         self.deeds.append(deed)
 
     def _check_grace(self, law: Law, deed: Deed) -> None:
-        """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace."""
+        """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace.
+
+        By the versions as they are now: one that stopped being the newest and became it again while nothing was
+        believed restarts no grace.
+        """
         if not law.grace_s:
             return
         start = deed.at - law.grace_s
@@ -193,7 +197,7 @@ class Judge:
         now = law.decides(deed.facts, deed.latest, deed.looked_at)
         for moment in moments:
             before = self.law(moment)
-            line = before.decides(deed.facts, self.latest(deed.agent, moment), moment)
+            line = before.decides(deed.facts, deed.latest, moment)
             same = now is not None and line is not None and (line.action, line.name) == (now.action, now.name)
             _require(before.enforce and same, "not due by the same rule for all of its grace", deed)
 

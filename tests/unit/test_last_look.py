@@ -321,3 +321,15 @@ def test_a_change_is_not_sent_when_it_is_no_longer_right() -> None:
 
     world.run(work)
     assert world.emulator.api.requests["delete"] == 0
+
+
+def test_sessions_that_changed_between_refusals_do_not_hide_that_nothing_works() -> None:
+    world = World()
+    world.put_many(40)
+    made = world.plan()
+    for number in range(1, 40, 2):
+        world.platform.use(AGENT.name, f"session-{number:04d}")
+    world.emulator.faults.add(Fault(operation="delete", status=403))
+    execution = world.execute(made)
+    assert [outcome.kind for outcome in execution.outcomes].count(FAILED) == FAILED_IN_A_ROW_MAX
+    assert execution.halted
