@@ -196,6 +196,7 @@ async def _at(parts: Sequence[tuple[Swept, Plan]], connect: Connect) -> None:
             swept.take(plan, Execution())
         return
     async with connect(sweep.site.project) as client, asyncio.TaskGroup() as group:
+        client.heed(sweep.site.guard.observe)
         for swept, plan in parts:
             group.create_task(_stop(swept, plan, client))
 

@@ -21,6 +21,7 @@ from reaper.foundry.client import Answer
 from reaper.foundry.errors import FoundryError, Gone
 from reaper.foundry.inventory import Lister, collect
 from reaper.foundry.revisit import revisit
+from reaper.foundry.sending import Heed
 from reaper.foundry.wire import Page
 from reaper.model import Action, Agent, Session
 from reaper.planner import Candidate, Hold, Plan, Standing, make_plan
@@ -52,6 +53,9 @@ SWEEP_MAX_S: Final = 3_600
 
 class Platform(Lister, Hands, Directory, Protocol):
     """The client as sweeps see it."""
+
+    def heed(self, observe: Heed) -> None:
+        """Tell every answer's time to whoever watches the clocks."""
 
     @property
     def identity(self) -> Mapping[str, str]:

@@ -177,6 +177,8 @@ class Sweeper:
     async def _agents(
         self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
+        guard = self._guards.setdefault(project.name, ClockGuard())
+        client.heed(guard.observe)
         roster = await muster(project, client, self._known(project))
         self._busy.discard((project.name, "?"))
         managed = {agent.name: policy.name for agent, policy in roster.targets}
@@ -188,7 +190,6 @@ class Sweeper:
             self.listener.roster(project.name, managed, roster.unmanaged)
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in roster.gone}
-        guard = self._guards.setdefault(project.name, ClockGuard())
         site = Site(project, client, guard, scope.configuration)
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]

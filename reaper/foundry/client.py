@@ -16,7 +16,7 @@ from reaper.foundry.auth import Tokens
 from reaper.foundry.calls import Order
 from reaper.foundry.errors import Retryable, Unreadable, clean
 from reaper.foundry.pace import Pace
-from reaper.foundry.sending import CallRecord, Raw, Sender, StillRight, always, ignore
+from reaper.foundry.sending import CallRecord, Heed, Raw, Sender, StillRight, always, ignore
 from reaper.foundry.wire import AgentsPage, FilesPage, Page
 from reaper.model import Agent, Malformed, Session, Version
 from reaper.settings import Connection
@@ -80,6 +80,10 @@ class Client:
         trace: TracebackType | None = None,
     ) -> None:
         await self._sender.__aexit__(kind, error, trace)
+
+    def heed(self, observe: Heed) -> None:
+        """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""
+        self._sender.heed = observe
 
     @property
     def identity(self) -> Mapping[str, str]:

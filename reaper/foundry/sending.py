@@ -95,6 +95,15 @@ class _Asked(NamedTuple):
     still_right: StillRight
 
 
+Heed = Callable[[float | None, float, float, float | None], None]
+"""Takes in what an answer tells of time: its `Date`, the wall and monotonic clocks when it came, and when on the latter
+it was asked for."""
+
+
+def nobody(_date: float | None, _wall: float, _monotonic: float, _sent: float | None) -> None:
+    """Heed nothing."""
+
+
 def always() -> bool:
     """What holds for a call that rests on nothing that grows old."""
     return True
@@ -130,6 +139,7 @@ class Sender:
         self._http = http_client(connection, transport, context)
         self._reads = reads(connection, context) if transport is None else None
         self.host = httpx2.URL(self._endpoint).host
+        self.heed: Heed = nobody
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -289,6 +299,7 @@ class Sender:
         finally:
             took = self._clock.monotonic() - sent
             self._observe(CallRecord(call.operation, code, took, code == "429"))
+        self.heed(raw.date, raw.wall, raw.monotonic, raw.sent)
         if raw.status == 429:
             self._pace.throttled(self._clock.monotonic(), self._retry_after(raw), sent)
         else:

@@ -118,6 +118,7 @@ class _Attempt:
         """The outcome, or the question; NotDoneError when a guard refuses, a FoundryError when the platform does."""
         policy = managed(self.project, asked.agent_name)
         started, guard = self.desk.clock.monotonic(), ClockGuard()
+        self.client.heed(guard.observe)
         agent = await self._agent(asked.agent_name)
         try:
             fresh = await self.client.get(agent.name, asked.session_id)

@@ -184,8 +184,8 @@ class Judge:
     def _check_grace(self, law: Law, deed: Deed) -> None:
         """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace.
 
-        By the versions as they are now: one that stopped being the newest and became it again while nothing was
-        believed restarts no grace.
+        By the versions of that time, or as they are now: one that stopped being the newest and became it again while
+        nothing was believed restarts no grace.
         """
         if not law.grace_s:
             return
@@ -197,8 +197,9 @@ class Judge:
         now = law.decides(deed.facts, deed.latest, deed.looked_at)
         for moment in moments:
             before = self.law(moment)
-            line = before.decides(deed.facts, deed.latest, moment)
-            same = now is not None and line is not None and (line.action, line.name) == (now.action, now.name)
+            versions = (self.latest(deed.agent, moment), deed.latest)
+            lines = [before.decides(deed.facts, version, moment) for version in versions]
+            same = now is not None and (now.action, now.name) in [(line.action, line.name) for line in lines if line]
             _require(before.enforce and same, "not due by the same rule for all of its grace", deed)
 
     def check_limits(self, agent: str, start: float, end: float, inventory: int) -> None:

@@ -22,8 +22,9 @@ NOTICED_S = 5.0
 HEARD_TURNS = 4
 """An answer is read within so many turns of the loop: a page steps aside for others first."""
 REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
-REFUSED_MAX = 9
-"""So often one sweep may hear it of one agent before it ends: five, and what was under way by then."""
+REFUSED_MAX = 24
+"""So often one sweep of four workers may hear it of one agent before it ends: five, what was under way by then, and
+four more for each delete that went well and was verified late."""
 
 _MARGIN_S = 0.001
 
