@@ -86,13 +86,18 @@ class Atlas:
         self.newest_at = 0
         self.newest: set[str] = set()
         self.idle, self.age = census.idle, census.age
+        self._at_most = 0
         self._due = due
         self._ends = {"asc": Leaf(), "desc": Leaf()}
 
     @property
     def sessions(self) -> int:
-        """How many there are, as far as is known."""
-        return sum(leaf.sessions for leaf in self.leaves)
+        """How many there are, as far as is known.
+
+        Never more than were listed and have come since: limits are a share of it, and where many were created in one
+        second, two leaves can both hold them.
+        """
+        return min(sum(leaf.sessions for leaf in self.leaves), self._at_most)
 
     @property
     def is_worth_it(self) -> bool:
@@ -129,6 +134,7 @@ class Atlas:
             self.leaves.append(rest)
         self._ends = {"asc": Leaf(), "desc": Leaf()}
         self.leaves.sort(key=lambda leaf: leaf.low)
+        self._at_most = sum(leaf.sessions for leaf in self.leaves)
         self.idle, self.age = deepcopy(self.census.idle), deepcopy(self.census.age)
 
     def grow(self, sessions: Sequence[Session]) -> None:
@@ -138,6 +144,7 @@ class Atlas:
         self.add(sessions, "desc")
         last.merge(self._ends["desc"])
         self._ends["desc"] = Leaf()
+        self._at_most += sum(session.status not in TOMBSTONES for session in sessions)
         self.leaves.sort(key=lambda leaf: leaf.low)
 
     def due(self, session: Session) -> float:
@@ -196,6 +203,7 @@ class Atlas:
         """Something was done to a session, or found out about it: look there again at the next chance."""
         if is_gone:
             self.census.discount(session)
+            self._at_most -= 1
         self.census.candidates.pop(session.id, None)
         place = bisect_left(self.leaves, session.created_at, key=lambda leaf: leaf.high)
         for leaf in self.leaves[place : place + 2]:

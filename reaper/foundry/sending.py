@@ -96,8 +96,8 @@ class _Asked(NamedTuple):
 
 
 Heed = Callable[[float | None, float, float, float | None], None]
-"""Takes in what an answer tells of time: its `Date`, the wall and monotonic clocks when it came, and when on the latter
-it was asked for."""
+"""Takes in what an answer tells of time: its `Date`, the wall and monotonic clocks when it came, and when on the
+latter it was asked for."""
 
 
 def nobody(_date: float | None, _wall: float, _monotonic: float, _sent: float | None) -> None:

@@ -215,9 +215,14 @@ class World:
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
         self.heard.relieved_reports.clear()
         runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
+        promised = {agent: dict(marked) for agent, marked in self.judge.promises.items()}
         try:
             await asyncio.gather(*runs, *also)
-        except* (Killed, ViolationError):
+        except* Killed:
+            # Who died may not have written down what it had just promised: what stood before may stand still.
+            for agent, marked in promised.items():
+                self.judge.promises[agent] = {**self.judge.promises.get(agent, {}), **marked}
+        except* ViolationError:
             pass
         self.emulator.faults.clear()
         self._raise_wrong()
