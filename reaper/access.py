@@ -23,7 +23,7 @@ HARMLESS: Final = {
 }
 """What every answer says, unless it says something of its own."""
 
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="session-reaper"'}
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="session-reaper"'}
 
 
 class TokenError(Exception):
@@ -71,21 +71,22 @@ class Access:
         await (refusal or self._app)(scope, receive, send_harmless)
 
     def _refusal(self, headers: Headers, path: str) -> Response | None:
-        if self._private and not is_loopback(_host(headers.get("host", ""))):
+        if self._private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
             return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421)
-        if self._token is not None and path not in self._open and not _carries(headers, self._token):
-            return PlainTextResponse("a bearer token is needed\n", 401, _CHALLENGE)
+        if self._token is not None and path not in self._open and not carries(headers, self._token):
+            return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE)
         return None
 
 
-def _host(named: str) -> str:
+def host_of(url: str) -> str:
+    """The host that a URL names, '' for none."""
     try:
-        return urlsplit(f"//{named}").hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 
 
-def _carries(headers: Headers, token: str) -> bool:
+def carries(headers: Headers, token: str) -> bool:
     """Whether the one `Authorization` header carries the token; the time it takes tells nothing."""
     given = headers.getlist("authorization")
     scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reaper.access import CHALLENGE, carries, host_of
 from reaper.clock import Clock
 from reaper.loopback import is_loopback
 
@@ -21,7 +20,6 @@ WAITING_MAX: Final = 16
 LOG_EVERY_S: Final = 10.0
 
 _CLOSE: Final = {"Connection": "close"}
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="session-reaper"'}
 
 
 class Gate:
@@ -56,10 +54,10 @@ class Gate:
         origins = headers.getlist("origin")
         if not all(_is_local_origin(origin) for origin in origins):
             return PlainTextResponse("pages of other origins may not speak to this server\n", 403, _CLOSE)
-        if self._private and not is_loopback(_host(f"//{headers.get('host', '')}")):
+        if self._private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
             return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421, _CLOSE)
-        if not _carries(headers, self._token):
-            return PlainTextResponse("a bearer token is needed\n", 401, _CHALLENGE | _CLOSE)
+        if not carries(headers, self._token):
+            return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE | _CLOSE)
         return None
 
     async def _after_a_while(self, refusal: Response) -> Response:
@@ -81,19 +79,4 @@ class Gate:
 
 
 def _is_local_origin(origin: str) -> bool:
-    return origin.partition("://")[0] in {"http", "https"} and is_loopback(_host(origin))
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _carries(headers: Headers, token: str) -> bool:
-    """Whether the one `Authorization` header carries the token; the time it takes tells nothing."""
-    given = headers.getlist("authorization")
-    scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    right = hmac.compare_digest(credentials.strip().encode(), token.encode())
-    return right and scheme.lower() == "bearer"
+    return origin.partition("://")[0] in {"http", "https"} and is_loopback(host_of(origin))
