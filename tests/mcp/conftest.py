@@ -9,20 +9,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "process"))
 
-from mcp_world import Place, place
+from mcp_world import CROWD, PEOPLE, Place, place
 from process_world import DAY, session
-
-CROWD = [session(f"crowd-{number:06}", idle=8 * DAY) for number in range(120)]
-PEOPLE = [
-    session("vip-00000001", idle=9 * DAY),
-    *(session(f"old-{number:08}", idle=9 * DAY) for number in range(1, 21)),
-    session("making-00000001", idle=DAY, held="creating"),
-    session("moving-00000001", idle=DAY, held="updating"),
-    session("broken-00000001", idle=DAY, held="failed"),
-    session("busy-00000001", idle=60, held="active"),
-    session("young-00000001", idle=60, age=120, held="failed"),
-    session("canary-00000001", idle=9 * DAY),
-]
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from conftest import CROWD, PEOPLE
 from mcp.client import Client
 from mcp_types import CallToolResult, ElicitResult, Implementation
-from mcp_world import AMPLE, EVERYTHING, MANAGED, PATIENCE_S
+from mcp_world import AMPLE, CROWD, EVERYTHING, MANAGED, PATIENCE_S, PEOPLE
 from process_world import DAY, Cli, session
 
 from reaper.clock import SystemClock

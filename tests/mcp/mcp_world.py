@@ -15,7 +15,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ElicitResult, Implementation
-from process_world import REAPER, Cli, Process, Town, exact_town, harmless_environment, wait_for
+from process_world import DAY, REAPER, Cli, Process, Town, exact_town, harmless_environment, session, wait_for
 
 T = TypeVar("T")
 PATIENCE_S = 60
@@ -23,6 +23,18 @@ TOKEN = "correct-horse-battery-staple-0123"
 EVERYTHING = ("--allow-stop", "--allow-delete", "--allow-create")
 AMPLE = {"per_sweep": 100, "per_day": 100}
 MANAGED = [{"name": "support-*", "policy": "standard"}, {"name": "crowded", "policy": "standard"}]
+
+CROWD = [session(f"crowd-{number:06}", idle=8 * DAY) for number in range(120)]
+PEOPLE = [
+    session("vip-00000001", idle=9 * DAY),
+    *(session(f"old-{number:08}", idle=9 * DAY) for number in range(1, 21)),
+    session("making-00000001", idle=DAY, held="creating"),
+    session("moving-00000001", idle=DAY, held="updating"),
+    session("broken-00000001", idle=DAY, held="failed"),
+    session("busy-00000001", idle=60, held="active"),
+    session("young-00000001", idle=60, age=120, held="failed"),
+    session("canary-00000001", idle=9 * DAY),
+]
 
 
 @dataclass
