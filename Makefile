@@ -26,7 +26,7 @@ demo: setup  ## see it work: emulator, two sweeps, a table of what was done and 
 test: setup  ## run the tests, all but the long ones
 	$(BIN)/pytest -n $(JOBS) -m "not long" $(ARGS)
 
-test-long: setup  ## run the long ones: a browser, the MCP Inspector, session commands, workload identity
+test-long: setup  ## run the long ones: a browser, the MCP Inspector, session commands, daemons, workload identity
 	$(BIN)/pytest -n $(JOBS) -m long $(ARGS)
 
 soak: setup  ## seeded histories on all cores until stopped, or ARGS="--for 1h": histories, sweeps, violations

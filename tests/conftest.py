@@ -1,4 +1,4 @@
-"""Which tests are long: they start browsers, assistants and many processes, and have a target of their own."""
+"""Which tests are long: they start browsers, assistants, daemons and many processes; they have their own target."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-LONG = ("hand", "identity", "mcp", "page/test_page_chromium.py")
+LONG = (
+    "hand",
+    "identity",
+    "mcp",
+    "page/test_page_chromium.py",
+    "process/test_process_approvals.py",
+    "process/test_process_daemon.py",
+    "process/test_process_floods.py",
+    "process/test_process_state.py",
+)
 HERE = Path(__file__).parent
 
 
