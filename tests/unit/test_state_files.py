@@ -29,19 +29,6 @@ from .state_world import (
     replaced_by_an_empty_file,
 )
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    return folder / "state.db"
-
-
-@pytest.fixture
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
 NOBODY = 65534
 ACCIDENTS = [
     removed,

@@ -28,18 +28,6 @@ from .state_world import (
 from .virtual import NOW
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    return folder / "state.db"
-
-
-@pytest.fixture
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
 @pytest.mark.parametrize("accident", [moved_away, folder_moved])
 def test_a_state_that_is_put_back_is_whole_again_without_a_restart_and_lacks_nothing(
     url: str, path: Path, accident: Callable[[Path], None]
