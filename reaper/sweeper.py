@@ -158,11 +158,11 @@ class Sweeper:
         self, project: Project, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
-        whole, finding = (project.name, "*"), (project.name, "?")
-        if self._busy & {whole, finding}:
+        whole = (project.name, "*")
+        if whole in self._busy:
             log.warning("still_sweeping", project=project.name)
             return [], ()
-        claimed = {finding, whole} if project.must_see else {finding}
+        claimed = {whole} if project.must_see else set()
         self._busy |= claimed
         try:
             async with self.connect(project) as client:
@@ -177,10 +177,16 @@ class Sweeper:
     async def _agents(
         self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
     ) -> tuple[list[Report], Sequence[str]]:
-        guard = self._guards.setdefault(project.name, ClockGuard())
+        guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
         client.heed(guard.observe)
-        roster = await muster(project, client, self._known(project))
-        self._busy.discard((project.name, "?"))
+        if finding in self._busy:
+            log.warning("still_finding_agents", project=project.name)
+            return [], ()
+        self._busy.add(finding)
+        try:
+            roster = await muster(project, client, self._known(project))
+        finally:
+            self._busy.discard(finding)
         managed = {agent.name: policy.name for agent, policy in roster.targets}
         if not roster.unresolved:
             self._managed[project.name] = roster.targets_by_name
