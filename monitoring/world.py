@@ -6,12 +6,12 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from reaper.board import Board
 from reaper.clock import SystemClock
 from reaper.config import parse
 from reaper.emulator import Emulator
+from reaper.engine.live_status import Board
+from reaper.engine.runner import Scope, Sweeper
 from reaper.store.store import Store
-from reaper.sweeper import Scope, Sweeper
 from reaper.telemetry import Metrics
 from reaper.wiring import Chorus, Connector
 

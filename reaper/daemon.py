@@ -19,19 +19,19 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from reaper.board import Board
 from reaper.clock import Clock
-from reaper.commands import config_option
 from reaper.config import ConfigError, Loaded, Watch, parse
+from reaper.core.command_lines import config_option
+from reaper.core.model import DAY_S
+from reaper.core.settings import DEFAULT_PATH, Schedule, Server, Settings
+from reaper.engine.live_status import Board
+from reaper.engine.runner import Scope, Sweeper
 from reaper.foundry.auth import ACQUIRE_MAX_S
 from reaper.foundry.client import CallRecord
-from reaper.foundry.sending import RETRY_MAX_S
-from reaper.model import DAY_S
-from reaper.server import Shown, listening, sites
-from reaper.settings import DEFAULT_PATH, Schedule, Server, Settings
-from reaper.store.custody import Custody
-from reaper.sweeper import Scope, Sweeper
+from reaper.foundry.transport import RETRY_MAX_S
+from reaper.store.held_state import Custody
 from reaper.telemetry import EventLog, Metrics
+from reaper.web.server import Shown, listening, sites
 from reaper.wiring import Chorus, Connector
 
 log = structlog.get_logger("reaper")

@@ -12,14 +12,14 @@ from prometheus_client.metrics_core import GaugeHistogramMetricFamily, GaugeMetr
 from prometheus_client.registry import Collector
 
 from reaper import __version__
-from reaper.board import Board
-from reaper.foundry.census import BUCKETS_S
-from reaper.foundry.census import Histogram as Spread
+from reaper.core.model import STATUSES, Action, OutcomeKind
+from reaper.core.planner import Hold, Plan
+from reaper.core.provider import clean
+from reaper.engine.live_status import Board
+from reaper.engine.report import Listener, Outcome, Report, Result
 from reaper.foundry.client import CallRecord
-from reaper.foundry.errors import clean
-from reaper.model import STATUSES, Action, OutcomeKind
-from reaper.planner import Hold, Plan
-from reaper.report import Listener, Outcome, Report, Result
+from reaper.listing.snapshot import BUCKETS_S
+from reaper.listing.snapshot import Histogram as Spread
 
 PREFIX: Final = "session_reaper_"
 SWEEP_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)

@@ -11,12 +11,12 @@ from typing import Final
 import httpx2
 
 from reaper.clock import Clock
+from reaper.core.planner import Plan
+from reaper.core.settings import Project
+from reaper.engine.report import Listener, Outcome, Report
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import CallRecord, Client
-from reaper.foundry.pace import Pace
-from reaper.planner import Plan
-from reaper.report import Listener, Outcome, Report
-from reaper.settings import Project
+from reaper.foundry.rate_limiter import Pace
 
 OnRequest = Callable[[str, CallRecord], None]
 

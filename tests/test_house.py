@@ -10,8 +10,8 @@ import pytest
 import typer.main
 
 from reaper.cli.main import app
-from reaper.planner import Hold
-from reaper.trust import Doubt
+from reaper.core.inventory_checks import Doubt
+from reaper.core.planner import Hold
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "reaper").rglob("*.py"))

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Final
 
-from reaper.foundry.errors import FoundryError, clean
+from reaper.core.provider import FoundryError, clean
 
 STDIN: Final = 0
 STDOUT: Final = 1
@@ -91,10 +91,10 @@ def _leave_on_faults(error: Exception) -> None:
 
     Their errors are imported once there is one: they bring pydantic and SQLAlchemy, which `--help` does not wait for.
     """
-    from reaper.access import TokenError
     from reaper.config.problem import ConfigError
     from reaper.store.claim import ClaimedElsewhereError
     from reaper.store.database import StateError
+    from reaper.web.access import TokenError
 
     if isinstance(error, ConfigError):
         for problem in error.problems:

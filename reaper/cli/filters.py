@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.cli.endings import CommandError, Exit
-from reaper.conditions import Condition, Idle, IdMatches, StatusIn
-from reaper.foundry.errors import clean
-from reaper.model import STATUSES, Agent, Session
-from reaper.times import parse_duration
+from reaper.core.conditions import Condition, Idle, IdMatches, StatusIn
+from reaper.core.durations import parse_duration
+from reaper.core.model import STATUSES, Agent, Session
+from reaper.core.provider import clean
 
 _ANY_AGENT: Final = Agent("")
 """None of these conditions asks about the agent."""

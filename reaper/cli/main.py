@@ -18,7 +18,7 @@ from reaper.cli.options import (
     parse_listen,
     read_duration,
 )
-from reaper.cli.sessions import app as sessions_app
+from reaper.cli.sessions_app import app as sessions_app
 
 app = typer.Typer(
     name="reaper",
@@ -80,7 +80,7 @@ def run(
 
     It reloads its configuration when that changes, and serves metrics, health and status.
     """
-    from reaper.cli.running import run_daemon
+    from reaper.cli.sweep_commands import run_daemon
 
     asyncio.run(run_daemon(config, parse_listen(listen) if listen else None))
 
@@ -101,8 +101,8 @@ def sweep(
     Exit codes: 0 done; 1 a sweep failed or was incomplete; 2 wrong configuration or command line; 3 a guard withheld
     actions.
     """
-    from reaper.cli.running import run_sweep
-    from reaper.sweeper import Scope
+    from reaper.cli.sweep_commands import run_sweep
+    from reaper.engine.runner import Scope
 
     raise typer.Exit(asyncio.run(run_sweep(config, Scope(project, agent, observe, keeps=all_), output)))
 
@@ -121,8 +121,8 @@ def plan(
     Exit codes: 0 nothing to do; 10 actions are planned; 1 a listing failed or was incomplete; 2 wrong configuration
     or command line; 3 an inventory is not believed.
     """
-    from reaper.cli.running import run_plan
-    from reaper.sweeper import Scope
+    from reaper.cli.sweep_commands import run_plan
+    from reaper.engine.runner import Scope
 
     scope = Scope(project, agent, rehearsal=True, keeps=all_)
     raise typer.Exit(asyncio.run(run_plan(config, scope, output, out)))
@@ -148,7 +148,7 @@ def approve(
     Limits aside, every other guard stays on. The approval is for exactly the sessions of that plan as they were seen,
     and is used up by it.
     """
-    from reaper.cli.running import run_approve
+    from reaper.cli.sweep_commands import run_approve
 
     run_approve(config, plan_id, output, by, reason)
 
@@ -166,7 +166,7 @@ def explain(
     Every rule with the values compared, every guard, and when the session is next due. Of a session that is gone,
     what this program did to it, and why.
     """
-    from reaper.cli.explaining import run_explain
+    from reaper.cli.explain_command import run_explain
 
     asyncio.run(run_explain(config, project, agent, session, output))
 
@@ -195,7 +195,7 @@ def mcp_(
     reaper_status. What it may do beyond that is allowed one by one. Stopping and deleting need an agent whose policy
     enforces, keep its limits, and have caps of their own; a person is asked before each delete.
     """
-    from reaper.cli.assisting import HTTP_LISTEN, flags, run_http, run_stdio
+    from reaper.cli.mcp_command import HTTP_LISTEN, flags, run_http, run_stdio
 
     if not http and (listen or token_file):
         raise typer.BadParameter("--listen and --token-file are for --http")
@@ -219,7 +219,7 @@ def emulator(
     It serves the sessions API with agents and sessions made from a seed, their times spread over 28 days. One line on
     stdout says when it is ready, and where.
     """
-    from reaper.cli.emulating import run_emulator
+    from reaper.cli.emulator_command import run_emulator
 
     asyncio.run(run_emulator(parse_listen(listen), agents, sessions, seed, read_duration(latency)))
 
@@ -238,7 +238,7 @@ def demo(
 
     An emulated platform, one sweep observing and one enforcing; then metrics, status and further sweeps until Ctrl-C.
     """
-    from reaper.cli.demo import run_demo
+    from reaper.cli.demo_command import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(once, agents, sessions, seed, parse_listen(listen))))
 
@@ -259,7 +259,7 @@ def audit_show(
 
     With json each carries its evidence: the platform's record right before it, and the values compared.
     """
-    from reaper.cli.auditing import run_show, which_of
+    from reaper.cli.audit_commands import run_show, which_of
 
     run_show(config, which_of(project, agent, session, since), limit, output)
 
@@ -279,7 +279,7 @@ def audit_verify(
 
     Exit codes: 0 it holds; 1 it is broken, or does not contain the head; 2 wrong configuration or command line.
     """
-    from reaper.cli.auditing import run_verify
+    from reaper.cli.audit_commands import run_verify
 
     raise typer.Exit(run_verify(config, head, output))
 
@@ -303,7 +303,7 @@ def state_check(
 
     Exit codes: 0 it is whole; 1 it is not, and why; 2 wrong configuration or command line.
     """
-    from reaper.cli.state import run_check
+    from reaper.cli.state_commands import run_check
 
     run_check(config, output, accept=accept, by=by, reason=reason)
 
@@ -316,7 +316,7 @@ def config_check(
     config: Config = None,
 ) -> None:
     """Read the configuration and say everything that is wrong with it; exit 2 if anything is."""
-    from reaper.cli.checking import run_check
+    from reaper.cli.config_check import run_check
 
     run_check(config, state)
 
@@ -324,7 +324,7 @@ def config_check(
 @config_app.command("show")
 def config_show(config: Config = None) -> None:
     """Print the configuration with every default filled in."""
-    from reaper.cli.reading import read
+    from reaper.cli.which_config import read
     from reaper.config import show
 
     typer.echo(show(read(config)[1].settings), nl=False)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from reaper.planner import Plan
-from reaper.report import Listener, Outcome, Report
+from reaper.core.planner import Plan
+from reaper.engine.report import Listener, Outcome, Report
 
 
 class Progress(Listener):

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from reaper.commands import command
-from reaper.foundry.errors import clean
-from reaper.model import Session
-from reaper.planner import Hold
-from reaper.policy import Mode
-from reaper.render import decisions, instant
-from reaper.report import Report, Result
+from reaper.core.command_lines import command
+from reaper.core.durations import show_duration
+from reaper.core.model import Session
+from reaper.core.planner import Hold
+from reaper.core.policy import Mode
+from reaper.core.provider import clean
+from reaper.engine.report import Report, Result
+from reaper.engine.runner import Run
+from reaper.engine.status_json import decisions, instant
 from reaper.store.plans import KnownPlan
-from reaper.sweeper import Run
-from reaper.times import show_duration
 
 ROWS_SHOWN: Final = 12
 WIDTH_NOT_A_TERMINAL: Final = 160

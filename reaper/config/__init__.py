@@ -1,10 +1,10 @@
 """The configuration: YAML to plain settings, or to every mistake in it with line and column."""
 
+from reaper.config.config_file import Watch
 from reaper.config.cron import standard_cron
-from reaper.config.files import Watch
+from reaper.config.json_schema import schema, schema_text
 from reaper.config.load import Loaded, load, parse
 from reaper.config.problem import ConfigError, Problem
-from reaper.config.schema import schema, schema_text
 from reaper.config.show import show
 
 __all__ = [

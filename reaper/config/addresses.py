@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.config.problem import Wrong
-from reaper.loopback import is_loopback
-from reaper.settings import PROXY_ENVIRONMENT, PROXY_NONE
+from reaper.core.loopback import is_loopback
+from reaper.core.settings import PROXY_ENVIRONMENT, PROXY_NONE
 
 ENDPOINT: Final = r"^https?://[^/?#@\s]+/api/projects/[^/?#]+/?$"
 STATE: Final = r"^sqlite:///[^?]+$"

@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from reaper.config.problem import Wrong
-from reaper.model import DAY_S
-from reaper.times import parse_duration
+from reaper.core.durations import parse_duration
+from reaper.core.model import DAY_S
 
 PATTERN: Final = r"^(?=\d)(\d{1,9}w)?(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?$"
 LOOK_AGE: Final = r"^(?=\d)(\d{1,3}s)?(\d{1,6}ms)?$"

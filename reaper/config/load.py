@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reaper.config.config_file import digest_of, read_bytes
 from reaper.config.document import Document, read
-from reaper.config.files import digest_of, read_bytes
 from reaper.config.problem import ConfigError, Problem
 from reaper.config.references import reference_findings
 from reaper.config.syntax import decode
@@ -15,7 +15,7 @@ from reaper.config.thresholds import threshold_findings
 from reaper.config.translate import translate
 from reaper.config.validation import validate
 from reaper.config.warnings import warning_findings
-from reaper.settings import Settings
+from reaper.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
-from reaper.config import addresses, headers, words
+from reaper.config import addresses, headers, vocabulary
 from reaper.config.cron import read_cron
 from reaper.config.durations import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
 from reaper.config.problem import Wrong
-from reaper.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
-from reaper.policy import Limits as DefaultLimits
-from reaper.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, PROXY_ENVIRONMENT, CredentialKind
-from reaper.times import exact_duration
-from reaper.windows import DAYS
+from reaper.core.durations import exact_duration
+from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
+from reaper.core.policy import Limits as DefaultLimits
+from reaper.core.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, PROXY_ENVIRONMENT, CredentialKind
+from reaper.core.windows import DAYS
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9464"
 
@@ -71,27 +71,27 @@ def _read_format(value: object) -> int:
 Duration = Annotated[str, BeforeValidator(read_duration), _text(PATTERN, "15m", "7d", "1d12h")]
 LookAge = Annotated[str, BeforeValidator(read_look_age), _text(LOOK_AGE, "2s", "500ms")]
 DurationOrZero = Annotated[str, BeforeValidator(read_duration_or_zero), _text(PATTERN, "0s", "24h")]
-Name = Annotated[str, BeforeValidator(words.read_name), _text(words.NAME)]
-Key = Annotated[str, BeforeValidator(words.read_name)]
-Reference = Annotated[str, BeforeValidator(words.read_text), _text(words.NAME)]
-AgentName = Annotated[str, BeforeValidator(words.read_agent_pattern), _text("", "support-*", "research")]
-SessionId = Annotated[str, BeforeValidator(words.read_session_id), _text(words.SESSION_ID)]
-SessionGlob = Annotated[str, BeforeValidator(words.read_session_glob)]
-Version = Annotated[str, BeforeValidator(words.read_version)]
-Status = Annotated[str, BeforeValidator(words.read_status)]
+Name = Annotated[str, BeforeValidator(vocabulary.read_name), _text(vocabulary.NAME)]
+Key = Annotated[str, BeforeValidator(vocabulary.read_name)]
+Reference = Annotated[str, BeforeValidator(vocabulary.read_text), _text(vocabulary.NAME)]
+AgentName = Annotated[str, BeforeValidator(vocabulary.read_agent_pattern), _text("", "support-*", "research")]
+SessionId = Annotated[str, BeforeValidator(vocabulary.read_session_id), _text(vocabulary.SESSION_ID)]
+SessionGlob = Annotated[str, BeforeValidator(vocabulary.read_session_glob)]
+Version = Annotated[str, BeforeValidator(vocabulary.read_version)]
+Status = Annotated[str, BeforeValidator(vocabulary.read_status)]
 Counted = Annotated[
     str,
-    BeforeValidator(words.read_counted_status),
+    BeforeValidator(vocabulary.read_counted_status),
     WithJsonSchema({"enum": [status for status in STATUSES if status not in TOMBSTONES]}),
 ]
-Percent = Annotated[str, BeforeValidator(words.read_percent), _text(r"^(100|[1-9][0-9]?)%$", "85%")]
+Percent = Annotated[str, BeforeValidator(vocabulary.read_percent), _text(r"^(100|[1-9][0-9]?)%$", "85%")]
 Share = Annotated[
     int | str,
-    BeforeValidator(words.read_limit),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": words.PERCENT}]}),
+    BeforeValidator(vocabulary.read_limit),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": vocabulary.PERCENT}]}),
 ]  # fmt: skip
-Clock = Annotated[str, BeforeValidator(words.read_time_of_day), _text(words.TIME_OF_DAY, "22:00")]
-Zone = Annotated[str, BeforeValidator(words.read_zone), _text("", "UTC", "Europe/Madrid")]
+Clock = Annotated[str, BeforeValidator(vocabulary.read_time_of_day), _text(vocabulary.TIME_OF_DAY, "22:00")]
+Zone = Annotated[str, BeforeValidator(vocabulary.read_zone), _text("", "UTC", "Europe/Madrid")]
 Cron = Annotated[str, BeforeValidator(read_cron), _text(r"^\S+( +\S+){4}$", "*/15 * * * *")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Credential = Literal[
@@ -100,7 +100,7 @@ Credential = Literal[
 HeaderName = Annotated[str, BeforeValidator(headers.read_header_name)]
 HeaderValue = Annotated[str, BeforeValidator(headers.read_header_value), _text(r"^[ -~]+$")]
 
-_NAMED: JsonDict = {"propertyNames": {"pattern": words.NAME}}
+_NAMED: JsonDict = {"propertyNames": {"pattern": vocabulary.NAME}}
 _TOKENS: JsonDict = {"propertyNames": {"pattern": headers.HEADER_NAME}}
 
 
@@ -162,7 +162,7 @@ class Project(Part):
     """Set it to send tokens to a host that is neither loopback nor one of the platform's."""
     credential: Credential = CredentialKind.DEFAULT.value
     """The identity that asks for tokens; no other is ever tried. `none` sends no token."""
-    scope: Annotated[str, BeforeValidator(words.read_scope), _text(words.SCOPE)] = DEFAULT_SCOPE
+    scope: Annotated[str, BeforeValidator(vocabulary.read_scope), _text(vocabulary.SCOPE)] = DEFAULT_SCOPE
     """Scope of the token; sovereign clouds have others."""
     headers: dict[HeaderName, HeaderValue] = Field({}, json_schema_extra=_TOKENS)
     """Further headers for each request: Foundry-*, X-*, Ocp-Apim-Subscription-Key, traceparent, tracestate, baggage;
@@ -279,7 +279,7 @@ class Audit(Part):
 
     keep: Duration = exact_duration(AUDIT_KEPT_S)
     """How long a settled action stays in the record, at least 7d. Actions in doubt stay until settled."""
-    sign_with: Annotated[str, BeforeValidator(words.read_text), _text()] | None = None
+    sign_with: Annotated[str, BeforeValidator(vocabulary.read_text), _text()] | None = None
     """File with a secret of 32 bytes or more, kept where who writes the state cannot read it: the record is signed
     with it."""
     export: Annotated[str, BeforeValidator(addresses.read_export), _text()] | None = None
@@ -294,7 +294,7 @@ class Server(Part):
     """HOST:PORT; an IPv6 address in brackets."""
     page: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] | None = None
     """HOST:PORT of a listener of its own for the status page; without this key it is on `listen` with the metrics."""
-    token_file: Annotated[str, BeforeValidator(words.read_text), _text()] | None = None
+    token_file: Annotated[str, BeforeValidator(vocabulary.read_text), _text()] | None = None
     """File that holds the bearer token, 32 characters or more, which metrics, status page and status as JSON ask for;
     health never does. Without this key nothing asks for one."""
 
@@ -321,7 +321,7 @@ class Root(Part):
     """The policies, by name."""
     quotas: dict[Key, Quota] = Field({}, json_schema_extra=_NAMED)
     """The pools of concurrency, by name."""
-    approvals: list[Annotated[str, BeforeValidator(words.read_plan_id), _text(words.PLAN_ID)]] = []
+    approvals: list[Annotated[str, BeforeValidator(vocabulary.read_plan_id), _text(vocabulary.PLAN_ID)]] = []
     """Ids of withheld plans that a person has approved."""
     state: Annotated[str, BeforeValidator(addresses.read_state), _text(addresses.STATE)] = DEFAULT_STATE
     """Where marks, limits and the audit record are kept: sqlite:///FILE."""

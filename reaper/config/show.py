@@ -12,16 +12,16 @@ from typing import Any, Final
 
 import yaml
 
-from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.config.addresses import Endpoint, parse_endpoint, without_password, without_query
 from reaper.config.durations import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
-from reaper.model import STATUSES
-from reaper.policy import Policy
-from reaper.settings import Audit, Project, Quota, Schedule, Server, Settings
-from reaper.times import exact_duration
-from reaper.windows import DAYS, Window
+from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.durations import exact_duration
+from reaper.core.model import STATUSES
+from reaper.core.policy import Policy
+from reaper.core.settings import Audit, Project, Quota, Schedule, Server, Settings
+from reaper.core.windows import DAYS, Window
 
 HIDDEN: Final = "…"
 _WIDTH: Final = 10_000

@@ -11,9 +11,9 @@ from reaper.config.document import Document, Value
 from reaper.config.durations import seconds_of
 from reaper.config.problem import Finding, Path, Wrong
 from reaper.config.tree import child, entries, has, items, texts
-from reaper.config.words import matches
-from reaper.model import AGE_FLOOR_S, DAY_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
-from reaper.times import exact_duration
+from reaper.config.vocabulary import matches
+from reaper.core.durations import exact_duration
+from reaper.core.model import AGE_FLOOR_S, DAY_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
 
 SHORTEST_INTERVAL_S: Final = 10
 FLOORS_S: Final = {Action.DELETE: AGE_FLOOR_S, Action.STOP: MINUTE_S}

@@ -8,16 +8,16 @@ from dataclasses import replace
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from reaper import policy, settings, windows
-from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.config import models
 from reaper.config.addresses import parse_endpoint, split_listen
 from reaper.config.cron import standard_cron
 from reaper.config.durations import look_age_s
 from reaper.config.show import show
-from reaper.model import Action
-from reaper.policy import DEFAULT_STATUSES
-from reaper.times import parse_duration
+from reaper.core import policy, settings, windows
+from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.durations import parse_duration
+from reaper.core.model import Action
+from reaper.core.policy import DEFAULT_STATUSES
 
 
 def translate(root: models.Root) -> settings.Settings:

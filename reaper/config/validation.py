@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from reaper.config.document import Document
+from reaper.config.json_schema import schema_at
 from reaper.config.models import Root
 from reaper.config.problem import Finding, Path, Wrong, did_you_mean, one_of
-from reaper.config.schema import schema_at
 
 _KEY: Final = "[key]"
 

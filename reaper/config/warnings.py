@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from reaper.conditions import ExpiresWithin, Idle
 from reaper.config.document import Document
 from reaper.config.problem import Finding, Path, show_path
-from reaper.config.shadows import shadowing_pattern, shadowing_rule
 from reaper.config.tree import child, has
-from reaper.config.words import OLD_PLAN_ID_CHARS
-from reaper.model import ACTIVE, EXPIRY_S, Action
-from reaper.policy import Mode, Policy
-from reaper.settings import Settings
-from reaper.times import exact_duration
+from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
+from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
+from reaper.core.conditions import ExpiresWithin, Idle
+from reaper.core.durations import exact_duration
+from reaper.core.model import ACTIVE, EXPIRY_S, Action
+from reaper.core.policy import Mode, Policy
+from reaper.core.settings import Settings
 
 
 def warning_findings(document: Document, settings: Settings) -> list[Finding]:

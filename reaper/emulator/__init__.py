@@ -2,11 +2,11 @@
 
 from reaper.emulator.emulator import PROJECT_PATH, Emulator
 from reaper.emulator.faults import Fault, FaultError, Faults, parse_faults
+from reaper.emulator.payloads import Answer, Request
+from reaper.emulator.platform import Platform
 from reaper.emulator.population import populate
-from reaper.emulator.records import AgentVersion, Event, HostedAgent, PlatformError
-from reaper.emulator.sessions import Platform
+from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError
 from reaper.emulator.transport import EmulatorTransport
-from reaper.emulator.wire import Answer, Request
 
 __all__ = [
     "PROJECT_PATH",

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 from reaper.emulator.faults import FaultError, parse_faults
 from reaper.emulator.http import Api
-from reaper.emulator.records import PlatformError
-from reaper.emulator.routes import parse_query
-from reaper.emulator.wire import Answer, Request, encode, session_record
+from reaper.emulator.payloads import Answer, Request, encode, session_record
+from reaper.emulator.routing import parse_query
+from reaper.emulator.stored import PlatformError
 
 PREFIX = "/_emulator/"
 

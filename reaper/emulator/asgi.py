@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
-from reaper.emulator.wire import Answer, Request
+from reaper.emulator.payloads import Answer, Request
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -11,11 +11,11 @@ from reaper.emulator.admin import PREFIX, answer_admin
 from reaper.emulator.asgi import Asgi
 from reaper.emulator.faults import Faults
 from reaper.emulator.http import Api
+from reaper.emulator.http_server import serve
+from reaper.emulator.payloads import Answer, Request
+from reaper.emulator.platform import GoneCursor, Platform
 from reaper.emulator.population import populate
-from reaper.emulator.server import serve
-from reaper.emulator.sessions import GoneCursor, Platform
 from reaper.emulator.transport import EmulatorTransport
-from reaper.emulator.wire import Answer, Request
 
 PROJECT_PATH = "/api/projects/emulated"
 

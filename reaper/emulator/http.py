@@ -6,14 +6,14 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from reaper.emulator import lies
+from reaper.emulator import false_answers
 from reaper.emulator.faults import Fault, Faults
-from reaper.emulator.logs import follow
 from reaper.emulator.operations import Asked, Outcome, perform
-from reaper.emulator.records import PlatformError
-from reaper.emulator.routes import Call, parse_query, route
-from reaper.emulator.sessions import Platform
-from reaper.emulator.wire import Answer, Request, encode, error_record, http_date
+from reaper.emulator.payloads import Answer, Request, encode, error_record, http_date
+from reaper.emulator.platform import Platform
+from reaper.emulator.routing import Call, parse_query, route
+from reaper.emulator.session_log import follow
+from reaper.emulator.stored import PlatformError
 
 API_VERSION = "v1"
 KEPT_REQUESTS = 1_000
@@ -75,7 +75,7 @@ class Api:
 
     def _act_or_fail(self, asked: Asked) -> Answer:
         failing = next((fault for fault in asked.faults if fault.status is not None), None)
-        if lies.told(asked.faults, "gateway"):
+        if false_answers.told(asked.faults, "gateway"):
             status = 404 if failing is None or failing.status is None else failing.status
             return _spoil(self._foreign(status), asked.faults)
         if failing is None:
@@ -88,7 +88,9 @@ class Api:
     def _foreign(self, status: int) -> Answer:
         """What a gateway says that does not know the way: a page for people, with nothing of the platform's."""
         date = ("date", http_date(int(self.platform.now())))
-        return Answer(status, (("content-type", "text/html"), date, ("server", "gateway")), lies.GATEWAY_PAGE)
+        return Answer(
+            status, (("content-type", "text/html"), date, ("server", "gateway")), false_answers.GATEWAY_PAGE
+        )
 
     def _act(self, asked: Asked) -> Answer:
         try:
@@ -137,7 +139,7 @@ class Api:
 
     def _headers(self, faults: Sequence[Fault]) -> Headers:
         request_id = ("x-request-id", self._request_id())
-        if lies.told(faults, "no_date"):
+        if false_answers.told(faults, "no_date"):
             return (request_id,)
         shift = sum(fault.date_shift_seconds for fault in faults)
         return (("date", http_date(int(self.platform.now() + shift))), request_id)
@@ -170,6 +172,6 @@ def _spoil(answer: Answer, faults: Sequence[Fault]) -> Answer:
     for fault in faults:
         if fault.body is not None:
             body = fault.body.encode()
-    if lies.told(faults, "truncated"):
+    if false_answers.told(faults, "truncated"):
         body = body[: len(body) // 2]
     return replace(answer, body=body) if body is not answer.body else answer

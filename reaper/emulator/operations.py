@@ -7,13 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reaper.emulator import lies
+from reaper.emulator import false_answers
 from reaper.emulator.faults import Fault
 from reaper.emulator.home import HomeError
-from reaper.emulator.records import PlatformError
-from reaper.emulator.routes import Call
-from reaper.emulator.sessions import Platform
-from reaper.emulator.wire import (
+from reaper.emulator.payloads import (
     JsonObject,
     Request,
     agent_record,
@@ -22,6 +19,9 @@ from reaper.emulator.wire import (
     session_record,
     version_record,
 )
+from reaper.emulator.platform import Platform
+from reaper.emulator.routing import Call
+from reaper.emulator.stored import PlatformError
 
 Query = dict[str, str]
 
@@ -87,30 +87,30 @@ def _create(platform: Platform, asked: Asked) -> Outcome:
 
 def _get(platform: Platform, asked: Asked) -> Outcome:
     record = session_record(platform.get(asked.call.agent, asked.call.session))
-    return Outcome(200, lies.bend(asked.faults, record))
+    return Outcome(200, false_answers.bend(asked.faults, record))
 
 
 def _list(platform: Platform, asked: Asked) -> Outcome:
-    query = lies.bend_query(asked.faults, asked.query)
+    query = false_answers.bend_query(asked.faults, asked.query)
     page = platform.page(
         asked.call.agent,
         limit=_limit(query),
         order=_order(query),
         after=query.get("after"),
         before=query.get("before"),
-        keep=lies.visible(asked.faults),
+        keep=false_answers.visible(asked.faults),
     )
     records = [session_record(session) for session in page.sessions]
     payload = page_record(records, "agent_session_id", page.has_more)
     if any(fault.lie for fault in asked.faults):
-        payload = lies.bend_page(asked.faults, payload, asked.query, _former(platform, asked))
+        payload = false_answers.bend_page(asked.faults, payload, asked.query, _former(platform, asked))
     return Outcome(200, payload)
 
 
 def _former(platform: Platform, asked: Asked) -> JsonObject | None:
     """The record the cursor stands on, for the lie that repeats it."""
     after = asked.query.get("after")
-    if after is None or lies.told(asked.faults, "duplicate") is None:
+    if after is None or false_answers.told(asked.faults, "duplicate") is None:
         return None
     session = platform.find(asked.call.agent, after)
     return None if session is None else session_record(session)
@@ -118,7 +118,7 @@ def _former(platform: Platform, asked: Asked) -> JsonObject | None:
 
 def _delete(platform: Platform, asked: Asked) -> Outcome:
     platform.agent(asked.call.agent)
-    if lies.told(asked.faults, "ghost_delete") is None:
+    if false_answers.told(asked.faults, "ghost_delete") is None:
         platform.delete(asked.call.agent, asked.call.session, asked.request.actor)
     return Outcome(204)
 

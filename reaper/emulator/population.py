@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from reaper.emulator.records import AgentVersion, HostedAgent, Record
-from reaper.emulator.sessions import Platform
-from reaper.model import CREATING, DAY_S, FAILED, UPDATING
+from reaper.core.model import CREATING, DAY_S, FAILED, UPDATING
+from reaper.emulator.platform import Platform
+from reaper.emulator.stored import AgentVersion, HostedAgent, Record
 
 SPREAD_S: Final = 28 * DAY_S
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
 
-from reaper.emulator.wire import Answer, Request
+from reaper.emulator.payloads import Answer, Request
 
 FOREVER_S = 10.0**9
 

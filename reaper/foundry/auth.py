@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reaper.clock import Clock
-from reaper.foundry.claims import claims_of
-from reaper.foundry.errors import Unauthenticated, clean
+from reaper.core.provider import Unauthenticated, clean
+from reaper.core.settings import PROXY_ENVIRONMENT, Connection, CredentialKind
 from reaper.foundry.proxies import proxy_of
 from reaper.foundry.secret import Secret
-from reaper.settings import PROXY_ENVIRONMENT, Connection, CredentialKind
+from reaper.foundry.token_claims import claims_of
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessTokenInfo

@@ -11,15 +11,15 @@ from typing import Final, Generic, Self, TypeVar
 import httpx2
 
 from reaper.clock import Clock
-from reaper.foundry import calls, wire
+from reaper.core.model import Agent, Malformed, Session, Version
+from reaper.core.provider import Retryable, Unreadable, clean
+from reaper.core.settings import Connection
+from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
-from reaper.foundry.calls import Order
-from reaper.foundry.errors import Retryable, Unreadable, clean
-from reaper.foundry.pace import Pace
-from reaper.foundry.sending import CallRecord, Heed, Raw, Sender, StillRight, always, ignore
-from reaper.foundry.wire import AgentsPage, FilesPage, Page
-from reaper.model import Agent, Malformed, Session, Version
-from reaper.settings import Connection
+from reaper.foundry.parsing import AgentsPage, FilesPage, Page
+from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.requests import Order
+from reaper.foundry.transport import CallRecord, Heed, Raw, Sender, StillRight, always, ignore
 
 __all__ = ["Answer", "CallRecord", "Client"]
 
@@ -102,8 +102,8 @@ class Client:
         seen: set[str] = set()
         is_promised = False
         for _ in range(AGENT_PAGES_MAX):
-            raw = await self._sender.send(calls.list_agents(cursor))
-            page = wire.parse_agents(raw.body)
+            raw = await self._sender.send(requests.list_agents(cursor))
+            page = parsing.parse_agents(raw.body)
             trouble = _trouble_of(page, seen, is_promised=is_promised)
             if trouble:
                 raise Unreadable(f"the list of agents was cut short: {trouble}", operation="list_agents")
@@ -116,13 +116,13 @@ class Client:
 
     async def get_agent(self, agent: str) -> Answer[Agent]:
         """One agent; Gone when there is none."""
-        raw = await self._sender.send(calls.get_agent(agent))
-        return _answer(raw, wire.parse_agent(raw.body))
+        raw = await self._sender.send(requests.get_agent(agent))
+        return _answer(raw, parsing.parse_agent(raw.body))
 
     async def get_version(self, agent: str, version: str) -> Answer[Version]:
         """One version of an agent; Gone when there is none."""
-        raw = await self._sender.send(calls.get_version(agent, version))
-        return _answer(raw, wire.parse_version(raw.body, agent))
+        raw = await self._sender.send(requests.get_version(agent, version))
+        return _answer(raw, parsing.parse_version(raw.body, agent))
 
     async def page(
         self,
@@ -131,25 +131,25 @@ class Client:
         after: str | None = None,
         before: str | None = None,
         order: Order = "asc",
-        limit: int = calls.PAGE_MAX,
+        limit: int = requests.PAGE_MAX,
     ) -> Answer[Page]:
         """One page of an agent's sessions, ordered by creation."""
-        call = calls.list_sessions(agent, limit=limit, order=order, after=after, before=before)
+        call = requests.list_sessions(agent, limit=limit, order=order, after=after, before=before)
         raw = await self._sender.send(call)
         await self._sender.step_aside()
-        return _answer(raw, wire.parse_page(raw.body, raw.now, limit))
+        return _answer(raw, parsing.parse_page(raw.body, raw.now, limit))
 
     async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:
         """One session as it is now; Gone for 404. A tombstone may come as a record that says `deleted`."""
-        raw = await self._sender.send(calls.get_session(agent, session), RECORD_MAX_BYTES)
-        return _answer(raw, wire.parse_record(raw.body, raw.now, "get_session"), raw.body)
+        raw = await self._sender.send(requests.get_session(agent, session), RECORD_MAX_BYTES)
+        return _answer(raw, parsing.parse_record(raw.body, raw.now, "get_session"), raw.body)
 
     async def create(
         self, agent: str, session: str | None = None, version: str | None = None
     ) -> Answer[Session | Malformed]:
         """A new session; the platform chooses what is not given."""
-        raw = await self._sender.send(calls.create_session(agent, session, version))
-        return _answer(raw, wire.parse_record(raw.body, raw.now, "create_session"))
+        raw = await self._sender.send(requests.create_session(agent, session, version))
+        return _answer(raw, parsing.parse_record(raw.body, raw.now, "create_session"))
 
     async def delete(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
         """Ask once for a session's end. The platform says yes to ids that never were, too: verify.
@@ -157,12 +157,12 @@ class Client:
         Gone for 404; Retryable when it was not sent, Outdated as it was not `still_right`; InDoubt when it may have
         happened.
         """
-        raw = await self._sender.send(calls.delete_session(agent, session), still_right=still_right)
+        raw = await self._sender.send(requests.delete_session(agent, session), still_right=still_right)
         return _answer(raw, None)
 
     async def stop(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
         """Ask once for the end of a session's sandbox; done, too, when it was stopped already."""
-        return _answer(await self._sender.send(calls.stop_session(agent, session), still_right=still_right), None)
+        return _answer(await self._sender.send(requests.stop_session(agent, session), still_right=still_right), None)
 
     async def logs(
         self, agent: str, version: str, session: str, *, on_open: Callable[[], None] = lambda: None
@@ -171,7 +171,7 @@ class Client:
 
         `on_open` is called once the platform has begun to answer, before the first line.
         """
-        call = calls.log_stream(agent, version, session)
+        call = requests.log_stream(agent, version, session)
         async with self._sender.stream(call) as response:
             on_open()
             try:
@@ -187,21 +187,21 @@ class Client:
         self, agent: str, session: str, path: str = ".", *, after: str | None = None
     ) -> Answer[FilesPage]:
         """A page of one directory. May wake the sandbox."""
-        raw = await self._sender.send(calls.list_files(agent, session, path, after))
-        return _answer(raw, wire.parse_files(raw.body))
+        raw = await self._sender.send(requests.list_files(agent, session, path, after))
+        return _answer(raw, parsing.parse_files(raw.body))
 
     async def download_file(self, agent: str, session: str, path: str) -> Answer[bytes]:
         """One file's content, up to 64 MiB. May wake the sandbox."""
-        raw = await self._sender.send(calls.download_file(agent, session, path), DOWNLOAD_MAX_BYTES)
+        raw = await self._sender.send(requests.download_file(agent, session, path), DOWNLOAD_MAX_BYTES)
         return _answer(raw, raw.body)
 
     async def upload_file(self, agent: str, session: str, path: str, content: bytes) -> Answer[None]:
         """One file written, up to 50 MB. May wake the sandbox."""
-        return _answer(await self._sender.send(calls.upload_file(agent, session, path, content)), None)
+        return _answer(await self._sender.send(requests.upload_file(agent, session, path, content)), None)
 
     async def delete_file(self, agent: str, session: str, path: str, *, recursive: bool = False) -> Answer[None]:
         """One file deleted; a directory that is not empty needs `recursive`."""
-        call = calls.delete_file(agent, session, path, recursive=recursive)
+        call = requests.delete_file(agent, session, path, recursive=recursive)
         return _answer(await self._sender.send(call), None)
 
 

@@ -6,8 +6,8 @@ import ipaddress
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from reaper.loopback import is_loopback
-from reaper.settings import PROXY_ENVIRONMENT, PROXY_NONE
+from reaper.core.loopback import is_loopback
+from reaper.core.settings import PROXY_ENVIRONMENT, PROXY_NONE
 
 
 def proxy_of(url: str, setting: str) -> str | None:

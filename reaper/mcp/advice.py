@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from reaper.config import ConfigError
-from reaper.foundry.errors import (
+from reaper.core.provider import (
     FoundryError,
     Gone,
     InDoubt,
@@ -17,7 +17,7 @@ from reaper.foundry.errors import (
     Unreadable,
     clean,
 )
-from reaper.mcp.errors import NotDoneError
+from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
 
 EXPECTED: Final = (FoundryError, NotDoneError, ConfigError, StateError, ValueError)

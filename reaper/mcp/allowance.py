@@ -10,12 +10,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from reaper.mcp.errors import NotDoneError
-from reaper.model import DAY_S, Action
-from reaper.policy import Limits, Policy
+from reaper.core.inventory_checks import BASELINE_VALID_S, Baseline
+from reaper.core.model import DAY_S, Action
+from reaper.core.policy import Limits, Policy
+from reaper.mcp.not_done import NotDoneError
 from reaper.store.journal import Entry
 from reaper.store.store import Store
-from reaper.trust import BASELINE_VALID_S, Baseline
 
 RULE_NAME: Final = "by-hand:mcp"
 """The rule under which the record keeps what assistants did."""

@@ -19,8 +19,8 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from reaper.foundry.errors import clean
-from reaper.mcp.errors import NotDoneError
+from reaper.core.provider import clean
+from reaper.mcp.not_done import NotDoneError
 
 UNKNOWN: Final = "unknown"
 NAME_MAX_CHARS: Final = 64

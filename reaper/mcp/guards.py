@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
 
-from reaper.commands import command
-from reaper.foundry.client import Answer
-from reaper.foundry.errors import clean
-from reaper.mcp.allowance import RULE_NAME
-from reaper.mcp.errors import NotDoneError
-from reaper.model import (
+from reaper.core.command_lines import command
+from reaper.core.durations import show_duration, show_time
+from reaper.core.model import (
     ACTIVE,
     AGE_FLOOR_S,
     CREATING,
@@ -25,13 +22,16 @@ from reaper.model import (
     Malformed,
     Session,
 )
-from reaper.planner import Item, Plan, plan_id
-from reaper.policy import Mode, Policy, Rule, decide
-from reaper.roster import first_match
-from reaper.settings import Project
+from reaper.core.planner import Item, Plan, plan_id
+from reaper.core.policy import Mode, Policy, Rule, decide
+from reaper.core.provider import clean
+from reaper.core.settings import Project
+from reaper.core.windows import is_open, opens_at
+from reaper.engine.discovery import first_match
+from reaper.foundry.client import Answer
+from reaper.mcp.allowance import RULE_NAME
+from reaper.mcp.not_done import NotDoneError
 from reaper.store.store import Store
-from reaper.times import show_duration, show_time
-from reaper.windows import is_open, opens_at
 
 BY_HAND: Final = {action: Rule(RULE_NAME, action, ()) for action in (Action.DELETE, Action.STOP)}
 """The rule that stands for a person's word; it holds from the floor of age on."""

@@ -16,14 +16,15 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 
 from reaper import __version__
-from reaper.commands import command
-from reaper.foundry.calls import SESSION_ID
-from reaper.foundry.errors import clean
-from reaper.mcp import acting, looking, sessions
+from reaper.core.command_lines import command
+from reaper.core.provider import clean
+from reaper.foundry.requests import SESSION_ID
+from reaper.mcp import action_tools, look_tools, session_tools
 from reaper.mcp.advice import EXPECTED, advice
 from reaper.mcp.caller import ANSWER_MAX_S, AnswerNeededError, caller_of
-from reaper.mcp.desk import Desk
-from reaper.mcp.shapes import (
+from reaper.mcp.context import Desk
+from reaper.mcp.look_models import Explained, ExplainInput, PlanInput, Planned, Status, StatusInput
+from reaper.mcp.session_models import (
     EXCLUSIVE,
     CreateInput,
     Deleted,
@@ -35,7 +36,6 @@ from reaper.mcp.shapes import (
     Page,
     Stopped,
 )
-from reaper.mcp.views import Explained, ExplainInput, PlanInput, Planned, Status, StatusInput
 
 log = structlog.get_logger()
 
@@ -108,22 +108,24 @@ READS: Final = Hints(reads=True)
 _DESTRUCTIVE: Final = Hints(destroys=True, repeats=True)
 _LOCAL: Final = Hints(reads=True, platform=False)
 TOOLS: Final = (
-    Tool("session_create", "Create a session", sessions.create, CreateInput, OneRecord, Hints(), ALLOW_CREATE),
-    Tool("session_get", "Show a session", sessions.get, OneInput, OneRecord, READS),
+    Tool("session_create", "Create a session", session_tools.create, CreateInput, OneRecord, Hints(), ALLOW_CREATE),
+    Tool("session_get", "Show a session", session_tools.get, OneInput, OneRecord, READS),
     Tool(
         "session_delete",
         "Delete a session and its files",
-        acting.delete,
+        action_tools.delete,
         OneInput,
         Deleted,
         _DESTRUCTIVE,
         ALLOW_DELETE,
     ),
-    Tool("session_stop", "Stop a session", acting.stop, OneInput, Stopped, _DESTRUCTIVE, ALLOW_STOP),
-    Tool("session_list", "List an agent's sessions", sessions.list_, ListInput, Page, READS),
-    Tool("reaper_plan", "What a sweep would do", looking.plan, PlanInput, Planned, READS),
-    Tool("reaper_explain", "Why a session is kept or deleted", looking.explain_one, ExplainInput, Explained, READS),
-    Tool("reaper_status", "How things stand", looking.status, StatusInput, Status, _LOCAL),
+    Tool("session_stop", "Stop a session", action_tools.stop, OneInput, Stopped, _DESTRUCTIVE, ALLOW_STOP),
+    Tool("session_list", "List an agent's sessions", session_tools.list_, ListInput, Page, READS),
+    Tool("reaper_plan", "What a sweep would do", look_tools.plan, PlanInput, Planned, READS),
+    Tool(
+        "reaper_explain", "Why a session is kept or deleted", look_tools.explain_one, ExplainInput, Explained, READS
+    ),
+    Tool("reaper_status", "How things stand", look_tools.status, StatusInput, Status, _LOCAL),
 )
 
 

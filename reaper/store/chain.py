@@ -16,8 +16,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from reaper.model import Action, OutcomeKind
-from reaper.store.schema import journal, meta
+from reaper.core.model import Action, OutcomeKind
+from reaper.store.tables import journal, meta
 
 INTENT: Final = "intent"
 OUTCOME: Final = "outcome"

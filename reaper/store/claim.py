@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.engine import make_url
 
 from reaper.store.database import StateError
-from reaper.store.files import identity, open_mine
+from reaper.store.state_files import identity, open_mine
 
 _HOLDER_MAX_BYTES: Final = 200
 

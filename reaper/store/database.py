@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from reaper.clock import SystemClock
-from reaper.store import schema
-from reaper.store.files import PRIVATE, Watch, making_in, set_aside
+from reaper.store import tables
 from reaper.store.heads import Head, Note, head_of, lacks, note_path, read_note, write_note
 from reaper.store.migrations import AlteredVersionError, migrate
+from reaper.store.state_files import PRIVATE, Watch, making_in, set_aside
 
 log = structlog.get_logger("reaper")
 
@@ -117,7 +117,7 @@ class Database:
 
     def _check_whole(self, connection: Connection) -> None:
         """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
-        missing = schema.metadata.tables.keys() - set(inspect(connection).get_table_names())
+        missing = tables.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
 
@@ -128,9 +128,9 @@ class Database:
             raise StateError(f"state {self.url}: {error}") from error
 
     def _check_version(self, connection: Connection) -> None:
-        found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "version")).scalar()
-        if found != str(schema.SCHEMA_VERSION):
-            raise StateError(f"state {self.url}: version {found}, this program writes {schema.SCHEMA_VERSION}")
+        found = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
+        if found != str(tables.SCHEMA_VERSION):
+            raise StateError(f"state {self.url}: version {found}, this program writes {tables.SCHEMA_VERSION}")
 
     def _heed_note(self, real: str, believing: bool) -> None:
         """Refuse a record that had come further, by the note beside it or by what this process knows."""
@@ -285,8 +285,8 @@ def _create(real: str) -> None:
 
 
 def _make(connection: Connection) -> None:
-    schema.metadata.create_all(connection)
-    connection.execute(insert(schema.meta).values(key="version", value=str(schema.SCHEMA_VERSION)))
+    tables.metadata.create_all(connection)
+    connection.execute(insert(tables.meta).values(key="version", value=str(tables.SCHEMA_VERSION)))
 
 
 def _changes(connection: Connection) -> int:

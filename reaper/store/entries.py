@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
-from reaper.model import Action
+from reaper.core.model import Action
 from reaper.store.chain import EVENT, INTENT, OUTCOME
-from reaper.store.covered import CARRIED, MARKED, PLANNED
-from reaper.store.schema import journal
+from reaper.store.chained_tables import CARRIED, MARKED, PLANNED
 from reaper.store.signing import SIGNED
+from reaper.store.tables import journal
 
 HOUSEKEEPING: Final = (MARKED, PLANNED, CARRIED, SIGNED)
 """Events that only cover tables or sign: nobody asks for them one by one."""

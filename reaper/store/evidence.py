@@ -6,12 +6,12 @@ import hashlib
 import json
 from typing import Any, Final
 
+from reaper.core.model import Malformed, Session
+from reaper.core.planner import Item, Plan
+from reaper.core.policy import Policy, checks
+from reaper.core.windows import DAYS, Window
 from reaper.foundry.client import Answer
-from reaper.model import Malformed, Session
-from reaper.planner import Item, Plan
-from reaper.policy import Policy, checks
 from reaper.store.origin import Origin
-from reaper.windows import DAYS, Window
 
 RECEIVED_MAX_BYTES: Final = 16 * 1024
 """So much of a record is kept as it came; the platform's records are below 1 KiB."""

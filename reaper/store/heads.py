@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from reaper.store.files import replace_private
+from reaper.store.state_files import replace_private
 
 _NOTE_MAX_BYTES: Final = 1_000
 

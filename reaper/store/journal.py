@@ -11,14 +11,14 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
-from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.store import chain, pruning, signing, verifying
+from reaper.core.model import DAY_S, Action, OutcomeKind
+from reaper.store import chain, pruning, signing, verification
 from reaper.store.chain import EVENT, INTENT, OUTCOME, UNRESOLVED, UNSETTLED
 from reaper.store.database import StateError
 from reaper.store.entries import Entry, Intent, Recorded, Which, entry_of, outcomes_of, row_of
-from reaper.store.once import AlreadyIntendedError, Asked, admit
-from reaper.store.schema import journal
 from reaper.store.signing import Exported, Key
+from reaper.store.single_deletion import AlreadyIntendedError, Asked, admit
+from reaper.store.tables import journal
 
 __all__ = ["AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded", "Rows", "Which"]
 
@@ -310,13 +310,13 @@ class Journal:
 
     def verify(
         self, noted: str | None = None, *, exported: Sequence[Exported] = (), key: Key | None = None
-    ) -> verifying.Verdict:
+    ) -> verification.Verdict:
         """Whether the whole journal is as it was written; `noted` is a head from elsewhere that it must contain.
 
         So are the `exported` ones. With a `key` its signatures are checked.
         """
         with self._begin() as connection:
-            return verifying.verify(connection, noted, exported, key)
+            return verification.verify(connection, noted, exported, key)
 
     def prune(self, before: float, at: float) -> int:
         """Drop old settled actions from the start, see `pruning.prune`; returns how many rows went."""

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select, update
 
 from reaper.store import chain
 from reaper.store.chain import EVENT
-from reaper.store.covered import cover_all
-from reaper.store.schema import SCHEMA_VERSION, journal, meta
+from reaper.store.chained_tables import cover_all
+from reaper.store.tables import SCHEMA_VERSION, journal, meta
 
 MIGRATED: Final = "migrated"
 

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Row, String, and_, cast, column, delete, func
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
-from reaper.model import DAY_S, Action
-from reaper.planner import Approval, Item, id_of_lines, plan_lines
-from reaper.store import chain, schema
-from reaper.store.covered import PLANNED, Change, cover, covering
+from reaper.core.model import DAY_S, Action
+from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
+from reaper.store import chain, tables
+from reaper.store.chained_tables import PLANNED, Change, cover, covering
 from reaper.store.database import Database, StateError
 
 PLAN_KEPT_S: Final = 14 * DAY_S
@@ -44,7 +44,7 @@ _TRIED: Final = 3
 """So many whole plans are compared with: assistants make small ones between the sweeps' large ones."""
 _ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
-_LIVES: Final = (schema.plans.c.at > _ONLY_NEEDED) & (func.length(schema.plans.c.id) == _ID_CHARS)
+_LIVES: Final = (tables.plans.c.at > _ONLY_NEEDED) & (func.length(tables.plans.c.id) == _ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
 log = structlog.get_logger()
@@ -97,19 +97,19 @@ class Plans:
             for part, project, agent, at in parts:
                 if part == name or _made_again(connection, name, project, agent, at):
                     continue
-                if connection.execute(select(schema.plans.c.at).where(_is(part, project, agent))).first():
+                if connection.execute(select(tables.plans.c.at).where(_is(part, project, agent))).first():
                     _add(connection, name, project, agent, at, _REFERS + part.encode() + b"\n")
 
     def known(self, name: str) -> list[KnownPlan]:
         """The agents' parts of the plan with this id, none when it is unknown."""
         with self._begin() as connection:
-            rows = connection.execute(select(schema.plans).where(_LIVES, schema.plans.c.id == name)).all()
+            rows = connection.execute(select(tables.plans).where(_LIVES, tables.plans.c.id == name)).all()
             parts = [(row, _approvals(connection, row)) for row in rows]
         return [KnownPlan(row.id, row.project, row.agent, row.at, found) for row, found in parts if found is not None]
 
     def latest(self, count: int) -> list[KnownPlan]:
         """The plans made last, some of each agent, newest first; those that only join others are left out."""
-        plans = schema.plans.c
+        plans = tables.plans.c
         query = select(plans.id, plans.project, plans.agent).where(_LIVES, ~_is_joint()).order_by(plans.at.desc())
         of_agent: Counter[tuple[str, str]] = Counter()
         newest: list[str] = []
@@ -124,11 +124,11 @@ class Plans:
 
     def named(self, beginning: str) -> list[str]:
         """The ids that this is, or that begin with it when it is long enough for an id to be meant."""
-        found = func.substr(schema.plans.c.id, 1, len(beginning)) == beginning
+        found = func.substr(tables.plans.c.id, 1, len(beginning)) == beginning
         if len(beginning) < PREFIX_MIN:
-            found = schema.plans.c.id == beginning
+            found = tables.plans.c.id == beginning
         with self._begin() as connection:
-            names = list(connection.execute(select(schema.plans.c.id).where(_LIVES, found).distinct()).scalars())
+            names = list(connection.execute(select(tables.plans.c.id).where(_LIVES, found).distinct()).scalars())
         return [beginning] if beginning in names else sorted(names)
 
     def give(self, name: str, at: float, *, standing: bool = False, told: Mapping[str, Any] | None = None) -> bool:
@@ -138,51 +138,51 @@ class Plans:
         and why, stands in the record.
         """
         told = {"plan": name, "standing": standing, **(told or {})}
-        plans = schema.plans.c
+        plans = tables.plans.c
         with self._begin() as connection:
             chain.lock(connection)
             parts = connection.execute(select(plans.project, plans.agent).where(_LIVES, plans.id == name)).all()
             for project, agent in parts:
                 row = {"plan": name, "project": project, "agent": agent, "at": at}
                 with covering(connection, APPROVED, project, agent, at, told, "approvals"):
-                    fresh = connection.execute(insert(schema.approvals).values(row).on_conflict_do_nothing()).rowcount
+                    fresh = connection.execute(insert(tables.approvals).values(row).on_conflict_do_nothing()).rowcount
                 if fresh or not standing:
-                    breakers = schema.breakers.c
+                    breakers = tables.breakers.c
                     which = and_(breakers.project == project, breakers.agent == agent)
                     with covering(connection, CLOSED, project, agent, at, told, "breakers"):
-                        connection.execute(delete(schema.breakers).where(which))
+                        connection.execute(delete(tables.breakers).where(which))
             return bool(parts)
 
     def unknown(self, names: Collection[str]) -> list[str]:
         """Which of these ids no plan has, and no approval that was given had."""
         with self._begin() as connection:
             known = {
-                *connection.execute(select(schema.plans.c.id).where(_LIVES, schema.plans.c.id.in_(names))).scalars(),
+                *connection.execute(select(tables.plans.c.id).where(_LIVES, tables.plans.c.id.in_(names))).scalars(),
                 *connection.execute(
-                    select(schema.approvals.c.plan).where(schema.approvals.c.plan.in_(names))
+                    select(tables.approvals.c.plan).where(tables.approvals.c.plan.in_(names))
                 ).scalars(),
             }
         return [name for name in dict.fromkeys(names) if name not in known]
 
     def approved(self, project: str, agent: str, also: Collection[str] = ()) -> frozenset[Approval]:
         """The incarnations of this agent whose deletion or stop is approved, as if `also` were approved, too."""
-        given = select(schema.approvals.c.plan).where(
-            schema.approvals.c.project == project, schema.approvals.c.agent == agent
+        given = select(tables.approvals.c.plan).where(
+            tables.approvals.c.project == project, tables.approvals.c.agent == agent
         )
-        plans = schema.plans.c
+        plans = tables.plans.c
         wanted = and_(
             _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(given) | plans.id.in_(also)
         )
         with self._begin() as connection:
-            rows = connection.execute(select(schema.plans).where(wanted)).all()
+            rows = connection.execute(select(tables.plans).where(wanted)).all()
             return frozenset(one for row in rows for one in _approvals(connection, row) or ())
 
     def awaits(self, project: str, agent: str, names: Collection[str]) -> bool:
         """Whether one of these ids is a plan of this agent that was not approved yet."""
-        given = select(schema.approvals.c.plan).where(
-            schema.approvals.c.project == project, schema.approvals.c.agent == agent
+        given = select(tables.approvals.c.plan).where(
+            tables.approvals.c.project == project, tables.approvals.c.agent == agent
         )
-        plans = schema.plans.c
+        plans = tables.plans.c
         wanted = and_(
             _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(names), ~plans.id.in_(given)
         )
@@ -196,7 +196,7 @@ class Plans:
             plans = tuple(self.known(name))
             with self._begin() as connection:
                 given = connection.execute(
-                    select(func.min(schema.approvals.c.at)).where(schema.approvals.c.plan == name)
+                    select(func.min(tables.approvals.c.at)).where(tables.approvals.c.plan == name)
                 ).scalar()
                 begun = sum(_begun(connection, plan) for plan in plans)
             found.append(Standing(name, plans, given, begun))
@@ -204,7 +204,7 @@ class Plans:
 
     def forget(self, now: float) -> None:
         """Drop plans that were not made for their time, and of each agent those beyond the newest thousands."""
-        plans = schema.plans.c
+        plans = tables.plans.c
         per_agent = (
             select(plans.project, plans.agent, func.count()).where(_LIVES).group_by(plans.project, plans.agent)
         )
@@ -215,7 +215,7 @@ class Plans:
                 if count > PLANS_KEPT:
                     mine = and_(plans.project == project, plans.agent == agent)
                     newest = select(plans.at).where(mine).order_by(plans.at.desc()).offset(PLANS_KEPT).limit(1)
-                    unapproved = ~plans.id.in_(select(schema.approvals.c.plan))
+                    unapproved = ~plans.id.in_(select(tables.approvals.c.plan))
                     _drop(connection, mine & unapproved & (plans.at <= connection.execute(newest).scalar_one()), now)
 
     @contextmanager
@@ -232,21 +232,21 @@ class Plans:
 
 def _made_again(connection: Connection, name: str, project: str, agent: str, at: float) -> bool:
     """Note that a plan was made at `at`, if it is known."""
-    made = update(schema.plans).where(_is(name, project, agent)).values(at=at)
+    made = update(tables.plans).where(_is(name, project, agent)).values(at=at)
     return bool(connection.execute(made).rowcount)
 
 
 def _add(connection: Connection, name: str, project: str, agent: str, at: float, body: bytes) -> None:
     """Add a plan that is not known, and let the record cover it."""
     row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
-    if connection.execute(insert(schema.plans).values(row).on_conflict_do_nothing()).rowcount:
+    if connection.execute(insert(tables.plans).values(row).on_conflict_do_nothing()).rowcount:
         came = Change("plans", came=[(name, project, agent, body)])
         cover(connection, PLANNED, project, agent, at, {"plans": [name]}, came)
 
 
 def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
     """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
-    plans = schema.plans.c
+    plans = tables.plans.c
     mine = and_(plans.project == project, plans.agent == agent, _begins(_WHOLE))
     newest = select(plans.id, plans.sessions).where(mine).order_by(plans.at.desc()).limit(_TRIED)
     now = set(lines)
@@ -268,7 +268,7 @@ def _lines(connection: Connection, body: object, project: str, agent: str) -> li
         return rest
     if not first.encode().startswith(_REFERS):
         return None
-    query = select(schema.plans.c.sessions).where(_is(first[len(_REFERS) :], project, agent))
+    query = select(tables.plans.c.sessions).where(_is(first[len(_REFERS) :], project, agent))
     other = connection.execute(query).scalar()
     lines = None if other is None else _lines(connection, other, project, agent)
     if lines is None:
@@ -297,7 +297,7 @@ def _own_id(name: str, body: bytes) -> str:
 
 def _begun(connection: Connection, plan: KnownPlan) -> int:
     """How many of a plan's actions were begun by its approval, or by another that covers them."""
-    journal = schema.journal.c
+    journal = tables.journal.c
     query = select(journal.session, journal.created_at, journal.action).distinct()
     mine = and_(journal.project == plan.project, journal.agent == plan.agent)
     query = query.where(mine, journal.kind == "intent", journal.approved == 1)
@@ -308,7 +308,7 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
 def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
     """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
     that is no plan any more."""
-    plans = schema.plans.c
+    plans = tables.plans.c
     base = cast(func.substr(plans.sessions, len(_REFERS) + 1, _ID_CHARS), String)
     needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
     needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
@@ -316,27 +316,27 @@ def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None
     gone = and_(which, ~_among(needed))
     for row in connection.execute(select(plans.id, plans.project, plans.agent, plans.sessions).where(gone)):
         left[row.project, row.agent].append(tuple(row))
-    connection.execute(delete(schema.plans).where(gone))
-    connection.execute(update(schema.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
+    connection.execute(delete(tables.plans).where(gone))
+    connection.execute(update(tables.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
     for where, rows in left.items():
         told = {"forgotten": [row[0] for row in rows]}
         cover(connection, PLANNED, *where, at, told, Change("plans", left=rows))
 
 
 def _is(name: str, project: str, agent: str) -> ColumnElement[bool]:
-    plans = schema.plans.c
+    plans = tables.plans.c
     return and_(plans.id == name, plans.project == project, plans.agent == agent)
 
 
 def _among(names: Collection[str]) -> ColumnElement[bool]:
     """Whether a plan is one of these, however many: they are one parameter."""
-    return schema.plans.c.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
+    return tables.plans.c.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
 
 
 def _begins(mark: bytes) -> ColumnElement[bool]:
-    return func.substr(schema.plans.c.sessions, 1, len(mark)) == mark
+    return func.substr(tables.plans.c.sessions, 1, len(mark)) == mark
 
 
 def _is_joint() -> ColumnElement[bool]:
     length = len(_REFERS) + _ID_CHARS + 1
-    return _begins(_REFERS) & (func.length(schema.plans.c.sessions) == length)
+    return _begins(_REFERS) & (func.length(tables.plans.c.sessions) == length)

@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, case, delete, func, select
 
-from reaper.store import chain, covered
+from reaper.store import chain, chained_tables
 from reaper.store.chain import EVENT, UNRESOLVED, UNSETTLED, Place
-from reaper.store.schema import journal
+from reaper.store.tables import journal
 
 PRUNED: Final = "pruned"
 PRUNE_MAX_ROWS: Final = 10_000
 """So many rows go at once, so that a sweep never waits long for it; the rest goes in the next ones."""
 
 _STREAMED: Final = {"yield_per": 500}
-_UPKEEP: Final = (PRUNED, covered.CARRIED)
+_UPKEEP: Final = (PRUNED, chained_tables.CARRIED)
 
 _other = journal.alias("other")
 _MINE: Final = _other.c.action_id == journal.c.action_id
@@ -35,7 +35,7 @@ def prune(connection: Connection, before: float, at: float) -> int:
     cut = _cut(connection, before, start.count)
     if cut is None:
         return 0
-    covered.carry(connection, cut.count, at)
+    chained_tables.carry(connection, cut.count, at)
     told = {"count": cut.count, "hash": cut.hash, "rows": cut.count - start.count, "before": before}
     chain.note(connection, PRUNED, "", "", at, told)
     connection.execute(delete(journal).where(journal.c.seq <= cut.count))

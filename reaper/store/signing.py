@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from reaper.store import chain
 from reaper.store.chain import EVENT, Place
-from reaper.store.schema import journal
+from reaper.store.tables import journal
 
 SIGNED: Final = "signed"
 KEY_MIN_BYTES: Final = 32

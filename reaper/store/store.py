@@ -13,24 +13,24 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.clock import SystemClock
-from reaper.model import Action, Session
-from reaper.planner import Mark
-from reaper.store import chain, schema
-from reaper.store.covered import MARKED, Change, cover, covering
+from reaper.core.inventory_checks import Baseline, Spread
+from reaper.core.model import Action, Session
+from reaper.core.planner import Mark
+from reaper.store import chain, tables
+from reaper.store.chained_tables import MARKED, Change, cover, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import Head
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
-from reaper.trust import Baseline, Spread
 
 LATCHED: Final = "breaker_latched"
 """What the record calls this event."""
 _RATES: Final = "rates"
 
-_DROP: Final = delete(schema.marks).where(
-    schema.marks.c.session == bindparam("gone"), schema.marks.c.created_at == bindparam("made")
+_DROP: Final = delete(tables.marks).where(
+    tables.marks.c.session == bindparam("gone"), tables.marks.c.created_at == bindparam("made")
 )
-_MARK: Final = insert(schema.marks).prefix_with("OR REPLACE")
+_MARK: Final = insert(tables.marks).prefix_with("OR REPLACE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ class Store:
 
     def marks(self, project: str, agent: str) -> dict[tuple[str, int], Mark]:
         """The agent's marks by incarnation."""
-        stood = schema.marks.c
+        stood = tables.marks.c
         columns = (stood.seen, stood.action, stood.rule, stood.marked_at, stood.ripe_at)
         with self._database.begin() as connection:
-            rows = connection.execute(select(*columns).where(_of(schema.marks, project, agent)))
+            rows = connection.execute(select(*columns).where(_of(tables.marks, project, agent)))
             found = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
         return {mark.seen.incarnation: mark for mark in found}
 
@@ -107,7 +107,7 @@ class Store:
         with self._database.begin() as connection:
             chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
-            for stood in connection.execute(select(schema.marks).where(_of(schema.marks, project, agent))):
+            for stood in connection.execute(select(tables.marks).where(_of(tables.marks, project, agent))):
                 incarnation = (stood.session, stood.created_at)
                 row = rows.get(incarnation)
                 if row is None:
@@ -117,7 +117,7 @@ class Store:
                     continue
                 left.append(tuple(stood))
             if gone:
-                connection.execute(_DROP.where(_of(schema.marks, project, agent)), gone)
+                connection.execute(_DROP.where(_of(tables.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
             if gone or rows:
@@ -129,15 +129,15 @@ class Store:
     def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
         """Forget the promise to one incarnation."""
         which = and_(
-            _of(schema.marks, project, agent),
-            schema.marks.c.session == session.id,
-            schema.marks.c.created_at == session.created_at,
+            _of(tables.marks, project, agent),
+            tables.marks.c.session == session.id,
+            tables.marks.c.created_at == session.created_at,
         )
         with self._database.begin() as connection:
             chain.lock(connection)
-            left = [tuple(row) for row in connection.execute(select(schema.marks).where(which))]
+            left = [tuple(row) for row in connection.execute(select(tables.marks).where(which))]
             if left:
-                connection.execute(delete(schema.marks).where(which))
+                connection.execute(delete(tables.marks).where(which))
                 told = {"came": 0, "left": len(left)}
                 cover(connection, MARKED, project, agent, _moment(at), told, Change("marks", left=left))
 
@@ -145,7 +145,7 @@ class Store:
         """The agent's last believed sweep, with our own deletions since."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(schema.baselines).where(_of(schema.baselines, project, agent))
+                select(tables.baselines).where(_of(tables.baselines, project, agent))
             ).one_or_none()
         if row is None:
             return None
@@ -161,11 +161,11 @@ class Store:
             "sessions": base.sessions,
             "spread": json.dumps(base.spread) if base.spread else "",
         }
-        self._put(schema.baselines, row)
+        self._put(tables.baselines, row)
 
     def swept_agents(self, project: str, most: int) -> list[str]:
         """The agents whose sweeps were believed last, latest first, at most so many."""
-        last = schema.baselines.c
+        last = tables.baselines.c
         query = select(last.agent).where(last.project == project).order_by(last.now.desc(), last.agent).limit(most)
         with self._database.begin() as connection:
             return list(connection.execute(query).scalars())
@@ -173,7 +173,7 @@ class Store:
     def rates(self) -> dict[str, float]:
         """How fast each endpoint was found to let itself be asked, in requests a second; a help, never a promise."""
         with self._database.begin() as connection:
-            text = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == _RATES)).scalar()
+            text = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == _RATES)).scalar()
         try:
             told = json.loads(text or "{}")
             return {str(endpoint): rate for endpoint, rate in told.items() if type(rate) is float and rate > 0}
@@ -182,13 +182,13 @@ class Store:
 
     def put_rates(self, rates: Mapping[str, float]) -> None:
         """Remember these rates instead."""
-        self._put(schema.meta, {"key": _RATES, "value": json.dumps(dict(rates))})
+        self._put(tables.meta, {"key": _RATES, "value": json.dumps(dict(rates))})
 
     def breaker(self, project: str, agent: str) -> Breaker | None:
         """The agent's latched breaker, None while it is closed."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(schema.breakers).where(_of(schema.breakers, project, agent))
+                select(tables.breakers).where(_of(tables.breakers, project, agent))
             ).one_or_none()
         return None if row is None else Breaker(row.since, row.reason)
 
@@ -199,7 +199,7 @@ class Store:
             chain.lock(connection)
             told = {"reason": breaker.reason}
             with covering(connection, LATCHED, project, agent, breaker.since, told, "breakers"):
-                connection.execute(upsert(schema.breakers).values(row).on_conflict_do_update(set_=row))
+                connection.execute(upsert(tables.breakers).values(row).on_conflict_do_update(set_=row))
 
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
         with self._database.begin() as connection:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from audit_world import NOW, Book
 
-from reaper.board import Board
 from reaper.clock import Clock
+from reaper.core.model import DAY_S
+from reaper.core.settings import Settings
 from reaper.emulator import AgentVersion, Emulator
-from reaper.emulator.records import Record
-from reaper.model import DAY_S
-from reaper.settings import Settings
+from reaper.emulator.stored import Record
+from reaper.engine.live_status import Board
+from reaper.engine.runner import Run, Scope, Sweeper
 from reaper.store.journal import Recorded, Which
-from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import Metrics
 from reaper.wiring import Chorus, Connector
 

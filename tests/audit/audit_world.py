@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reaper.model import DAY_S, Action, OutcomeKind
+from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
-from reaper.store.verifying import Verdict
+from reaper.store.verification import Verdict
 
 NOW = 1_790_000_000.0
 

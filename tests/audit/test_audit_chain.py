@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from audit_world import NOW, Book, write_config
 
-from reaper.cli.auditing import run_verify
+from reaper.cli.audit_commands import run_verify
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
-from reaper.model import OutcomeKind
+from reaper.core.model import OutcomeKind
 from reaper.store.chain import GENESIS, row_hash
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from audit_world import NOW, Book, write_config
 
-from reaper.cli.auditing import run_show, run_verify, which_of
+from reaper.cli.audit_commands import run_show, run_verify, which_of
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
-from reaper.model import DAY_S
+from reaper.core.model import DAY_S
 from reaper.store.database import StateError
 from reaper.store.journal import Which
 from reaper.store.origin import Origin

@@ -15,9 +15,9 @@ from audit_site import Site
 from audit_world import NOW, Book, write_config
 
 from reaper.config import load
+from reaper.core.model import DAY_S
+from reaper.core.settings import Audit
 from reaper.emulator import Fault
-from reaper.model import DAY_S
-from reaper.settings import Audit
 from reaper.store.evidence import RECEIVED_MAX_BYTES, policy_digest
 
 INDICATOR = {"type": "version_ref", "agent_version": "1", "shard": {"zone": "west-7"}}

@@ -12,15 +12,15 @@ import httpx2
 import pytest
 from audit_world import NOW, Book, write_config
 
-from reaper.cli.auditing import run_verify
+from reaper.cli.audit_commands import run_verify
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
 from reaper.config import ConfigError, load
 from reaper.config.show import show
-from reaper.settings import Audit
-from reaper.store.exports import ExportError, export, exported
+from reaper.core.settings import Audit
+from reaper.store.head_exports import ExportError, export, exported
+from reaper.store.housekeeping import Tending
 from reaper.store.signing import Head, Key, UnusableKeyError
-from reaper.store.tending import Tending
 
 BLOB = "https://contoso.blob.core.windows.net/audit/heads?sv=2026&sig=hunter2"
 HEAD = Head(NOW, 4, "ab" * 32)

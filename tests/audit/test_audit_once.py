@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from audit_world import NOW, Book
 
-from reaper.model import DAY_S, Action, OutcomeKind
+from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 from reaper.store.origin import Origin
 
@@ -126,7 +126,7 @@ def test_who_contradicts_another_deed_than_the_one_that_stands_is_refused(book: 
 
 DELETER = """
 import asyncio, json, sys
-from reaper.model import Action, OutcomeKind
+from reaper.core.model import Action, OutcomeKind
 from reaper.store.database import Database
 from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper import __version__
-from reaper.foundry.claims import CLAIM_MAX_CHARS, claims_of
-from reaper.model import OutcomeKind
+from reaper.core.model import OutcomeKind
+from reaper.foundry.token_claims import CLAIM_MAX_CHARS, claims_of
 from reaper.store.evidence import told_by
 from reaper.store.origin import Origin
 

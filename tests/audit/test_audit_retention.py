@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from audit_world import NOW, Book
 
-from reaper.model import DAY_S, Action, OutcomeKind
+from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store import pruning
 from reaper.store.database import StateError
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from audit_world import NOW, Book, write_config
 
-from reaper.cli.auditing import read_since, run_show
+from reaper.cli.audit_commands import read_since, run_show
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
-from reaper.model import DAY_S, OutcomeKind
+from reaper.core.model import DAY_S, OutcomeKind
 from reaper.store.journal import Which
 
 WANTED = [

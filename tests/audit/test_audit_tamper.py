@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from audit_world import NOW, Book
 
-from reaper.model import DAY_S, Action, OutcomeKind, Session
-from reaper.planner import Item, Mark, plan_id
-from reaper.policy import Decision, Rule
+from reaper.core.model import DAY_S, Action, OutcomeKind, Session
+from reaper.core.planner import Item, Mark, plan_id
+from reaper.core.policy import Decision, Rule
 from reaper.store.chain import GENESIS
 from reaper.store.database import Database, StateError
 from reaper.store.signing import Key

@@ -11,11 +11,11 @@ from audit_site import Site
 from audit_world import NOW, Book, write_config
 
 from reaper.config import load
-from reaper.model import DAY_S, OutcomeKind
-from reaper.policy import Mode
-from reaper.settings import Settings
-from reaper.store.exports import exported
-from reaper.sweeper import Scope
+from reaper.core.model import DAY_S, OutcomeKind
+from reaper.core.policy import Mode
+from reaper.core.settings import Settings
+from reaper.engine.runner import Scope
+from reaper.store.head_exports import exported
 
 
 @pytest.fixture

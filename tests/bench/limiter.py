@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
-from reaper.foundry.pace import Pace
+from reaper.foundry.rate_limiter import Pace
 
 
 class Pacing(Protocol):

@@ -63,12 +63,12 @@ def sweep(
     schedule: str = "{every: 15m}",
 ) -> Callable[[], dict[str, Any]]:
     """One sweep of all agents, wired as the daemon wires it."""
-    from reaper.board import Board
     from reaper.clock import SystemClock
     from reaper.config.load import load
+    from reaper.engine.live_status import Board
+    from reaper.engine.runner import Scope, Sweeper
     from reaper.logs import configure_logging
     from reaper.store.store import Store
-    from reaper.sweeper import Scope, Sweeper
     from reaper.telemetry import EventLog, Metrics
     from reaper.wiring import Chorus, Connector, settle_memory
 
@@ -99,14 +99,14 @@ def sweep(
 
 def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Callable[[], dict[str, Any]]:
     """A full sweep and three after it, a quarter of an hour apart, in which sessions were made, used and deleted."""
-    from reaper.board import Board
     from reaper.clock import SystemClock
     from reaper.config.load import load
     from reaper.emulator import AgentVersion, Emulator
-    from reaper.emulator.records import Record
+    from reaper.emulator.stored import Record
+    from reaper.engine.live_status import Board
+    from reaper.engine.runner import Scope, Sweeper
     from reaper.logs import configure_logging
     from reaper.store.store import Store
-    from reaper.sweeper import Scope, Sweeper
     from reaper.wiring import Connector
 
     class Later(SystemClock):

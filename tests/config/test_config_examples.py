@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from reaper.config import load, parse, schema, schema_text, show
-from reaper.policy import Mode
+from reaper.core.policy import Mode
 
 CONFIG = Path(__file__).parents[2] / "config"
 EXAMPLES = sorted(CONFIG.glob("*.yaml"))

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reaper.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.config import ConfigError, load, parse, show
-from reaper.model import Action
-from reaper.policy import Limit, Limits, Mode, Policy
-from reaper.settings import CredentialKind, Log, Pressure, Requests, Schedule, Server, Settings
+from reaper.core.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.model import Action
+from reaper.core.policy import Limit, Limits, Mode, Policy
+from reaper.core.settings import CredentialKind, Log, Pressure, Requests, Schedule, Server, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "reaper.yaml"
 MINIMAL = """\

@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reaper.conditions import Age, ExpiresWithin, Idle, StatusIn
 from reaper.config import ConfigError, Loaded, parse, show
 from reaper.config.durations import read_duration_or_zero
-from reaper.model import ELIGIBLE, Action
-from reaper.times import exact_duration, parse_duration, show_duration
+from reaper.core.conditions import Age, ExpiresWithin, Idle, StatusIn
+from reaper.core.durations import exact_duration, parse_duration, show_duration
+from reaper.core.model import ELIGIBLE, Action
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "reaper.yaml").read_text(encoding="utf-8")
 TREE = yaml.safe_load(EXAMPLE)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.config import parse
-from reaper.config.shadows import covers, shadowing_rule
-from reaper.model import STATUSES, Action, Agent, Session
-from reaper.policy import Rule
+from reaper.config.unreachable_rules import covers, shadowing_rule
+from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.model import STATUSES, Action, Agent, Session
+from reaper.core.policy import Rule
 
 HEAD = """\
 version: 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reaper.windows import DAYS, Window, opens_at
+from reaper.core.windows import DAYS, Window, opens_at
 
 ZONES = ("Europe/Madrid", "America/New_York", "Australia/Lord_Howe")
 WINDOWS = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from reaper.core.model import ACTIVE, CREATING, DAY_S, DELETED, FAILED, IDLE, UPDATING, Session
 from reaper.emulator import Platform, populate
+from reaper.emulator.platform import SESSION_ID
 from reaper.emulator.population import agent_names
-from reaper.emulator.sessions import SESSION_ID
-from reaper.model import ACTIVE, CREATING, DAY_S, DELETED, FAILED, IDLE, UPDATING, Session
 
 from .conftest import NOW, HandClock
 

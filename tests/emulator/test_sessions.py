@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reaper.core.model import ACTIVE, CREATING, DAY_S, DELETED, EXPIRED, FAILED, IDLE
 from reaper.emulator import AgentVersion, Platform, PlatformError
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
-from reaper.model import ACTIVE, CREATING, DAY_S, DELETED, EXPIRED, FAILED, IDLE
 
 from .conftest import NOW, HandClock
 

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from reaper.core.model import DELETED, EXPIRY_S, STATUSES, TOMBSTONES, Session
 from reaper.emulator import AgentVersion, Platform, PlatformError
-from reaper.model import DELETED, EXPIRY_S, STATUSES, TOMBSTONES, Session
 
 from .conftest import NOW, HandClock
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import httpx2
 
+from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import CallRecord, Client
-from reaper.foundry.pace import Pace
-from reaper.settings import Connection, CredentialKind, Requests
+from reaper.foundry.rate_limiter import Pace
 
 NOW = 1_800_000_000
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"  # the same moment

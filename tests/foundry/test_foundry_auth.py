@@ -5,10 +5,10 @@ from azure.core.credentials import AccessTokenInfo
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from foundry_world import NOW, FakeClock
 
+from reaper.core.provider import Unauthenticated
+from reaper.core.settings import Connection, CredentialKind
 from reaper.foundry import auth
 from reaper.foundry.auth import Tokens, build_credential
-from reaper.foundry.errors import Unauthenticated
-from reaper.settings import Connection, CredentialKind
 
 
 class FakeCredential:

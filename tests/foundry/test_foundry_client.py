@@ -8,10 +8,10 @@ import pytest
 from azure.core.credentials import AccessTokenInfo
 from foundry_world import NOW, FakeClock, Platform, answer, client, error, record
 
+from reaper.core.model import Agent, Session
+from reaper.core.provider import Gone, InDoubt, Refused, Retryable, Throttled, Unauthenticated, Unreadable
+from reaper.core.settings import Connection, CredentialKind
 from reaper.foundry.auth import Tokens
-from reaper.foundry.errors import Gone, InDoubt, Refused, Retryable, Throttled, Unauthenticated, Unreadable
-from reaper.model import Agent, Session
-from reaper.settings import Connection, CredentialKind
 
 ID = "session-0001"
 

@@ -3,7 +3,7 @@ import random
 import pytest
 from bench.limiter import simulate
 
-from reaper.foundry.pace import Pace
+from reaper.foundry.rate_limiter import Pace
 
 
 @pytest.mark.parametrize("retry_after", [1.0, None, 0.0])

@@ -12,12 +12,12 @@ import pytest
 from azure.core.credentials import AccessTokenInfo
 from foundry_world import FakeClock
 
+from reaper.core.provider import Refused, Retryable
+from reaper.core.settings import Connection, CredentialKind
 from reaper.foundry.auth import Tokens, build_credential
 from reaper.foundry.client import Client
-from reaper.foundry.errors import Refused, Retryable
-from reaper.foundry.pace import Pace
 from reaper.foundry.proxies import proxy_of
-from reaper.settings import Connection, CredentialKind
+from reaper.foundry.rate_limiter import Pace
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 TOKEN = "eyJ-a-bearer-token"

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from reaper.clock import SystemClock
+from reaper.core.provider import InDoubt, Outdated, Retryable, Unreadable
+from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.emulator import Emulator
 from reaper.emulator.faults import Fault
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.errors import InDoubt, Outdated, Retryable, Unreadable
-from reaper.foundry.pace import Pace
-from reaper.settings import Connection, CredentialKind, Requests
+from reaper.foundry.rate_limiter import Pace
 
 AGENT = "support-eu"
 

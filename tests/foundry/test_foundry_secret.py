@@ -12,12 +12,12 @@ import pytest
 from azure.core.credentials import AccessTokenInfo
 from foundry_world import FakeClock, answer, record
 
+from reaper.core.provider import FoundryError
+from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.errors import FoundryError
-from reaper.foundry.pace import Pace
+from reaper.foundry.rate_limiter import Pace
 from reaper.foundry.secret import Secret
-from reaper.settings import Connection, CredentialKind, Requests
 
 TEXT = "eyJhbGciOi.some-token.signature"
 

@@ -9,9 +9,9 @@ from foundry_world import DATE, NOW, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.foundry import calls, wellformed, wire
-from reaper.foundry.errors import Unreadable, clean
-from reaper.model import Agent, Malformed, Session, Version
+from reaper.core.model import Agent, Malformed, Session, Version
+from reaper.core.provider import Unreadable, clean
+from reaper.foundry import fast_parsing, parsing, requests
 
 ID = "session-0001"
 
@@ -19,40 +19,40 @@ ID = "session-0001"
 @pytest.mark.parametrize(
     ("call", "method", "path", "params"),
     [
-        (calls.list_agents(), "GET", "/agents", {"kind": "hosted", "limit": "100", "order": "asc"}),
-        (calls.get_agent("a b"), "GET", "/agents/a%20b", {}),
-        (calls.get_version("a", "1/2"), "GET", "/agents/a/versions/1%2F2", {}),
-        (calls.create_session("a"), "POST", "/agents/a/endpoint/sessions", {}),
-        (calls.get_session("a", ID), "GET", f"/agents/a/endpoint/sessions/{ID}", {}),
-        (calls.delete_session("a?x#", ID), "DELETE", f"/agents/a%3Fx%23/endpoint/sessions/{ID}", {}),
-        (calls.stop_session("a", ID), "POST", f"/agents/a/endpoint/sessions/{ID}:stop", {}),
-        (calls.log_stream("a", "1", ID), "GET", f"/agents/a/versions/1/sessions/{ID}:logstream", {}),
+        (requests.list_agents(), "GET", "/agents", {"kind": "hosted", "limit": "100", "order": "asc"}),
+        (requests.get_agent("a b"), "GET", "/agents/a%20b", {}),
+        (requests.get_version("a", "1/2"), "GET", "/agents/a/versions/1%2F2", {}),
+        (requests.create_session("a"), "POST", "/agents/a/endpoint/sessions", {}),
+        (requests.get_session("a", ID), "GET", f"/agents/a/endpoint/sessions/{ID}", {}),
+        (requests.delete_session("a?x#", ID), "DELETE", f"/agents/a%3Fx%23/endpoint/sessions/{ID}", {}),
+        (requests.stop_session("a", ID), "POST", f"/agents/a/endpoint/sessions/{ID}:stop", {}),
+        (requests.log_stream("a", "1", ID), "GET", f"/agents/a/versions/1/sessions/{ID}:logstream", {}),
         (
-            calls.list_sessions("a/../b", after=ID),
+            requests.list_sessions("a/../b", after=ID),
             "GET",
             "/agents/a%2F..%2Fb/endpoint/sessions",
             {"limit": "100", "order": "asc", "after": ID},
         ),
         (
-            calls.list_files("a", ID, "x"),
+            requests.list_files("a", ID, "x"),
             "GET",
             f"/agents/a/endpoint/sessions/{ID}/files",
             {"path": "x", "limit": "100"},
         ),
         (
-            calls.upload_file("a", ID, "x", b"1"),
+            requests.upload_file("a", ID, "x", b"1"),
             "PUT",
             f"/agents/a/endpoint/sessions/{ID}/files/content",
             {"path": "x"},
         ),
         (
-            calls.download_file("a", ID, "x"),
+            requests.download_file("a", ID, "x"),
             "GET",
             f"/agents/a/endpoint/sessions/{ID}/files/content",
             {"path": "x"},
         ),
         (
-            calls.delete_file("a", ID, "x"),
+            requests.delete_file("a", ID, "x"),
             "DELETE",
             f"/agents/a/endpoint/sessions/{ID}/files",
             {"path": "x", "recursive": "false"},
@@ -66,13 +66,13 @@ def test_every_call_is_what_the_reference_says(call, method, path, params):
 
 
 def test_no_call_can_delete_an_agent_or_force_anything():
-    assert "force" not in inspect.getsource(calls).split('"""', 2)[2]
-    for builder in (calls.delete_session, calls.delete_file):
-        assert "/endpoint/sessions/" in builder("a", ID, *(["x"] if builder is calls.delete_file else [])).path
+    assert "force" not in inspect.getsource(requests).split('"""', 2)[2]
+    for builder in (requests.delete_session, requests.delete_file):
+        assert "/endpoint/sessions/" in builder("a", ID, *(["x"] if builder is requests.delete_file else [])).path
 
 
 def test_a_new_session_takes_an_id_and_a_version():
-    body = json.loads(calls.create_session("a", ID, "7").body)
+    body = json.loads(requests.create_session("a", ID, "7").body)
     assert body == {
         "agent_session_id": ID,
         "version_indicator": {"type": "version_ref", "agent_version": "7"},
@@ -82,13 +82,13 @@ def test_a_new_session_takes_an_id_and_a_version():
 @pytest.mark.parametrize("ident", ["short", "x" * 129, "session/0001", "session-0001\n", "sessión-00001", "", None])
 def test_an_id_the_platform_could_not_have_made_is_refused(ident):
     with pytest.raises(ValueError, match="session id"):
-        calls.delete_session("a", ident)
+        requests.delete_session("a", ident)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "x" * 257, "\ud800"])
 def test_a_name_that_no_path_can_carry_is_refused(name):
     with pytest.raises(ValueError, match=r"name|surrogates"):
-        calls.get_agent(name)
+        requests.get_agent(name)
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_a_name_that_no_path_can_carry_is_refused(name):
 )
 def test_a_listing_the_api_forbids_is_refused(wrong):
     with pytest.raises(ValueError, match=r"must be|exclude"):
-        calls.list_sessions("a", **wrong)
+        requests.list_sessions("a", **wrong)
 
 
 def test_a_record_becomes_a_session():
     expected = Session(ID, "idle", "3", NOW - 9000, NOW - 8000, NOW + 2_000_000, NOW - 8500)
-    assert wire.parse_session(record(stopped_at=NOW - 8500, object="x", id="y"), NOW) == expected
+    assert parsing.parse_session(record(stopped_at=NOW - 8500, object="x", id="y"), NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,24 +130,24 @@ def test_a_record_becomes_a_session():
     ],
 )
 def test_a_record_that_cannot_be_believed_is_malformed_with_a_reason(changes, reason):
-    found = wire.parse_session(record(**changes), NOW)
+    found = parsing.parse_session(record(**changes), NOW)
     assert isinstance(found, Malformed)
     assert found.reason == reason
-    assert reason in wire.REASONS
+    assert reason in parsing.REASONS
 
 
 def test_a_record_a_little_ahead_of_our_reading_is_believed():
-    assert isinstance(wire.parse_session(record(last_accessed_at=NOW + 120), NOW), Session)
+    assert isinstance(parsing.parse_session(record(last_accessed_at=NOW + 120), NOW), Session)
 
 
 def test_unknown_statuses_and_fields_are_kept_in_view():
-    found = wire.parse_session(record(status="hibernating", zeta=1, owner="me"), NOW)
+    found = parsing.parse_session(record(status="hibernating", zeta=1, owner="me"), NOW)
     assert (found.status, found.strange) == ("hibernating", ("owner", "zeta"))
 
 
 @pytest.mark.parametrize("indicator", [..., None, [], {}, {"agent_version": 3}, {"agent_version": ""}])
 def test_a_version_that_is_not_told_is_none(indicator):
-    assert wire.parse_session(record(version_indicator=indicator, stopped_at="x"), NOW).version is None
+    assert parsing.parse_session(record(version_indicator=indicator, stopped_at="x"), NOW).version is None
 
 
 def page(**changes):
@@ -156,24 +156,24 @@ def page(**changes):
 
 
 def test_a_page_says_whether_there_are_more_and_where():
-    found = wire.parse_page(page(has_more=True), NOW)
+    found = parsing.parse_page(page(has_more=True), NOW)
     assert (len(found.sessions), found.first_id, found.last_id, found.has_more) == (1, ID, ID, True)
 
 
 def test_a_page_that_does_not_say_goes_on_until_it_is_empty():
-    assert wire.parse_page(page(has_more=...), NOW).has_more
-    assert not wire.parse_page(page(has_more=..., data=[]), NOW).has_more
+    assert parsing.parse_page(page(has_more=...), NOW).has_more
+    assert not parsing.parse_page(page(has_more=..., data=[]), NOW).has_more
 
 
 def test_a_missing_cursor_is_the_last_session():
-    assert wire.parse_page(page(last_id=...), NOW).last_id == ID
-    assert wire.parse_page(page(last_id="\ud800"), NOW).last_id == ID
+    assert parsing.parse_page(page(last_id=...), NOW).last_id == ID
+    assert parsing.parse_page(page(last_id="\ud800"), NOW).last_id == ID
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{}", b'{"data": {}}', b"\xff", b"[" * 100_000, b"<html>"])
 def test_what_is_no_page_is_unreadable(body):
     with pytest.raises(Unreadable):
-        wire.parse_page(body, NOW)
+        parsing.parse_page(body, NOW)
 
 
 def test_agents_without_a_usable_name_are_counted_and_left_out():
@@ -185,7 +185,7 @@ def test_agents_without_a_usable_name_are_counted_and_left_out():
         {"name": ".."},
         {"name": "\ud800"},
     ]
-    found = wire.parse_agents(json.dumps({"data": data, "has_more": False}).encode())
+    found = parsing.parse_agents(json.dumps({"data": data, "has_more": False}).encode())
     assert found.agents == (Agent("a", "4"), Agent("b", None))
     assert found.skipped == 4
 
@@ -193,13 +193,13 @@ def test_agents_without_a_usable_name_are_counted_and_left_out():
 def test_a_version_tells_its_status_and_idle_timeout():
     body = {"version": "2", "status": "active"}
     body["definition"] = {"session_configuration": {"idle_timeout_seconds": 900}}
-    assert wire.parse_version(json.dumps(body).encode(), "a") == Version("a", "2", "active", 900)
-    assert wire.parse_version(b'{"version": "2"}', "a") == Version("a", "2", "unknown", None)
+    assert parsing.parse_version(json.dumps(body).encode(), "a") == Version("a", "2", "active", 900)
+    assert parsing.parse_version(b'{"version": "2"}', "a") == Version("a", "2", "unknown", None)
 
 
 def test_a_directory_lists_its_entries():
     body = b'{"entries": [{"name": "a\\u001b", "size": 3, "is_directory": false}, {}], "has_more": false}'
-    assert wire.parse_files(body).entries == (wire.FileEntry("a\\x1b", 3, False),)
+    assert parsing.parse_files(body).entries == (parsing.FileEntry("a\\x1b", 3, False),)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_directory_lists_its_entries():
     ],
 )
 def test_retry_after_is_seconds_or_a_date_and_nonsense_is_none(header, seconds):
-    assert wire.retry_after(header, NOW) == seconds
+    assert parsing.retry_after(header, NOW) == seconds
 
 
 def test_foreign_text_is_one_bounded_printable_line_without_tokens():
@@ -241,36 +241,36 @@ pages = st.fixed_dictionaries({"data": st.lists(shaped | values, max_size=4)}, o
 @given(st.binary() | (values | shaped | pages).map(lambda value: json.dumps(value).encode()))
 def test_whatever_comes_only_unreadable_is_raised(body):
     for parse in (
-        lambda: wire.parse_page(body, NOW),
-        lambda: wire.parse_agents(body),
-        lambda: wire.parse_agent(body),
-        lambda: wire.parse_version(body, "a"),
-        lambda: wire.parse_files(body),
-        lambda: wire.parse_record(body, NOW, "get_session"),
+        lambda: parsing.parse_page(body, NOW),
+        lambda: parsing.parse_agents(body),
+        lambda: parsing.parse_agent(body),
+        lambda: parsing.parse_version(body, "a"),
+        lambda: parsing.parse_files(body),
+        lambda: parsing.parse_record(body, NOW, "get_session"),
     ):
         with contextlib.suppress(Unreadable):
             parse()
-    assert all(part is None or part.isprintable() for part in wire.parse_error(500, body))
+    assert all(part is None or part.isprintable() for part in parsing.parse_error(500, body))
 
 
 @given(st.text())
 def test_any_header_text_is_a_time_or_nothing(text):
-    assert wire.parse_date(text) is None or isinstance(wire.parse_date(text), float)
-    assert wire.retry_after(text, NOW) is None or 0 <= wire.retry_after(text, NOW) <= 3600
+    assert parsing.parse_date(text) is None or isinstance(parsing.parse_date(text), float)
+    assert parsing.retry_after(text, NOW) is None or 0 <= parsing.retry_after(text, NOW) <= 3600
 
 
 @given(st.fixed_dictionaries({key: values | st.just(value) for key, value in record().items()}))
 def test_a_believed_session_has_times_that_make_sense(obj):
-    found = wire.parse_session(obj, NOW)
+    found = parsing.parse_session(obj, NOW)
     if isinstance(found, Session):
         assert 0 < found.created_at <= found.last_accessed_at <= NOW + 120
     else:
-        assert found.reason in wire.REASONS
+        assert found.reason in parsing.REASONS
 
 
 def test_a_full_page_is_read_quickly():
     body = json.dumps({"data": [record(agent_session_id=f"session-{n:06}") for n in range(100)]}).encode()
-    took = min(timeit.repeat(lambda: wire.parse_page(body, NOW), number=20, repeat=5)) / 20
+    took = min(timeit.repeat(lambda: parsing.parse_page(body, NOW), number=20, repeat=5)) / 20
     print(f"parse_page: {took * 1e6:.0f} us")  # noqa: T201
     assert took < 0.003  # a tenth of it is usual; machines that run tests are busy
 
@@ -316,15 +316,16 @@ def odd_records():
 def test_a_page_read_in_one_go_says_what_its_records_say_one_by_one(records, rest):
     body = json.dumps({"data": records, **rest}).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire, "read_page", lambda *_: None)
-        one_by_one = wire.parse_page(body, NOW)
-    assert wire.parse_page(body, NOW) == one_by_one
+        patch.setattr(parsing, "read_page", lambda *_: None)
+        one_by_one = parsing.parse_page(body, NOW)
+    assert parsing.parse_page(body, NOW) == one_by_one
 
 
 def test_an_ordinary_page_is_read_in_one_go():
     records = [record(), record(agent_session_id="session-0002", stopped_at=NOW - 8500, object="x", id="y")]
     assert (
-        wellformed.read_page(json.dumps({"data": records, "has_more": False}).encode(), NOW - 86_400, NOW) is not None
+        fast_parsing.read_page(json.dumps({"data": records, "has_more": False}).encode(), NOW - 86_400, NOW)
+        is not None
     )
 
 
@@ -345,7 +346,9 @@ def page_of(record, size=2 * 1024 * 1024):
         (b'{"status": "idle", "a": 1}', 32),
     ],
 )
-@pytest.mark.parametrize("read", [lambda body: wire.parse_page(body, NOW), wire.parse_agents, wire.parse_agent])
+@pytest.mark.parametrize(
+    "read", [lambda body: parsing.parse_page(body, NOW), parsing.parse_agents, parsing.parse_agent]
+)
 def test_an_answer_of_millions_of_values_takes_little_memory_and_is_unreadable(value, most_mib, read):
     body = page_of(value)
     tracemalloc.start()
@@ -362,12 +365,12 @@ def test_an_answer_of_millions_of_values_takes_little_memory_and_is_unreadable(v
 def test_a_page_of_more_sessions_than_were_asked_for_is_unreadable(bad):
     records = [record(agent_session_id=f"session-{n:04d}") for n in range(21)] + [{}] * bad
     with pytest.raises(Unreadable, match=f"{21 + bad} records, where 20 were asked for"):
-        wire.parse_page(json.dumps({"data": records}).encode(), NOW, 20)
-    assert len(wire.parse_page(json.dumps({"data": records[:20]}).encode(), NOW, 20).sessions) == 20
+        parsing.parse_page(json.dumps({"data": records}).encode(), NOW, 20)
+    assert len(parsing.parse_page(json.dumps({"data": records[:20]}).encode(), NOW, 20).sessions) == 20
 
 
 def test_a_large_page_of_agents_full_of_text_is_read():
     told = "One, two, three, and so on; that is what they say, mostly. " * 300
     body = json.dumps({"data": [{"name": f"a{n}", "description": told} for n in range(100)]}).encode()
     assert 1024 * 1024 < len(body) < 2 * 1024 * 1024
-    assert len(wire.parse_agents(body).agents) == 100
+    assert len(parsing.parse_agents(body).agents) == 100

@@ -6,7 +6,7 @@ import pytest
 from hand_world import AGENT, line_to, start
 from process_world import Cli, Town, wait_for
 
-from reaper.cli.following import Shown
+from reaper.cli.logs_command import Shown
 
 BUSY = "busy-00000001"
 

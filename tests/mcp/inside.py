@@ -18,12 +18,12 @@ from process_world import DAY, Cli, session
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.emulator import AgentVersion, Emulator, Fault
-from reaper.emulator.records import Record
+from reaper.emulator.stored import Record
+from reaper.engine.report import Listener
+from reaper.engine.runner import Run, Scope, Sweeper
 from reaper.mcp import Desk, make_server
-from reaper.report import Listener
 from reaper.store.journal import Entry
 from reaper.store.store import opened
-from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Connector
 
 T = TypeVar("T")

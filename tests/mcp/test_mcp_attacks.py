@@ -14,11 +14,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult
 from mcp_world import EVERYTHING, said, told
 
+from reaper.core.model import Action
 from reaper.emulator import Fault
+from reaper.engine.report import Result
 from reaper.mcp import caller
 from reaper.mcp.allowance import CAPS, PROPOSED_MAX
-from reaper.model import Action
-from reaper.report import Result
 
 READING = {"session_get", "session_list", "reaper_plan", "reaper_explain", "reaper_status"}
 OLD = [f"old-{number:08}" for number in range(1, 21)]

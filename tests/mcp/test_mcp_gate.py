@@ -9,7 +9,7 @@ import structlog
 from mcp_world import TOKEN
 from starlette.types import Message, Receive, Scope, Send
 
-from reaper.mcp.gate import LOG_EVERY_S, REFUSAL_DELAY_S, WAITING_MAX, Gate
+from reaper.mcp.http_access import LOG_EVERY_S, REFUSAL_DELAY_S, WAITING_MAX, Gate
 
 
 class StandingClock:

@@ -13,8 +13,8 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_world import Place, over_http, said, says_yes, talk
 
+from reaper.core.model import Action
 from reaper.mcp.allowance import CAPS
-from reaper.model import Action
 
 pytestmark = pytest.mark.process
 

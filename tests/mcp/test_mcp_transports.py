@@ -14,11 +14,11 @@ from mcp_types import CallToolResult
 from mcp_world import PATIENCE_S, TOKEN, Place, address, over_http, serve, talk, told
 from process_world import REAPER, harmless_environment
 
-from reaper.cli.assisting import read_token
 from reaper.cli.endings import CommandError
-from reaper.mcp.desk import project_at
-from reaper.mcp.errors import NotDoneError
-from reaper.settings import Connection, Project, Settings
+from reaper.cli.mcp_command import read_token
+from reaper.core.settings import Connection, Project, Settings
+from reaper.mcp.context import project_at
+from reaper.mcp.not_done import NotDoneError
 
 pytestmark = pytest.mark.process
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from reaper.core.model import DAY_S, Action, OutcomeKind
+from reaper.core.policy import Limit, Limits, Policy
+from reaper.mcp.action_lock import WAIT_MAX_S, WAITING_MAX, Turn
 from reaper.mcp.allowance import CAPS, RULE_NAME, Allowance, signed
-from reaper.mcp.errors import NotDoneError
-from reaper.mcp.turn import WAIT_MAX_S, WAITING_MAX, Turn
-from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.policy import Limit, Limits, Policy
+from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.store import Store, opened

@@ -6,17 +6,17 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from reaper.board import Board
-from reaper.conditions import Age, Idle, StatusIn
-from reaper.foundry.census import Histogram, Snapshot
-from reaper.model import Action, Agent, OutcomeKind, Session
-from reaper.planner import Candidate, Mark, Standing, make_plan
-from reaper.policy import Limit, Limits, Mode, Policy, Rule, decide
-from reaper.pressure import Pressure
-from reaper.report import Outcome, Report, Result
-from reaper.settings import Quota
+from reaper.core.conditions import Age, Idle, StatusIn
+from reaper.core.model import Action, Agent, OutcomeKind, Session
+from reaper.core.planner import Candidate, Mark, Standing, make_plan
+from reaper.core.policy import Limit, Limits, Mode, Policy, Rule, decide
+from reaper.core.quotas import Pressure
+from reaper.core.settings import Quota
+from reaper.engine.live_status import Board
+from reaper.engine.report import Outcome, Report, Result
+from reaper.engine.sweep_texts import withheld_text
+from reaper.listing.snapshot import Histogram, Snapshot
 from reaper.store.store import Breaker
-from reaper.sweep_texts import withheld_text
 
 NOW = 1_795_357_320.0
 """Sun 22 Nov 2026 14:22 UTC."""

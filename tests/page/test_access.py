@@ -12,9 +12,9 @@ from page_world import busy
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
-from reaper.access import TokenError, read_token
-from reaper.server import Shown, Site, listening, sites
-from reaper.settings import Server
+from reaper.core.settings import Server
+from reaper.web.access import TokenError, read_token
+from reaper.web.server import Shown, Site, listening, sites
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 READS = ("/", "/metrics", "/api/v1/status", "/agents/prod-eu/support-eu", "/static/page.js")

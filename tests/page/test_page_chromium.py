@@ -15,8 +15,8 @@ from page_world import NOW, busy, crowd, swept
 from playwright.sync_api import expect
 from prometheus_client import CollectorRegistry
 
-from reaper.board import Board
-from reaper.server import application, serving
+from reaper.engine.live_status import Board
+from reaper.web.server import application, serving
 
 pytestmark = [
     pytest.mark.process,

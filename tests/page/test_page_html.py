@@ -11,10 +11,10 @@ from page_world import AGENT_HOSTILE, HOSTILE, NOW, STANDARD, board, broken, bus
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
-from reaper.board import Board
-from reaper.page.words import address
-from reaper.report import Result
-from reaper.server import application
+from reaper.engine.live_status import Board
+from reaper.engine.report import Result
+from reaper.web.page.wording import address
+from reaper.web.server import application
 
 
 def client(made: Board, stuck: str = "") -> TestClient:

@@ -13,20 +13,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, board, broken, busy, crowd, session, swept
 
-from reaper.board import Board
+from reaper.core.model import OutcomeKind
+from reaper.core.policy import Limits, Mode
+from reaper.core.settings import Quota
+from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
-from reaper.foundry.census import Histogram
-from reaper.model import OutcomeKind
-from reaper.page.detail import CANDIDATES_MAX, Detail, detail
-from reaper.page.digest import Digests, digest
-from reaper.page.overview import AGENTS_FIRST, AGENTS_MAX, Overview, overview
-from reaper.page.picture import COLUMNS_MAX, idle_bars, status_parts, time_line
-from reaper.page.state import Tone
-from reaper.page.words import address, compact, moment, plural, relative
-from reaper.policy import Limits, Mode
-from reaper.report import Result
-from reaper.settings import Quota
-from reaper.windows import DAYS, Window
+from reaper.engine.live_status import Board
+from reaper.engine.report import Result
+from reaper.listing.snapshot import Histogram
+from reaper.web.page.charts import COLUMNS_MAX, idle_bars, status_parts, time_line
+from reaper.web.page.detail import CANDIDATES_MAX, Detail, detail
+from reaper.web.page.digest import Digests, digest
+from reaper.web.page.health import Tone
+from reaper.web.page.overview import AGENTS_FIRST, AGENTS_MAX, Overview, overview
+from reaper.web.page.wording import address, compact, moment, plural, relative
 
 AT_ONCE = replace(STANDARD, grace_s=0)
 CAREFUL = replace(AT_ONCE, limits=Limits(), name="careful")

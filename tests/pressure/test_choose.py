@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, Action, Agent, Session
-from reaper.policy import KEPT, Decision
-from reaper.pressure import Reserve, choose, pools
-from reaper.settings import Pressure, Quota
+from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, Action, Agent, Session
+from reaper.core.policy import KEPT, Decision
+from reaper.core.quotas import Reserve, choose, pools
+from reaper.core.settings import Pressure, Quota
 
 from .world import MINUTE_S, NOW, VIP
 

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reaper.core.model import Action, OutcomeKind
+from reaper.core.policy import Limit, Limits, Mode, Policy
+from reaper.core.windows import DAYS, Window, is_open
 from reaper.emulator.faults import Fault
-from reaper.model import Action, OutcomeKind
-from reaper.policy import Limit, Limits, Mode, Policy
-from reaper.render import report_json, status_json
-from reaper.report import Report, Result
+from reaper.engine.report import Report, Result
+from reaper.engine.runner import Scope
+from reaper.engine.status_json import report_json, status_json
 from reaper.store.store import Breaker
-from reaper.sweeper import Scope
-from reaper.windows import DAYS, Window, is_open
 
 from .world import NOW, POLICY, RULE, UNLIMITED, World, policy
 

@@ -7,17 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reaper.board import Board
-from reaper.conditions import Idle, IdMatches, StatusIn
+from reaper.core.conditions import Idle, IdMatches, StatusIn
+from reaper.core.model import ACTIVE, DAY_S, IDLE, Action
+from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.settings import (
+    AgentPattern,
+    Connection,
+    CredentialKind,
+    Pressure,
+    Project,
+    Quota,
+    Requests,
+    Settings,
+)
 from reaper.emulator import AgentVersion, Emulator
-from reaper.emulator.records import Record
-from reaper.emulator.sessions import Platform
-from reaper.model import ACTIVE, DAY_S, IDLE, Action
-from reaper.policy import Limit, Limits, Mode, Policy, Rule
-from reaper.report import Listener, Report
-from reaper.settings import AgentPattern, Connection, CredentialKind, Pressure, Project, Quota, Requests, Settings
+from reaper.emulator.platform import Platform
+from reaper.emulator.stored import Record
+from reaper.engine.live_status import Board
+from reaper.engine.report import Listener, Report
+from reaper.engine.runner import Run, Scope, Sweeper
 from reaper.store.store import Store
-from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import Metrics
 from reaper.wiring import Chorus, Connector
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from reaper.emulator import Emulator
-from reaper.emulator.records import AgentVersion, Record
+from reaper.emulator.stored import AgentVersion, Record
 
 
 async def main(world: str, latency_s: float) -> None:

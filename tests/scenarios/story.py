@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from reaper.board import Board
-from reaper.conditions import Idle, StatusIn
+from reaper.core.conditions import Idle, StatusIn
+from reaper.core.model import Action
+from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Requests, Settings
 from reaper.emulator import AgentVersion, Emulator, Fault
-from reaper.foundry import inventory
-from reaper.model import Action
-from reaper.policy import Limit, Limits, Mode, Policy, Rule
-from reaper.report import Report
-from reaper.settings import AgentPattern, Connection, CredentialKind, Project, Requests, Settings
+from reaper.engine.live_status import Board
+from reaper.engine.report import Report
+from reaper.engine.runner import Run, Scope, Sweeper
+from reaper.listing import listing
 from reaper.store.store import Store
-from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Connector
 from tests.sim.process import new_disk
 from tests.sim.steps import Killed, Steps
@@ -124,12 +124,12 @@ def tell(scenario: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None
     """Run a scenario in virtual time, with small pages so that listings have several."""
 
     def told() -> None:
-        kept = inventory.PAGE_SIZE
-        inventory.PAGE_SIZE = 10  # type: ignore[misc]
+        kept = listing.PAGE_SIZE
+        listing.PAGE_SIZE = 10  # type: ignore[misc]
         try:
             run(scenario)
         finally:
-            inventory.PAGE_SIZE = kept  # type: ignore[misc]
+            listing.PAGE_SIZE = kept  # type: ignore[misc]
 
     told.__name__ = scenario.__name__
     return told

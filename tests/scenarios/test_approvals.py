@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from reaper.planner import Plan
-from reaper.policy import Limits, Mode
-from reaper.report import Listener, Report, Result
-from reaper.sweeper import Scope
+from reaper.core.planner import Plan
+from reaper.core.policy import Limits, Mode
+from reaper.engine.report import Listener, Report, Result
+from reaper.engine.runner import Scope
 from reaper.wiring import Chorus
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 from tests.scenarios.test_lists_that_lie import turned_stale

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from reaper.core.model import OutcomeKind
 from reaper.emulator import Fault
-from reaper.emulator.routes import Call
-from reaper.model import OutcomeKind
-from reaper.report import Report, Result
+from reaper.emulator.routing import Call
+from reaper.engine.report import Report, Result
 from tests.scenarios.story import HOUR_S, Story, one, tell
 
 

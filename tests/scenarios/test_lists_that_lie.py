@@ -6,14 +6,14 @@ import asyncio
 import json
 from collections import Counter
 
-from reaper.conditions import Age, StatusIn
+from reaper.core.conditions import Age, StatusIn
+from reaper.core.model import Action
+from reaper.core.policy import Rule
 from reaper.emulator import Fault
-from reaper.emulator.routes import Call
-from reaper.foundry import inventory
-from reaper.model import Action
-from reaper.policy import Rule
-from reaper.report import Report, Result
-from reaper.roster import ASKED_MAX
+from reaper.emulator.routing import Call
+from reaper.engine.discovery import ASKED_MAX
+from reaper.engine.report import Report, Result
+from reaper.listing import listing
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 
 
@@ -96,12 +96,12 @@ async def test_pages_that_never_end_end_the_sweep_incomplete() -> None:
     story = Story()
     await story.stale_and_fresh(20, 20)
     story.fault(Fault("list", lie="endless"))
-    kept = inventory.PAGES_MAX
-    inventory.PAGES_MAX = 50  # type: ignore[misc]
+    kept = listing.PAGES_MAX
+    listing.PAGES_MAX = 50  # type: ignore[misc]
     try:
         report = one(await story.sweep())
     finally:
-        inventory.PAGES_MAX = kept  # type: ignore[misc]
+        listing.PAGES_MAX = kept  # type: ignore[misc]
     assert report.result is Result.INCOMPLETE
     assert "did not end within 50 pages" in report.why
     assert story.deleted() == []

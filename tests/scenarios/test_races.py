@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from reaper.core.model import Action, OutcomeKind
+from reaper.core.policy import Limit, Limits
 from reaper.emulator import Fault
-from reaper.emulator.routes import Call
-from reaper.model import Action, OutcomeKind
-from reaper.policy import Limit, Limits
-from reaper.report import Result
-from reaper.sweeper import Scope
+from reaper.emulator.routing import Call
+from reaper.engine.report import Result
+from reaper.engine.runner import Scope
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 
 

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reaper.conditions import Idle, IdMatches, StatusIn
+from reaper.core.conditions import Idle, IdMatches, StatusIn
+from reaper.core.model import Action
+from reaper.core.policy import Limit, Limits, Mode, Rule
+from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault
-from reaper.emulator.routes import Call
-from reaper.model import Action
-from reaper.policy import Limit, Limits, Mode, Rule
-from reaper.report import Result
+from reaper.emulator.routing import Call
+from reaper.engine.report import Result
 from reaper.store.database import Database, StateError
 from reaper.store.store import Store
-from reaper.windows import DAYS, Window
 from tests.scenarios.story import DAY_S, HOUR_S, STALE, Story, one, tell
 
 

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from reaper.conditions import Age, Idle, StatusIn
+from reaper.core.conditions import Age, Idle, StatusIn
+from reaper.core.model import Action
+from reaper.core.planner import Hold
+from reaper.core.policy import Rule
 from reaper.emulator import Fault
-from reaper.executor import FAILED_IN_A_ROW_MAX
-from reaper.model import Action
-from reaper.planner import Hold
-from reaper.policy import Rule
-from reaper.refusals import PAUSE_S
-from reaper.report import Result
+from reaper.engine.executor import FAILED_IN_A_ROW_MAX
+from reaper.engine.refusals import PAUSE_S
+from reaper.engine.report import Result
 
 from .story import DAY_S, HOUR_S, STALE, Story, one, tell
 

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, NullPool, create_engine
 
-from reaper.report import Report
-from reaper.store import schema
-from reaper.store.custody import Custody
+from reaper.engine.report import Report
+from reaper.store import tables
+from reaper.store.held_state import Custody
 from reaper.store.store import Store
 from tests.sim.process import Process
 from tests.sim.world import World
@@ -38,7 +38,7 @@ class File:
         engine = create_engine(f"sqlite:///{self.path}" if there else "sqlite://", poolclass=NullPool)
         with engine.connect() as connection:
             if not there:
-                schema.metadata.create_all(connection)
+                tables.metadata.create_all(connection)
             yield connection
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reaper.planner import Hold
-from reaper.trust import Doubt
+from reaper.core.inventory_checks import Doubt
+from reaper.core.planner import Hold
 
 HOLDS = [f"hold: {hold}" for hold in Hold]
 DOUBTS = [f"doubt: {doubt}" for doubt in Doubt]

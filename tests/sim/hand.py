@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reaper.cli.deletion import Deletion
+from reaper.cli.delete_by_hand import Deletion
+from reaper.cli.delete_results import Result
 from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
-from reaper.cli.results import Result
 from reaper.emulator import EmulatorTransport
 from reaper.wiring import Connector
 from tests.sim.steps import Steps

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reaper.planner import Plan
-from reaper.report import Listener, Outcome, Report
+from reaper.core.planner import Plan
+from reaper.engine.report import Listener, Outcome, Report
 
 
 @dataclass

@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any
 
+from reaper.core.model import TOMBSTONES
 from reaper.emulator import AgentVersion, Fault, PlatformError
-from reaper.emulator.routes import Call
-from reaper.model import TOMBSTONES
+from reaper.emulator.routing import Call
 from tests.sim.faults import BLINDING, FAULTS
 from tests.sim.filed import FiledWorld
 from tests.sim.hand import delete_by_hand

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from reaper.core.model import TOMBSTONES
 from reaper.emulator import Platform
-from reaper.model import TOMBSTONES
 from reaper.store.journal import Journal, Recorded, Which
 from tests.sim.law import Judge, Note, ViolationError
 

@@ -12,23 +12,25 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from reaper import executor, planner, policy, skew, sweep
-from reaper.conditions import ALWAYS, NEVER, VersionIs
-from reaper.foundry import census, client, inventory, sending, wire
-from reaper.foundry.errors import FoundryError, InDoubt, Throttled
-from reaper.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
-from reaper.planner import Approval, Hold, Verdict
-from reaper.policy import Decision, Rule
-from reaper.report import Outcome
-from reaper.skew import ClockGuard
+from reaper.core import clock_check, planner, policy
+from reaper.core.clock_check import ClockGuard
+from reaper.core.conditions import ALWAYS, NEVER, VersionIs
+from reaper.core.inventory_checks import Doubt
+from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
+from reaper.core.planner import Approval, Hold, Verdict
+from reaper.core.policy import Decision, Rule
+from reaper.core.provider import FoundryError, InDoubt, Throttled
+from reaper.engine import executor, sweep
+from reaper.engine.report import Outcome
+from reaper.foundry import client, parsing, transport
+from reaper.listing import listing, snapshot
 from reaper.store import journal as journals
-from reaper.store import once
+from reaper.store import single_deletion
 from reaper.store.chain import INTENT
 from reaper.store.database import StateError
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
-from reaper.trust import Doubt
 from tests.sim import scenes, scenes_wire
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
@@ -372,7 +374,7 @@ def _forgives(what: str) -> Remove:
     def make(kept: Any) -> Any:
         return lambda self, incomplete="": kept(self, "" if what in incomplete else incomplete)
 
-    return around(census.Census, "snapshot", make)
+    return around(snapshot.Census, "snapshot", make)
 
 
 def _lost_place_is_end(patch: Patch) -> None:
@@ -392,22 +394,22 @@ def _lost_place_is_end(patch: Patch) -> None:
 
 
 def _remembers_no_session(patch: Patch) -> None:
-    patch.setattr(inventory.End, "copy_of", lambda *_: None)
+    patch.setattr(listing.End, "copy_of", lambda *_: None)
 
 
 def _counts_tombstones(patch: Patch) -> None:
-    kept = census.Census.snapshot
+    kept = snapshot.Census.snapshot
 
-    def snapshot(self: Any, *given: Any) -> Any:
+    def counted(self: Any, *given: Any) -> Any:
         found = kept(self, *given)
         return replace(found, sessions=found.by_status.total())
 
-    patch.setattr(census.Census, "snapshot", snapshot)
+    patch.setattr(snapshot.Census, "snapshot", counted)
 
 
 def _reads_malformed(patch: Patch) -> None:
     """A record whose times are numbers at all is read as it stands."""
-    kept = wire.parse_session
+    kept = parsing.parse_session
 
     def parse(obj: Any, now: float) -> Any:
         found = kept(obj, now)
@@ -417,12 +419,14 @@ def _reads_malformed(patch: Patch) -> None:
         version = obj.get("version_indicator", {}).get("agent_version")
         return Session(obj["agent_session_id"], obj["status"], version, *times)
 
-    patch.setattr(wire, "parse_session", parse)
+    patch.setattr(parsing, "parse_session", parse)
 
 
 def _undated_is_local(patch: Patch) -> None:
     """Where the platform does not tell the time, the local clock does."""
-    patch.setattr(sending.Raw, "date", property(lambda raw: wire.parse_date(raw.headers.get("date")) or raw.wall))
+    patch.setattr(
+        transport.Raw, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
+    )
 
 
 MUTANTS = [
@@ -500,7 +504,9 @@ MUTANTS = [
     Mutant("an action waits until its intent is on disk", _intent_not_waited_for, scenes.on_full_disk),
     Mutant("nothing is sent when the intent cannot be written", _full_disk_is_fine, scenes.on_full_disk),
     Mutant(
-        "one deletion for one incarnation", put(once, "stands_in_the_way", lambda *_: False), scenes_wire.two_people
+        "one deletion for one incarnation",
+        put(single_deletion, "stands_in_the_way", lambda *_: False),
+        scenes_wire.two_people,
     ),
     Mutant("verification", around(executor.Executor, "_verify", _done), scenes.with_ghost),
     Mutant(
@@ -524,10 +530,10 @@ MUTANTS = [
     Mutant("a session on two pages counts once", _remembers_no_session, scenes.with_duplicates),
     Mutant("tombstones are no inventory", _counts_tombstones, scenes.among_tombstones),
     Mutant("malformed records are kept", _reads_malformed, scenes.with_bad_time),
-    Mutant("times in the future are malformed", put(wire, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
-    Mutant("unknown fields are kept", put(wire, "_strange", lambda _: ()), scenes.with_unknown_field),
-    Mutant("skew of the clocks", put(skew, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
-    Mutant("a jump of the clock", put(skew, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
+    Mutant("times in the future are malformed", put(parsing, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
+    Mutant("unknown fields are kept", put(parsing, "_strange", lambda _: ()), scenes.with_unknown_field),
+    Mutant("skew of the clocks", put(clock_check, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
+    Mutant("a jump of the clock", put(clock_check, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
     *TRUST,
     *STATE,

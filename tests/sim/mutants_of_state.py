@@ -7,9 +7,9 @@ from typing import Any
 
 from reaper.store import database
 from reaper.store.claim import Claim
-from reaper.store.custody import Custody
 from reaper.store.database import Database
-from reaper.store.files import Watch
+from reaper.store.held_state import Custody
+from reaper.store.state_files import Watch
 from tests.sim import scenes_state
 from tests.sim.switches import Mutant, Patch, around, put
 

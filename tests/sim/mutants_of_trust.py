@@ -6,11 +6,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from reaper import executor, policy, relief, sweep
-from reaper.foundry import sending, wire
-from reaper.last_look import AgentLooks, Freshness
-from reaper.refusals import Refusals
-from reaper.skew import ClockGuard
+from reaper.core import policy
+from reaper.core.clock_check import ClockGuard
+from reaper.engine import executor, quota_relief, sweep
+from reaper.engine.last_look import AgentLooks, Freshness
+from reaper.engine.refusals import Refusals
+from reaper.foundry import parsing, transport
 from tests.sim import scenes_time, scenes_wire
 from tests.sim.switches import Mutant, Patch, around, put
 
@@ -32,7 +33,7 @@ def _asked_when_it_leaves(patch: Patch) -> None:
     async def leaving(*_: Any) -> None:
         return
 
-    patch.setattr(sending._Leaving, "__call__", leaving)
+    patch.setattr(transport._Leaving, "__call__", leaving)
 
 
 def _one_at_first(kept: Any) -> Any:
@@ -87,17 +88,17 @@ def _gone_without_listing(kept: Any) -> Any:
 
 
 def _believes_any_expiry(patch: Patch) -> None:
-    kept = wire.parse_session
+    kept = parsing.parse_session
 
     def parse(obj: Any, now: float) -> Any:
         found = kept(obj, now)
         reason = getattr(found, "reason", "")
-        if reason not in {wire.EXPIRED_BEFORE_USED, wire.EXPIRED_LONG_AGO}:
+        if reason not in {parsing.EXPIRED_BEFORE_USED, parsing.EXPIRED_LONG_AGO}:
             return found
         return kept({**obj, "expires_at": max(obj["last_accessed_at"], int(now))}, now)
 
-    patch.setattr(wire, "parse_session", parse)
-    patch.setattr(wire, "read_page", lambda *_: None)
+    patch.setattr(parsing, "parse_session", parse)
+    patch.setattr(parsing, "read_page", lambda *_: None)
 
 
 TRUST = [
@@ -133,7 +134,7 @@ TRUST = [
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
     Mutant(
         "a 404 that is not the platform's says nothing",
-        put(wire, "is_error", lambda _: True),
+        put(parsing, "is_error", lambda _: True),
         scenes_wire.with_foreign_look,
     ),
     Mutant(
@@ -162,7 +163,9 @@ TRUST = [
         scenes_wire.refused_for_a_day,
     ),
     Mutant(
-        "a relief whose stops fail has failed", put(relief, "failing_text", lambda _: ""), scenes_wire.relief_refused
+        "a relief whose stops fail has failed",
+        put(quota_relief, "failing_text", lambda _: ""),
+        scenes_wire.relief_refused,
     ),
     Mutant(
         "an expiry before the last use, or long ago, is malformed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from reaper.emulator.sessions import GoneCursor
+from reaper.emulator.platform import GoneCursor
 from tests.sim.law import DAY_S, Law, Line
 from tests.sim.virtual import EPOCH
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from reaper.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
-from reaper.model import Action
-from reaper.policy import Limit, Limits, Mode, Policy, Rule
-from reaper.windows import DAYS, Window
+from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.model import Action
+from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.windows import DAYS, Window
 from tests.sim.law import Law, Line
 
 DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from reaper.board import Board
+from reaper.core.settings import Settings
 from reaper.emulator import EmulatorTransport
-from reaper.report import Listener
-from reaper.settings import Settings
+from reaper.engine.live_status import Board
+from reaper.engine.report import Listener
+from reaper.engine.runner import Run, Scope, Sweeper
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.store import Store
-from reaper.sweeper import Run, Scope, Sweeper
 from reaper.wiring import Chorus, Connector
 from tests.sim.steps import Steps
 from tests.sim.virtual import LocalClock

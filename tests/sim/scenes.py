@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reaper.conditions import Idle
+from reaper.core.conditions import Idle
+from reaper.core.model import IDLE, UPDATING, Action, OutcomeKind
+from reaper.core.policy import Rule
+from reaper.core.settings import Requests
 from reaper.emulator import Fault
-from reaper.emulator.routes import Call
-from reaper.model import IDLE, UPDATING, Action, OutcomeKind
-from reaper.policy import Rule
-from reaper.report import Result
-from reaper.settings import Requests
+from reaper.emulator.routing import Call
+from reaper.engine.report import Result
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.store import Breaker
 from tests.sim.law import DAY_S, Law, Line, ViolationError

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from reaper.store.custody import Custody
+from reaper.store.held_state import Custody
 from tests.sim.filed import FiledWorld
 from tests.sim.scenes import EAGER, before, require, stale
 from tests.sim.world import HOUR_S

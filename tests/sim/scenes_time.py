@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from reaper.core.settings import Requests
 from reaper.emulator import AgentVersion, Fault
-from reaper.settings import Requests
 from tests.sim.law import Line
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER, STALE, VIP, before, fresh, require, stale

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from reaper.emulator import AgentVersion, Fault
-from reaper.report import Result
+from reaper.engine.report import Result
 from tests.sim.hand import HAND, delete_by_hand, deleted_by
 from tests.sim.law import DAY_S, Line
 from tests.sim.scenes import EAGER, STALE, VIP, fresh, require, stale

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from multiprocessing.pool import Pool
 
-from reaper.times import parse_duration
+from reaper.core.durations import parse_duration
 from reaper.wiring import settle_memory
 from tests.sim.history import History
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from reaper.foundry import atlas, inventory, sending
+from reaper.foundry import transport
+from reaper.listing import index, listing
 from tests.sim.wire import Direct
 
 
@@ -17,12 +18,14 @@ from tests.sim.wire import Direct
 def small_pages(size: int, bound: int) -> Iterator[None]:
     """Listings of several pages without thousands of sessions, and a wire without an HTTP client."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inventory, "PAGE_SIZE", size)
-        patch.setattr(inventory, "PAGES_MAX", bound)
-        patch.setattr(atlas, "LEAF_SESSIONS", size - 1)
-        patch.setattr(atlas, "LEAVES_MIN", 2)
-        patch.setattr(sending, "tls_context", lambda _: None)
-        patch.setattr(sending, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s))
+        patch.setattr(listing, "PAGE_SIZE", size)
+        patch.setattr(listing, "PAGES_MAX", bound)
+        patch.setattr(index, "LEAF_SESSIONS", size - 1)
+        patch.setattr(index, "LEAVES_MIN", 2)
+        patch.setattr(transport, "tls_context", lambda _: None)
+        patch.setattr(
+            transport, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s)
+        )
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reaper.emulator import Fault
-from reaper.report import Result
+from reaper.engine.report import Result
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER
 from tests.sim.virtual import run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reaper.planner import Plan
+from reaper.core.planner import Plan
 from tests.sim import scenes_state, scenes_time, scenes_wire
 from tests.sim.soak import attempt
 from tests.sim.virtual import run

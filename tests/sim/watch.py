@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from reaper.emulator import Answer, Emulator, PlatformError, Request
-from reaper.emulator.routes import Call, route
+from reaper.emulator.routing import Call, route
 from tests.sim.law import Facts, ViolationError
 from tests.sim.virtual import Moment, loop, now
 

@@ -13,16 +13,11 @@ from typing import Any, NoReturn, Self
 
 import pytest
 
-from reaper.cli import deletion
-from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
-from reaper.emulator.records import Record
-from reaper.emulator.routes import Call
-from reaper.emulator.sessions import GoneCursor
-from reaper.model import FAILED, TOMBSTONES, Action, OutcomeKind
-from reaper.planner import Plan
-from reaper.policy import Policy
-from reaper.report import Outcome, Report, Result
-from reaper.settings import (
+from reaper.cli import delete_by_hand
+from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
+from reaper.core.planner import Plan
+from reaper.core.policy import Policy
+from reaper.core.settings import (
     AgentPattern,
     Connection,
     CredentialKind,
@@ -33,6 +28,11 @@ from reaper.settings import (
     Schedule,
     Settings,
 )
+from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
+from reaper.emulator.platform import GoneCursor
+from reaper.emulator.routing import Call
+from reaper.emulator.stored import Record
+from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
 from tests.sim.heard import Heard
 from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
@@ -79,7 +79,7 @@ class World:
         self._ends.enter_context(quiet())
         self.clock, self.disk = LocalClock(), new_disk()
         patch = self._ends.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(deletion, "_SYSTEM", self.clock)
+        patch.setattr(delete_by_hand, "_SYSTEM", self.clock)
         self._ends.callback(self.disk.close)
         self.emulator = Emulator(
             now=true_time,

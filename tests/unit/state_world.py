@@ -8,8 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from reaper.model import OutcomeKind
-from reaper.store.custody import Custody
+from reaper.core.model import OutcomeKind
+from reaper.store.held_state import Custody
 from reaper.store.store import Store
 
 from .test_store import do

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from reaper.store.claim import Claim, ClaimedElsewhereError
-from reaper.store.custody import Custody
 from reaper.store.database import StateError
+from reaper.store.held_state import Custody
 from reaper.store.store import Store
 
 from .state_world import (

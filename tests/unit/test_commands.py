@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.commands import command, only
+from reaper.core.command_lines import command, only
 
 HOSTILE = (
     "a$(touch pwned)",

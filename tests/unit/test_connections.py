@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from reaper.connections import CONNECTIONS_MAX, Patience, connections_max
-from reaper.server import serving
+from reaper.web.connections import CONNECTIONS_MAX, Patience, connections_max
+from reaper.web.server import serving
 
 SHORT_S = 0.1
 LONG_S = 20.0

@@ -10,19 +10,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Malformed, OutcomeKind
+from reaper.core.planner import Approval, Mark, Standing
+from reaper.core.provider import Unauthenticated
+from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault
-from reaper.emulator.routes import Call
-from reaper.executor import UNVERIFIED_MAX, Execution, had_effect, resolve_open_intents
+from reaper.emulator.routing import Call
+from reaper.engine.executor import UNVERIFIED_MAX, Execution, had_effect, resolve_open_intents
+from reaper.engine.report import Outcome
 from reaper.foundry.client import Client
-from reaper.foundry.errors import Unauthenticated
-from reaper.foundry.sending import StillRight, always
-from reaper.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Malformed, OutcomeKind
-from reaper.planner import Approval, Mark, Standing
-from reaper.report import Outcome
+from reaper.foundry.transport import StillRight, always
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Journal
 from reaper.store.store import Store
-from reaper.windows import DAYS, Window
 
 from .virtual import AGENT, HOUR_S, NOW, World, policy, session
 

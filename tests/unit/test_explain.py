@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reaper.conditions import Idle, StatusIn
-from reaper.explain import explain
-from reaper.model import DAY_S, Action, Agent, Session
-from reaper.planner import Mark
-from reaper.policy import Mode, Policy, Rule
+from reaper.core.conditions import Idle, StatusIn
+from reaper.core.model import DAY_S, Action, Agent, Session
+from reaper.core.planner import Mark
+from reaper.core.policy import Mode, Policy, Rule
+from reaper.engine.explain import explain
 from reaper.store.database import MEMORY_URL, Database
 from reaper.store.store import Store
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.foundry import inventory
-from reaper.foundry.calls import Order
-from reaper.foundry.census import Snapshot
+from reaper.core.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
+from reaper.core.planner import Candidate
+from reaper.core.policy import decide
+from reaper.core.provider import FoundryError, Gone, Refused, Retryable, Unauthenticated
 from reaper.foundry.client import Answer
-from reaper.foundry.errors import FoundryError, Gone, Refused, Retryable, Unauthenticated
-from reaper.foundry.inventory import collect
-from reaper.foundry.wire import Page
-from reaper.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
-from reaper.planner import Candidate
-from reaper.policy import decide
+from reaper.foundry.parsing import Page
+from reaper.foundry.requests import Order
+from reaper.listing import listing
+from reaper.listing.listing import collect
+from reaper.listing.snapshot import Snapshot
 
 from .virtual import AGENT, NOW, RUNAWAY, candidate, policy, session
 
@@ -158,7 +158,7 @@ def test_sessions_created_in_the_same_second_are_in_order() -> None:
 
 
 def test_a_repetition_too_far_back_to_be_recognised_shows_as_broken_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "RECENT_SESSIONS", 3)
+    monkeypatch.setattr(listing, "RECENT_SESSIONS", 3)
     records = in_order(6)
     snapshot = fold(Lister(page(*records), page(records[0], more=False)))
     assert snapshot.disorder == 1
@@ -176,14 +176,14 @@ def test_a_cursor_that_loops_over_several_pages_is_incomplete() -> None:
 
 
 def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGES_MAX", 4)
+    monkeypatch.setattr(listing, "PAGES_MAX", 4)
     lister = Lister(*(page(*in_order(2, 2 * n)) for n in range(10)))
     assert "did not end" in fold(lister).incomplete
     assert len(lister.asked) == 4
 
 
 def test_as_many_pages_as_allowed_may_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGES_MAX", 4)
+    monkeypatch.setattr(listing, "PAGES_MAX", 4)
     pages = [page(*in_order(2, 2 * n), more=n < 3) for n in range(4)]
     assert fold(Lister(*pages)).incomplete == ""
 
@@ -230,7 +230,7 @@ def test_a_listing_that_keeps_losing_its_place_is_given_up_with_nothing_in_it() 
     snapshot = fold(lister)
     assert "lost its place" in snapshot.incomplete
     assert (snapshot.candidates, snapshot.now) == ((), None)
-    assert lister.asked.count(None) == inventory.RESTARTS_MAX
+    assert lister.asked.count(None) == listing.RESTARTS_MAX
 
 
 def test_malformed_records_are_counted_by_reason_and_never_candidates() -> None:
@@ -320,7 +320,7 @@ def test_memory_does_not_grow_with_the_sessions_that_are_kept() -> None:
         tracemalloc.stop()
         return peak
 
-    window = inventory.RECENT_SESSIONS // 100
+    window = listing.RECENT_SESSIONS // 100
     assert peak(10 * window) < 1.2 * peak(2 * window)
 
 
@@ -354,7 +354,7 @@ def shelved(*ages_s: int) -> list[Session]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGE_SIZE", 4)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 4)
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -365,7 +365,7 @@ def test_a_long_listing_is_read_from_both_ends_until_they_meet() -> None:
     assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 100
     # Some pages more than one end needs: those on which the ends have met.
     assert 25 <= len(lister.orders) <= 25 + 2
-    assert lister.orders.count("desc") >= 25 // 2 - inventory.SECOND_END_FROM_PAGES
+    assert lister.orders.count("desc") >= 25 // 2 - listing.SECOND_END_FROM_PAGES
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -386,8 +386,8 @@ def test_both_ends_together_show_each_session_once_whatever_was_created_when(
     ages_s: list[int], size: int, from_pages: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inventory, "PAGE_SIZE", size)
-        patch.setattr(inventory, "SECOND_END_FROM_PAGES", from_pages)
+        patch.setattr(listing, "PAGE_SIZE", size)
+        patch.setattr(listing, "SECOND_END_FROM_PAGES", from_pages)
         snapshot = fold(Shelf(*shelved(*ages_s)))
     assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (len(ages_s), "", 0)
     assert sum(snapshot.age.counts) == len(ages_s)

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from reaper.emulator.routes import Call
-from reaper.model import DAY_S, Action, OutcomeKind
+from reaper.core.model import DAY_S, Action, OutcomeKind
+from reaper.emulator.routing import Call
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
@@ -211,7 +211,7 @@ def test_the_outcome_of_an_action_is_on_disk_although_its_task_is_cancelled_and_
 
 WRITER = """
 import asyncio, os, sys
-from reaper.model import Action, OutcomeKind
+from reaper.core.model import Action, OutcomeKind
 from reaper.store.database import Database
 from reaper.store.journal import Intent, Journal
 

@@ -11,15 +11,15 @@ import httpx2
 import pytest
 from sqlalchemy import Connection
 
-from reaper.conditions import LATEST, SUPERSEDED, Idle, VersionIs
+from reaper.core.conditions import LATEST, SUPERSEDED, Idle, VersionIs
+from reaper.core.model import DAY_S, Action, OutcomeKind
+from reaper.core.policy import Rule
 from reaper.emulator import AgentVersion, Fault
-from reaper.emulator.records import Record
-from reaper.emulator.routes import Call
-from reaper.executor import FAILED_IN_A_ROW_MAX
+from reaper.emulator.routing import Call
+from reaper.emulator.stored import Record
+from reaper.engine.executor import FAILED_IN_A_ROW_MAX
+from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX
 from reaper.foundry.client import Client
-from reaper.last_look import LOOK_AGE_MAX_S, LOOKS_MAX
-from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.policy import Rule
 from reaper.store.database import Database
 from reaper.store.store import Store
 

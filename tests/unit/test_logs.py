@@ -147,5 +147,5 @@ def test_a_library_that_never_repeats_itself_cannot_flood_the_log_either(log: Lo
 
 def test_the_reapers_own_lines_are_never_left_out(log: Log) -> None:
     for _ in range(50):
-        structlog.get_logger("reaper.executor").info("action")
+        structlog.get_logger("reaper.engine.executor").info("action")
     assert log().count("\n") == 50

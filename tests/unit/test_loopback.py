@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reaper.loopback import is_loopback
+from reaper.core.loopback import is_loopback
 
 HERE = (
     "localhost",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reaper.model import Action
-from reaper.planner import Mark
+from reaper.core.inventory_checks import Baseline, Spread
+from reaper.core.model import Action
+from reaper.core.planner import Mark
 from reaper.store.store import Store
-from reaper.trust import Baseline, Spread
 
 from .virtual import NOW, session
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.conditions import Idle, StatusIn
-from reaper.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.planner import Approval, Candidate, Hold, Item, Mark, Plan, Standing, joint_plan_id, plan_id, recheck
-from reaper.policy import Limit, Limits, Mode, Policy, Rule
-from reaper.windows import DAYS, Window
+from reaper.core.conditions import Idle, StatusIn
+from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
+from reaper.core.planner import Approval, Candidate, Hold, Item, Mark, Plan, Standing, joint_plan_id, plan_id, recheck
+from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.windows import DAYS, Window
 
 from .virtual import AGENT, HOUR_S, NOW, RUNAWAY, STALE, candidate, examples, plan_of, policy, session
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from reaper.model import ACTIVE, DAY_S, Action
-from reaper.planner import Approval, Item, joint_plan_id, plan_id
-from reaper.policy import Decision
+from reaper.core.model import ACTIVE, DAY_S, Action
+from reaper.core.planner import Approval, Item, joint_plan_id, plan_id
+from reaper.core.policy import Decision
 from reaper.store import plans as kept
 from reaper.store.database import StateError
 from reaper.store.plans import PLAN_KEPT_S

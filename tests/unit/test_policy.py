@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
-from reaper.model import (
+from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.model import (
     ACTIVE,
     AGE_FLOOR_S,
     DAY_S,
@@ -20,7 +20,7 @@ from reaper.model import (
     Agent,
     Session,
 )
-from reaper.policy import KEPT, Policy, Rule, decide, next_due, reason, trials
+from reaper.core.policy import KEPT, Policy, Rule, decide, next_due, reason, trials
 
 from .virtual import AGENT, HOUR_S, NOW, RUNAWAY, STALE, UNTOUCHABLE, examples, policy, session
 

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn
-from reaper.foundry import atlas as atlases
-from reaper.foundry import inventory
-from reaper.foundry import revisit as revisits
-from reaper.foundry.atlas import Atlas
-from reaper.foundry.calls import Order
-from reaper.foundry.census import Census, Snapshot
+from reaper.core.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn
+from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, MINUTE_S, Action, Malformed, Session
+from reaper.core.planner import Candidate
+from reaper.core.policy import Policy, Rule, decide, earliest
+from reaper.core.provider import Refused, Retryable, Unauthenticated
 from reaper.foundry.client import Answer
-from reaper.foundry.errors import Refused, Retryable, Unauthenticated
-from reaper.foundry.inventory import collect
-from reaper.foundry.revisit import revisit
-from reaper.foundry.wire import Page
-from reaper.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, MINUTE_S, Action, Malformed, Session
-from reaper.planner import Candidate
-from reaper.policy import Policy, Rule, decide, earliest
+from reaper.foundry.parsing import Page
+from reaper.foundry.requests import Order
+from reaper.listing import incremental as revisits
+from reaper.listing import index as atlases
+from reaper.listing import listing
+from reaper.listing.incremental import revisit
+from reaper.listing.index import Atlas
+from reaper.listing.listing import collect
+from reaper.listing.snapshot import Census, Snapshot
 
 from .virtual import AGENT, HOUR_S, NOW, policy, session
 
@@ -142,7 +142,7 @@ def chosen(snapshot: Snapshot) -> dict[str, Session]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(listing, "PAGE_SIZE", PAGE)
     monkeypatch.setattr(atlases, "LEAF_SESSIONS", PAGE - 1)
 
 

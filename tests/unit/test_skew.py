@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.skew import JUMP_MAX_S, SKEW_MAX_S, ClockGuard
+from reaper.core.clock_check import JUMP_MAX_S, SKEW_MAX_S, ClockGuard
 
 from .virtual import NOW, examples
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reaper.store.database import Database, StateError
-from reaper.store.files import write_private
+from reaper.store.state_files import write_private
 from reaper.store.store import Store
 
 from .state_world import (

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from reaper.store.custody import Custody
 from reaper.store.database import Database, OlderStateError, StateError
 from reaper.store.heads import Head
+from reaper.store.held_state import Custody
 from reaper.store.store import Store
 
 from .state_world import (

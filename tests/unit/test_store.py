@@ -18,15 +18,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from reaper.model import DAY_S, Action, OutcomeKind
-from reaper.planner import Item, Mark, plan_id
-from reaper.policy import Decision
+from reaper.core.inventory_checks import Baseline, Spread
+from reaper.core.model import DAY_S, Action, OutcomeKind
+from reaper.core.planner import Item, Mark, plan_id
+from reaper.core.policy import Decision
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
 from reaper.store.journal import Intent
-from reaper.store.schema import SCHEMA_VERSION
 from reaper.store.store import Breaker, Store
-from reaper.trust import Baseline, Spread
+from reaper.store.tables import SCHEMA_VERSION
 
 from .virtual import HOUR_S, NOW, STALE, session
 

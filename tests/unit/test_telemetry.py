@@ -11,16 +11,16 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from reaper.board import Board
-from reaper.conditions import IdMatches
+from reaper.core.conditions import IdMatches
+from reaper.core.model import STATUSES, Action, OutcomeKind
+from reaper.core.planner import Hold
+from reaper.core.policy import Mode, Policy, Rule
+from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Quota, Requests, Settings
 from reaper.emulator import Emulator, Fault
-from reaper.model import STATUSES, Action, OutcomeKind
-from reaper.planner import Hold
-from reaper.policy import Mode, Policy, Rule
-from reaper.report import Report, Result
-from reaper.settings import AgentPattern, Connection, CredentialKind, Project, Quota, Requests, Settings
+from reaper.engine.live_status import Board
+from reaper.engine.report import Report, Result
+from reaper.engine.runner import Run, Scope, Sweeper
 from reaper.store.store import Breaker, Store
-from reaper.sweeper import Run, Scope, Sweeper
 from reaper.telemetry import PREFIX, Metrics
 from reaper.wiring import Chorus, Connector
 

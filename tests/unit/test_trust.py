@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.foundry.census import Histogram
-from reaper.model import ACTIVE, DAY_S, FAILED, IDLE, Session
-from reaper.trust import Baseline, Doubt, Spread, doubts, moved_back
+from reaper.core.inventory_checks import Baseline, Doubt, Spread, doubts, moved_back
+from reaper.core.model import ACTIVE, DAY_S, FAILED, IDLE, Session
+from reaper.listing.snapshot import Histogram
 
 from .virtual import HOUR_S, NOW, examples, session
 

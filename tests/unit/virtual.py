@@ -9,19 +9,19 @@ from typing import Any
 
 from hypothesis import settings
 
-from reaper.conditions import Idle, StatusIn
+from reaper.core.clock_check import ClockGuard
+from reaper.core.conditions import Idle, StatusIn
+from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, FAILED, IDLE, Action, Agent, Session
+from reaper.core.planner import Candidate, Plan, Standing, make_plan
+from reaper.core.policy import Decision, Limit, Limits, Mode, Policy, Rule, decide
+from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.emulator import AgentVersion, Emulator
-from reaper.emulator.records import Record
-from reaper.executor import Execution, Executor
+from reaper.emulator.stored import Record
+from reaper.engine.executor import Execution, Executor
+from reaper.engine.report import Outcome
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.pace import Pace
-from reaper.model import ACTIVE, DAY_S, EXPIRY_S, FAILED, IDLE, Action, Agent, Session
-from reaper.planner import Candidate, Plan, Standing, make_plan
-from reaper.policy import Decision, Limit, Limits, Mode, Policy, Rule, decide
-from reaper.report import Outcome
-from reaper.settings import Connection, CredentialKind, Requests
-from reaper.skew import ClockGuard
+from reaper.foundry.rate_limiter import Pace
 from reaper.store.store import Store
 
 NOW = 1_790_000_000

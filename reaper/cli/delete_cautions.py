@@ -1,0 +1,69 @@
+"""What a person should know before deleting by hand: sessions that the configuration means to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from reaper.clock import SystemClock
+from reaper.core.conditions import VersionIs
+from reaper.core.model import Action, Agent, Session
+from reaper.core.policy import Policy, decide
+from reaper.core.provider import FoundryError, Unauthenticated
+from reaper.core.settings import Project
+from reaper.engine.discovery import first_match
+from reaper.foundry.client import Client
+
+NAMED_MAX: Final = 5
+
+
+async def cautions(
+    client: Client, project: Project, agent: str, sessions: Sequence[Session], now: float | None
+) -> tuple[str, ...]:
+    """One line for each keep rule that keeps some of these sessions, and one for those under `must_see`.
+
+    They are a person's to delete all the same: a sweep would leave them alone.
+    """
+    pattern = first_match(project, agent)
+    kept = await _kept(client, agent, pattern.policy, sessions, now) if pattern else {}
+    seen = [session.id for session in sessions if session.id in project.must_see]
+    told = [f"{_of_them(ids)} kept by {rule}: {_named(ids)}" for rule, ids in kept.items()]
+    if seen:
+        told.append(f"{_of_them(seen)} named under must_see of project {project.name}: {_named(seen)}")
+    return tuple(told)
+
+
+async def _kept(
+    client: Client, name: str, policy: Policy, sessions: Sequence[Session], now: float | None
+) -> dict[str, list[str]]:
+    """The ids of the sessions that each keep rule decides about."""
+    if not any(rule.action is Action.KEEP for rule in policy.rules):
+        return {}
+    agent = await _agent(client, name, policy)
+    at = SystemClock().wall() if now is None else now
+    found: dict[str, list[str]] = {}
+    for session in sessions:
+        decision = decide(session, policy, agent, at)
+        if decision.action is Action.KEEP and decision.rule is not None:
+            found.setdefault(f"rule {decision.rule.name!r} of policy {policy.name!r}", []).append(session.id)
+    return found
+
+
+async def _agent(client: Client, name: str, policy: Policy) -> Agent:
+    """The agent, asked for when a rule asks about versions; what cannot be read counts as kept."""
+    if not any(isinstance(condition, VersionIs) for rule in policy.rules for condition in rule.when):
+        return Agent(name)
+    try:
+        return (await client.get_agent(name)).value
+    except Unauthenticated:
+        raise
+    except FoundryError:
+        return Agent(name)
+
+
+def _of_them(ids: Sequence[str]) -> str:
+    return f"{len(ids)} of them {'is' if len(ids) == 1 else 'are'}"
+
+
+def _named(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:NAMED_MAX]) + (", …" if len(ids) > NAMED_MAX else "")

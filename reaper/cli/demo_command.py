@@ -1,0 +1,143 @@
+"""demo: the whole product in one process against an emulated platform, no account needed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from reaper.cli.endings import Exit
+from reaper.cli.progress import Progress
+from reaper.cli.sweep_commands import sweep_exit
+from reaper.cli.tables import console, print_run
+from reaper.clock import SystemClock
+from reaper.config import load
+from reaper.core.command_lines import config_option
+from reaper.core.settings import Server, Settings
+from reaper.emulator import Emulator
+from reaper.engine.live_status import Board
+from reaper.engine.runner import Run, Scope, Sweeper
+from reaper.logs import configure_logging
+from reaper.store.store import opened
+from reaper.telemetry import Metrics
+from reaper.web.server import Shown, listening, sites
+from reaper.wiring import Chorus, Connector
+
+EVERY_S: Final = 15
+ROWS_OBSERVED, ROWS_ENFORCED = 3, 8
+
+CONFIG: Final = """\
+version: 1
+state: sqlite:///{folder}/state.db
+projects:
+  demo:
+    endpoint: {endpoint}
+    credential: none
+    agents:
+      - {{name: {careful}, policy: careful}}
+      - {{name: "*", policy: standard}}
+policies:
+  standard:
+    mode: enforce
+    grace: 0s            # a demo has no tomorrow; the default is 24h
+    rules: &rules
+      - {{name: vip, action: keep, when: {{id: ["vip-*", "demo-*"]}}}}
+      - {{name: broken, action: delete, when: {{status: failed, age: 1h}}}}
+      - {{name: superseded-version, action: delete, when: {{version: superseded, idle: 10d}}}}
+      - {{name: idle-two-weeks, action: delete, when: {{idle: 14d}}}}
+      - {{name: runaway, action: stop, when: {{status: active, idle: 45m}}}}
+    limits: {{per_sweep: 60%, per_day: 80%}}
+  careful:               # the default limits: a backlog this large waits for a person
+    mode: enforce
+    grace: 0s
+    rules: *rules
+quotas:
+  demo: {{limit: 250, projects: [demo]}}
+"""
+
+
+async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tuple[str, int]) -> int:
+    """One sweep observing, one enforcing; then metrics, status and a sweep now and then until interrupted."""
+    configure_logging("console", "error")
+    clock, out = SystemClock(), console()
+    emulator = Emulator(agents=agents, sessions=sessions, seed=seed, latency_s=0.01)
+    with tempfile.TemporaryDirectory(prefix="reaper-demo-") as folder:
+        async with emulator.serving() as endpoint:
+            path = _write_config(Path(folder), endpoint, emulator)
+            settings = load(path, {}).settings
+            board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas)
+            board.option = config_option(str(path))
+            metrics = Metrics(board)
+            where = sites(Shown(board, metrics.registry), Server(*_free(listen)))
+            async with listening(where) as [address]:
+                out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
+                with opened(settings.state) as store:
+                    sweeper = Sweeper(store, clock, Chorus([board, metrics]), Connector(clock, metrics.request))
+                    code = await _two_sweeps(sweeper, settings, emulator)
+                    out.print(f"status page: {address}/   metrics: {address}/metrics   JSON: {address}/api/v1/status")
+                    if not once:
+                        out.print(f"approve here: add{board.option}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
+                        await _go_on(sweeper, settings, board)
+    return code
+
+
+async def _two_sweeps(sweeper: Sweeper, settings: Settings, emulator: Emulator) -> int:
+    out = console()
+    out.rule("[bold]1. observing: what would be done, nothing is touched", align="left")
+    observed = await _sweep(sweeper, settings, Scope(observe=True), ROWS_OBSERVED)
+    out.print(_sent(emulator))
+    out.rule("[bold]2. enforcing: the same policies, now they act", align="left")
+    enforced = await _sweep(sweeper, settings, Scope(), ROWS_ENFORCED)
+    out.print(_sent(emulator))
+    failed = Exit.FAILED in {sweep_exit(observed), sweep_exit(enforced)}
+    return Exit.FAILED if failed else Exit.DONE
+
+
+async def _sweep(sweeper: Sweeper, settings: Settings, scope: Scope, rows: int) -> Run:
+    with Progress(sys.stderr) as progress:
+        heard, sweeper.listener = sweeper.listener, Chorus([progress, sweeper.listener])
+        run = await sweeper.run(settings, scope)
+        sweeper.listener = heard
+    print_run(run, planned=False, rows_shown=rows)
+    return run
+
+
+async def _go_on(sweeper: Sweeper, settings: Settings, board: Board) -> None:
+    """Sweep now and then, so that an approval can be seen to work; returns when interrupted."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        board.next_sweep_at = board.clock.wall() + EVERY_S
+        try:
+            await asyncio.wait_for(stop.wait(), EVERY_S)
+        except TimeoutError:
+            run = await sweeper.run(settings, Scope(), lambda: "stopping" if stop.is_set() else "")
+            if any(report.outcomes for report in run.reports):
+                print_run(run, planned=False, rows_shown=ROWS_ENFORCED)
+
+
+def _write_config(folder: Path, endpoint: str, emulator: Emulator) -> Path:
+    path = folder / "reaper.yaml"
+    careful = list(emulator.platform.agents)[-1]
+    path.write_text(CONFIG.format(folder=folder, endpoint=endpoint, careful=careful), encoding="utf-8")
+    return path
+
+
+def _sent(emulator: Emulator) -> str:
+    sent = emulator.api.requests
+    return f"requests so far: {sent['list']} list, {sent['get']} get, {sent['delete']} delete, {sent['stop']} stop\n"
+
+
+def _free(listen: tuple[str, int]) -> tuple[str, int]:
+    """The address asked for, or another port when it is taken: a demo must not fail for that."""
+    host, port = listen
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError:
+        return host, 0
+    return host, port

@@ -1,0 +1,136 @@
+"""explain: one session, every rule, every guard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from reaper.cli.audit_commands import actions_table, recorded_json
+from reaper.cli.endings import CommandError, Exit
+from reaper.cli.options import OutputFormat
+from reaper.cli.tables import console, safe, session_row, sessions_table, table
+from reaper.cli.which_config import read
+from reaper.clock import SystemClock
+from reaper.core.durations import show_time
+from reaper.core.model import TOMBSTONES, Malformed
+from reaper.core.policy import reason
+from reaper.core.provider import Gone
+from reaper.core.settings import Project, Settings
+from reaper.engine.discovery import first_match
+from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.foundry import requests
+from reaper.store.journal import Recorded, Which
+from reaper.store.store import opened
+from reaper.wiring import Connector
+
+PAST_SHOWN: Final = 20
+
+
+async def run_explain(
+    config: Path | None, project_name: str | None, agent: str, session: str, output: OutputFormat
+) -> None:
+    """Fetch one session and print everything that decides about it."""
+    checked(requests.get_session, agent, session)
+    settings = read(config)[1].settings
+    project = project_of(settings, project_name, agent)
+    pattern = first_match(project, agent)
+    if pattern is None:
+        raise CommandError(f"no pattern of project {project.name} matches agent {agent!r}: it is left alone")
+    async with Connector(SystemClock())(project) as client:
+        try:
+            known = (await client.get_agent(agent)).value
+            answer = await client.get(agent, session)
+        except Gone as error:
+            if _told_past(settings, Which(project.name, agent, session), output):
+                return
+            gone = f"{project.name} has no session {session} of agent {agent}: {error}"
+            raise CommandError(gone, Exit.FAILED) from error
+    if isinstance(answer.value, Malformed):
+        raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
+    if answer.date is None:
+        raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
+    if answer.value.status in TOMBSTONES and _told_past(settings, Which(project.name, agent, session), output):
+        return
+    with opened(settings.state) as store:
+        told = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
+    if output is OutputFormat.JSON:
+        print(json.dumps(explanation_json(told), indent=2))
+    else:
+        _print(told)
+
+
+def _told_past(settings: Settings, which: Which, output: OutputFormat) -> bool:
+    """Print what was done to a session that is gone; False when nothing is known to have been done."""
+    with opened(settings.state) as store:
+        past = list(store.journal.actions(which, PAST_SHOWN))
+    if past and output is OutputFormat.JSON:
+        print(json.dumps({"gone": True, "actions": [recorded_json(action) for action in past]}, indent=2))
+    elif past:
+        _print_past(past)
+    return bool(past)
+
+
+def _print_past(past: Sequence[Recorded]) -> None:
+    """What was done, and the values that were compared the last time."""
+    last = past[-1]
+    out, intent, body = console(), last.intent.intent, last.intent.body
+    out.print(f"{safe(intent.session)} of {safe(intent.agent)} is gone. What was done to it:\n")
+    out.print(actions_table(past))
+    compared = table("rule", "condition", "wanted", "found")
+    for check in body.get("compared", []):
+        compared.add_row(safe(intent.rule), *(safe(check[name]) for name in ("condition", "wanted", "actual")))
+    out.print(compared)
+    approved = ", approved by a person" if intent.approved else ""
+    names = " ".join(f"{name} {safe(body.get(name))}," for name in ("policy", "plan", "sweep"))
+    out.print(f"{names} {safe(intent.rule)} at {show_time(last.intent.at)}{approved}")
+    out.print(f"the record as it came: {safe(body.get('received'))}", soft_wrap=True)
+
+
+def checked(build: Any, *arguments: Any, **named: Any) -> None:
+    """Refuse what the API forbids as a wrong command line, before anything is sent."""
+    try:
+        build(*arguments, **named)
+    except UnicodeEncodeError:
+        raise
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def project_of(settings: Settings, name: str | None, agent: str) -> Project:
+    """The project that was named, or the only one whose patterns match the agent."""
+    named = [project for project in settings.projects if name in {None, project.name}]
+    if not named:
+        raise CommandError(
+            f"no project {name!r}; the configuration has: {', '.join(p.name for p in settings.projects)}"
+        )
+    matching = [project for project in named if first_match(project, agent)]
+    if len(named) > 1 and len(matching) != 1:
+        raise CommandError(f"say which project with --project: {', '.join(p.name for p in matching or named)}")
+    return (matching or named)[0]
+
+
+def _print(told: Explanation) -> None:
+    out = console()
+    record = sessions_table(told.now)
+    record.add_row(*session_row(told.session, told.now))
+    out.print(record)
+    rules = table("rule", "action", "condition", "wanted", "found", "holds")
+    for trial in told.trials:
+        name = f"[bold]{trial.rule.name}[/]" if trial.decides else trial.rule.name
+        for check in trial.checks:
+            holds = {True: "yes", False: "no", None: "cannot be judged"}[check.holds]
+            rules.add_row(
+                name, str(trial.rule.action), check.condition, safe(check.wanted), safe(check.actual), holds
+            )
+            name = ""
+        rules.add_row("", "", "", "", "", "[green]decides[/]" if trial.decides else "[dim]does not decide[/]")
+    out.print(rules)
+    guards = table("guard", "lets through", "")
+    for guard in told.guards:
+        guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.told))
+    out.print(guards)
+    why = safe(reason(told.session, told.decision, told.policy, told.agent, told.now))
+    out.print(f"policy {told.policy.name}: {told.decision.action}, {why}")
+    out.print(f"next due: {safe(told.due_text)}")

@@ -1,0 +1,126 @@
+"""sessions list: one page, or all of them printed as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rich.markup import render
+
+from reaper.cli.all_pages import Batch
+from reaper.cli.endings import CommandError, Exit
+from reaper.cli.filters import Filter
+from reaper.cli.options import OutputFormat
+from reaper.cli.record_rows import record_cells, record_json
+from reaper.core.model import Malformed, Session
+
+_HEAD: Final = ("session", "status", "version", "created", "idle", "expires in")
+_WIDTHS: Final = (36, 9, 8, 17, 7, 10)
+
+
+class Printer(Protocol):
+    """How rows reach stdout, page by page."""
+
+    def page(self, records: list[Session | Malformed], now: float | None) -> None:
+        """Print what came."""
+
+    def end(self, why: str) -> None:
+        """Close what was opened; `why` says why it is not whole, '' when it is."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """Aligned lines for people. A column is as wide as the widest cell so far: what is printed stays as it is."""
+
+    _widths: tuple[int, ...] = ()
+
+    def page(self, records: list[Session | Malformed], now: float | None) -> None:
+        if not self._widths:
+            self._widths = _WIDTHS
+            self._print(_HEAD)
+        for record in records:
+            self._print([render(cell, emoji=False).plain for cell in record_cells(record, now)])
+        sys.stdout.flush()
+
+    def end(self, why: str) -> None:
+        pass
+
+    def _print(self, cells: tuple[str, ...] | list[str]) -> None:
+        grown = [max(w, len(c)) for w, c in zip(self._widths, cells, strict=False)]
+        self._widths = (*grown, *self._widths[len(grown) :])
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=False)).rstrip())
+
+
+@dataclass(slots=True)
+class Stream:
+    """One JSON object, written as it is read: a million sessions need not fit into memory."""
+
+    _count: int = 0
+    _is_open: bool = False
+
+    def page(self, records: list[Session | Malformed], now: float | None) -> None:
+        if not self._is_open:
+            print('{"data": [', end="")
+            self._is_open = True
+        for record in records:
+            print(",\n " if self._count else "\n ", end="")
+            print(json.dumps(record_json(record)), end="")
+            self._count += 1
+        sys.stdout.flush()
+
+    def end(self, why: str) -> None:
+        """Valid at any end; what breaks off before its first page prints nothing."""
+        if self._is_open:
+            told = {"complete": not why, **({"why": why} if why else {})}
+            print("\n], " + json.dumps(told)[1:], flush=True)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a listing came."""
+
+    pages: int = 0
+    seen: int = 0
+    shown: int = 0
+    malformed: int = 0
+
+    def told(self) -> str:
+        unread = f"; {self.malformed} malformed record(s)" if self.malformed else ""
+        return f"{self.shown} of {self.seen} sessions on {self.pages} page(s){unread}"
+
+
+async def print_all(batches: AsyncIterator[Batch], meant: Filter, output: OutputFormat) -> None:
+    """Print every session that is meant as its page comes; a listing that breaks off says so and fails."""
+    printer: Printer = Stream() if output is OutputFormat.JSON else Lines()
+    tally = Tally()
+    try:
+        async with aclosing(batches) as pages:  # type: ignore[type-var]
+            async for batch in pages:
+                printer.page(list(_meant(batch, meant, tally)), batch.now)
+    except CommandError as error:
+        printer.end(str(error))
+        raise CommandError(f"{error}; until then {tally.told()}", Exit.FAILED) from error
+    except asyncio.CancelledError as error:
+        printer.end("interrupted")
+        told = f"interrupted, so the listing is not whole: until then {tally.told()}"
+        raise CommandError(told, Exit.FAILED) from error
+    printer.end("")
+    print(tally.told(), file=sys.stderr)
+
+
+def _meant(batch: Batch, meant: Filter, tally: Tally) -> Iterator[Session | Malformed]:
+    """The records of a page to show: a malformed one cannot be judged, so a filter leaves it out."""
+    tally.pages += 1
+    for record in batch.records:
+        tally.seen += 1
+        malformed = isinstance(record, Malformed)
+        tally.malformed += malformed
+        fits = not meant if isinstance(record, Malformed) else meant.fits(record, batch.now)
+        tally.shown += fits
+        if fits:
+            yield record

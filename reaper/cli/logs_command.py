@@ -1,0 +1,175 @@
+"""sessions logs: what a session's log holds, or all that comes, across connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from reaper.cli.endings import CommandError, Exit
+from reaper.cli.explain_command import checked
+from reaper.cli.session_commands import Hand
+from reaper.clock import SystemClock
+from reaper.core.model import TOMBSTONES, Malformed, Session
+from reaper.core.provider import Gone, Retryable, clean
+from reaper.foundry import requests
+from reaper.foundry.client import Client
+
+QUIET_S: Final = 2.0
+"""Without --follow, a log is over when nothing came for so long."""
+SILENT_MAX_S: Final = 180.0
+"""The platform says every minute that a log is quiet; a connection that says nothing for so long is dead."""
+RECONNECTS_MAX: Final = 40
+KEPT_LINES: Final = 5_000
+
+
+class Shown:
+    """The lines printed last: a new connection tells them again, and they are not printed twice.
+
+    Lines are opaque, so a repetition is known by its text and its place: what comes after a line that is in
+    none of the kept ones is new.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[str] = deque(maxlen=KEPT_LINES)
+        self._told: list[str] = []
+        self._place: int | None = None
+
+    def again(self) -> None:
+        """The next lines may be told for the second time."""
+        self._told, self._place = list(self._kept), 0
+
+    def is_new(self, line: str) -> bool:
+        """Whether to print a line; what is printed is remembered."""
+        if self._place is not None:
+            try:
+                self._place = self._told.index(line, self._place) + 1
+            except ValueError:
+                self._told, self._place = [], None
+            else:
+                return False
+        self._kept.append(line)
+        return True
+
+
+class Follower:
+    """Prints one session's log."""
+
+    def __init__(self, client: Client, agent: str, session: str) -> None:
+        self._client, self._agent, self._session = client, agent, session
+        self._shown = Shown()
+
+    async def until_quiet(self) -> None:
+        """Print what is there; returns when nothing came for a moment."""
+        record = await self._record()
+        if record is None:
+            raise CommandError(f"agent {self._agent} has no session {self._session}", Exit.FAILED)
+        await self._print(record, QUIET_S)
+
+    async def follow(self) -> None:
+        """Print what comes until the session is gone, connecting again whenever the connection breaks."""
+        if await self._record() is None:
+            raise CommandError(f"agent {self._agent} has no session {self._session}", Exit.FAILED)
+        there = True
+        while there:
+            retrying = AsyncRetrying(
+                sleep=SystemClock().sleep,
+                retry=retry_if_exception_type(Retryable),
+                wait=wait_random_exponential(multiplier=0.5, max=30),
+                stop=stop_after_attempt(RECONNECTS_MAX),
+                before_sleep=_say,
+                reraise=True,
+            )
+            there = await retrying(self._once)
+        print(f"reaper: session {self._session} is gone, its log has ended", file=sys.stderr)
+
+    async def _once(self) -> bool:
+        """One connection to its end; False when the session is gone, Retryable when it brought nothing new."""
+        record = await self._record()
+        if record is None:
+            return False
+        self._shown.again()
+        try:
+            news = await self._print(record, SILENT_MAX_S)
+        except Gone:
+            return await self._record() is not None and self._nothing("the platform has no log of it yet")
+        if await self._record() is None:
+            return False
+        if not news:
+            return self._nothing("the connection ended")
+        print("reaper: the connection ended, connecting again", file=sys.stderr)
+        return True
+
+    def _nothing(self, why: str) -> bool:
+        raise Retryable(why, operation="log_stream")
+
+    async def _record(self) -> Session | None:
+        """The session as it is now, None when it is gone."""
+        try:
+            record = (await self._client.get(self._agent, self._session)).value
+        except Gone:
+            return None
+        if isinstance(record, Session) and record.status in TOMBSTONES:
+            return None
+        if isinstance(record, Malformed) or record.version is None:
+            raise CommandError(f"the version of session {self._session} cannot be read", Exit.FAILED)
+        return record
+
+    async def _print(self, record: Session, silence_s: float) -> int:
+        """Print the new lines of one connection until it ends or is silent; returns how many there were."""
+        news = 0
+        async with aclosing(self._lines(record, silence_s)) as lines:  # type: ignore[type-var]
+            try:
+                async for line in lines:
+                    if self._shown.is_new(line):
+                        print(line, flush=True)
+                        news += 1
+            except Retryable as error:
+                if not news:
+                    raise
+                print(f"reaper: {error}", file=sys.stderr)
+        return news
+
+    async def _lines(self, record: Session, silence_s: float) -> AsyncIterator[str]:
+        """The lines of one connection, which ends when nothing comes for so long after it was opened."""
+        loop = asyncio.get_running_loop()
+        silent = asyncio.timeout(None)
+
+        def opened() -> None:
+            silent.reschedule(loop.time() + silence_s)
+
+        lines = self._client.logs(self._agent, str(record.version), record.id, on_open=opened)
+        async with aclosing(lines) as stream:  # type: ignore[type-var]
+            while True:
+                try:
+                    async with silent:
+                        line = await anext(stream)
+                except (TimeoutError, StopAsyncIteration):
+                    return
+                yield line
+                silent = asyncio.timeout(silence_s)
+
+
+async def run_logs(hand: Hand, session: str, *, follow: bool) -> None:
+    """Print a session's log; with `follow` until the session is gone."""
+    checked(requests.get_session, hand.agent, session)
+    async with hand.client() as client:
+        follower = Follower(client, hand.agent, session)
+        await (follower.follow() if follow else follower.until_quiet())
+
+
+def _say(state: RetryCallState) -> None:
+    """Tell why there is a pause, and how long."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    print(f"reaper: {clean(error)}; connecting again in {state.upcoming_sleep:.1f} s", file=sys.stderr)

@@ -1,0 +1,166 @@
+"""run, sweep, plan and approve: open what they need, do it, print it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from reaper.cli.endings import CommandError, Exit
+from reaper.cli.options import OutputFormat
+from reaper.cli.progress import Progress
+from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
+from reaper.cli.which_config import path_of, read
+from reaper.clock import SystemClock
+from reaper.config import load
+from reaper.core.provider import clean
+from reaper.core.settings import Settings
+from reaper.engine.report import Listener, Result
+from reaper.engine.runner import UNKNOWN_APPROVAL, Run, Scope, Sweeper
+from reaper.engine.status_json import instant, run_json
+from reaper.logs import configure_logging
+from reaper.store.claim import Claim
+from reaper.store.origin import Origin
+from reaper.store.plans import PREFIX_MIN
+from reaper.store.state_files import write_private
+from reaper.store.store import Store, opened
+from reaper.telemetry import EventLog
+from reaper.wiring import Chorus, Connector, settle_memory
+
+
+async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
+    """Run the daemon until it is told to stop."""
+    from reaper.daemon import Daemon
+
+    path = path_of(config)
+    loaded = load(path, os.environ)
+    settings = loaded.settings
+    configure_logging(settings.log.format, settings.log.level)
+    clock = SystemClock()
+    settle_memory()
+    server = settings.server if listen is None else replace(settings.server, host=listen[0], port=listen[1])
+    await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
+
+
+@asynccontextmanager
+async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Sweeper]:
+    """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
+    _check_scope(settings, scope)
+    clock = SystemClock()
+    listeners: list[Listener] = [] if scope.rehearsal else [EventLog()]
+    level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
+    configure_logging(settings.log.format, level)
+    settle_memory()
+    with opened(settings.state) as store, Progress(sys.stderr) as progress:
+        if store.fault:
+            print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)
+        yield Sweeper(store, clock, Chorus([progress, *listeners]), Connector(clock))
+
+
+def _check_scope(settings: Settings, scope: Scope) -> None:
+    names = [project.name for project in settings.projects]
+    if scope.project is not None and scope.project not in names:
+        raise CommandError(f"no project {scope.project!r} in the configuration; it has: {', '.join(names)}")
+
+
+async def run_sweep(config: Path | None, scope: Scope, output: OutputFormat) -> int:
+    """One sweep; returns the exit code."""
+    settings = read(config)[1].settings
+    async with sweeping(settings, scope) as sweeper:
+        claim = Claim(settings.state)
+        try:
+            sweeper.store.rely_on(claim)
+            run = await sweeper.run(settings, scope)
+            sweeper.store.look()
+            sweeper.store.note_head()
+        finally:
+            claim.release()
+    _show(run, scope, output)
+    return sweep_exit(run)
+
+
+async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out: Path | None) -> int:
+    """What a sweep would do; returns the exit code."""
+    settings = read(config)[1].settings
+    async with sweeping(settings, scope) as sweeper:
+        run = await sweeper.run(settings, scope)
+        unknown = sweeper.store.plans.unknown(settings.approvals)
+    _show(run, scope, output)
+    for name in unknown:
+        print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
+    if out is not None:
+        _save(run, out)
+    return plan_exit(run)
+
+
+def _save(run: Run, out: Path) -> None:
+    write_private(str(out), json.dumps(run_json(run, planned=True), indent=2) + "\n")
+    print(f"plan {run.plan_id} saved in {out}", file=sys.stderr)
+
+
+def _show(run: Run, scope: Scope, output: OutputFormat) -> None:
+    if not run.reports and scope.agent != "*":
+        raise CommandError(f"no agent of the configuration matches {scope.agent!r}")
+    if output is OutputFormat.JSON:
+        print(json.dumps(run_json(run, planned=scope.rehearsal), indent=2))
+    else:
+        print_run(run, planned=scope.rehearsal, rows_shown=None if scope.keeps else ROWS_SHOWN)
+
+
+def sweep_exit(run: Run) -> Exit:
+    """What the results of all agents mean for the caller."""
+    results = {report.result for report in run.reports}
+    if results & {Result.FAILED, Result.INCOMPLETE}:
+        return Exit.FAILED
+    if results & {Result.UNTRUSTED, Result.WITHHELD}:
+        return Exit.WITHHELD
+    return Exit.DONE
+
+
+def plan_exit(run: Run) -> Exit:
+    """As a sweep's, but that actions to do are the news, withheld or not."""
+    results = {report.result for report in run.reports}
+    if results & {Result.FAILED, Result.INCOMPLETE}:
+        return Exit.FAILED
+    if Result.UNTRUSTED in results:
+        return Exit.WITHHELD
+    return Exit.PLANNED if any(report.plan and report.plan.items for report in run.reports) else Exit.DONE
+
+
+def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:
+    """Approve a plan that a sweep or a plan command has kept."""
+    settings = read(config)[1].settings
+    with opened(settings.state) as store:
+        if store.fault:
+            raise CommandError(store.fault, Exit.FAILED)
+        told_by = Origin.local(by, reason=reason, configuration=settings.fingerprint).told()
+        name = _the_one(store, plan_id)
+        parts = store.plans.known(name)
+        if not parts or not store.plans.give(name, SystemClock().wall(), told=told_by):
+            raise CommandError(_unknown_plan(store, plan_id))
+    if output is OutputFormat.JSON:
+        told = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]
+        print(json.dumps({"plan_id": name, "approved": told}, indent=2))
+    else:
+        print_approval(name, parts)
+
+
+def _the_one(store: Store, beginning: str) -> str:
+    """The id that was meant: as it is, or the only one that begins like this."""
+    names = store.plans.named(beginning)
+    if len(names) > 1:
+        told = f"{len(names)} plans begin with {beginning!r}: {', '.join(names[:5])}"
+        raise CommandError(f"{told}. Write the whole id: one may have been made to look like the other")
+    if not names and len(beginning) < PREFIX_MIN:
+        raise CommandError(f"{_unknown_plan(store, beginning)}. An id has 32 digits; {PREFIX_MIN} are the least")
+    return names[0] if names else beginning
+
+
+def _unknown_plan(store: Store, plan_id: str) -> str:
+    known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.plans.latest(5)]
+    told = f"known are: {', '.join(known)}" if known else "no plan waits for an approval"
+    return f"no plan {clean(plan_id)!r} in {store.url}; {told}. `reaper plan` shows the present one"

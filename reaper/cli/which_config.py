@@ -1,0 +1,27 @@
+"""Which configuration was meant, and what is in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from reaper.config import Loaded, load
+from reaper.core.settings import DEFAULT_PATH
+
+CONFIG_VARIABLE: Final = "REAPER_CONFIG"
+
+
+def path_of(config: Path | None) -> Path:
+    """The file that was named, by the option or by the environment, else the usual one."""
+    return config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
+
+
+def read(config: Path | None) -> tuple[Path, Loaded]:
+    """The configuration that was meant, with its warnings said; raises ConfigError."""
+    path = path_of(config)
+    loaded = load(path, os.environ)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return path, loaded

@@ -1,0 +1,361 @@
+"""Plans: which candidates may be acted on now, and what holds the others back. Pure.
+
+A plan is a partition of the candidates, made whole before the first action. `recheck` asks the same policy
+again right before each one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from reaper.core.durations import show_duration, show_time
+from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
+from reaper.core.policy import Decision, Limits, Mode, Policy, decide
+from reaper.core.windows import is_open
+
+
+class Hold(StrEnum):
+    """Why a candidate is not acted on; the values of `blocked{reason}`, strongest first."""
+
+    STATE = "state"
+    INCOMPLETE = "incomplete"
+    UNTRUSTED = "untrusted"
+    CLOCK = "clock"
+    BREAKER = "breaker"
+    OBSERVE = "observe"
+    STRANGE = "strange_record"
+    REFUSED = "refused"
+    GRACE = "grace"
+    WINDOW = "window"
+    LIMIT_SWEEP = "limit_sweep"
+    LIMIT_DAY = "limit_day"
+
+
+class Candidate(NamedTuple):
+    """A session that its policy would stop or delete."""
+
+    session: Session
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A promise to delete `seen` no earlier than `ripe_at`, kept only while nothing about it changes."""
+
+    seen: Session
+    action: Action
+    rule: str
+    marked_at: float
+    ripe_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's leave to do `action` to exactly this incarnation as it was seen, limits aside."""
+
+    session: str
+    created_at: int
+    last_accessed_at: int
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known beside the candidates: the inventory's size, what was promised, done and approved.
+
+    `doubt` says why the listing or the clock is not believed, None when it is.
+    `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
+    platform refused lately.
+    """
+
+    inventory: int
+    marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
+    used_today: Mapping[Action, int] = field(default_factory=dict)
+    approved: frozenset[Approval] = frozenset()
+    refused: frozenset[tuple[str, int]] = frozenset()
+    doubt: Hold | None = None
+    breaker: bool = False
+    observe: bool = False
+
+    @property
+    def inventory_today(self) -> int:
+        """What the day's limit is a share of: the sessions there would be without our deletes of the day."""
+        return self.inventory + self.used_today.get(Action.DELETE, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One candidate in a plan: acted on when `hold` is None, not before `ripe_at`."""
+
+    session: Session
+    decision: Decision
+    ripe_at: float
+    approved: bool = False
+    hold: Hold | None = None
+
+    @property
+    def action(self) -> Action:
+        return self.decision.action
+
+    @property
+    def rule(self) -> str:
+        return self.decision.rule.name if self.decision.rule else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A limit that the plan is larger than."""
+
+    hold: Hold
+    action: Action
+    planned: int
+    used: int
+    limit: int
+    written: str
+
+    def __str__(self) -> str:
+        spent = f" after {self.used} in the last 24 hours" if self.hold is Hold.LIMIT_DAY and self.used else ""
+        name = "per_sweep" if self.hold is Hold.LIMIT_SWEEP else "per_day"
+        return f"{self.planned} {self.action}s{spent}, limit {name}: {self.written} allows {self.limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one sweep may do to one agent's sessions.
+
+    `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
+    `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it.
+    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
+    """
+
+    id: str
+    agent: Agent
+    policy: Policy
+    now: float
+    items: tuple[Item, ...]
+    marks: tuple[Mark, ...] | None
+    excess: tuple[Excess, ...] = ()
+    foreseen: tuple[Excess, ...] = ()
+    expiry_moved: int = 0
+
+    @property
+    def act(self) -> tuple[Item, ...]:
+        """The candidates to act on now."""
+        return tuple(item for item in self.items if item.hold is None)
+
+    @property
+    def blocked(self) -> Counter[Hold]:
+        """How many candidates each reason holds back."""
+        return Counter(item.hold for item in self.items if item.hold is not None)
+
+
+def make_plan(
+    candidates: Sequence[Candidate],
+    standing: Standing,
+    *,
+    project: str,
+    agent: Agent,
+    policy: Policy,
+    now: float,
+) -> Plan:
+    """Partition the candidates into what may be done at `now` and what is held, each with one reason."""
+    marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, standing, now)}
+    items = [_item(candidate, marks, policy, standing, now) for candidate in candidates]
+    ready = [item for item in items if item.hold is None and not item.approved]
+    waiting = [item for item in items if item.hold is not Hold.STRANGE and not item.approved]
+    excess = exceeded(policy.limits, ready, standing)
+    if excess:
+        items = [replace(i, hold=excess[0].hold) if i.hold is None and not i.approved else i for i in items]
+    return Plan(
+        id=plan_id(project, agent.name, items),
+        agent=agent,
+        policy=policy,
+        now=now,
+        items=tuple(items),
+        marks=None if _leaves_marks(policy, standing) else tuple(marks.values()),
+        excess=excess,
+        foreseen=exceeded(policy.limits, waiting, standing),
+        expiry_moved=sum(
+            _only_expiry_moved(standing.marks.get(c.session.incarnation), c.session) for c in candidates
+        ),
+    )
+
+
+def _leaves_marks(policy: Policy, standing: Standing) -> bool:
+    """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
+    return standing.doubt is not None or (standing.observe and policy.mode is Mode.ENFORCE)
+
+
+def _marks(candidates: Iterable[Candidate], policy: Policy, standing: Standing, now: float) -> Iterable[Mark]:
+    """The promises that stand: kept while nothing changed, made anew otherwise, none while observing."""
+    if standing.observe:
+        return
+    for session, decision in ((c.session, c.decision) for c in candidates):
+        if decision.action is not Action.DELETE or decision.rule is None:
+            continue
+        mark = standing.marks.get(session.incarnation)
+        if mark is None or not _still_stands(mark, session, decision):
+            if not policy.grace_s:
+                continue
+            mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
+        yield replace(mark, ripe_at=max(mark.ripe_at, mark.marked_at + policy.grace_s))
+
+
+def _still_stands(mark: Mark, session: Session, decision: Decision) -> bool:
+    """Whether a promise is about this record and by this rule, which as it is now held already when it was made."""
+    same_rule = decision.rule is not None and mark.rule == decision.rule.name
+    return mark.seen == session and mark.action is decision.action and same_rule and decision.since <= mark.marked_at
+
+
+def _only_expiry_moved(mark: Mark | None, session: Session) -> bool:
+    """Whether a session differs from the one that was marked in nothing but when it expires."""
+    return mark is not None and mark.seen != session == mark.seen._replace(expires_at=session.expires_at)
+
+
+def _item(
+    candidate: Candidate,
+    marks: Mapping[tuple[str, int], Mark],
+    policy: Policy,
+    standing: Standing,
+    now: float,
+) -> Item:
+    session, decision = candidate.session, candidate.decision
+    mark = marks.get(session.incarnation)
+    graced = decision.action is Action.DELETE and policy.grace_s > 0
+    ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
+    approved = bool(standing.approved) and _approval(candidate) in standing.approved
+    hold = _hold(candidate, ripe_at, policy, standing, now)
+    return Item(session, decision, ripe_at, approved, hold)
+
+
+def _approval(candidate: Candidate) -> Approval:
+    """The leave that this candidate would need."""
+    session = candidate.session
+    return Approval(session.id, session.created_at, session.last_accessed_at, candidate.decision.action)
+
+
+def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standing, now: float) -> Hold | None:
+    """The strongest reason that holds this candidate back, limits aside."""
+    deleting = candidate.decision.action is Action.DELETE
+    if standing.doubt is not None:
+        return standing.doubt
+    if standing.breaker:
+        return Hold.BREAKER
+    if standing.observe:
+        return Hold.OBSERVE
+    if candidate.session.strange:
+        return Hold.STRANGE
+    if candidate.session.incarnation in standing.refused:
+        return Hold.REFUSED
+    if deleting and ripe_at > now:
+        return Hold.GRACE
+    if deleting and not is_open(policy.windows, now):
+        return Hold.WINDOW
+    return None
+
+
+def exceeded(limits: Limits, items: Iterable[Item], standing: Standing) -> tuple[Excess, ...]:
+    """The limits that these items are too many for; deletes and stops are counted apart."""
+    counts = Counter(item.action for item in items)
+    found = []
+    for action, planned in sorted(counts.items()):
+        used = standing.used_today.get(action, 0)
+        for hold, limit, spent, inventory in (
+            (Hold.LIMIT_SWEEP, limits.per_sweep, 0, standing.inventory),
+            (Hold.LIMIT_DAY, limits.per_day, used, standing.inventory_today),
+        ):
+            allowed = limit.of(inventory, limits.at_least)
+            if planned + spent > allowed:
+                found.append(Excess(hold, action, planned, spent, allowed, str(limit)))
+    return tuple(found)
+
+
+def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
+    """32 hexadecimal digits that stand for exactly these incarnations and actions."""
+    return id_of_lines(project, agent, plan_lines(items))
+
+
+def plan_lines(items: Iterable[Item]) -> list[str]:
+    """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
+    return sorted(
+        f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
+        for item in items
+        if not item.session.strange
+    )
+
+
+def id_of_lines(project: str, agent: str, lines: Iterable[str]) -> str:
+    """The id of the plan that these lines say."""
+    return _digest("\n".join([json.dumps([project, agent]), *lines]))
+
+
+def joint_plan_id(ids: Sequence[str]) -> str:
+    """One id for the plans of several agents; a single plan's is its own."""
+    return ids[0] if len(ids) == 1 else _digest("\n".join(sorted(ids)))
+
+
+def _digest(text: str) -> str:
+    """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the last look before an action found: go ahead, or why not. `changed` breaks the promise to delete."""
+
+    go: bool = False
+    gone: bool = False
+    changed: bool = False
+    why: str = ""
+
+
+def recheck(
+    item: Item, fresh: Session | Malformed, plan: Plan, now: float | None, agent: Agent | None = None
+) -> Verdict:
+    """Whether the plan still holds for the record just read at platform time `now`.
+
+    `agent` is how the agent was just read, None where that does not matter.
+    """
+    if now is None:
+        return Verdict(why="the platform's clock could not be read")
+    if isinstance(fresh, Malformed):
+        return Verdict(why=f"its record is malformed: {fresh.reason}")
+    if fresh.created_at != item.session.created_at:
+        return Verdict(changed=True, why="it was deleted and created again")
+    if fresh.status in TOMBSTONES:
+        return Verdict(gone=True, why=f"its status is {fresh.status}")
+    if fresh != item.session:
+        return Verdict(changed=True, why=_difference(item.session, fresh))
+    again = decide(fresh, plan.policy, agent or plan.agent, now)
+    if (again.action, again.rule) != (item.decision.action, item.decision.rule):
+        return Verdict(changed=True, why="the policy no longer asks for it")
+    if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
+        return Verdict(why="the window has closed")
+    return Verdict(go=True)
+
+
+def _difference(before: Session, after: Session) -> str:
+    names = ("status", "version", "last_accessed_at", "expires_at", "stopped_at", "strange")
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return f"it changed since it was listed: {', '.join(changed)}"
+
+
+def hold_text(item: Item, plan: Plan) -> str:
+    """What a held candidate waits for, where its hold does not say it all."""
+    match item.hold:
+        case Hold.GRACE:
+            return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
+        case Hold.WINDOW:
+            return "outside every window"
+        case Hold.REFUSED:
+            return "the platform refused it, and is asked again later"
+        case Hold.STRANGE:
+            return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
+        case _:
+            return ""

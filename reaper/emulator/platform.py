@@ -1,0 +1,307 @@
+"""The platform as a state machine: what its sessions API does, without the wire.
+
+Pure: the time is what `now` says (Unix seconds). Statuses follow from times and are worked out when asked
+for, so a million sessions cost nothing while nobody looks. Source: the REST reference of the sessions API.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final, Literal
+from uuid import UUID
+
+from reaper.core.model import ACTIVE, CREATING, EXPIRED, FAILED, IDLE, TOMBSTONES, Session
+from reaper.emulator.home import Home
+from reaper.emulator.ordered_sessions import Shelf
+from reaper.emulator.session_log import Log
+from reaper.emulator.stored import AgentVersion, Event, HostedAgent, Page, PlatformError, Record
+
+SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
+
+Order = Literal["asc", "desc"]
+GoneCursor = Literal["error", "restart", "empty"]
+"""What a cursor does whose session has left the listing: unknown of the real platform, so all are offered."""
+
+
+class Platform:
+    """Agents and their sessions, with `history`: every change since the start, which tests assert on.
+
+    `tombstone_s`: how long deleted and expired sessions linger in the list. `get_tombstones`: a GET of a
+    deleted one answers it instead of 404. `creating_s`: how long a new session is being created.
+    `files_touch`: working with files moves `last_accessed_at`.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        tombstone_s: float = 3600.0,
+        get_tombstones: bool = False,
+        creating_s: float = 1.0,
+        files_touch: bool = False,
+        gone_cursor: GoneCursor = "error",
+    ) -> None:
+        self.now = now
+        self.tombstone_s = tombstone_s
+        self.get_tombstones = get_tombstones
+        self.creating_s = creating_s
+        self.files_touch = files_touch
+        self.gone_cursor = gone_cursor
+        self.agents: dict[str, HostedAgent] = {}
+        self.history: list[Event] = []
+        self._shelves: dict[str, Shelf] = {}
+        self._leaving: dict[str, list[tuple[float, int, Record]]] = {}
+        self._seq = 0
+
+    # Agents
+
+    def add_agent(self, name: str, versions: Iterable[AgentVersion] = ()) -> HostedAgent:
+        """A new agent; with one version `1` unless some are given, oldest first."""
+        given = list(versions) or [AgentVersion("1", int(self.now()))]
+        agent = HostedAgent(name, given[0].created_at, {version.name: version for version in given})
+        self.agents[name] = agent
+        self._shelves[name] = Shelf()
+        self._leaving[name] = []
+        return agent
+
+    def add_version(self, agent: str, version: AgentVersion) -> None:
+        """A deployment: the newest version from now on."""
+        self.agent(agent).versions[version.name] = version
+
+    def remove_version(self, agent: str, name: str) -> None:
+        """A version is taken back; the newest of the others is the latest then. Its sessions stay as they are."""
+        if len(self.agent(agent).versions) == 1:
+            raise PlatformError(409, "last_version", f"{name} is the only version of agent {agent}", "agent_version")
+        del self.agent(agent).versions[self.version(agent, name).name]
+
+    def agent(self, name: str) -> HostedAgent:
+        if name not in self.agents:
+            raise PlatformError(404, "not_found", f"Agent {name} was not found", "agent_name")
+        return self.agents[name]
+
+    def version(self, agent: str, name: str) -> AgentVersion:
+        versions = self.agent(agent).versions
+        if name not in versions:
+            raise PlatformError(404, "not_found", f"Agent {agent} has no version {name}", "agent_version")
+        return versions[name]
+
+    # Sessions, as the API offers them
+
+    def create(
+        self, agent: str, session: str | None = None, version: str | None = None, actor: str = "user"
+    ) -> Session:
+        """A new session; 409 while its id is taken, a new incarnation when the former one is gone."""
+        backing = self.agent(agent).latest if version is None else self.version(agent, version)
+        now, shelf = self._at(agent)
+        name = self._fresh_id() if session is None else session
+        if not SESSION_ID.fullmatch(name):
+            raise PlatformError(400, "invalid_session_id", f"{name!r} is no session id", "agent_session_id")
+        former = shelf.find(name)
+        if former is not None:
+            self._note_expiry(agent, former, now)
+            if former.status(now) not in TOMBSTONES:
+                raise PlatformError(409, "session_already_exists", f"Session {name} already exists")
+            shelf.remove(former)
+        record = Record(name, backing, int(now), int(now), held=CREATING, held_until=now + self.creating_s)
+        self.place(agent, record)
+        self._log(record).write(now, "status", "Successfully connected to container")
+        self._note("created", agent, record, now, actor)
+        return record.view(now)
+
+    def get(self, agent: str, session: str) -> Session:
+        """The session; 404 when it never was or is deleted (unless `get_tombstones`)."""
+        now, shelf = self._at(agent)
+        record = shelf.find(session)
+        if record is None or (record.deleted_at is not None and not self.get_tombstones):
+            raise _not_found(session)
+        self._note_expiry(agent, record, now)
+        return record.view(now)
+
+    def page(
+        self,
+        agent: str,
+        *,
+        limit: int = 20,
+        order: Order = "desc",
+        after: str | None = None,
+        before: str | None = None,
+        keep: Callable[[str], bool] | None = None,
+    ) -> Page:
+        """One page by creation, tombstones included; `before` gives the page that ends right before a cursor.
+
+        `keep` hides sessions, by id, from this caller.
+        """
+        if after is not None and before is not None:
+            raise PlatformError(400, "invalid_request", "after and before exclude each other", "after")
+        if not 1 <= limit <= 100:
+            raise PlatformError(400, "invalid_request", "limit must be between 1 and 100", "limit")
+        now, shelf = self._at(agent)
+        cursor_id = before if after is None else after
+        cursor = None if cursor_id is None else shelf.find(cursor_id)
+        if cursor_id is not None and cursor is None and self.gone_cursor != "restart":
+            return self._gone_cursor_page(cursor_id)
+        ascending = (order == "asc") != (before is not None)
+        walk = shelf.walk(cursor, ascending=ascending)
+        seen = self._present(agent, walk, now, keep)
+        taken = [record.view(now) for record in islice(seen, limit + 1)]
+        shown = taken[:limit]
+        return Page(tuple(shown if before is None else reversed(shown)), len(taken) > limit)
+
+    def delete(self, agent: str, session: str, actor: str = "user") -> bool:
+        """Delete it with its home; False (and no error) when there was nothing to delete."""
+        now, shelf = self._at(agent)
+        record = shelf.find(session)
+        if record is None or record.status(now) in TOMBSTONES:
+            return False
+        self._note("deleted", agent, record, now, actor)
+        record.deleted_at = now
+        record.home = record.log = None
+        self._leave(agent, record, now + self.tombstone_s)
+        return True
+
+    def stop(self, agent: str, session: str, actor: str = "user") -> None:
+        """Suspend an active session, its home kept; 409 when it does not run."""
+        now, record = self._living(agent, session)
+        if record.status(now) != ACTIVE:
+            raise PlatformError(409, "session_already_stopped", f"Session {session} is not active")
+        self._note("stopped", agent, record, now, actor)
+        record.held, record.stopped, record.stopped_at = None, True, int(now)
+
+    # What people do to sessions outside this API
+
+    def use(self, agent: str, session: str, actor: str = "user") -> Session:
+        """Somebody calls the agent in this session: it is active again from now."""
+        now, record = self._living(agent, session)
+        if record.status(now) == FAILED:
+            raise PlatformError(409, "session_failed", f"Session {session} has failed")
+        self._note("used", agent, record, now, actor)
+        self._touch(record, now)
+        self._log(record).write(now, "stdout", "request served")
+        return record.view(now)
+
+    def busy(self, agent: str, session: str, seconds: float, actor: str = "user") -> Session:
+        """One long call: active until it ends, while `last_accessed_at` stays at its start."""
+        self.use(agent, session, actor)
+        now, record = self._living(agent, session)
+        record.held, record.held_until = ACTIVE, now + seconds
+        self._note("busy", agent, record, now, actor)
+        return record.view(now)
+
+    def fail(self, agent: str, session: str, actor: str = "platform") -> None:
+        """Its life cycle failed; only a delete helps."""
+        now, record = self._living(agent, session)
+        self._note("failed", agent, record, now, actor)
+        record.held, record.held_until = FAILED, math.inf
+
+    # Its files and its log
+
+    def home(self, agent: str, session: str) -> Home:
+        """The files of a session that is there; 404 otherwise."""
+        now, record = self._living(agent, session)
+        if self.files_touch:
+            self._touch(record, now)
+        if record.home is None:
+            record.home = Home()
+        return record.home
+
+    def log(self, agent: str, session: str) -> Log:
+        """The log of a session that is there; 404 otherwise."""
+        _, record = self._living(agent, session)
+        return self._log(record)
+
+    # The record of truth, and what a population or a wire needs
+
+    def sessions(self, agent: str) -> Iterator[Session]:
+        """Everything the listing holds, oldest first."""
+        now, shelf = self._at(agent)
+        return (record.view(now) for record in self._present(agent, iter(shelf), now, None))
+
+    def find(self, agent: str, session: str) -> Session | None:
+        """What the listing holds under this id, tombstones included."""
+        now, shelf = self._at(agent)
+        record = shelf.find(session)
+        return None if record is None else record.view(now)
+
+    def forbidden(self, agent: str, session: str, actor: str) -> None:
+        """A call came that nobody may send; it has no effect but this entry."""
+        self.history.append(Event(self.now(), "forbidden", agent, session, 0, 0, "", actor))
+
+    def place(self, agent: str, record: Record) -> None:
+        """Put a ready-made session on the shelf, without an entry in the history."""
+        self._seq += 1
+        record.seq = self._seq
+        self._shelves[agent].add(record)
+        if record.deleted_at is not None:
+            self._leave(agent, record, record.deleted_at + self.tombstone_s)
+
+    # Inside
+
+    def _at(self, agent: str) -> tuple[float, Shelf]:
+        """The time and the agent's shelf, after the tombstones whose time is up have left it."""
+        self.agent(agent)
+        now, shelf, leaving = self.now(), self._shelves[agent], self._leaving[agent]
+        while leaving and leaving[0][0] <= now:
+            shelf.remove(heapq.heappop(leaving)[2])
+        return now, shelf
+
+    def _living(self, agent: str, session: str) -> tuple[float, Record]:
+        now, shelf = self._at(agent)
+        record = shelf.find(session)
+        if record is None or record.status(now) in TOMBSTONES:
+            raise _not_found(session)
+        return now, record
+
+    def _present(
+        self, agent: str, walk: Iterator[Record], now: float, keep: Callable[[str], bool] | None
+    ) -> Iterator[Record]:
+        for record in walk:
+            if now >= record.expires_at:
+                self._note_expiry(agent, record, now)
+                if now >= record.expires_at + self.tombstone_s:
+                    continue
+            if keep is None or keep(record.id):
+                yield record
+
+    def _gone_cursor_page(self, cursor: str) -> Page:
+        if self.gone_cursor == "empty":
+            return Page((), has_more=False)
+        raise PlatformError(400, "invalid_cursor", f"No session {cursor} to page from", "after")
+
+    def _note_expiry(self, agent: str, record: Record, now: float) -> None:
+        if record.expiry_noted or record.status(now) != EXPIRED:
+            return
+        record.expiry_noted = True
+        self._note("expired", agent, record, float(record.expires_at), "platform", status=IDLE)
+        self._leave(agent, record, record.expires_at + self.tombstone_s)
+
+    def _leave(self, agent: str, record: Record, at: float) -> None:
+        heapq.heappush(self._leaving[agent], (at, record.seq, record))
+
+    def _touch(self, record: Record, now: float) -> None:
+        record.stopped_at, record.stopped = record.stopped_at_as(record.status(now)), False
+        record.last_accessed_at = int(now)
+
+    def _log(self, record: Record) -> Log:
+        if record.log is None:
+            record.log = Log()
+            record.log.write(record.created_at, "stdout", "Starting server on port 8088")
+        return record.log
+
+    def _fresh_id(self) -> str:
+        self._seq += 1
+        return UUID(int=(self._seq * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128).hex
+
+    def _note(
+        self, kind: str, agent: str, record: Record, at: float, actor: str, *, status: str | None = None
+    ) -> None:
+        before = record.status(at) if status is None else status
+        created, accessed = record.created_at, record.last_accessed_at
+        self.history.append(Event(at, kind, agent, record.id, created, accessed, before, actor))
+
+
+def _not_found(session: str) -> PlatformError:
+    return PlatformError(404, "session_not_found", f"Session {session} was not found", "session_id")

@@ -1,0 +1,136 @@
+"""What the emulated platform stores and answers: agents, sessions, pages, refusals and its record of truth.
+
+Times are Unix seconds on the platform's own clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from reaper.core.model import ACTIVE, DELETED, EXPIRED, EXPIRY_S, IDLE, Session
+from reaper.emulator.home import Home
+from reaper.emulator.session_log import Log
+
+_SUSPENDED = frozenset({IDLE, EXPIRED})
+
+
+class PlatformError(Exception):
+    """The platform refuses: an HTTP status with the code and message of its error body."""
+
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVersion:
+    """One version of a hosted agent; its sessions fall idle after its own timeout."""
+
+    name: str
+    created_at: int
+    idle_timeout_s: int = 900
+    status: str = ACTIVE
+    cpu: str = "1"
+    memory: str = "2Gi"
+
+
+@dataclass(slots=True)
+class HostedAgent:
+    """A hosted agent with its versions, oldest first, by name."""
+
+    name: str
+    created_at: int
+    versions: dict[str, AgentVersion]
+
+    @property
+    def latest(self) -> AgentVersion:
+        return next(reversed(self.versions.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change the platform went through, with what was true of the session just before it.
+
+    Kinds: created, used, stopped, deleted, expired, failed, busy, forbidden (a call that must never come).
+    An expiry is entered when it is first seen, with the time at which it happened.
+    """
+
+    time: float
+    kind: str
+    agent: str
+    session: str
+    created_at: int
+    last_accessed_at: int
+    status: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing, in the order asked for."""
+
+    sessions: tuple[Session, ...]
+    has_more: bool
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One incarnation of a session as the platform keeps it; its status follows from the time.
+
+    `held` is a status that wins until `held_until`: creating, updating, failed, or active in one long call.
+    `gone` records have left the listing for good.
+    """
+
+    id: str
+    version: AgentVersion
+    created_at: int
+    last_accessed_at: int
+    seq: int = 0
+    held: str | None = None
+    held_until: float = 0.0
+    stopped: bool = False
+    stopped_at: int | None = None
+    deleted_at: float | None = None
+    expiry_noted: bool = False
+    gone: bool = False
+    home: Home | None = field(default=None)
+    log: Log | None = field(default=None)
+
+    @property
+    def expires_at(self) -> int:
+        return self.last_accessed_at + EXPIRY_S
+
+    @property
+    def suspends_at(self) -> int:
+        call_ends = math.ceil(self.held_until) if self.held == ACTIVE else 0
+        return max(self.last_accessed_at + self.version.idle_timeout_s, call_ends)
+
+    def status(self, now: float) -> str:
+        if self.deleted_at is not None:
+            return DELETED
+        if now >= self.expires_at:
+            return EXPIRED
+        if self.held is not None and now < self.held_until:
+            return self.held
+        return IDLE if self.stopped or now >= self.suspends_at else ACTIVE
+
+    def stopped_at_as(self, status: str) -> int | None:
+        """When the sandbox was last seen to stop, None while it never did."""
+        return self.suspends_at if status in _SUSPENDED and not self.stopped else self.stopped_at
+
+    def view(self, now: float) -> Session:
+        """The session as the API shows it at `now`."""
+        status = self.status(now)
+        return Session(
+            self.id,
+            status,
+            self.version.name,
+            self.created_at,
+            self.last_accessed_at,
+            self.expires_at,
+            self.stopped_at_as(status),
+        )

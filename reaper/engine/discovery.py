@@ -1,0 +1,113 @@
+"""Which agents a project's patterns mean at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from reaper.core.model import Agent
+from reaper.core.policy import Policy
+from reaper.core.provider import FoundryError, Gone, Unauthenticated
+from reaper.core.settings import AgentPattern, Project
+from reaper.foundry.client import Answer
+
+ASKED_MAX: Final = 50
+"""So many agents that a listing lacks are asked for by name in one sweep."""
+
+
+class Directory(Protocol):
+    """What finding agents needs of the client."""
+
+    async def list_agents(self) -> Answer[tuple[Agent, ...]]:
+        """All hosted agents of the project."""
+
+    async def get_agent(self, name: str) -> Answer[Agent]:
+        """One agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The agents to sweep with their policies, those no pattern matches, and patterns that could not be resolved.
+
+    `gone` are agents that were known, and of which the platform said that there is none by that name any more.
+    """
+
+    targets: tuple[tuple[Agent, Policy], ...]
+    unmanaged: tuple[str, ...] = ()
+    unresolved: Mapping[str, tuple[Policy, str]] | None = None
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def targets_by_name(self) -> dict[str, Policy]:
+        return {agent.name: policy for agent, policy in self.targets}
+
+
+async def muster(project: Project, directory: Directory, known: Collection[str] = ()) -> Roster:
+    """Resolve the patterns of a project: by one listing when any has a wildcard, else by name alone.
+
+    A listing that failed, or that lacks one of the agents `known` before although it is still there, leaves the plain
+    names to be swept and the wildcards unresolved. Raises Unauthenticated.
+    """
+    plain = {pattern.name: pattern for pattern in project.agents if pattern.is_plain}
+    globs = [pattern for pattern in project.agents if not pattern.is_plain]
+    listed: dict[str, Agent] = {}
+    gone: set[str] = set()
+    unresolved = {}
+    if globs:
+        try:
+            listed = {agent.name: agent for agent in (await directory.list_agents()).value}
+            doubt = await _miss([name for name in known if name not in listed], project, directory, gone)
+        except Unauthenticated:
+            raise
+        except FoundryError as error:
+            doubt = f"agents could not be listed: {error}"
+        if doubt:
+            listed, unresolved = {}, {pattern.name: (pattern.policy, doubt) for pattern in globs}
+    chosen = {name: first_match(project, name) for name in listed}
+    targets = [(listed[name], pattern.policy) for name, pattern in chosen.items() if pattern]
+    for name in plain.keys() - listed.keys():
+        pattern = first_match(project, name) or plain[name]
+        targets.append((await _by_name(name, pattern.policy, directory), pattern.policy))
+    unmanaged = tuple(name for name, pattern in chosen.items() if pattern is None)
+    ordered = tuple(sorted(targets, key=lambda target: target[0].name))
+    return Roster(ordered, unmanaged, unresolved, frozenset(gone))
+
+
+async def _miss(missing: Sequence[str], project: Project, directory: Directory, gone: set[str]) -> str:
+    """Why a list of agents that lacks these is not believed, '' when it is; fills `gone`. Raises Unauthenticated.
+
+    Only the platform's own word that there is no such agent explains why one is missing.
+    """
+    patterns = {name: first_match(project, name) for name in missing}
+    wanted = [name for name, pattern in patterns.items() if pattern is not None and not pattern.is_plain]
+    for name in wanted[:ASKED_MAX]:
+        try:
+            await directory.get_agent(name)
+        except Unauthenticated:
+            raise
+        except FoundryError as error:
+            if not (isinstance(error, Gone) and error.code):
+                return f"the list of agents lacks {name!r}, which may still be there: {error}"
+            gone.add(name)
+        else:
+            return f"the list of agents was cut short: it lacks {name!r}, which is still there"
+    left = len(wanted) - ASKED_MAX
+    return f"the list of agents lacks {left} more agents than can be asked for at once" if left > 0 else ""
+
+
+def first_match(project: Project, agent: str) -> AgentPattern | None:
+    """The first pattern of the project that matches an agent's name."""
+    return next((pattern for pattern in project.agents if pattern.matches(agent)), None)
+
+
+async def _by_name(name: str, policy: Policy, directory: Directory) -> Agent:
+    """The agent, with its newest version if the policy asks about versions and it can be read."""
+    if not policy.asks_version:
+        return Agent(name)
+    try:
+        return (await directory.get_agent(name)).value
+    except Unauthenticated:
+        raise
+    except FoundryError:
+        return Agent(name)

@@ -1,0 +1,90 @@
+"""The last look before an action: the session, its agent where versions decide, and for how long both count."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from reaper.clock import Clock
+from reaper.core.clock_check import ClockGuard
+from reaper.core.model import Agent, Malformed, Session
+from reaper.core.provider import FoundryError, Refused
+from reaper.foundry.client import Answer
+from reaper.foundry.parsing import Page
+
+LOOK_AGE_MAX_S: Final = 2.0
+LOOKS_MAX: Final = 8
+"""So often one session is looked at again because the look before had grown too old, or was followed by a pause."""
+
+T = TypeVar("T")
+
+
+class Looker(Protocol):
+    """What a look needs of the client."""
+
+    async def get(self, agent: str, session_id: str) -> Answer[Session | Malformed]:
+        """The session's record as it is now."""
+
+    async def get_agent(self, name: str) -> Answer[Agent]:
+        """The agent as it is now."""
+
+    async def page(self, agent: str, *, limit: int) -> Answer[Page]:
+        """The first sessions of the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A session as it was just read; with its agent, where the policy asks about versions."""
+
+    session: Answer[Session | Malformed]
+    agent: Answer[Agent] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Says of an answer whether it still tells what is true now: for `max_age_s` seconds, on every clock there is."""
+
+    clock: Clock
+    guard: ClockGuard
+    max_age_s: float = LOOK_AGE_MAX_S
+
+    def of(self, look: Look) -> bool:
+        """Whether an action may rest on the look now."""
+        return self.holds(look.session) and (look.agent is None or self.holds(look.agent))
+
+    def holds(self, answer: Answer[T], share: float = 1.0) -> bool:
+        """Whether an answer is younger than this share of its time, and no pause has been noticed since.
+
+        It counts from when it was asked for: it may have lain unread for as long as it seems to have travelled.
+        """
+        asked = answer.received_monotonic if answer.sent_monotonic is None else answer.sent_monotonic
+        age = max(self.clock.monotonic() - asked, self.clock.wall() - answer.received_wall)
+        return age <= share * self.max_age_s and not self.guard.paused_since(answer.received_monotonic)
+
+
+class AgentLooks:
+    """One agent as it was read last, and again when that is no longer fresh; all who ask meanwhile share a look."""
+
+    def __init__(self, client: Looker, agent: str, fresh: Freshness) -> None:
+        self._client, self._agent, self._fresh = client, agent, fresh
+        self._last: Answer[Agent] | None = None
+        self._lock = asyncio.Lock()
+
+    async def read(self) -> Answer[Agent]:
+        """The agent, young enough for a look at a session to follow; raises the FoundryError of reading it."""
+        async with self._lock:
+            if self._last is None or not self._fresh.holds(self._last, share=0.5):
+                self._last = await self._client.get_agent(self._agent)
+            return self._last
+
+    async def answer(self) -> bool:
+        """Whether the agent is there: it can be read or, where that is not allowed, its sessions can be listed."""
+        try:
+            try:
+                await self.read()
+            except Refused:
+                await self._client.page(self._agent, limit=1)
+        except FoundryError:
+            return False
+        return True

@@ -1,0 +1,41 @@
+"""What a sweep may know from the one before, so that not each of them has to list all sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from reaper.core.model import Action, OutcomeKind
+from reaper.engine.report import Report
+from reaper.listing.index import Atlas
+
+_GONE: Final = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
+
+
+@dataclass(slots=True)
+class Recall:
+    """What one agent's sweeps hand on, so that all sessions are listed only every `full_every_s` seconds.
+
+    Kept in memory alone: a new process begins with a full listing.
+    """
+
+    full_every_s: int
+    atlas: Atlas | None = None
+    made_at: float = 0.0
+
+    def take(self, key: str, now: float) -> Atlas | None:
+        """The atlas if it is about the same rules and not too old, at monotonic `now`. Only once: see `keep`."""
+        atlas, self.atlas = self.atlas, None
+        fits = atlas is not None and atlas.key == key and now - self.made_at < self.full_every_s
+        return atlas if fits else None
+
+    def keep(self, report: Report, atlas: Atlas, now: float) -> None:
+        """Hand an atlas on after a sweep that believed it, made at monotonic `now` if it is new."""
+        if not report.trusted or report.snapshot is None or not atlas.is_worth_it:
+            return
+        if report.snapshot.listed_at == report.snapshot.now:
+            self.made_at = now
+        for outcome in report.outcomes:
+            is_gone = outcome.item.action is Action.DELETE and outcome.kind in _GONE
+            atlas.acted_on(outcome.item.session, is_gone=is_gone)
+        self.atlas = atlas

@@ -1,0 +1,124 @@
+"""What is known now: the latest report of each agent, and what the daemon is doing. Metrics and status read it."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from reaper.clock import Clock
+from reaper.core.settings import Quota
+from reaper.engine.report import Listener, Outcome, Report, Result
+
+RECENT_ACTIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RecentAction:
+    """An action that ended, where it happened, and when by the local clock."""
+
+    project: str
+    agent: str
+    outcome: Outcome
+    at: float
+
+
+@dataclass(slots=True)
+class Board(Listener):
+    """The present state of the world as sweeps have last seen it. Times are local.
+
+    `option` is what a command beside this process must be given to find the same configuration, '' for nothing.
+    """
+
+    clock: Clock
+    latest: dict[tuple[str, str], Report] = field(default_factory=dict)
+    succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
+    believed: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    managed: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    unmanaged: dict[str, Sequence[str]] = field(default_factory=dict)
+    recent: deque[RecentAction] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
+    pools: Sequence[Quota] = ()
+    config_hash: str = ""
+    config_errors: Sequence[str] = ()
+    config_read_at: float = 0.0
+    approvals_unknown: Sequence[str] = ()
+    next_sweep_at: float | None = None
+    progressed_at: float | None = None
+    ready: bool = False
+    standby: str = ""
+    state_fault: str = ""
+    option: str = ""
+
+    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
+        self.managed[project], self.unmanaged[project] = managed, unmanaged
+        for key in [key for key in self.latest if key[0] == project and key[1] not in managed]:
+            del self.latest[key]
+            self.succeeded.pop(key, None)
+            self.believed.pop(key, None)
+
+    def unknown_approvals(self, names: Sequence[str]) -> None:
+        self.approvals_unknown = tuple(names)
+
+    def keep_projects(self, projects: Sequence[str]) -> None:
+        """Forget projects that the configuration no longer names."""
+        for known in (self.managed, self.unmanaged):
+            for project in known.keys() - set(projects):
+                del known[project]
+        for key in [key for key in self.latest if key[0] not in projects]:
+            del self.latest[key]
+            self.succeeded.pop(key, None)
+            self.believed.pop(key, None)
+
+    def progressed(self) -> None:
+        """This process has come further, whether the platform let it or not."""
+        self.progressed_at = self.clock.monotonic()
+
+    def page(self, project: str, agent: str, sessions: int) -> None:
+        self.progressed()
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        self.progressed()
+        self.recent.append(RecentAction(project, agent, outcome, self.clock.wall()))
+
+    def report(self, report: Report) -> None:
+        key = (report.project, report.agent)
+        self.latest[key] = report
+        if report.trusted and report.snapshot is not None:
+            self.believed[key] = report.snapshot.by_status
+        self.progressed()
+        if report.result in {Result.OK, Result.WITHHELD}:
+            self.succeeded[key] = self.clock.wall()
+        if report.result is not Result.FAILED:
+            self.ready = True
+
+    def relieved(self, report: Report) -> None:
+        key = (report.project, report.agent)
+        known = self.latest.get(key)
+        if known is not None and known.sweep_id == report.sweep_id:
+            self.latest[key] = report
+
+    def trusted(self) -> Iterator[Report]:
+        """The latest reports whose listing was complete and believed."""
+        return (report for report in self.latest.values() if report.trusted)
+
+    def agents(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """How many agents each project has under each policy; '' is managed by none."""
+        for project, managed in self.managed.items():
+            yield from (((project, policy), count) for policy, count in Counter(managed.values()).items())
+            yield (project, ""), len(self.unmanaged.get(project, ()))
+
+    def skews(self) -> dict[str, float]:
+        """The platform's clock minus the local one, by project."""
+        return {key[0]: report.skew for key, report in self.latest.items() if report.skew is not None}
+
+    def quotas(self) -> Iterator[tuple[Quota, int | None]]:
+        """Each pool with the sessions counted against it; None while nothing of it is believed.
+
+        One agent that is not believed counts as it last was: a gap would look like room, and its end like growth.
+        """
+        for quota in self.pools:
+            counts = (statuses for key, statuses in self.believed.items() if key[0] in quota.projects)
+            used = sum(statuses[status] for statuses in counts for status in quota.counts)
+            believed = any(report.project in quota.projects for report in self.trusted())
+            yield quota, used if believed else None

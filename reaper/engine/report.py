@@ -1,0 +1,160 @@
+"""What a sweep found and did, as one value; metric, log, table, JSON and status are renderings of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from reaper.core.model import Action, OutcomeKind
+from reaper.core.planner import Candidate, Hold, Item, Plan
+from reaper.core.policy import Policy, Rule
+from reaper.listing.snapshot import Snapshot
+from reaper.store.store import Breaker
+
+
+class Result(StrEnum):
+    """How a sweep of one agent ended; the values of `sweeps_total{result}`."""
+
+    OK = "ok"
+    INCOMPLETE = "incomplete"
+    UNTRUSTED = "untrusted"
+    WITHHELD = "withheld"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one action ended. `at` is platform time, `why` explains anything but `done`.
+
+    `window_s` is what no guard covers: from the answer to the last look until the action went out, known when the
+    platform accepted it. `refused`: the platform understood, and said no. `request_id` is the platform's name for the
+    answer that accepted or refused it.
+    """
+
+    item: Item
+    kind: OutcomeKind
+    at: float
+    why: str = ""
+    window_s: float | None = None
+    refused: bool = False
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One sweep of one agent.
+
+    `started` and `seconds` are local, `plan.now` is the platform's time. `snapshot` and `plan` are None when the
+    agent could not be listed. `kept` is filled on request only. `doubts` say why its inventory is not believed,
+    `why` says in words what went wrong. `relief` is the rule by which the agent's quota may stop sessions when full.
+    """
+
+    sweep_id: str
+    project: str
+    agent: str
+    policy: Policy
+    result: Result
+    started: float
+    seconds: float
+    observed: bool
+    why: str = ""
+    snapshot: Snapshot | None = None
+    plan: Plan | None = None
+    outcomes: Sequence[Outcome] = ()
+    kept: Sequence[Candidate] = ()
+    doubts: Sequence[str] = ()
+    breaker: Breaker | None = None
+    used_today: Mapping[Action, int] = field(default_factory=dict)
+    skew: float | None = None
+    relief: Rule | None = None
+
+    @cached_property
+    def trusted(self) -> bool:
+        """Whether what was listed is complete and believed."""
+        return self.snapshot is not None and not self.snapshot.incomplete and not self.doubts
+
+    @cached_property
+    def blocked(self) -> Counter[str]:
+        """Candidates not acted on, by reason."""
+        return Counter({str(hold): count for hold, count in (self.plan.blocked if self.plan else {}).items()})
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Every rule that may catch a session of this agent: the policy's, then its quota's."""
+        return self.policy.rules if self.relief is None else (*self.policy.rules, self.relief)
+
+    @cached_property
+    def by_rule(self) -> Counter[str]:
+        """Candidates by the rule that caught them."""
+        return Counter(item.rule for item in self.plan.items) if self.plan else Counter()
+
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """How many sessions the policy would keep, stop and delete."""
+        if self.snapshot is None or self.plan is None:
+            return {str(action): 0 for action in Action}
+        asked = Counter(item.action for item in self.plan.items)
+        kept = self.snapshot.sessions - sum(asked.values())
+        return {"keep": kept, "stop": asked[Action.STOP], "delete": asked[Action.DELETE]}
+
+    @cached_property
+    def withheld(self) -> bool:
+        """Whether a guard holds back actions that a person could approve."""
+        return any(self.blocked[hold] for hold in (Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know although nothing went wrong."""
+        moved = self.plan.expiry_moved if self.plan else 0
+        told = (
+            f"{moved} sessions have another expires_at than when they were marked, although nobody used them since: "
+            "their grace began anew, and while the platform goes on so, they are never deleted"
+        )
+        return (told,) if moved else ()
+
+    @cached_property
+    def limit_remaining(self) -> dict[str, int]:
+        """Deletes that the limits would still allow, in one sweep and in the day."""
+        if self.snapshot is None:
+            return {}
+        limits, inventory = self.policy.limits, self.snapshot.sessions
+        used = self.used_today.get(Action.DELETE, 0)
+        day = limits.per_day.of(inventory + used, limits.at_least) - used
+        return {"sweep": limits.per_sweep.of(inventory, limits.at_least), "day": max(day, 0)}
+
+    @cached_property
+    def oldest_overdue_s(self) -> float:
+        """How long the most overdue candidate has been due, its grace counted in."""
+        if self.plan is None:
+            return 0.0
+        grace = {Action.DELETE: self.policy.grace_s}
+        since = (item.decision.since + grace.get(item.action, 0) for item in self.plan.items)
+        return max((self.plan.now - moment for moment in since), default=0.0)
+
+
+class Listener:
+    """Hears what sweeps do as they do it; every method may be left out."""
+
+    def page(self, project: str, agent: str, sessions: int) -> None:
+        """A page with so many records was read."""
+
+    def planned(self, project: str, plan: Plan) -> None:
+        """A plan was made, nothing was done yet."""
+
+    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
+        """An action ended."""
+
+    def report(self, report: Report) -> None:
+        """A sweep of one agent ended."""
+
+    def relieved(self, report: Report) -> None:
+        """The same sweep's report once more: its quota was too full, and asked for stops of its own."""
+
+    def unknown_approvals(self, names: Sequence[str]) -> None:
+        """The configuration approves these ids, and no plan that is known has them."""
+
+    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
+        """The agents of a project were found: those with their policy's name, and those that no pattern matches."""

@@ -1,0 +1,399 @@
+"""One pass over one agent's sessions: collect, doubt, plan, mark, execute, report."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple, Protocol
+
+import structlog
+
+from reaper.clock import Clock
+from reaper.core.clock_check import ClockGuard
+from reaper.core.inventory_checks import Baseline, Spread, doubts, moved_back
+from reaper.core.model import Action, Agent, Session
+from reaper.core.planner import Candidate, Hold, Plan, Standing, make_plan
+from reaper.core.policy import Mode, Policy, decide, earliest
+from reaper.core.provider import FoundryError, Gone
+from reaper.core.quotas import Reserve
+from reaper.core.settings import Project
+from reaper.engine.discovery import Directory
+from reaper.engine.executor import Execution, Executor, Hands, resolve_open_intents
+from reaper.engine.listing_cache import Recall
+from reaper.engine.must_see import Canaries
+from reaper.engine.refusals import Refusals
+from reaper.engine.report import Listener, Outcome, Report, Result
+from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
+from reaper.foundry.client import Answer
+from reaper.foundry.parsing import Page
+from reaper.foundry.transport import Heed
+from reaper.listing.incremental import revisit
+from reaper.listing.index import Atlas
+from reaper.listing.listing import Lister, collect
+from reaper.listing.snapshot import Census, Snapshot
+from reaper.store.database import StateError
+from reaper.store.evidence import told_rules
+from reaper.store.journal import Entry
+from reaper.store.origin import Origin
+from reaper.store.store import Breaker, Store
+
+log = structlog.get_logger()
+
+BY_HAND: Final = "by-hand"
+"""How the rule begins under which the record keeps what was not a sweep's doing."""
+BY_HAND_MAX_S: Final = 300
+"""An action by hand takes no longer than this."""
+LISTING_MAX_S: Final = 1_800
+SWEEP_MAX_S: Final = 3_600
+
+
+class Platform(Lister, Hands, Directory, Protocol):
+    """The client as sweeps see it."""
+
+    def heed(self, observe: Heed) -> None:
+        """Tell every answer's time to whoever watches the clocks."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """As whom it speaks, by the claims of its token; empty without one."""
+
+
+Connect = Callable[[Project], AbstractAsyncContextManager[Platform]]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
+
+    `configuration` is the digest of what is in force.
+    """
+
+    project: Project
+    client: Platform
+    guard: ClockGuard
+    configuration: str = ""
+
+
+class Collected(NamedTuple):
+    """What there is, what of it the next sweep may know, and what the state knew before."""
+
+    snapshot: Snapshot
+    atlas: Atlas | None
+    left_open: Sequence[Entry]
+    base: Baseline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One sweep of one agent.
+
+    A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
+    with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
+    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    that the configuration approves, without noting them as given.
+    """
+
+    id: str
+    site: Site
+    agent: Agent
+    policy: Policy
+    canaries: Canaries
+    store: Store
+    clock: Clock
+    listener: Listener
+    stopping: Callable[[], str]
+    observe: bool = False
+    rehearsal: bool = False
+    keeps: dict[tuple[str, int], Candidate] | None = None
+    reserve: Reserve | None = None
+    recall: Recall | None = None
+    approvals: tuple[str, ...] = ()
+    refusals: Refusals = field(default_factory=Refusals)
+
+    async def run(self) -> Report:
+        """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
+        started, since = self.clock.wall(), self.clock.monotonic()
+        report = Report(
+            sweep_id=self.id,
+            project=self.site.project.name,
+            agent=self.agent.name,
+            policy=self.policy,
+            result=Result.FAILED,
+            started=started,
+            seconds=0.0,
+            observed=self.observe or self.policy.mode is Mode.OBSERVE,
+            relief=self.reserve.pool.rule if self.reserve else None,
+        )
+        try:
+            found = await self._collect()
+            report = await self._judge(replace(report, snapshot=found.snapshot), found, since)
+            if self.recall is not None and found.atlas is not None:
+                self.recall.keep(report, found.atlas, since)
+        except Gone:
+            report = replace(report, why="the platform does not know this agent")
+        except (FoundryError, StateError) as error:
+            report = replace(report, why=str(error))
+        except InterruptedError as error:
+            report = replace(report, result=Result.INCOMPLETE, why=str(error))
+        except TimeoutError:
+            report = replace(report, result=Result.INCOMPLETE, why=f"the listing took over {LISTING_MAX_S} s")
+        report = replace(
+            report,
+            seconds=self.clock.monotonic() - since,
+            skew=self.site.guard.skew,
+            breaker=report.breaker if report.plan else known_breaker(self.store, report.project, report.agent),
+        )
+        self.listener.report(report)
+        return report
+
+    async def _collect(self) -> Collected:
+        """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
+        snapshot, project, agent = None, self.site.project.name, self.agent.name
+        # Whatever fails, other agents wait for what this one has seen.
+        try:
+            left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
+            base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
+            async with asyncio.timeout(LISTING_MAX_S):
+                atlas = self.recall.take(self._shown(), self.clock.monotonic()) if self.recall else None
+                if atlas is not None and not sought:
+                    snapshot = await revisit(self.site.client, self.agent.name, atlas, self._candidate, self._paged)
+                if snapshot is None:
+                    snapshot, atlas = await self._list_all(sought, base)
+        finally:
+            self.canaries.listed(snapshot.seen if snapshot else frozenset())
+        return Collected(snapshot, atlas, left_open, base)
+
+    async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, Atlas | None]:
+        made: list[Atlas] = []
+
+        def chart(census: Census) -> Atlas | None:
+            if self.recall is None:
+                return None
+            made.append(Atlas(census, lambda session: earliest(session, self.policy, self.agent), self._shown()))
+            return made[-1]
+
+        wanted = self.site.project.must_see | sought
+        then = base.spread.at if base and base.spread else None
+        snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged, chart, then)
+        if not made or snapshot.incomplete:
+            return snapshot, None
+        made[-1].finish()
+        return snapshot, made[-1]
+
+    def _candidate(self, session: Session, now: float) -> Candidate | None:
+        decision = decide(session, self.policy, self.agent, now)
+        if self.reserve is not None:
+            self.reserve.offer(session, decision, self.agent, now)
+        if decision.action is not Action.KEEP:
+            return Candidate(session, decision)
+        if self.keeps is not None:
+            self.keeps[session.incarnation] = Candidate(session, decision)
+        return None
+
+    def _paged(self, answer: Answer[Page]) -> None:
+        if self.stopping():
+            raise InterruptedError(self.stopping())
+        self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
+        self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
+
+    async def _judge(self, report: Report, collected: Collected, since: float) -> Report:
+        """From a snapshot to what was done about it."""
+        snapshot, _, left_open, base = collected
+        project, agent = report.project, report.agent
+        now = snapshot.now or 0.0
+        found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
+        unresolved = await self._resolve(left_open, snapshot, doubt)
+        breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
+        standing = Standing(
+            inventory=snapshot.sessions,
+            marks=self.store.marks(project, agent),
+            used_today=self.store.journal.used_today(project, agent, now),
+            approved=self.store.plans.approved(project, agent, self.approvals),
+            refused=self.refusals.waiting(self.clock.monotonic()),
+            doubt=doubt,
+            breaker=breaker is not None,
+            observe=report.observed,
+        )
+        plan = make_plan(
+            snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
+        )
+        self._keep(plan, breaker)
+        self.listener.planned(project, plan)
+        execution = Execution()
+        if not self.rehearsal:
+            self._remember(plan, snapshot, doubt, base)
+            execution = await self.executor(since).execute(plan)
+            self.refusals.note(execution.outcomes, self.clock.monotonic())
+        report = replace(
+            report,
+            plan=plan,
+            outcomes=execution.outcomes,
+            kept=tuple((self.keeps or {}).values()),
+            doubts=found,
+            breaker=(self.store.breaker(project, agent) if execution.outcomes else None) or breaker,
+            used_today=(
+                self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
+            ),
+        )
+        if breaker is None and report.breaker is not None:
+            self._keep(plan, report.breaker)
+        return self._conclude(report, doubt, execution, why, unresolved)
+
+    async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
+        """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
+        due = [entry for entry in left_open if not _may_be_under_way(entry, snapshot.now)]
+        listed = snapshot.seen if doubt is None else None
+        return await resolve_open_intents(
+            self.site.project.name, self.agent.name, self.site.client, self.store, due, listed
+        )
+
+    def _doubt(
+        self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float
+    ) -> tuple[list[str], Hold | None, str]:
+        """Every doubt about the inventory, the hold that follows from it, and the words for a person."""
+        if self.store.fault:
+            return [], Hold.STATE, self.store.fault
+        if snapshot.incomplete:
+            return [], Hold.INCOMPLETE, snapshot.incomplete
+        clock = self.site.guard.doubt(since)
+        if clock or snapshot.now is None:
+            return ["clock"], Hold.CLOCK, clock or "no answer carried the platform's time"
+        found = doubts(
+            sessions=snapshot.sessions,
+            malformed=sum(snapshot.malformed.values()),
+            disorder=snapshot.disorder,
+            missing=missing,
+            now=snapshot.now,
+            base=base,
+        )
+        if not found:
+            return [], None, ""
+        return [str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing)
+
+    def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
+        """The agent's breaker as it stands, latched now if times moved back."""
+        project, agent = self.site.project.name, self.agent.name
+        breaker = self._known_breaker()
+        surplus = moved_back(base.spread if base else None, _spread_then(snapshot, base), snapshot.sessions)
+        if breaker is None and surplus and snapshot.now is not None:
+            why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
+            breaker = Breaker(snapshot.now, why)
+            if not self.rehearsal:
+                self.store.latch(project, agent, breaker)
+        return breaker
+
+    def _known_breaker(self) -> Breaker | None:
+        """The breaker as it was left; an approval that the next sweep honours closes it."""
+        project, agent = self.site.project.name, self.agent.name
+        breaker = self.store.breaker(project, agent)
+        closes = breaker is not None and self.store.plans.awaits(project, agent, self.approvals)
+        return None if closes else breaker
+
+    def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
+        """Let a person approve the plan from the moment on that its id is told."""
+        if not needs_approval(plan, breaker):
+            return
+        try:
+            at = plan.now or self.clock.wall()
+            self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
+        except StateError as error:
+            log.error("plan_not_kept", plan=plan.id, error=str(error))
+
+    def _key(self) -> str:
+        """What decides when a session is due: the policy, and the newest version."""
+        return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
+
+    def _shown(self) -> str:
+        """What a listing can be recalled under: also, whom it had to show."""
+        return " ".join([self._key(), *sorted(self.site.project.must_see)])
+
+    def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
+        project, agent = self.site.project.name, self.agent.name
+        if plan.marks is not None:
+            self.store.replace_marks(project, agent, plan.marks, plan.now)
+        if doubt is None:
+            known = base.spread if base else None
+            spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)
+            self.store.put_baseline(project, agent, Baseline(plan.now, snapshot.sessions, spread))
+
+    def executor(self, since: float) -> Executor:
+        """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
+
+        def stopping() -> str:
+            late = self.clock.monotonic() - since > SWEEP_MAX_S
+            return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
+
+        def heard(outcome: Outcome) -> None:
+            self.listener.outcome(self.site.project.name, self.agent.name, outcome)
+
+        return Executor(
+            project=self.site.project.name,
+            client=self.site.client,
+            store=self.store,
+            clock=self.clock,
+            guard=self.site.guard,
+            sweep_id=self.id,
+            started=since,
+            stopping=stopping,
+            on_outcome=heard,
+            workers=self.site.project.connection.requests.concurrency,
+            look_age_s=self.site.project.connection.requests.max_look_age_s,
+            origin=Origin.local(
+                endpoint=self.site.project.connection.endpoint,
+                configuration=self.site.configuration,
+                identity=self.site.client.identity,
+            ),
+        )
+
+    def _conclude(
+        self, report: Report, doubt: Hold | None, execution: Execution, why: str, unresolved: Sequence[str]
+    ) -> Report:
+        """Name the result, and say what a person should know or do."""
+        if doubt is Hold.INCOMPLETE:
+            return replace(report, result=Result.INCOMPLETE, why=why)
+        if doubt is not None:
+            return replace(report, result=Result.UNTRUSTED, why=why)
+        if execution.halted:
+            return replace(report, result=Result.FAILED, why=execution.halted)
+        if unresolved:
+            return replace(report, result=Result.FAILED, why=f"{len(unresolved)} earlier actions are still in doubt")
+        if failing := failing_text(report):
+            return replace(report, result=Result.FAILED, why=failing)
+        if report.withheld:
+            return replace(report, result=Result.WITHHELD, why=withheld_text(report))
+        return replace(report, result=Result.OK)
+
+
+def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
+    """Whether a plan is, or will be, more than it may do by itself."""
+    return bool(plan.foreseen) or breaker is not None
+
+
+def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:
+    """The breaker as it was left, for a sweep that failed before it could look; None if the state fails, too."""
+    try:
+        return store.breaker(project, agent)
+    except StateError:
+        return None
+
+
+def _may_be_under_way(entry: Entry, now: float | None) -> bool:
+    """Whether somebody may be at it by hand just now, who will say how it ended."""
+    is_by_hand = entry.intent.rule.startswith(BY_HAND)
+    return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
+
+
+def _spread(snapshot: Snapshot, at: float) -> Spread:
+    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
+
+
+def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
+    """What is listed now, as of when the baseline's sessions were listed."""
+    if snapshot.then is None or base is None or base.spread is None:
+        return None
+    idle, age = snapshot.then
+    return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)

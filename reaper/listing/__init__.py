@@ -1,0 +1,1 @@
+"""Pages of any provider, folded to one snapshot that knows whether it is complete."""

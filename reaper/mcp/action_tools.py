@@ -1,0 +1,238 @@
+"""session_delete and session_stop: looked at, judged, agreed to by a person where files are lost, done and recorded.
+
+The guards say why not, in words for the assistant. The action itself is an executor's, as in a sweep: it looks again,
+writes its intent down, acts, verifies, and writes down how it ended.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from reaper.config import ConfigError
+from reaper.core.clock_check import ClockGuard
+from reaper.core.command_lines import command
+from reaper.core.durations import show_duration
+from reaper.core.model import TOMBSTONES, Action, Agent, OutcomeKind, Session
+from reaper.core.planner import Approval, Plan
+from reaper.core.provider import Gone, Refused, clean
+from reaper.core.settings import Project, Settings
+from reaper.engine.executor import Executor
+from reaper.engine.report import Outcome
+from reaper.foundry.client import Client
+from reaper.mcp.allowance import Allowance, signed
+from reaper.mcp.caller import Question
+from reaper.mcp.context import Desk, project_at
+from reaper.mcp.daemon_status import disbelief
+from reaper.mcp.guards import Subject, managed
+from reaper.mcp.not_done import NotDoneError
+from reaper.mcp.session_models import Deleted, OneInput, Stopped
+from reaper.store.origin import Origin
+from reaper.store.store import Store, opened
+
+log = structlog.get_logger()
+
+_DONE: Final = {
+    Action.DELETE: "Nothing: the session and its files are gone.",
+    Action.STOP: "Nothing: the session is stopped, and its files stay.",
+}
+_NEXT: Final = {
+    OutcomeKind.ALREADY_GONE: "Nothing: there is no such session any more.",
+    OutcomeKind.UNVERIFIED: "Look with session_get in a minute. If it is as before, tell the operator.",
+    OutcomeKind.IN_DOUBT: "Look with session_get in a minute, before you ask for it again.",
+}
+
+
+async def delete(desk: Desk, asked: OneInput) -> Deleted:
+    """Delete one session and all its files, for ever.
+
+    Only where a policy manages the agent and enforces, within its limits and windows, and only once a person has
+    agreed. It is refused while the session is active, creating or updating, younger than five minutes, or kept by a
+    keep rule; afterwards it is looked up again. A session that is gone already is no error.
+    """
+    return Deleted.model_validate(await _act(desk, asked, Action.DELETE))
+
+
+async def stop(desk: Desk, asked: OneInput) -> Stopped:
+    """Stop one active session; what it was doing ends, and its files stay.
+
+    Only where a policy manages the agent and enforces, within its limits, and not what a keep rule keeps.
+    """
+    return Stopped.model_validate(await _act(desk, asked, Action.STOP))
+
+
+async def _act(desk: Desk, asked: OneInput, action: Action) -> dict[str, str]:
+    found = await _attempt(desk, asked, action, desk.caller.agreed)
+    while isinstance(found, Question):
+        found = await _attempt(desk, asked, action, await _agreement(desk, found))
+    by = {"project_endpoint": asked.project_endpoint, "agent": asked.agent_name, "session": asked.session_id}
+    log.info(f"session_{action}", client=desk.caller.name, **by, **found)
+    kind = OutcomeKind(found["outcome"])
+    todo = _DONE[action] if kind is OutcomeKind.DONE else _NEXT[kind]
+    return {"agent_session_id": asked.session_id, **found, "next": todo}
+
+
+async def _agreement(desk: Desk, question: Question) -> str:
+    """What a person agreed to; NotDoneError when nobody did."""
+    if desk.caller.ask is None:
+        raise NotDoneError("a person must agree, and this client cannot ask one, so nothing was done")
+    with desk.questions.one():
+        await desk.caller.ask(question)
+    return question.about
+
+
+async def _attempt(desk: Desk, asked: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
+    """What became of the action, or what a person must be asked first. No other attempt counts or acts meanwhile."""
+    states: list[str] = []
+
+    def state() -> str:
+        states.append(desk.settings().state)
+        return states[0]
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(desk.turn.taken(state, desk.clock))
+        settings = desk.settings()
+        if settings.state != states[0]:
+            raise NotDoneError("the configuration has just changed, and nothing was done. Ask again")
+        project = project_at(settings, asked.project_endpoint)
+        store = stack.enter_context(opened(settings.state))
+        if store.fault:
+            raise NotDoneError(f"nothing is {action}ed, because it could not be recorded: {store.fault}")
+        client = await stack.enter_async_context(desk.connect(project))
+        return await _Attempt(desk, settings, project, client, store, action).of(asked, agreed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    desk: Desk
+    settings: Settings
+    project: Project
+    client: Client
+    store: Store
+    action: Action
+
+    async def of(self, asked: OneInput, agreed: str) -> dict[str, str] | Question:
+        """The outcome, or the question; NotDoneError when a guard refuses, a FoundryError when the platform does."""
+        policy = managed(self.project, asked.agent_name)
+        started, guard = self.desk.clock.monotonic(), ClockGuard()
+        self.client.heed(guard.observe)
+        agent = await self._agent(asked.agent_name)
+        try:
+            fresh = await self.client.get(agent.name, asked.session_id)
+        except Gone:
+            return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
+        guard.observe(fresh.date, fresh.received_wall, fresh.received_monotonic)
+        if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
+            return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
+        subject = Subject.seen(self.project, policy, agent, asked.session_id, fresh)
+        subject.check(self.action, self.store)
+        self._allowance(subject).check(self.action)
+        await self._must_be_believed(agent)
+        plan = subject.plan(self.action)
+        if self.action is Action.DELETE and agreed != subject.about and not self._is_approved(subject):
+            if agreed:
+                raise NotDoneError(
+                    f"session {asked.session_id} changed while the person was asked, so nothing was done. "
+                    "Look with session_get before you decide again"
+                )
+            return self._question(subject, plan)
+        return await self._execute(plan, guard, started)
+
+    def _allowance(self, subject: Subject) -> Allowance:
+        names = (self.project.name, subject.agent.name, subject.policy, self.desk.caller.name)
+        return Allowance(self.store, *names, subject.now)
+
+    async def _must_be_believed(self, agent: Agent) -> None:
+        """Refuse while a daemon beside us says that it does not believe its list of these sessions."""
+        why = await disbelief(self.settings.server, self.project.name, agent.name)
+        if why:
+            raise NotDoneError(
+                f"nothing was done: the last list of the sessions of agent {clean(agent.name)} is not believed: "
+                f"{clean(why)}. Tell the operator"
+            )
+
+    async def _agent(self, name: str) -> Agent:
+        """The agent, without its newest version where that may not be read: what asks for it then keeps."""
+        try:
+            return (await self.client.get_agent(name)).value
+        except Refused:
+            return Agent(name)
+
+    def _is_approved(self, subject: Subject) -> bool:
+        session = subject.session
+        leave = Approval(session.id, session.created_at, session.last_accessed_at, self.action)
+        return leave in self.store.plans.approved(self.project.name, subject.agent.name)
+
+    def _question(self, subject: Subject, plan: Plan) -> Question:
+        """What to ask a person; NotDoneError when the client cannot ask one, and the plan waits for an approval."""
+        if self.desk.caller.ask is None:
+            raise NotDoneError(self._proposed(subject, plan))
+        session = subject.session
+        idle, age = subject.now - session.last_accessed_at, subject.now - session.created_at
+        text = (
+            f"Delete session {session.id} of agent {clean(subject.agent.name)} in project {self.project.name}? "
+            f"It is {session.status}, was last used {show_duration(max(idle, 0))} ago and is "
+            f"{show_duration(max(age, 0))} old. All files in its home are destroyed for ever; nothing brings them "
+            f"back. Asked for by {self.desk.caller.name}."
+        )
+        return Question(text, subject.about)
+
+    def _proposed(self, subject: Subject, plan: Plan) -> str:
+        """Keep the plan for `reaper approve`, and say how a person agrees."""
+        self.desk.proposals.check(plan.id, self.desk.clock.monotonic())
+        agent, session = subject.agent.name, subject.session.id
+        self.store.plans.remember(plan.id, self.project.name, agent, plan.now, plan.items)
+        approve = command("approve", plan.id)
+        look = command("explain", agent, session, project=self.project.name)
+        return (
+            f"session {session} was not deleted: a person must agree, and this client cannot ask one. Tell the "
+            f"person to look (`{look}`) and to approve this one deletion (`{approve}`), then call "
+            "session_delete again. The approval ends when the session is used"
+        )
+
+    async def _execute(self, plan: Plan, guard: ClockGuard, started: float) -> dict[str, str]:
+        outcomes: list[Outcome] = []
+        executor = Executor(
+            project=self.project.name,
+            client=self.client,
+            store=self.store,
+            clock=self.desk.clock,
+            guard=guard,
+            sweep_id=signed(self.desk.caller.name),
+            started=started,
+            stopping=self._changed,
+            on_outcome=outcomes.append,
+            workers=1,
+            look_age_s=self.project.connection.requests.max_look_age_s,
+            origin=Origin.local(
+                f"mcp client {self.desk.caller.name}",
+                client=self.desk.caller.name,
+                endpoint=self.project.connection.endpoint,
+                configuration=self.settings.fingerprint,
+                identity=self.client.identity,
+            ),
+        )
+        execution = await executor.execute(plan)
+        session = plan.items[0].session.id
+        if not outcomes:
+            raise NotDoneError(
+                f"the {self.action} of {session} was halted: {execution.halted}. "
+                "Look with session_get how the session is now, and tell the operator"
+            )
+        if outcomes[0].kind in {OutcomeKind.CHANGED, OutcomeKind.FAILED}:
+            raise NotDoneError(
+                f"the {self.action} of {session} was not done: {outcomes[0].why}. "
+                "Look with session_get before you decide again"
+            )
+        return {"outcome": outcomes[0].kind, "why": outcomes[0].why}
+
+    def _changed(self) -> str:
+        """Why nothing may be sent any more: the configuration is another one than the action was judged by."""
+        try:
+            same = self.desk.settings() == self.settings
+        except ConfigError:
+            same = False
+        return "" if same else "the configuration has changed"

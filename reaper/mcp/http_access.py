@@ -1,0 +1,82 @@
+"""Who may speak to the MCP server over HTTP: no foreign web page, and no stranger without the token."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reaper.clock import Clock
+from reaper.core.loopback import is_loopback
+from reaper.web.access import CHALLENGE, carries, host_of
+
+log = structlog.get_logger()
+
+REFUSAL_DELAY_S: Final = 0.5
+WAITING_MAX: Final = 16
+LOG_EVERY_S: Final = 10.0
+
+_CLOSE: Final = {"Connection": "close"}
+
+
+class Gate:
+    """Lets a request through, or answers 403, 421 or 401 itself. `private`: the server listens on loopback only.
+
+    A private server also checks `Host`, so that no name that someone points at 127.0.0.1 leads here (DNS rebinding).
+    Elsewhere the names that lead here are not known, and the token stands for them. Who comes without the token waits
+    for the refusal; a few at a time, the others are refused at once and unheard.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, private: bool, clock: Clock) -> None:
+        self._app = app
+        self._token = token
+        self._private = private
+        self._clock = clock
+        self._waiting = 0
+        self._untold = 0
+        self._told_at = -LOG_EVERY_S
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            refusal = self._refusal(Headers(scope=scope))
+            if refusal is not None:
+                self._log(refusal.status_code)
+                if refusal.status_code == 401:
+                    refusal = await self._after_a_while(refusal)
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        origins = headers.getlist("origin")
+        if not all(_is_local_origin(origin) for origin in origins):
+            return PlainTextResponse("pages of other origins may not speak to this server\n", 403, _CLOSE)
+        if self._private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
+            return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421, _CLOSE)
+        if not carries(headers, self._token):
+            return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE | _CLOSE)
+        return None
+
+    async def _after_a_while(self, refusal: Response) -> Response:
+        if self._waiting >= WAITING_MAX:
+            return PlainTextResponse("too many requests without the token\n", 429, {"Retry-After": "5"} | _CLOSE)
+        self._waiting += 1
+        try:
+            await self._clock.sleep(REFUSAL_DELAY_S)
+        finally:
+            self._waiting -= 1
+        return refusal
+
+    def _log(self, status: int) -> None:
+        """One line for many refusals: who asks a thousand times must not fill the disk."""
+        self._untold += 1
+        if self._clock.monotonic() - self._told_at >= LOG_EVERY_S:
+            log.warning("requests_refused", count=self._untold, last_status=status)
+            self._untold, self._told_at = 0, self._clock.monotonic()
+
+
+def _is_local_origin(origin: str) -> bool:
+    return origin.partition("://")[0] in {"http", "https"} and is_loopback(host_of(origin))

@@ -1,0 +1,224 @@
+"""Walks the chain, and says whether the record is as it was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, case, exists, select
+
+from reaper.store import chain, chained_tables
+from reaper.store.chain import EVENT, GENESIS, INTENT, OUTCOME, UNRESOLVED, UNSETTLED, Place, row_hash
+from reaper.store.migrations import MIGRATED
+from reaper.store.pruning import PRUNED
+from reaper.store.signing import SIGNED, Exported, Key, read_head
+from reaper.store.tables import journal
+
+_STREAMED: Final = {"yield_per": 500}
+
+_other = journal.alias("other")
+_MINE: Final = _other.c.action_id == journal.c.action_id
+_LATEST: Final = select(_other.c.outcome).where(_MINE).order_by(_other.c.seq.desc()).limit(1).scalar_subquery()
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first row at which the chain does not hold, and what is wrong with it."""
+
+    row: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a walk along the chain found; what comes after a `broken` place was not looked at.
+
+    `doubts` are what the chain itself cannot show: tables that are not as it says, heads from elsewhere that do not
+    fit, signatures that are missing. `since_noted` is how many rows were added after the head that was noted
+    elsewhere: None when none was given, or when the chain does not contain it. `signed` is the last row that the
+    key's signatures vouch for, `given_up` how many actions ended as `unresolved`.
+    """
+
+    rows: int
+    head: str
+    pruned: int
+    unresolved: int
+    broken: Broken | None = None
+    since_noted: int | None = None
+    doubts: tuple[str, ...] = ()
+    given_up: int = 0
+    signed: int | None = None
+    exported: int = 0
+
+
+def verify(
+    connection: Connection, noted: str | None = None, exported: Sequence[Exported] = (), key: Key | None = None
+) -> Verdict:
+    """Walk the whole chain in one snapshot of the file; stops at the first place where it does not hold."""
+    connection.exec_driver_sql("BEGIN")
+    try:
+        start = chain.checkpoint(connection)
+    except ValueError:
+        return Verdict(0, GENESIS, 0, 0, Broken(0, "the checkpoint of the pruned entries is unreadable"))
+    walk, broken = _Walk(start, noted, _by_number(exported), key), None
+    for row in connection.execute(_steps(), execution_options=_STREAMED):
+        what = walk.step(row)
+        if what:
+            broken = Broken(row.seq, what)
+            break
+    broken = broken or _cut_tail(connection, walk.number) or walk.beginning()
+    doubts = [] if broken else [*walk.ending(), *chained_tables.altered(connection, walk.covers)]
+    return Verdict(
+        walk.rows,
+        walk.hash,
+        start.count,
+        walk.unresolved,
+        broken,
+        walk.since_noted,
+        tuple(walk.doubts + doubts),
+        walk.given_up,
+        walk.signed,
+        len(exported),
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes from row to row; remembers only what the rows say of other things."""
+
+    start: Place
+    noted: str | None
+    exported: dict[int, list[Exported]]
+    key: Key | None
+    number: int = 0
+    hash: str = GENESIS
+    rows: int = 0
+    unresolved: int = 0
+    given_up: int = 0
+    since_noted: int | None = None
+    signed: int | None = None
+    vouched: Place = field(default_factory=Place)
+    vouched_at: int = 0
+    covers: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.number, self.hash = self.start.count, self.start.hash
+        self._look()
+
+    def step(self, row: Row[Any]) -> str:
+        """Take one row into account; what is wrong with it, '' when nothing is."""
+        if row.seq != self.number + 1:
+            return f"entries {self.number + 1} to {row.seq - 1} are missing before it"
+        if row_hash(self.hash, row._asdict()) != row.hash:
+            return "its hash does not fit: it was altered, inserted or moved, or the entry before it was"
+        if row.kind == OUTCOME and not row.intended and not self._was_given_up(row):
+            return "it is the outcome of an action that has no intent"
+        if row.kind == EVENT:
+            wrong = self._event(row)
+            if wrong:
+                return wrong
+        self.unresolved += row.kind == INTENT and row.latest in UNSETTLED
+        self.given_up += row.kind == OUTCOME and row.outcome == UNRESOLVED
+        self.number, self.hash, self.rows = row.seq, row.hash, self.rows + 1
+        self._look()
+        return ""
+
+    def beginning(self) -> Broken | None:
+        """What is wrong with where the chain begins, once all that could explain it was read."""
+        if self.start == self.vouched:
+            return None
+        if self.start.count > self.vouched.count:
+            told = f"entries up to {self.start.count} are gone, and no entry says that they were pruned"
+        else:
+            told = "an entry says that others were pruned, and the record does not begin after them"
+        return Broken(0, told)
+
+    def ending(self) -> Iterable[str]:
+        """What heads and signatures say that the chain does not fit, once all of it was read."""
+        beyond = [one for number, found in self.exported.items() if number > self.number for one in found]
+        for one in beyond:
+            yield f"{one.where} has the head of entry {one.head.seq}, which is missing: the end was cut off"
+        if self.key is None or not self.rows:
+            return
+        if self.signed is None:
+            yield (
+                f"nothing in it is signed with the key {self.key.id}: somebody wrote it anew, "
+                "or the key is new and nothing was done since"
+            )
+        elif self.vouched_at > self.signed:
+            yield f"entry {self.vouched_at}, which says that earlier ones were pruned, is not signed"
+
+    def _event(self, row: Row[Any]) -> str:
+        """Take in what an event says of the record itself."""
+        try:
+            told = json.loads(row.body)
+            for table, cover in chained_tables.covers_of(told).items():
+                self.covers[table, row.project, row.agent] = str(cover["digest"])
+            if row.rule in (PRUNED, MIGRATED):
+                self.vouched, self.vouched_at = Place(int(told["count"]), str(told["hash"])), row.seq
+            if row.rule == SIGNED:
+                return self._signature(told)
+        except (ValueError, TypeError, KeyError):
+            return "it is an event that cannot be read"
+        return ""
+
+    def _signature(self, told: object) -> str:
+        head = read_head(told)
+        if (head.seq, head.head) != (self.number, self.hash):
+            return "it signs another entry than the one before it"
+        if self.key is None or head.key != self.key.id:
+            return ""
+        if not self.key.signed(head):
+            return "its signature is not by the key"
+        self.signed = head.seq
+        return ""
+
+    def _was_given_up(self, row: Row[Any]) -> bool:
+        """Whether it is the outcome of an intent that was pruned ahead of it."""
+        if row.outcome != UNRESOLVED:
+            return False
+        number = json.loads(row.body).get("entry")
+        return isinstance(number, int) and number <= self.start.count
+
+    def _look(self) -> None:
+        """Compare the place reached with heads from elsewhere."""
+        if self.since_noted is not None:
+            self.since_noted += 1
+        elif self.hash == self.noted:
+            self.since_noted = 0
+        for one in self.exported.get(self.number, ()):
+            if self.key is not None and one.head.key == self.key.id and not self.key.signed(one.head):
+                self.doubts.append(f"{one.where} has a signature that is not by the key")
+            if one.head.head != self.hash:
+                self.doubts.append(
+                    f"{one.where} has another head of entry {self.number}: the record was written anew, "
+                    "or that line was altered"
+                )
+
+
+def _by_number(exported: Sequence[Exported]) -> dict[int, list[Exported]]:
+    found: dict[int, list[Exported]] = {}
+    for one in exported:
+        found.setdefault(one.head.seq, []).append(one)
+    return found
+
+
+def _steps() -> Select[Any]:
+    """Every row in order, with whether its action has an intent before it, and how that action stands at last."""
+    intended = exists().where(_MINE, _other.c.kind == INTENT, _other.c.seq < journal.c.seq)
+    columns = (
+        case((journal.c.kind == OUTCOME, intended), else_=False).label("intended"),
+        case((journal.c.kind == INTENT, _LATEST), else_="-").label("latest"),
+    )
+    return select(journal, *columns).order_by(journal.c.seq)
+
+
+def _cut_tail(connection: Connection, last: int) -> Broken | None:
+    """Whether rows are gone from the end, by the number that SQLite would give the next one."""
+    given = connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'journal'").scalar() or 0
+    if given <= last:
+        return None
+    return Broken(last + 1, f"entries {last + 1} to {given} are missing at the end")

@@ -1,0 +1,1 @@
+"""What is served: metrics, health, and the status page."""

@@ -1,0 +1,77 @@
+"""What comes next: which rule's candidates go when, and what they wait for. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from reaper.core.model import Action
+from reaper.core.planner import Hold
+from reaper.web.page.digest import PROMISED, Digest, Group
+from reaper.web.page.wording import HOLDS, Moment, address, moment, told
+
+ASKS_A_PERSON: Final = frozenset({Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER})
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Candidates of one rule: how many, when the first and the last may go, and what they wait for.
+
+    `first` is None when no time can be told; `when` says it in words then.
+    """
+
+    project: str
+    agent: str
+    href: str
+    rule: str
+    action: str
+    count: int
+    first: Moment | None
+    last: Moment | None
+    when: str
+    holds: str
+
+
+def coming(digests: Iterable[Digest], now: float) -> list[Next]:
+    """Every group of open candidates, those that go first at the top."""
+    pairs = [(one, group) for one in digests for group in one.groups]
+    return [_next(one, group, now) for one, group in sorted(pairs, key=_order)]
+
+
+def _order(pair: tuple[Digest, Group]) -> tuple[bool, float, str, str]:
+    one, group = pair
+    at = math.inf if group.first is None else group.first
+    return group.hold not in PROMISED, at, one.report.agent, group.rule
+
+
+def _next(one: Digest, group: Group, now: float) -> Next:
+    when = _when(group, now)
+    ranged = not when and group.last is not None and group.first is not None and group.last - group.first >= 60
+    return Next(
+        project=told(one.report.project),
+        agent=told(one.report.agent),
+        href=address(one.report.project, one.report.agent),
+        rule=told(group.rule),
+        action=str(group.action),
+        count=group.count,
+        first=None if when or group.first is None else moment(group.first, now),
+        last=moment(group.last, now) if ranged and group.last is not None else None,
+        when=when,
+        holds="not tried in the last sweep" if group.hold is None else HOLDS[group.hold],
+    )
+
+
+def _when(group: Group, now: float) -> str:
+    """In words, when no clock can say it."""
+    if group.hold in ASKS_A_PERSON:
+        return "when you approve it"
+    if group.hold is Hold.OBSERVE:
+        return "never, while it only observes"
+    if group.hold is Hold.STRANGE:
+        return "never, until this version is updated"
+    if group.hold in PROMISED and group.first is None:
+        return "never: no window opens in the next eight days"
+    due = group.hold is None or group.first is None or group.first <= now
+    return f"{'stopped' if group.action is Action.STOP else 'deleted'} in the next sweep" if due else ""

@@ -1,0 +1,166 @@
+"""One agent's page as plain values, with the reason behind each candidate. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reaper.core.durations import show_time
+from reaper.core.planner import Hold, Item, Plan
+from reaper.core.policy import reason
+from reaper.engine.live_status import Board
+from reaper.engine.report import Outcome, Report
+from reaper.web.page.charts import Bars, time_line
+from reaper.web.page.coming import Next, coming
+from reaper.web.page.digest import Digest
+from reaper.web.page.health import SWEPT, Problem, State, Wait, nothing_next, problems, state, wait
+from reaper.web.page.overview import ACTIONS_MAX, AgentRow, Done, agent_row, done
+from reaper.web.page.wording import HOLDS, OUTCOMES, joined, plural, relative, told
+
+CANDIDATES_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """One candidate: which rule caught it, by which values, and what became of it or holds it."""
+
+    session: str
+    action: str
+    rule: str
+    reason: str
+    became: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and what is known under it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One agent's page; `more_candidates` says what its list leaves out."""
+
+    state: State
+    row: AgentRow
+    sentence: str
+    problems: tuple[Problem, ...]
+    wait: Wait | None
+    facts: tuple[Fact, ...]
+    line: Bars | None
+    next: tuple[Next, ...]
+    nothing_next: str
+    candidates: tuple[CandidateRow, ...]
+    more_candidates: str
+    actions: tuple[Done, ...]
+
+
+def detail(board: Board, digests: Sequence[Digest], key: tuple[str, str], stuck: str, now: float) -> Detail | None:
+    """What the page of one agent says; None for an agent that no sweep has met."""
+    one = next((one for one in digests if (one.report.project, one.report.agent) == key), None)
+    if one is None:
+        return None
+    report, row = one.report, agent_row(one, now)
+    rows = candidates(report, now)
+    mine = (action for action in reversed(board.recent) if (action.project, action.agent) == key)
+    return Detail(
+        state=state(board, digests, stuck, now),
+        row=row,
+        sentence=_sentence(one, row),
+        problems=tuple(problems(board, [report], now)),
+        wait=wait(report, board.option),
+        facts=tuple(_facts(report)),
+        line=time_line(one.ripening, now),
+        next=tuple(coming([one], now)),
+        nothing_next=nothing_next([one]),
+        candidates=tuple(rows),
+        more_candidates=_more(report, len(rows)),
+        actions=tuple(done(mine, now)[:ACTIONS_MAX]),
+    )
+
+
+def _sentence(one: Digest, row: AgentRow) -> str:
+    report = one.report
+    when = row.swept.words if row.swept else ""
+    if report.result not in SWEPT:
+        return f"The sweep {when} did not go well: {RESULT_WORDS[report.result]}."
+    asked = ", a plan waits for you" if report.withheld else ""
+    return f"Swept {when}: {row.did} {'done' if row.did == 'nothing' else 'in this sweep'}{asked}."
+
+
+RESULT_WORDS: Final = {
+    "incomplete": "the listing broke off",
+    "untrusted": "what was listed is not believed",
+    "failed": "it failed",
+}
+
+
+def _facts(report: Report) -> list[Fact]:
+    """The numbers of one sweep; none of an inventory that is not believed."""
+    facts = [
+        Fact("Policy", told(report.policy.name)),
+        Fact("Mode", "observing: nothing is touched" if report.observed else "enforcing"),
+        Fact("Last sweep took", f"{report.seconds:.1f} s"),
+    ]
+    if report.snapshot is None or not report.trusted:
+        return facts
+    left = report.limit_remaining
+    malformed = sum(report.snapshot.malformed.values())
+    listed_at, now = report.snapshot.listed_at, report.snapshot.now
+    return [
+        *facts,
+        Fact("Listed", f"{plural(report.snapshot.sessions, 'session')} on {plural(report.snapshot.pages, 'page')}"),
+        *([Fact("All of them listed", show_time(listed_at))] if listed_at and listed_at != now else []),
+        Fact("Kept", f"{report.totals['keep']:,}"),
+        Fact("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
+        *([Fact("Malformed records, kept", f"{malformed:,}")] if malformed else []),
+        *([Fact("Plan", report.plan.id)] if report.plan and report.plan.items else []),
+    ]
+
+
+def candidates(report: Report, now: float) -> list[CandidateRow]:
+    """The first candidates with their reasons: those still open before those that ended, the earliest first."""
+    plan = report.plan
+    if plan is None or not report.trusted:
+        return []
+    ended = {outcome.item.session.incarnation: outcome for outcome in report.outcomes}
+
+    def order(item: Item) -> tuple[bool, float, str]:
+        return item.session.incarnation in ended, item.ripe_at, item.session.id
+
+    first = heapq.nsmallest(CANDIDATES_MAX, plan.items, key=order)
+    return [_candidate(item, ended.get(item.session.incarnation), plan, now) for item in first]
+
+
+def _candidate(item: Item, outcome: Outcome | None, plan: Plan, now: float) -> CandidateRow:
+    return CandidateRow(
+        session=told(item.session.id),
+        action=str(item.action),
+        rule=told(item.rule),
+        reason=told(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
+        became=told(_became(item, outcome, now)),
+    )
+
+
+def _became(item: Item, outcome: Outcome | None, now: float) -> str:
+    """What was done with a candidate, or what it waits for."""
+    if outcome is not None:
+        return joined([OUTCOMES[outcome.kind], outcome.why])
+    if item.hold is None:
+        return "not tried in this sweep"
+    if item.hold is Hold.GRACE and item.ripe_at > now:
+        return f"in grace, may go {relative(item.ripe_at - now)}"
+    if item.hold is Hold.STRANGE:
+        return f"{HOLDS[item.hold]}: {', '.join(item.session.strange)}"
+    return HOLDS[item.hold]
+
+
+def _more(report: Report, shown: int) -> str:
+    total = len(report.plan.items) if report.plan and report.trusted else 0
+    if total <= shown:
+        return ""
+    return f"The first {shown:,} of {total:,} candidates. `reaper plan --output json` lists all."

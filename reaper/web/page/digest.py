@@ -1,0 +1,123 @@
+"""One report in numbers: read once, however often the page is asked for. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from reaper.core.model import MINUTE_S, Action, OutcomeKind
+from reaper.core.planner import Hold, Item
+from reaper.core.windows import Window, opens_at
+from reaper.engine.report import Report
+
+PROMISED: Final = frozenset({Hold.GRACE, Hold.WINDOW})
+"""What passes by itself: these are deleted when their time has come."""
+TROUBLE: Final = frozenset({OutcomeKind.FAILED, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Candidates that one rule caught and one reason holds; `first` and `last` are when they may go at the earliest.
+
+    Times are None when no window lets them go. `hold` is None for those that the sweep did not come to.
+    """
+
+    rule: str
+    action: Action
+    hold: Hold | None
+    count: int
+    first: float | None
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a page says of one report. `ripening` counts promised deletions by the minute they may go."""
+
+    report: Report
+    groups: tuple[Group, ...]
+    ripening: Counter[int]
+    deleted: int
+    stopped: int
+    troubled: int
+
+    @property
+    def promised(self) -> int:
+        """How many candidates go by themselves, sooner or later."""
+        return sum(group.count for group in self.groups if group.hold in PROMISED)
+
+    @property
+    def observed(self) -> int:
+        """How many candidates only observing holds back."""
+        return sum(group.count for group in self.groups if group.hold is Hold.OBSERVE)
+
+
+def digest(report: Report) -> Digest:
+    """One pass over a report's candidates; an inventory that is not believed has none."""
+    groups, ripening = _open_items(report) if report.trusted else ((), Counter[int]())
+    done = Counter(outcome.item.action for outcome in report.outcomes if outcome.kind is OutcomeKind.DONE)
+    troubled = sum(outcome.kind in TROUBLE for outcome in report.outcomes)
+    return Digest(report, tuple(groups), ripening, done[Action.DELETE], done[Action.STOP], troubled)
+
+
+def _open_items(report: Report) -> tuple[Sequence[Group], Counter[int]]:
+    if report.plan is None:
+        return (), Counter()
+    ended = {outcome.item.session.incarnation for outcome in report.outcomes}
+    minutes: defaultdict[tuple[str, Action, Hold | None], Counter[int]] = defaultdict(Counter)
+    for item in report.plan.items:
+        if item.session.incarnation not in ended:
+            minutes[item.rule, item.action, item.hold][_minute(item, report.plan.now)] += 1
+    promised = {minute for (_, _, hold), counts in minutes.items() if hold in PROMISED for minute in counts}
+    goes = _openings(promised, report.policy.windows)
+    groups = [_group(*key, counts, goes) for key, counts in minutes.items()]
+    ripening: Counter[int] = Counter()
+    for (_, _, hold), counts in minutes.items():
+        for minute, count in counts.items() if hold in PROMISED else ():
+            if (opening := goes[minute]) is not None:
+                ripening[math.ceil(opening)] += count
+    return groups, ripening
+
+
+def _minute(item: Item, now: float) -> int:
+    return math.ceil(max(item.ripe_at, now) / MINUTE_S) * MINUTE_S
+
+
+def _openings(minutes: Iterable[int], windows: Sequence[Window]) -> dict[int, float | None]:
+    """When each minute's promises may be kept: the minute itself, or when a window opens after it."""
+    found: dict[int, float | None] = {}
+    opening: float | None = -math.inf
+    for minute in sorted(minutes):
+        # A minute before the opening found last lies in the same closed hours: searching again would be waste.
+        if opening is not None and minute > opening:
+            opening = opens_at(windows, minute)
+        found[minute] = opening
+    return found
+
+
+def _group(
+    rule: str, action: Action, hold: Hold | None, counts: Counter[int], goes: dict[int, float | None]
+) -> Group:
+    moments: Collection[float | None] = [goes.get(minute, minute) for minute in counts]
+    known = [at for at in moments if at is not None]
+    return Group(rule, action, hold, counts.total(), min(known, default=None), max(known, default=None))
+
+
+@dataclass(slots=True)
+class Digests:
+    """Digests of the latest reports, each made once."""
+
+    _known: dict[tuple[str, str], Digest] = field(default_factory=dict)
+
+    def of(self, reports: Iterable[Report]) -> list[Digest]:
+        """The digests of these reports; those of all others are forgotten."""
+        fresh: dict[tuple[str, str], Digest] = {}
+        for report in reports:
+            key = (report.project, report.agent)
+            known = self._known.get(key)
+            fresh[key] = known if known is not None and known.report is report else digest(report)
+        self._known = fresh
+        return list(fresh.values())

@@ -1,0 +1,212 @@
+"""The state in sentences: whether it works, what is wrong and why, what waits for a person. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from reaper.core.command_lines import command, only
+from reaper.core.planner import Hold
+from reaper.engine.live_status import Board
+from reaper.engine.report import Report, Result
+from reaper.web.page.digest import Digest
+from reaper.web.page.wording import RESULTS, Moment, address, joined, listed, moment, plural, told
+
+SWEPT: Final = frozenset({Result.OK, Result.WITHHELD})
+NAMES_SHOWN: Final = 8
+ADVICE: Final = {
+    Result.INCOMPLETE: "Nothing was touched. The next sweep lists again from the start.",
+    Result.UNTRUSTED: "Nothing was touched, and nothing will be until a listing is believable again.",
+    Result.FAILED: "Nothing more is done here until the next sweep tries again.",
+}
+
+
+class Tone(StrEnum):
+    """How bad it is; each has a word and a sign beside its colour."""
+
+    OK = "ok"
+    WAIT = "wait"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The first lines of a page: the whole state in one sentence, and what is known around it."""
+
+    tone: Tone
+    sentence: str
+    next_sweep: Moment | None
+    made: str
+    stuck: str
+    config_hash: str
+    config_errors: tuple[str, ...]
+    unknown_approvals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What failed, for which agents, why, and what follows from it; `href` leads to the first of them."""
+
+    result: str
+    agents: str
+    href: str
+    why: str
+    advice: str
+    last_good: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A plan that waits for a person, or (`ahead`) will once it is due, and the commands that show and release it."""
+
+    name: str
+    href: str
+    ahead: bool
+    what: str
+    why: tuple[str, ...]
+    approve: str
+    look: str
+
+
+def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> State:
+    """The state of everything the board knows."""
+    return State(
+        tone=tone(board, digests, stuck),
+        sentence=_sentence(board, digests, stuck),
+        next_sweep=moment(board.next_sweep_at, now) if board.next_sweep_at else None,
+        made=datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S UTC"),
+        stuck=told(stuck),
+        config_hash=board.config_hash,
+        config_errors=tuple(told(error) for error in board.config_errors),
+        unknown_approvals=tuple(board.approvals_unknown),
+    )
+
+
+def tone(board: Board, digests: Sequence[Digest], stuck: str) -> Tone:
+    """The worst of what is known; a process that stands by, or has not swept yet, waits."""
+    results = {one.report.result for one in digests}
+    if stuck or board.state_fault or not all(map(went_well, digests)):
+        return Tone.BAD
+    waits = (
+        board.standby or not results or board.config_errors or board.approvals_unknown or Result.WITHHELD in results
+    )
+    return Tone.WAIT if waits else Tone.OK
+
+
+def _sentence(board: Board, digests: Sequence[Digest], stuck: str) -> str:
+    if board.state_fault:
+        return f"Nothing is touched, the state cannot be relied on: {told(board.state_fault)}."
+    if board.standby:
+        return f"This process stands by: {told(board.standby)}."
+    if stuck:
+        return f"Something is stuck: {told(stuck)}."
+    if not digests:
+        return "No sweep has finished yet."
+    return f"{_swept(board, digests)}, {_done(digests)}, {_waiting(board, digests)}."
+
+
+def _swept(board: Board, digests: Sequence[Digest]) -> str:
+    keys = {(project, agent) for project, managed in board.managed.items() for agent in managed}
+    total = len(keys | {(one.report.project, one.report.agent) for one in digests})
+    swept = sum(one.report.result in SWEPT for one in digests)
+    if swept == total:
+        return f"All {total} agents swept" if total > 1 else "The only agent was swept"
+    return f"{swept or 'None'} of {plural(total, 'agent')} swept"
+
+
+def _done(digests: Sequence[Digest]) -> str:
+    deleted, stopped = sum(one.deleted for one in digests), sum(one.stopped for one in digests)
+    troubled, observed = sum(one.troubled for one in digests), sum(one.observed for one in digests)
+    watching = all(one.report.observed for one in digests)
+    acted = " and ".join(f"{count:,} {what}" for count, what in ((deleted, "deleted"), (stopped, "stopped")) if count)
+    return joined(
+        [
+            f"{acted or 'nothing deleted'} in the last sweeps",
+            f"{plural(troubled, 'action')} without success" if troubled else "",
+            f"{plural(observed, 'candidate')} only observed" if watching else "",
+        ]
+    )
+
+
+def _waiting(board: Board, digests: Sequence[Digest]) -> str:
+    plans = sum(one.report.withheld and one.report.trusted for one in digests)
+    agents = sum(not went_well(one) for one in digests)
+    asks = [
+        f"{plural(plans, 'plan')} {'waits' if plans == 1 else 'wait'} for you" if plans else "",
+        f"{plural(agents, 'agent')} {'needs' if agents == 1 else 'need'} a look" if agents else "",
+        "the configuration needs a look" if board.config_errors else "",
+    ]
+    return joined(asks) or "nothing waits for you"
+
+
+def went_well(one: Digest) -> bool:
+    """Whether a sweep did its job, and every action that it began."""
+    return one.report.result in SWEPT and not one.troubled
+
+
+def nothing_next(digests: Iterable[Digest]) -> str:
+    """What an empty list of candidates means: that there are none, or that nobody knows."""
+    if all(one.report.result in SWEPT for one in digests):
+        return "No candidate waits for anything."
+    return "What waits is not known where the last sweep did not go well."
+
+
+def problems(board: Board, reports: Iterable[Report], now: float) -> list[Problem]:
+    """Every sweep that did not go well, those with the same cause together."""
+    causes: defaultdict[tuple[str, Result, str], list[Report]] = defaultdict(list)
+    for report in reports:
+        if report.result not in SWEPT:
+            causes[report.project, report.result, report.why].append(report)
+    return [_problem(board, key, together, now) for key, together in causes.items()]
+
+
+def _problem(board: Board, key: tuple[str, Result, str], reports: Sequence[Report], now: float) -> Problem:
+    project, result, why = key
+    names = [told(report.agent) for report in reports]
+    good = [board.succeeded.get((report.project, report.agent)) for report in reports]
+    known = [at for at in good if at is not None]
+    return Problem(
+        result=RESULTS[result],
+        agents=f"{told(project)} / {listed(names, NAMES_SHOWN)}",
+        href=address(project, reports[0].agent),
+        why=told(why) or "no reason was given",
+        advice=ADVICE[result],
+        last_good=moment(min(known), now) if len(known) == len(good) else None,
+    )
+
+
+def wait(report: Report, option: str) -> Wait | None:
+    """What a person is asked about one agent; None when nothing is. `option` is how commands find this state."""
+    plan = report.plan
+    if plan is None or not report.trusted or not (report.withheld or _ahead(report)):
+        return None
+    return Wait(
+        name=f"{told(report.project)} / {told(report.agent)}",
+        href=address(report.project, report.agent),
+        ahead=not report.withheld,
+        what=_held(report),
+        why=_why(report),
+        approve=command("approve", plan.id) + option,
+        look=command("plan", project=report.project, agent=only(report.agent)) + option,
+    )
+
+
+def _ahead(report: Report) -> bool:
+    return bool(report.plan and report.plan.foreseen and not report.observed and report.result is Result.OK)
+
+
+def _held(report: Report) -> str:
+    asked = (Hold.BREAKER, Hold.LIMIT_SWEEP, Hold.LIMIT_DAY) if report.withheld else (Hold.GRACE, Hold.WINDOW)
+    return plural(sum(report.blocked[hold] for hold in asked), "action")
+
+
+def _why(report: Report) -> tuple[str, ...]:
+    if report.plan is None:
+        return ()
+    breaker = [f"the breaker is open: {told(report.breaker.reason)}"] if report.breaker else []
+    excess = report.plan.excess if report.withheld else report.plan.foreseen
+    return (*breaker, *(str(one) for one in excess))

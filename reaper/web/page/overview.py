@@ -1,0 +1,287 @@
+"""The front page as plain values: everything it says, before it is HTML. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reaper.core.model import OutcomeKind
+from reaper.core.settings import Quota
+from reaper.engine.live_status import Board, RecentAction
+from reaper.engine.report import Report, Result
+from reaper.web.page.charts import Bars, Part, half_idle, idle_bars, status_parts, time_line
+from reaper.web.page.coming import Next, coming
+from reaper.web.page.digest import Digest
+from reaper.web.page.health import SWEPT, Problem, State, Tone, Wait, nothing_next, problems, state, wait, went_well
+from reaper.web.page.wording import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, told
+
+AGENTS_FIRST: Final = 12
+"""So many are seen at once, the others unfold."""
+AGENTS_MAX: Final = 200
+PROBLEMS_MAX: Final = 20
+WAITS_MAX: Final = 20
+NEXT_MAX: Final = 60
+ACTIONS_MAX: Final = 30
+TOGETHER_S: Final = 120
+"""Actions of one kind that are no further apart are shown in one row."""
+GROUPS_OPEN: Final = 12
+SESSIONS_SHOWN: Final = 1
+NAMES_MAX: Final = 20
+QUOTA_FULL_PERCENT: Final = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Believed sessions by status, and how long they have been idle."""
+
+    sessions: int
+    parts: tuple[Part, ...]
+    idle: Bars
+    half: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One quota; `used` is None while nothing of it is believed. Shares are percents of the limit, at most 100."""
+
+    name: str
+    limit: int
+    used: int | None
+    share: float
+    line: float | None
+    tone: Tone
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent: how its last sweep went; its inventory is None when it is not believed."""
+
+    project: str
+    agent: str
+    href: str
+    policy: str
+    mode: str
+    tone: Tone
+    result: str
+    why: str
+    swept: Moment | None
+    inventory: Inventory | None
+    did: str
+    waits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Actions of one kind that ended one after another, the last at `at`; `sessions` names the first few."""
+
+    at: Moment
+    count: int
+    project: str
+    agent: str
+    href: str
+    sessions: str
+    action: str
+    rule: str
+    outcome: str
+    good: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The front page. What is left out of a list is said in the `more_…` beside it."""
+
+    state: State
+    problems: tuple[Problem, ...]
+    more_problems: str
+    waits: tuple[Wait, ...]
+    more_waits: str
+    pools: tuple[Pool, ...]
+    inventory: Inventory | None
+    not_counted: str
+    agents: tuple[AgentRow, ...]
+    further_agents: tuple[AgentRow, ...]
+    more_agents: str
+    line: Bars | None
+    promised: int
+    last: Moment | None
+    next: tuple[Next, ...]
+    more_next: str
+    nothing_next: str
+    actions: tuple[Done, ...]
+    more_actions: str
+    unmanaged: tuple[str, ...]
+
+
+def overview(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
+    """What the front page says at `now` (local time); everything on it is bounded."""
+    reports = [one.report for one in digests]
+    wrong, nexts = problems(board, reports, now), coming(digests, now)
+    waits = sorted(filter(None, (wait(report, board.option) for report in reports)), key=lambda one: one.ahead)
+    rows = agent_rows(board, digests, now)
+    believed = [report for report in reports if report.trusted]
+    ripening = sum((one.ripening for one in digests), Counter[int]())
+    recent = done(reversed(board.recent), now)
+    return Overview(
+        state=state(board, digests, stuck, now),
+        problems=tuple(wrong[:PROBLEMS_MAX]),
+        more_problems=more(len(wrong) - PROBLEMS_MAX, "problem"),
+        waits=tuple(waits[:WAITS_MAX]),
+        more_waits=more(len(waits) - WAITS_MAX, "plan"),
+        pools=tuple(_pool(quota, used) for quota, used in board.quotas()),
+        inventory=inventory(believed),
+        not_counted=_not_counted(len(rows) - len(believed)),
+        agents=tuple(rows[:AGENTS_FIRST]),
+        further_agents=tuple(rows[AGENTS_FIRST:AGENTS_MAX]),
+        more_agents=_more_agents(rows[AGENTS_MAX:]),
+        line=time_line(ripening, now),
+        promised=ripening.total(),
+        last=moment(max(ripening), now) if ripening else None,
+        next=tuple(nexts[:NEXT_MAX]),
+        more_next=more(len(nexts) - NEXT_MAX, "group"),
+        nothing_next=nothing_next(digests),
+        actions=tuple(recent[:ACTIONS_MAX]),
+        more_actions=more(sum(one.count for one in recent[ACTIONS_MAX:]), "earlier action"),
+        unmanaged=tuple(
+            f"{told(project)}: {told(listed(names, NAMES_MAX))}"
+            for project, names in board.unmanaged.items()
+            if names
+        ),
+    )
+
+
+def more(count: int, noun: str) -> str:
+    """What a bounded list leaves out, '' when nothing."""
+    return f"and {plural(count, noun)} more" if count > 0 else ""
+
+
+def _not_counted(count: int) -> str:
+    verb = "is" if count == 1 else "are"
+    return f"{plural(count, 'agent')} {verb} not counted: not swept, or not believed." if count > 0 else ""
+
+
+def _more_agents(rows: Iterable[AgentRow]) -> str:
+    counts = Counter(row.result for row in rows)
+    told_ = joined(f"{count} {result}" for result, count in sorted(counts.items()))
+    return (
+        f"{more(counts.total(), 'agent')}: {told_}. Each has its page under /agents/PROJECT/AGENT." if counts else ""
+    )
+
+
+def inventory(reports: Sequence[Report]) -> Inventory | None:
+    """The believed inventories added up; None when there is none."""
+    snapshots = [report.snapshot for report in reports if report.snapshot is not None and report.trusted]
+    if not snapshots:
+        return None
+    by_status = sum((snapshot.by_status for snapshot in snapshots), Counter[str]())
+    idle = idle_bars([snapshot.idle for snapshot in snapshots])
+    sessions = sum(snapshot.sessions for snapshot in snapshots)
+    return Inventory(sessions, status_parts(by_status), idle, half_idle(idle))
+
+
+def _pool(quota: Quota, used: int | None) -> Pool:
+    above = quota.pressure.above if quota.pressure else None
+    percent = (used or 0) * 100 / max(quota.limit, 1)
+    tone = Tone.BAD if percent >= 100 else Tone.WAIT if percent >= (above or QUOTA_FULL_PERCENT) else Tone.OK
+    relief = f"; above {above}% the longest idle active sessions are stopped" if above is not None else ""
+    shown = "unknown: no inventory of it is believed" if used is None else f"{used:,} of {quota.limit:,} in use"
+    return Pool(
+        name=told(quota.name),
+        limit=quota.limit,
+        used=used,
+        share=round(min(percent, 100), 1),
+        line=above,
+        tone=Tone.WAIT if used is None else tone,
+        words=f"{shown}{'' if used is None else f', {percent:.0f}%'}{relief}",
+    )
+
+
+def agent_rows(board: Board, digests: Sequence[Digest], now: float) -> list[AgentRow]:
+    """Every known agent, those that need a look first."""
+    swept = {(one.report.project, one.report.agent) for one in digests}
+    known = [(project, agent, policy) for project, all_ in board.managed.items() for agent, policy in all_.items()]
+    rows = [agent_row(one, now) for one in digests]
+    rows += [_unswept(*one) for one in known if (one[0], one[1]) not in swept]
+    worst_first = (Tone.BAD, Tone.WAIT, Tone.OK)
+    return sorted(rows, key=lambda row: (worst_first.index(row.tone), row.project, row.agent))
+
+
+def agent_row(one: Digest, now: float) -> AgentRow:
+    """One agent that was swept, or tried to be."""
+    report = one.report
+    tones = {Result.OK: Tone.OK, Result.WITHHELD: Tone.WAIT}
+    return AgentRow(
+        project=told(report.project),
+        agent=told(report.agent),
+        href=address(report.project, report.agent),
+        policy=told(report.policy.name),
+        mode="observing" if report.observed else "enforcing",
+        tone=tones.get(report.result, Tone.BAD) if went_well(one) else Tone.BAD,
+        result=RESULTS[report.result],
+        why="" if report.result in SWEPT else told(report.why),
+        swept=moment(report.started + report.seconds, now),
+        inventory=inventory([report]),
+        did=_did(one),
+        waits=_waits(one),
+    )
+
+
+def _unswept(project: str, agent: str, policy: str) -> AgentRow:
+    names = (told(project), told(agent), address(project, agent), told(policy))
+    return AgentRow(*names, "", Tone.WAIT, "not swept yet", "", None, None, "", "")
+
+
+def _did(one: Digest) -> str:
+    acts = ((one.deleted, "deleted"), (one.stopped, "stopped"), (one.troubled, "without success"))
+    did = joined(f"{count:,} {what}" for count, what in acts if count)
+    return did or ("nothing" if one.report.result in SWEPT else "nothing known")
+
+
+def _waits(one: Digest) -> str:
+    blocked = sum(group.count for group in one.groups) - one.promised - one.observed
+    waits = ((one.promised, "to be deleted"), (blocked, "held back"), (one.observed, "observed"))
+    left = joined(f"{count:,} {what}" for count, what in waits if count)
+    return left or ("none" if one.report.result in SWEPT else "not known")
+
+
+def done(actions: Iterable[RecentAction], now: float) -> list[Done]:
+    """Recent actions as rows, those of one kind that followed each other in one; the order is kept."""
+    groups: list[list[RecentAction]] = []
+    for action in actions:
+        near = next((one for one in groups[-GROUPS_OPEN:] if _alike(one[-1], action)), None)
+        if near is None:
+            groups.append([action])
+        else:
+            near.append(action)
+    return [_done(group, now) for group in groups]
+
+
+def _alike(one: RecentAction, other: RecentAction) -> bool:
+    kinds = (
+        (action.project, action.agent, action.outcome.item.action, action.outcome.item.rule, action.outcome.kind)
+        for action in (one, other)
+    )
+    return (
+        next(kinds) == next(kinds) and one.outcome.why == other.outcome.why and abs(one.at - other.at) <= TOGETHER_S
+    )
+
+
+def _done(group: Sequence[RecentAction], now: float) -> Done:
+    first = group[0]
+    outcome, item = first.outcome, first.outcome.item
+    return Done(
+        at=moment(first.at, now),
+        count=len(group),
+        project=told(first.project),
+        agent=told(first.agent),
+        href=address(first.project, first.agent),
+        sessions=listed([told(action.outcome.item.session.id) for action in group], SESSIONS_SHOWN),
+        action=str(item.action),
+        rule=told(item.rule),
+        outcome=OUTCOMES[outcome.kind],
+        good=outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY_GONE},
+        why=told(outcome.why),
+    )

@@ -1,0 +1,162 @@
+"""The HTTP side of the daemon: metrics, health, and status as a page and as JSON. Read-only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from reaper.core.loopback import is_loopback
+from reaper.core.settings import Server
+from reaper.engine.live_status import Board
+from reaper.engine.status_json import status_json
+from reaper.web.access import Access, read_token
+from reaper.web.connections import BACKLOG, Patience, connections_max, protocol
+from reaper.web.page import routes as page_routes
+
+STOP_MAX_S: Final = 3
+ASKED_BY_KUBELET: Final = ("/livez", "/readyz")
+
+Health = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is served: the board, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
+
+    board: Board
+    registry: CollectorRegistry
+    stuck: Health = lambda: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is served at one address."""
+
+    app: Starlette
+    host: str
+    port: int
+
+
+def sites(shown: Shown, server: Server) -> list[Site]:
+    """Where what is served: all at one address, or the page and the status at one of their own.
+
+    Raises TokenError when the file that should hold the token does not.
+    """
+    token = read_token(server.token_file) if server.token_file else None
+    told, page = _told_to_machines(shown), _told_to_people(shown)
+    if server.page is None:
+        return [_site([*told, *page], (server.host, server.port), token)]
+    return [_site(told, (server.host, server.port), token), _site(page, server.page, token)]
+
+
+def application(
+    board: Board, registry: CollectorRegistry, stuck: Health, *, private: bool = False, token: str | None = None
+) -> Starlette:
+    """Everything in one application."""
+    shown = Shown(board, registry, stuck)
+    return _guarded([*_told_to_machines(shown), *_told_to_people(shown)], private, token)
+
+
+def _site(routes: Sequence[Route], address: tuple[str, int], token: str | None) -> Site:
+    return Site(_guarded(routes, is_loopback(address[0]), token), *address)
+
+
+def _guarded(routes: Sequence[Route], private: bool, token: str | None) -> Starlette:
+    return Starlette(
+        routes=routes, middleware=[Middleware(Access, private=private, token=token, open_=ASKED_BY_KUBELET)]
+    )
+
+
+def _told_to_machines(shown: Shown) -> list[Route]:
+    """Metrics and health."""
+    board = shown.board
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(shown.registry), media_type=content_type)
+
+    async def livez(_: Request) -> Response:
+        why = shown.stuck()
+        return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
+
+    async def readyz(_: Request) -> Response:
+        why = _not_ready(board)
+        return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
+
+    return [Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
+
+
+def _told_to_people(shown: Shown) -> list[Route]:
+    """The page, and the same as JSON."""
+
+    async def status(_: Request) -> Response:
+        return Response(json.dumps(status_json(shown.board)), media_type="application/json")
+
+    return [Route("/api/v1/status", status), *page_routes(shown.board, shown.stuck)]
+
+
+def _not_ready(board: Board) -> str:
+    """Why nothing is acted on here, '' while this process does its job."""
+    if board.state_fault or board.standby or board.ready:
+        return board.state_fault or board.standby
+    failed = sorted({report.why for report in board.latest.values() if report.why})
+    return "no sweep has finished yet" + "".join(f"\n{why}" for why in failed)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def listening(sites: Sequence[Site]) -> AsyncIterator[list[str]]:
+    """Serve them all while the block runs; yields their addresses. Raises OSError when a port cannot be had."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(serving(site.app, site.host, site.port)) for site in sites]
+
+
+@asynccontextmanager
+async def serving(app: Starlette, host: str, port: int, patience: Patience | None = None) -> AsyncIterator[str]:
+    """Serve `app` while the block runs; yields its address. Raises OSError when the port cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # asyncio does so only for sockets that name their protocol, which this one does not.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    shown = f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(
+        app,
+        http=protocol(patience or Patience(connections_max())),
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_MAX_S,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://{shown}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
