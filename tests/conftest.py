@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 LONG = (
-    "hand",
-    "identity",
+    "cli",
+    "foundry/identity",
     "mcp",
-    "page/test_page_chromium.py",
+    "web/test_page_chromium.py",
     "process/test_process_approvals.py",
     "process/test_process_daemon.py",
     "process/test_process_floods.py",

@@ -8,11 +8,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from test_store import do
+
 from reaper.core.model import OutcomeKind
 from reaper.store.held_state import Custody
 from reaper.store.store import Store
-
-from .test_store import do
 
 
 def act(store: Store, times: int = 1) -> None:

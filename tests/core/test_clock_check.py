@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.clock_check import JUMP_MAX_S, SKEW_MAX_S, ClockGuard
-
-from .virtual import NOW, examples
+from tests.world import NOW, examples
 
 
 def guard(*answers: tuple[float | None, float, float]) -> ClockGuard:

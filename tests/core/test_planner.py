@@ -17,8 +17,7 @@ from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Agent, Ma
 from reaper.core.planner import Approval, Candidate, Hold, Item, Mark, Plan, Standing, joint_plan_id, plan_id, recheck
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Window
-
-from .virtual import AGENT, HOUR_S, NOW, RUNAWAY, STALE, candidate, examples, plan_of, policy, session
+from tests.world import AGENT, HOUR_S, NOW, RUNAWAY, STALE, candidate, examples, plan_of, policy, session
 
 GRACE_S = DAY_S
 DOUBTS = (Hold.STATE, Hold.INCOMPLETE, Hold.UNTRUSTED, Hold.CLOCK)

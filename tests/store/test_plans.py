@@ -17,8 +17,7 @@ from reaper.store import plans as kept
 from reaper.store.database import StateError
 from reaper.store.plans import PLAN_KEPT_S
 from reaper.store.store import Breaker, Store
-
-from .virtual import NOW, RUNAWAY, STALE, session
+from tests.world import NOW, RUNAWAY, STALE, session
 
 HERE = ("prod", "desk")
 NOBODY = "0" * 32

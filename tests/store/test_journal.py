@@ -22,8 +22,7 @@ from reaper.emulator.routing import Call
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
-
-from .virtual import AGENT, NOW, World, examples
+from tests.world import AGENT, NOW, World, examples
 
 HERE = ("prod", AGENT.name)
 DELETE = Intent("", *HERE, "session-0000", NOW - 9 * DAY_S, Action.DELETE, "stale", approved=False)

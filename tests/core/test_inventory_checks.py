@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from reaper.core.inventory_checks import Baseline, Doubt, Spread, doubts, moved_back
 from reaper.core.model import ACTIVE, DAY_S, FAILED, IDLE, Session
 from reaper.listing.snapshot import Histogram
-
-from .virtual import HOUR_S, NOW, examples, session
+from tests.world import HOUR_S, NOW, examples, session
 
 LAST_SWEEP = NOW - HOUR_S
 

@@ -22,8 +22,7 @@ from reaper.foundry.requests import Order
 from reaper.listing import listing
 from reaper.listing.listing import collect
 from reaper.listing.snapshot import Snapshot
-
-from .virtual import AGENT, NOW, RUNAWAY, candidate, policy, session
+from tests.world import AGENT, NOW, RUNAWAY, candidate, policy, session
 
 Record = Session | Malformed
 Step = Page | FoundryError

@@ -10,8 +10,7 @@ from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, Action, Agent, Sess
 from reaper.core.policy import KEPT, Decision
 from reaper.core.quotas import Reserve, choose, pools
 from reaper.core.settings import Pressure, Quota
-
-from .world import MINUTE_S, NOW, VIP
+from tests.engine.quota_world import MINUTE_S, NOW, VIP
 
 AGENT = Agent("desk")
 POOL = pools([Quota("pool", 10, ("prod",), pressure=Pressure(above=80, until=60, idle_s=10 * MINUTE_S))])[0]

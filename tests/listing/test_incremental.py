@@ -25,8 +25,7 @@ from reaper.listing.incremental import revisit
 from reaper.listing.index import Atlas
 from reaper.listing.listing import collect
 from reaper.listing.snapshot import Census, Snapshot
-
-from .virtual import AGENT, HOUR_S, NOW, policy, session
+from tests.world import AGENT, HOUR_S, NOW, policy, session
 
 BEAT_S = HOUR_S
 PAGE = 5

@@ -11,8 +11,7 @@ from reaper.core.inventory_checks import Baseline, Spread
 from reaper.core.model import Action
 from reaper.core.planner import Mark
 from reaper.store.store import Store
-
-from .virtual import NOW, session
+from tests.world import NOW, session
 
 HERE = ("prod", "desk")
 

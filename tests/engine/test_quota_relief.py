@@ -20,8 +20,7 @@ from reaper.engine.report import Report, Result
 from reaper.engine.runner import Scope
 from reaper.engine.status_json import report_json, status_json
 from reaper.store.store import Breaker
-
-from .world import NOW, POLICY, RULE, UNLIMITED, World, policy
+from tests.engine.quota_world import NOW, POLICY, RULE, UNLIMITED, World, policy
 
 TWO_AGENTS: dict[tuple[str, str], Policy] = {("prod", "desk"): POLICY, ("prod", "shop"): POLICY}
 TWO_PROJECTS: dict[tuple[str, str], Policy] = {("prod", "desk"): POLICY, ("test", "lab"): POLICY}

@@ -23,8 +23,7 @@ from reaper.engine.runner import Run, Scope, Sweeper
 from reaper.store.store import Breaker, Store
 from reaper.telemetry import PREFIX, Metrics
 from reaper.wiring import Chorus, Connector
-
-from .virtual import ENDPOINT, RUNAWAY, STALE, Clock, policy
+from tests.world import ENDPOINT, RUNAWAY, STALE, Clock, policy
 
 AGENTS = ("support-eu", "research")
 VIP = Rule("vip", Action.KEEP, (IdMatches(("vip-*",)),))

@@ -22,8 +22,7 @@ from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX
 from reaper.foundry.client import Client
 from reaper.store.database import Database
 from reaper.store.store import Store
-
-from .virtual import AGENT, NOW, STALE, World, policy
+from tests.world import AGENT, NOW, STALE, World, policy
 
 ONE = "session-0001"
 DONE, GONE, CHANGED = OutcomeKind.DONE, OutcomeKind.ALREADY_GONE, OutcomeKind.CHANGED

@@ -9,12 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from reaper.store.database import Database, StateError
-from reaper.store.state_files import write_private
-from reaper.store.store import Store
-
-from .state_world import (
+from state_world import (
     act,
     custody_at_work,
     emptied,
@@ -28,6 +23,10 @@ from .state_world import (
     replaced_by_a_copy,
     replaced_by_an_empty_file,
 )
+
+from reaper.store.database import Database, StateError
+from reaper.store.state_files import write_private
+from reaper.store.store import Store
 
 NOBODY = 65534
 ACCIDENTS = [

@@ -27,8 +27,7 @@ from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.store import Breaker, Store
 from reaper.store.tables import SCHEMA_VERSION
-
-from .virtual import HOUR_S, NOW, STALE, session
+from tests.world import HOUR_S, NOW, STALE, session
 
 HERE = ("prod", "desk")
 DELETE = Intent("", *HERE, "session-0001", NOW - 9 * DAY_S, Action.DELETE, "stale", approved=False)

@@ -23,8 +23,7 @@ from reaper.foundry.transport import StillRight, always
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Journal
 from reaper.store.store import Store
-
-from .virtual import AGENT, HOUR_S, NOW, World, policy, session
+from tests.world import AGENT, HOUR_S, NOW, World, policy, session
 
 ONE = "session-0001"
 DONE, GONE, CHANGED = OutcomeKind.DONE, OutcomeKind.ALREADY_GONE, OutcomeKind.CHANGED

@@ -21,8 +21,7 @@ from reaper.core.model import (
     Session,
 )
 from reaper.core.policy import KEPT, Policy, Rule, decide, next_due, reason, trials
-
-from .virtual import AGENT, HOUR_S, NOW, RUNAWAY, STALE, UNTOUCHABLE, examples, policy, session
+from tests.world import AGENT, HOUR_S, NOW, RUNAWAY, STALE, UNTOUCHABLE, examples, policy, session
 
 LONGEST_S = 40 * DAY_S
 IDLE_OR_FAILED = StatusIn(frozenset({IDLE, FAILED}))

@@ -10,13 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from reaper.store.claim import Claim, ClaimedElsewhereError
-from reaper.store.database import StateError
-from reaper.store.held_state import Custody
-from reaper.store.store import Store
-
-from .state_world import (
+from state_world import (
     act,
     custody_at_work,
     folder_moved,
@@ -24,6 +18,11 @@ from .state_world import (
     removed,
     replaced_by_an_empty_file,
 )
+
+from reaper.store.claim import Claim, ClaimedElsewhereError
+from reaper.store.database import StateError
+from reaper.store.held_state import Custody
+from reaper.store.store import Store
 
 NOBODY = 65534
 

@@ -11,13 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from reaper.store.database import Database, OlderStateError, StateError
-from reaper.store.heads import Head
-from reaper.store.held_state import Custody
-from reaper.store.store import Store
-
-from .state_world import (
+from state_world import (
     act,
     copy_of,
     custody_at_work,
@@ -25,7 +19,12 @@ from .state_world import (
     folder_moved,
     moved_away,
 )
-from .virtual import NOW
+
+from reaper.store.database import Database, OlderStateError, StateError
+from reaper.store.heads import Head
+from reaper.store.held_state import Custody
+from reaper.store.store import Store
+from tests.world import NOW
 
 
 @pytest.mark.parametrize("accident", [moved_away, folder_moved])
