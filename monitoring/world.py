@@ -9,11 +9,11 @@ from structlog.testing import capture_logs
 from reaper.clock import SystemClock
 from reaper.config import parse
 from reaper.emulator import Emulator
-from reaper.engine.live_status import Board
-from reaper.engine.runner import Scope, Sweeper
+from reaper.engine.live_status import LiveStatus
+from reaper.engine.runner import Runner, Scope
 from reaper.store.store import Store
 from reaper.telemetry import Metrics
-from reaper.wiring import Chorus, Connector
+from reaper.wiring import Connector, Listeners
 
 CONFIG = """\
 version: 1
@@ -39,10 +39,10 @@ def swept() -> Metrics:
     """The metrics after one enforcing sweep of two small agents, with a quota."""
     clock = SystemClock()
     settings = parse(CONFIG, "demo.yaml", {}).settings
-    board = Board(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
+    board = LiveStatus(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
     metrics = Metrics(board)
     connect = Connector(clock, metrics.request, Emulator(agents=2, sessions=20).transport("reaper"))
-    sweeper = Sweeper(Store.open("sqlite://"), clock, Chorus([board, metrics]), connect)
+    sweeper = Runner(Store.open("sqlite://"), clock, Listeners([board, metrics]), connect)
     with capture_logs():
         asyncio.run(sweeper.run(settings, Scope()))
     sweeper.store.close()

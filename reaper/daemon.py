@@ -20,19 +20,19 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from reaper.clock import Clock
-from reaper.config import ConfigError, Loaded, Watch, parse
+from reaper.config import ConfigError, ConfigWatch, Loaded, parse
 from reaper.core.command_lines import config_option
 from reaper.core.model import DAY_S
 from reaper.core.settings import DEFAULT_PATH, Schedule, Server, Settings
-from reaper.engine.live_status import Board
-from reaper.engine.runner import Scope, Sweeper
+from reaper.engine.live_status import LiveStatus
+from reaper.engine.runner import Runner, Scope
 from reaper.foundry.auth import ACQUIRE_MAX_S
 from reaper.foundry.client import CallRecord
 from reaper.foundry.transport import RETRY_MAX_S
-from reaper.store.held_state import Custody
+from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
-from reaper.web.server import Shown, listening, sites
-from reaper.wiring import Chorus, Connector
+from reaper.web.server import Served, listening, sites
+from reaper.wiring import Connector, Listeners
 
 log = structlog.get_logger("reaper")
 
@@ -63,31 +63,31 @@ class Daemon:
     clock: Clock
     loaded: Loaded
     connector: Connector
-    board: Board = field(init=False)
+    board: LiveStatus = field(init=False)
     metrics: Metrics = field(init=False)
-    sweeper: Sweeper = field(init=False)
+    sweeper: Runner = field(init=False)
     _ending: str = ""
     _generation: int = 0
     _starts_again: bool = False
-    _custody: Custody = field(init=False)
+    _custody: HeldState = field(init=False)
     _resumed: float = -math.inf
     _runs: dict[asyncio.Task[None], int] = field(default_factory=dict)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _scheduler: AsyncIOScheduler = field(init=False)
-    _watch: Watch = field(init=False)
+    _watch: ConfigWatch = field(init=False)
     _started: float = 0.0
 
     def __post_init__(self) -> None:
-        self.board = Board(self.clock, option=command_option(self.path, self.environ))
+        self.board = LiveStatus(self.clock, option=command_option(self.path, self.environ))
         self.metrics = Metrics(self.board)
         self.connector.on_request = self._requested
-        listener = Chorus([self.board, self.metrics, EventLog()])
-        self._custody = Custody(self.settings.state)
+        listener = Listeners([self.board, self.metrics, EventLog()])
+        self._custody = HeldState(self.settings.state)
         self._note_custody()
-        self.sweeper = Sweeper(self._custody.store, self.clock, listener, self.connector)
+        self.sweeper = Runner(self._custody.store, self.clock, listener, self.connector)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._started = self.clock.monotonic()
-        self._watch = Watch(self.path, self.loaded.digest, SETTLED_S)
+        self._watch = ConfigWatch(self.path, self.loaded.digest, SETTLED_S)
         self._note_configuration()
 
     @property
@@ -99,7 +99,7 @@ class Daemon:
 
         Raises OSError when an address cannot be listened on, TokenError when the file with the token holds none.
         """
-        shown = Shown(self.board, self.metrics.registry, self._stuck)
+        shown = Served(self.board, self.metrics.registry, self._stuck)
         async with AsyncExitStack() as stack:
             address, *page = await stack.enter_async_context(listening(sites(shown, server)))
             stack.callback(self._close)

@@ -53,7 +53,7 @@ def configure_logging(format_: str, level: str, stream: TextIO | None = None) ->
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
-    handler.addFilter(Seldom())
+    handler.addFilter(OncePerMinute())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
     # A failed token exchange is told by the sweep it fails, in one line and without the whole answer.
@@ -66,7 +66,7 @@ def _console(colours: bool) -> structlog.dev.ConsoleRenderer:
     return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
 
 
-class Seldom(logging.Filter):
+class OncePerMinute(logging.Filter):
     """Lets a library say each kind of line once a minute; the next one tells how many were left out.
 
     A kind is the beginning of a line's text before anything is put into it. The reaper's own lines all pass.

@@ -1,4 +1,4 @@
-"""The only place that knows metric names and log events. Metrics are rendered from the `Board` on each scrape."""
+"""The only place that knows metric names and log events. Metrics are rendered from `LiveStatus` at each scrape."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reaper import __version__
 from reaper.core.model import STATUSES, Action, OutcomeKind
 from reaper.core.planner import Hold, Plan
 from reaper.core.provider import clean
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Listener, Outcome, Report, Result
 from reaper.foundry.client import CallRecord
 from reaper.listing.snapshot import BUCKETS_S
-from reaper.listing.snapshot import Histogram as Spread
+from reaper.listing.snapshot import Histogram as StaleCounts
 
 PREFIX: Final = "session_reaper_"
 SWEEP_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -32,9 +32,9 @@ _AGENT: Final = ("project", "agent")
 class Metrics(Listener):
     """The product's metrics: counters that are told, and gauges read from the board when asked."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: LiveStatus) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(BoardCollector(board))
+        self.registry.register(StatusCollector(board))
         self._actions = self._counter("actions", "Actions by how they ended", *_AGENT, "rule", "action", "outcome")
         self._sweeps = self._counter("sweeps", "Sweeps of one agent by how they ended", *_AGENT, "result")
         self._requests = self._counter("api_requests", "Requests to the platform", "project", "operation", "code")
@@ -99,10 +99,10 @@ class Metrics(Listener):
                 self._actions.labels(*where, rule.name, str(rule.action), str(kind)).inc(0)
 
 
-class BoardCollector(Collector):
+class StatusCollector(Collector):
     """Builds every gauge anew on each scrape, so that agents that are gone or not believed vanish."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: LiveStatus) -> None:
         self._board = board
 
     def describe(self) -> list[Metric]:
@@ -226,7 +226,7 @@ def _spread(name: str, told: str) -> GaugeHistogramMetricFamily:
     return GaugeHistogramMetricFamily(f"{PREFIX}{name}", told, labels=_AGENT)
 
 
-def _buckets(spread: Spread) -> list[tuple[str, float]]:
+def _buckets(spread: StaleCounts) -> list[tuple[str, float]]:
     total, found = 0, []
     for bound, count in zip([*map(str, BUCKETS_S), "+Inf"], spread.counts, strict=True):
         total += count

@@ -16,7 +16,7 @@ from reaper.core.settings import Project
 from reaper.engine.report import Listener, Outcome, Report
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import CallRecord, Client
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 
 OnRequest = Callable[[str, CallRecord], None]
 
@@ -39,7 +39,7 @@ class Connector:
     clock: Clock
     on_request: OnRequest = lambda _project, _record: None
     transport: httpx2.AsyncBaseTransport | None = None
-    _paces: dict[tuple[str, int], Pace] = field(default_factory=dict)
+    _paces: dict[tuple[str, int], RateLimiter] = field(default_factory=dict)
     _known: dict[str, float] = field(default_factory=dict)
 
     def recall(self, rates: Mapping[str, float]) -> None:
@@ -57,7 +57,7 @@ class Connector:
         pace = self._paces.get(key)
         if pace is None:
             known = self._known.get(connection.endpoint)
-            pace = Pace(connection.requests.max_per_second, self.clock.monotonic(), known=known)
+            pace = RateLimiter(connection.requests.max_per_second, self.clock.monotonic(), known=known)
             self._paces[key] = pace
         tokens = Tokens(connection, self.clock)
         try:
@@ -75,7 +75,7 @@ class Connector:
 
 
 @dataclass(frozen=True, slots=True)
-class Chorus(Listener):
+class Listeners(Listener):
     """Passes everything on to several listeners, in order."""
 
     voices: Sequence[Listener]

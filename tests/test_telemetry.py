@@ -17,12 +17,12 @@ from reaper.core.planner import Hold
 from reaper.core.policy import Mode, Policy, Rule
 from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Quota, Requests, Settings
 from reaper.emulator import Emulator, Fault
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report, Result
-from reaper.engine.runner import Run, Scope, Sweeper
+from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Breaker, Store
 from reaper.telemetry import PREFIX, Metrics
-from reaper.wiring import Chorus, Connector
+from reaper.wiring import Connector, Listeners
 from tests.world import ENDPOINT, RUNAWAY, STALE, Clock, policy
 
 AGENTS = ("support-eu", "research")
@@ -57,10 +57,12 @@ class Watched:
         self.clock = Clock()
         self.emulator = Emulator(clock=self.clock, agents=2, sessions=150, seed=3)
         self.store = Store.open("sqlite://")
-        self.board = Board(self.clock, pools=(Quota("sweden", 2000, ("prod",)),), config_hash="abc", config_read_at=7)
+        self.board = LiveStatus(
+            self.clock, pools=(Quota("sweden", 2000, ("prod",)),), config_hash="abc", config_read_at=7
+        )
         self.metrics = Metrics(self.board)
         connect = Connector(self.clock, self.metrics.request, self.emulator.transport("reaper"))
-        self.sweeper = Sweeper(self.store, self.clock, Chorus((self.board, self.metrics)), connect)
+        self.sweeper = Runner(self.store, self.clock, Listeners((self.board, self.metrics)), connect)
 
     def sweep(self, **scope: bool) -> Run:
         self.clock.passed += 900

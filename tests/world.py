@@ -12,16 +12,16 @@ from hypothesis import settings
 from reaper.core.clock_check import ClockGuard
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, FAILED, IDLE, Action, Agent, Session
-from reaper.core.planner import Candidate, Plan, Standing, make_plan
+from reaper.core.planner import Candidate, Plan, PlanContext, make_plan
 from reaper.core.policy import Decision, Limit, Limits, Mode, Policy, Rule, decide
 from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.emulator import AgentVersion, Emulator
-from reaper.emulator.stored import Record
+from reaper.emulator.stored import StoredSession
 from reaper.engine.executor import Execution, Executor
 from reaper.engine.report import Outcome
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 from reaper.store.store import Store
 
 NOW = 1_790_000_000
@@ -82,7 +82,7 @@ def candidate(seen: Session, rule: Rule = STALE, agent: Agent = AGENT) -> Candid
 
 
 def plan_of(
-    candidates: Sequence[Candidate], standing: Standing, of: Policy, now: float = NOW, agent: Agent = AGENT
+    candidates: Sequence[Candidate], standing: PlanContext, of: Policy, now: float = NOW, agent: Agent = AGENT
 ) -> Plan:
     return make_plan(candidates, standing, project="prod", agent=agent, policy=of, now=now)
 
@@ -108,7 +108,7 @@ class World:
 
     def put(self, ident: str, *, idle: int = 8 * DAY_S, **held: Any) -> None:
         """A session on the platform, last used `idle` seconds ago."""
-        self.platform.place(AGENT.name, Record(ident, self.version, NOW - idle - DAY_S, NOW - idle, **held))
+        self.platform.place(AGENT.name, StoredSession(ident, self.version, NOW - idle - DAY_S, NOW - idle, **held))
 
     def put_many(self, count: int) -> None:
         for number in range(count):
@@ -117,16 +117,16 @@ class World:
     def listed(self) -> list[Session]:
         return list(self.platform.sessions(AGENT.name))
 
-    def plan(self, standing: Standing | None = None, agent: Agent = AGENT) -> Plan:
+    def plan(self, standing: PlanContext | None = None, agent: Agent = AGENT) -> Plan:
         """What the policy makes of everything on the platform now."""
         now = self.clock.wall()
         decided = [(seen, decide(seen, self.policy, agent, now)) for seen in self.listed()]
         found = [Candidate(seen, told) for seen, told in decided if told.action is not Action.KEEP]
-        return plan_of(found, standing or Standing(inventory=len(decided)), self.policy, now, agent)
+        return plan_of(found, standing or PlanContext(inventory=len(decided)), self.policy, now, agent)
 
     def client(self) -> Client:
         connection = Connection(ENDPOINT, CredentialKind.NONE, requests=Requests(timeout_s=5, max_per_second=1000))
-        pace = Pace(1000, self.clock.monotonic(), jitter=lambda: 0.5)
+        pace = RateLimiter(1000, self.clock.monotonic(), jitter=lambda: 0.5)
         tokens = Tokens(connection, self.clock)
         return Client(connection, self.clock, tokens, pace, transport=self.emulator.transport("reaper"))
 

@@ -22,10 +22,10 @@ from reaper.core.durations import parse_duration, show_time
 from reaper.core.provider import clean
 from reaper.core.settings import Audit
 from reaper.store.head_exports import ExportError, exported, is_address
-from reaper.store.journal import Entry, Journal, Recorded, Which
+from reaper.store.journal import ActionFilter, Entry, Journal, Recorded
 from reaper.store.read_only import ReadOnlyState
 from reaper.store.signing import Exported, Key, UnusableKeyError
-from reaper.store.verification import Verdict
+from reaper.store.verification import Verification
 
 MANY: Final = 2**62
 """As many as no record has."""
@@ -36,7 +36,7 @@ NOT_SHOWN: Final = (
 )
 
 
-def run_show(config: Path | None, which: Which, limit: int, output: OutputFormat) -> None:
+def run_show(config: Path | None, which: ActionFilter, limit: int, output: OutputFormat) -> None:
     """Print the last actions that are meant, the newest last; `limit` 0 prints all."""
     with journal_of(config) as (journal, _):
         found = journal.history(which, limit if 0 < limit < MANY else None)
@@ -110,13 +110,13 @@ def read_since(text: str, now: float) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def which_of(project: str | None, agent: str | None, session: str | None, since: str | None) -> Which:
+def which_of(project: str | None, agent: str | None, session: str | None, since: str | None) -> ActionFilter:
     """The actions that a command line means."""
     for option, name in (("--project", project), ("--agent", agent), ("--session", session)):
         if name is not None and not name.isprintable():
             raise CommandError(f"{option} {name!a} is no name: it has bytes that are no text")
     moment = None if since is None else read_since(since, SystemClock().wall())
-    return Which(project, agent, session, moment)
+    return ActionFilter(project, agent, session, moment)
 
 
 def actions_table(actions: Iterable[Recorded]) -> Table:
@@ -225,7 +225,9 @@ def _stream(told: Iterable[Recorded | Entry]) -> None:
     print("\n]}")
 
 
-def _told(verdict: Verdict, noted: str | None, heads: Sequence[Exported] | None, key: Key | None) -> Iterator[str]:
+def _told(
+    verdict: Verification, noted: str | None, heads: Sequence[Exported] | None, key: Key | None
+) -> Iterator[str]:
     yield from _of_the_chain(verdict, noted)
     yield from (f"broken: {clean(doubt)}" for doubt in verdict.doubts)
     if verdict.given_up:
@@ -237,7 +239,7 @@ def _told(verdict: Verdict, noted: str | None, heads: Sequence[Exported] | None,
         yield f"signed with the key {key.id} up to entry {verdict.signed}"
 
 
-def _of_the_chain(verdict: Verdict, noted: str | None) -> Iterator[str]:
+def _of_the_chain(verdict: Verification, noted: str | None) -> Iterator[str]:
     if verdict.broken is not None:
         place = f"entry {verdict.broken.row}" if verdict.broken.row else "the beginning"
         yield f"broken at {place}: {verdict.broken.what}"
@@ -258,7 +260,7 @@ def _of_the_chain(verdict: Verdict, noted: str | None) -> Iterator[str]:
         yield f"it contains the head noted elsewhere, with {verdict.since_noted} entries since"
 
 
-def _verdict_json(verdict: Verdict, noted: str | None, holds: bool) -> dict[str, Any]:
+def _verdict_json(verdict: Verification, noted: str | None, holds: bool) -> dict[str, Any]:
     broken = verdict.broken
     head = {"hash": noted, "found": verdict.since_noted is not None, "entries_since": verdict.since_noted}
     return {

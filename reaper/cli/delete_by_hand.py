@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from reaper.cli.delete_look import Seen, look
-from reaper.cli.delete_results import NOT_TRIED, Result
+from reaper.cli.delete_look import SeenSession, look
+from reaper.cli.delete_results import NOT_TRIED, DeleteResult
 from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts, unless
 from reaper.cli.progress import counting
@@ -44,7 +44,7 @@ class Deletion:
     look_age_s: float = LOOK_AGE_MAX_S
     endpoint: str = ""
     configuration: str = ""
-    _results: dict[str, Result] = field(default_factory=dict)
+    _results: dict[str, DeleteResult] = field(default_factory=dict)
     _guard: ClockGuard = field(default_factory=ClockGuard)
     _fresh: Freshness = field(init=False)
     _agents: AgentLooks = field(init=False)
@@ -54,14 +54,14 @@ class Deletion:
         self._agents = AgentLooks(self.client, self.agent, self._fresh)
         self.client.heed(self._guard.observe)
 
-    async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> list[Result]:
+    async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> list[DeleteResult]:
         """Every session with what became of it; what was begun is finished before this returns."""
         queue = iter(sessions)
         with counting(sys.stderr, "deleting", len(sessions)) as step:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.workers, len(sessions))):
                     group.create_task(self._work(queue, interrupts, step))
-        return [self._results.get(one.id) or Result(one.id, NOT_TRIED) for one in sessions]
+        return [self._results.get(one.id) or DeleteResult(one.id, NOT_TRIED) for one in sessions]
 
     async def _work(self, queue: Iterator[Session], interrupts: Interrupts, step: Callable[[], None]) -> None:
         for shown in queue:
@@ -75,22 +75,22 @@ class Deletion:
                 self.halted = str(error)
                 return
 
-    async def _delete(self, shown: Session, interrupts: Interrupts) -> Result:
+    async def _delete(self, shown: Session, interrupts: Interrupts) -> DeleteResult:
         """One deletion from its last look to its end, with one intent however often it has to be looked at again."""
         intent, why, contradicts, at = None, "", "", _SYSTEM.wall()
         for _ in range(LOOKS_MAX):
             fresh = await unless(interrupts.asked, self._look(shown))
             if fresh is None or interrupts.asked.is_set():
                 self.halted = self.halted or "interrupted"
-                return await self._conclude(intent, Result(shown.id, NOT_TRIED), at)
-            if isinstance(fresh, Result):
+                return await self._conclude(intent, DeleteResult(shown.id, NOT_TRIED), at)
+            if isinstance(fresh, DeleteResult):
                 return await self._conclude(intent, fresh, at)
             at = at if fresh.now is None else fresh.now
             try:
                 intent = intent or await self._intend(shown, fresh, at, contradicts)
             except AlreadyIntendedError as error:
                 if contradicts or error.outcome != OutcomeKind.DONE:
-                    return Result(shown.id, OutcomeKind.CHANGED.value, str(error))
+                    return DeleteResult(shown.id, OutcomeKind.CHANGED.value, str(error))
                 # It may have gone since the look: only one that shows it after that deed contradicts it.
                 contradicts = error.id
                 continue
@@ -99,22 +99,22 @@ class Deletion:
             except (Outdated, Throttled) as error:
                 why = str(error)
                 continue
-            unknown = Result(shown.id, OutcomeKind.IN_DOUBT.value, "interrupted before its effect was known")
+            unknown = DeleteResult(shown.id, OutcomeKind.IN_DOUBT.value, "interrupted before its effect was known")
             return await self._conclude(intent, known or unknown, at)
-        failed = Result(shown.id, OutcomeKind.FAILED.value, f"looked at {LOOKS_MAX} times in vain: {why}")
+        failed = DeleteResult(shown.id, OutcomeKind.FAILED.value, f"looked at {LOOKS_MAX} times in vain: {why}")
         return await self._conclude(intent, failed, at)
 
-    async def _look(self, shown: Session) -> Seen | Result:
+    async def _look(self, shown: Session) -> SeenSession | DeleteResult:
         """The last look before the delete, or why there must be none."""
         fresh = await look(self.client, self.agent, shown.id)
-        if isinstance(fresh, Result):
+        if isinstance(fresh, DeleteResult):
             return fresh
         answer = fresh.answer
         self._guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         changed = _changed(shown, fresh, self.meant)
-        return Result(shown.id, OutcomeKind.CHANGED.value, changed) if changed else fresh
+        return DeleteResult(shown.id, OutcomeKind.CHANGED.value, changed) if changed else fresh
 
-    async def _sent(self, shown: Session, fresh: Seen) -> Result:
+    async def _sent(self, shown: Session, fresh: SeenSession) -> DeleteResult:
         """Send the delete and look whether it had its effect; Outdated and Throttled ask for another look first."""
         try:
             accepted = await self.client.delete(self.agent, shown.id, lambda: self._fresh.holds(fresh.answer))
@@ -122,15 +122,15 @@ class Deletion:
             raise
         except Gone as error:
             if await self._agents.answer():
-                return Result(shown.id, OutcomeKind.ALREADY_GONE.value)
+                return DeleteResult(shown.id, OutcomeKind.ALREADY_GONE.value)
             return await self._verified(shown, RESOLVE_WAITS_S, str(error))
         except InDoubt as error:
             return await self._verified(shown, RESOLVE_WAITS_S, str(error))
         except FoundryError as error:
-            return Result(shown.id, OutcomeKind.FAILED.value, str(error), error.request_id)
+            return DeleteResult(shown.id, OutcomeKind.FAILED.value, str(error), error.request_id)
         return replace(await self._verified(shown, VERIFY_WAITS_S, ""), request_id=accepted.request_id)
 
-    async def _verified(self, shown: Session, waits_s: Sequence[int], doubt: str) -> Result:
+    async def _verified(self, shown: Session, waits_s: Sequence[int], doubt: str) -> DeleteResult:
         """What a delete came to; `doubt` is what went wrong with its answer, '' when it was accepted."""
         effect: bool | None = None
         for wait in waits_s:
@@ -138,13 +138,13 @@ class Deletion:
             effect = await self._had_effect(shown)
             if effect:
                 why = f"no answer ({doubt}), but it is gone" if doubt else ""
-                return Result(shown.id, OutcomeKind.DONE.value, why)
+                return DeleteResult(shown.id, OutcomeKind.DONE.value, why)
         if effect is None:
             unasked = "the platform accepted it, but could not be asked since"
-            return Result(shown.id, OutcomeKind.IN_DOUBT.value, doubt or unasked)
+            return DeleteResult(shown.id, OutcomeKind.IN_DOUBT.value, doubt or unasked)
         if doubt:
-            return Result(shown.id, OutcomeKind.FAILED.value, f"{doubt}; it had no effect")
-        return Result(shown.id, OutcomeKind.UNVERIFIED.value, "the platform accepted it, but it is there")
+            return DeleteResult(shown.id, OutcomeKind.FAILED.value, f"{doubt}; it had no effect")
+        return DeleteResult(shown.id, OutcomeKind.UNVERIFIED.value, "the platform accepted it, but it is there")
 
     async def _had_effect(self, shown: Session) -> bool | None:
         try:
@@ -155,7 +155,7 @@ class Deletion:
             return None
         return had_effect(Action.DELETE, shown.created_at, shown.last_accessed_at, fresh.value)
 
-    async def _intend(self, shown: Session, fresh: Seen, at: float, contradicts: str) -> Intent | None:
+    async def _intend(self, shown: Session, fresh: SeenSession, at: float, contradicts: str) -> Intent | None:
         """Put the intent on disk. It counts as approved: a person asked for it, so limits leave it alone."""
         if self.journal is None:
             return None
@@ -164,7 +164,7 @@ class Deletion:
         proof = {**_evidence(fresh, self.meant, at), **told_by(origin)}
         return await self.journal.intend(intent, at, proof, contradicts=contradicts)
 
-    async def _conclude(self, intent: Intent | None, result: Result, at: float) -> Result:
+    async def _conclude(self, intent: Intent | None, result: DeleteResult, at: float) -> DeleteResult:
         """Put the outcome on disk; one that cannot be written is told, and ends the rest."""
         if self.journal is None or intent is None:
             return result
@@ -176,7 +176,7 @@ class Deletion:
         return result
 
 
-def _changed(shown: Session, fresh: Seen, meant: Filter) -> str:
+def _changed(shown: Session, fresh: SeenSession, meant: Filter) -> str:
     """Why a session is no longer the one that was shown; '' when it is."""
     record = fresh.session
     if record.created_at != shown.created_at:
@@ -190,7 +190,7 @@ def _changed(shown: Session, fresh: Seen, meant: Filter) -> str:
     return ""
 
 
-def _evidence(fresh: Seen, meant: Filter, at: float) -> dict[str, Any]:
+def _evidence(fresh: SeenSession, meant: Filter, at: float) -> dict[str, Any]:
     """What was known right before the delete, in the words that the sweeps' evidence uses."""
     body = fresh.answer.body
     return {

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from reaper.cli.all_pages import Batch, every_page
-from reaper.cli.delete_look import Seen, look
-from reaper.cli.delete_results import Result
+from reaper.cli.delete_look import SeenSession, look
+from reaper.cli.delete_results import DeleteResult
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.filters import Filter
 from reaper.cli.interrupts import plain_ctrl_c
@@ -38,7 +38,7 @@ class Choice:
     """
 
     found: tuple[Session, ...]
-    settled: tuple[Result, ...] = ()
+    settled: tuple[DeleteResult, ...] = ()
     notes: tuple[str, ...] = ()
     now: float | None = None
     cautions: tuple[str, ...] = ()
@@ -60,15 +60,15 @@ async def by_ids(client: Client, agent: str, ids: Sequence[str]) -> Choice:
         for name in ids:
             looks.append(await look(client, agent, name))
             step()
-    seen = [one for one in looks if isinstance(one, Seen)]
-    settled = tuple(one for one in looks if isinstance(one, Result))
+    seen = [one for one in looks if isinstance(one, SeenSession)]
+    settled = tuple(one for one in looks if isinstance(one, DeleteResult))
     return Choice(tuple(one.session for one in seen), settled, now=seen[-1].now if seen else None)
 
 
 async def by_filter(client: Client, agent: str, meant: Filter) -> Choice:
     """List all sessions to the end, and take those that are meant; an incomplete list deletes nothing."""
     named = any(isinstance(condition, StatusIn) for condition in meant.conditions)
-    sieve = _Sieve(meant, _DELETABLE if named else _BY_DEFAULT)
+    sieve = _Selection(meant, _DELETABLE if named else _BY_DEFAULT)
     pages = every_page(client, agent, order="asc", limit=PAGE_SIZE, pages_max=PAGES_MAX)
     with counting(sys.stderr, "listing pages", None) as step:
         async with aclosing(pages) as batches:  # type: ignore[type-var]
@@ -79,7 +79,7 @@ async def by_filter(client: Client, agent: str, meant: Filter) -> Choice:
 
 
 @dataclass(slots=True)
-class _Sieve:
+class _Selection:
     """Keeps of each page what is meant, and counts what nobody can judge: that is left out."""
 
     meant: Filter

@@ -12,13 +12,13 @@ from typing import Final
 from reaper.cli.delete_by_hand import Deletion
 from reaper.cli.delete_cautions import cautions
 from reaper.cli.delete_choice import Choice, ask, by_filter, by_ids, check_deletable, must_be_told, show
-from reaper.cli.delete_results import Result, exit_of, print_results
+from reaper.cli.delete_results import DeleteResult, exit_of, print_results
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
 from reaper.cli.filters import Filter
 from reaper.cli.interrupts import interruptible
 from reaper.cli.options import OutputFormat
-from reaper.cli.session_commands import Hand
+from reaper.cli.session_commands import SessionCommands
 from reaper.clock import SystemClock
 from reaper.core.provider import clean
 from reaper.core.settings import Project
@@ -33,7 +33,7 @@ WORKERS_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DeleteRequest:
     """Which sessions to delete: by name, or by filter, never both."""
 
     ids: tuple[str, ...]
@@ -53,7 +53,7 @@ class Wish:
         check_deletable(self.meant)
 
 
-async def run_delete(hand: Hand, wish: Wish, *, yes: bool, record: bool) -> int:
+async def run_delete(hand: SessionCommands, wish: DeleteRequest, *, yes: bool, record: bool) -> int:
     """Delete what is wished for, and say of each session what became of it; returns the exit code."""
     wish.check(hand.agent)
     must_be_told(yes=yes)
@@ -100,7 +100,7 @@ def _recording(url: str | None) -> Iterator[Journal | None]:
         store.close()
 
 
-async def _choose(client: Client, project: Project, agent: str, wish: Wish) -> Choice:
+async def _choose(client: Client, project: Project, agent: str, wish: DeleteRequest) -> Choice:
     try:
         choice = await _look_up(client, agent, wish)
         told = await cautions(client, project, agent, choice.found, choice.now)
@@ -111,7 +111,7 @@ async def _choose(client: Client, project: Project, agent: str, wish: Wish) -> C
     return replace(choice, cautions=told)
 
 
-async def _look_up(client: Client, agent: str, wish: Wish) -> Choice:
+async def _look_up(client: Client, agent: str, wish: DeleteRequest) -> Choice:
     if wish.ids:
         return await by_ids(client, agent, tuple(dict.fromkeys(wish.ids)))
     try:
@@ -120,7 +120,7 @@ async def _look_up(client: Client, agent: str, wish: Wish) -> Choice:
         raise CommandError(f"{error}; nothing was deleted", error.code) from error
 
 
-def _told(wish: Wish, results: Sequence[Result], halted: str, output: OutputFormat) -> int:
+def _told(wish: DeleteRequest, results: Sequence[DeleteResult], halted: str, output: OutputFormat) -> int:
     order = {name: place for place, name in enumerate(dict.fromkeys(wish.ids))}
     print_results(sorted(results, key=lambda result: order.get(result.session, 0)), output)
     if halted:

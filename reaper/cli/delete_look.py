@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reaper.cli.delete_results import Result
+from reaper.cli.delete_results import DeleteResult
 from reaper.core.model import TOMBSTONES, Malformed, OutcomeKind, Session
 from reaper.core.provider import FoundryError, Gone, Unauthenticated
 from reaper.foundry.client import Answer, Client
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenSession:
     """A session that is there, with the answer that told it."""
 
     session: Session
@@ -23,19 +23,19 @@ class Seen:
         return self.answer.date
 
 
-async def look(client: Client, agent: str, name: str) -> Seen | Result:
+async def look(client: Client, agent: str, name: str) -> SeenSession | DeleteResult:
     """Ask for one session. What cannot be read is not deleted; only Unauthenticated is raised."""
     try:
         answer = await client.get(agent, name)
     except Unauthenticated:
         raise
     except Gone:
-        return Result(name, OutcomeKind.ALREADY_GONE.value)
+        return DeleteResult(name, OutcomeKind.ALREADY_GONE.value)
     except FoundryError as error:
-        return Result(name, OutcomeKind.FAILED.value, f"no look at it, so nothing was sent: {error}")
+        return DeleteResult(name, OutcomeKind.FAILED.value, f"no look at it, so nothing was sent: {error}")
     record = answer.value
     if isinstance(record, Malformed):
-        return Result(name, OutcomeKind.FAILED.value, f"its record is malformed: {record.reason}")
+        return DeleteResult(name, OutcomeKind.FAILED.value, f"its record is malformed: {record.reason}")
     if record.status in TOMBSTONES:
-        return Result(name, OutcomeKind.ALREADY_GONE.value, f"it is {record.status}")
-    return Seen(record, answer)
+        return DeleteResult(name, OutcomeKind.ALREADY_GONE.value, f"it is {record.status}")
+    return SeenSession(record, answer)

@@ -22,7 +22,7 @@ _WORDS: Final = (*(kind.value for kind in OutcomeKind), NOT_TRIED)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DeleteResult:
     """What became of one session; `why` is '' for what needs no words.
 
     `request_id` is the platform's name for the answer that accepted or refused its end, for the record.
@@ -39,7 +39,7 @@ class Result:
         return {**told, "why": self.why} if self.why else told
 
 
-def print_results(results: Sequence[Result], output: OutputFormat) -> None:
+def print_results(results: Sequence[DeleteResult], output: OutputFormat) -> None:
     """Say of each session what became of it; people get the first of many, and the numbers."""
     summary = summed(results)
     if output is OutputFormat.JSON:
@@ -57,7 +57,7 @@ def print_results(results: Sequence[Result], output: OutputFormat) -> None:
     out.print(summary)
 
 
-def summed(results: Sequence[Result]) -> str:
+def summed(results: Sequence[DeleteResult]) -> str:
     """The numbers in one line: `3 done, 1 already gone, 0 changed, 0 failed, 2 not tried`."""
     counts = Counter(result.outcome for result in results)
     rare = {OutcomeKind.IN_DOUBT.value, OutcomeKind.UNVERIFIED.value}
@@ -66,6 +66,6 @@ def summed(results: Sequence[Result]) -> str:
     )
 
 
-def exit_of(results: Sequence[Result]) -> Exit:
+def exit_of(results: Sequence[DeleteResult]) -> Exit:
     """Done only when every session is gone."""
     return Exit.DONE if all(result.outcome in FINE for result in results) else Exit.FAILED

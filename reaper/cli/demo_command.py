@@ -19,13 +19,13 @@ from reaper.config import load
 from reaper.core.command_lines import config_option
 from reaper.core.settings import Server, Settings
 from reaper.emulator import Emulator
-from reaper.engine.live_status import Board
-from reaper.engine.runner import Run, Scope, Sweeper
+from reaper.engine.live_status import LiveStatus
+from reaper.engine.runner import Run, Runner, Scope
 from reaper.logs import configure_logging
 from reaper.store.store import opened
 from reaper.telemetry import Metrics
-from reaper.web.server import Shown, listening, sites
-from reaper.wiring import Chorus, Connector
+from reaper.web.server import Served, listening, sites
+from reaper.wiring import Connector, Listeners
 
 EVERY_S: Final = 15
 ROWS_OBSERVED, ROWS_ENFORCED = 3, 8
@@ -69,14 +69,16 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
         async with emulator.serving() as endpoint:
             path = _write_config(Path(folder), endpoint, emulator)
             settings = load(path, {}).settings
-            board = Board(clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas)
+            board = LiveStatus(
+                clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas
+            )
             board.option = config_option(str(path))
             metrics = Metrics(board)
-            where = sites(Shown(board, metrics.registry), Server(*_free(listen)))
+            where = sites(Served(board, metrics.registry), Server(*_free(listen)))
             async with listening(where) as [address]:
                 out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
                 with opened(settings.state) as store:
-                    sweeper = Sweeper(store, clock, Chorus([board, metrics]), Connector(clock, metrics.request))
+                    sweeper = Runner(store, clock, Listeners([board, metrics]), Connector(clock, metrics.request))
                     code = await _two_sweeps(sweeper, settings, emulator)
                     out.print(f"status page: {address}/   metrics: {address}/metrics   JSON: {address}/api/v1/status")
                     if not once:
@@ -85,7 +87,7 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
     return code
 
 
-async def _two_sweeps(sweeper: Sweeper, settings: Settings, emulator: Emulator) -> int:
+async def _two_sweeps(sweeper: Runner, settings: Settings, emulator: Emulator) -> int:
     out = console()
     out.rule("[bold]1. observing: what would be done, nothing is touched", align="left")
     observed = await _sweep(sweeper, settings, Scope(observe=True), ROWS_OBSERVED)
@@ -97,16 +99,16 @@ async def _two_sweeps(sweeper: Sweeper, settings: Settings, emulator: Emulator) 
     return Exit.FAILED if failed else Exit.DONE
 
 
-async def _sweep(sweeper: Sweeper, settings: Settings, scope: Scope, rows: int) -> Run:
+async def _sweep(sweeper: Runner, settings: Settings, scope: Scope, rows: int) -> Run:
     with Progress(sys.stderr) as progress:
-        heard, sweeper.listener = sweeper.listener, Chorus([progress, sweeper.listener])
+        heard, sweeper.listener = sweeper.listener, Listeners([progress, sweeper.listener])
         run = await sweeper.run(settings, scope)
         sweeper.listener = heard
     print_run(run, planned=False, rows_shown=rows)
     return run
 
 
-async def _go_on(sweeper: Sweeper, settings: Settings, board: Board) -> None:
+async def _go_on(sweeper: Runner, settings: Settings, board: LiveStatus) -> None:
     """Sweep now and then, so that an approval can be seen to work; returns when interrupted."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -21,7 +21,7 @@ from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match
 from reaper.engine.explain import Explanation, explain, explanation_json
 from reaper.foundry import requests
-from reaper.store.journal import Recorded, Which
+from reaper.store.journal import ActionFilter, Recorded
 from reaper.store.store import opened
 from reaper.wiring import Connector
 
@@ -43,7 +43,7 @@ async def run_explain(
             known = (await client.get_agent(agent)).value
             answer = await client.get(agent, session)
         except Gone as error:
-            if _told_past(settings, Which(project.name, agent, session), output):
+            if _told_past(settings, ActionFilter(project.name, agent, session), output):
                 return
             gone = f"{project.name} has no session {session} of agent {agent}: {error}"
             raise CommandError(gone, Exit.FAILED) from error
@@ -51,7 +51,7 @@ async def run_explain(
         raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
     if answer.date is None:
         raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
-    if answer.value.status in TOMBSTONES and _told_past(settings, Which(project.name, agent, session), output):
+    if answer.value.status in TOMBSTONES and _told_past(settings, ActionFilter(project.name, agent, session), output):
         return
     with opened(settings.state) as store:
         told = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
@@ -61,7 +61,7 @@ async def run_explain(
         _print(told)
 
 
-def _told_past(settings: Settings, which: Which, output: OutputFormat) -> bool:
+def _told_past(settings: Settings, which: ActionFilter, output: OutputFormat) -> bool:
     """Print what was done to a session that is gone; False when nothing is known to have been done."""
     with opened(settings.state) as store:
         past = list(store.journal.actions(which, PAST_SHOWN))

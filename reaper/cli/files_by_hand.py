@@ -17,7 +17,7 @@ from reaper.cli.delete_choice import ask, must_be_told
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
 from reaper.cli.options import OutputFormat
-from reaper.cli.session_commands import Hand, unknown_when_interrupted
+from reaper.cli.session_commands import SessionCommands, unknown_when_interrupted
 from reaper.cli.tables import console, safe, table
 from reaper.core.provider import Gone, clean
 from reaper.foundry import requests
@@ -29,10 +29,10 @@ _ROOTS: Final = frozenset({"", ".", "/", "./"})
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class HomeCommands:
     """The files of one session. Each operation may wake its sandbox."""
 
-    hand: Hand
+    hand: SessionCommands
     session: str
 
     async def show(self, path: str) -> None:

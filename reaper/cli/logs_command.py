@@ -19,7 +19,7 @@ from tenacity import (
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
-from reaper.cli.session_commands import Hand
+from reaper.cli.session_commands import SessionCommands
 from reaper.clock import SystemClock
 from reaper.core.model import TOMBSTONES, Malformed, Session
 from reaper.core.provider import Gone, Retryable, clean
@@ -34,7 +34,7 @@ RECONNECTS_MAX: Final = 40
 KEPT_LINES: Final = 5_000
 
 
-class Shown:
+class ShownLines:
     """The lines printed last: a new connection tells them again, and they are not printed twice.
 
     Lines are opaque, so a repetition is known by its text and its place: what comes after a line that is in
@@ -68,7 +68,7 @@ class Follower:
 
     def __init__(self, client: Client, agent: str, session: str) -> None:
         self._client, self._agent, self._session = client, agent, session
-        self._shown = Shown()
+        self._shown = ShownLines()
 
     async def until_quiet(self) -> None:
         """Print what is there; returns when nothing came for a moment."""
@@ -161,7 +161,7 @@ class Follower:
                 silent = asyncio.timeout(silence_s)
 
 
-async def run_logs(hand: Hand, session: str, *, follow: bool) -> None:
+async def run_logs(hand: SessionCommands, session: str, *, follow: bool) -> None:
     """Print a session's log; with `follow` until the session is gone."""
     checked(requests.get_session, hand.agent, session)
     async with hand.client() as client:

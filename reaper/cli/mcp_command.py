@@ -22,7 +22,7 @@ from reaper.config import load
 from reaper.core.loopback import is_loopback
 from reaper.core.provider import clean
 from reaper.logs import configure_logging
-from reaper.mcp import Desk, Gate, make_server
+from reaper.mcp import HttpAccess, ToolContext, make_server
 from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
 from reaper.web.server import serving
 from reaper.wiring import Connector
@@ -75,7 +75,7 @@ def application(server: Server[Any], token: str, *, private: bool, clock: Clock)
         # The gate checks Host and Origin, for loopback and elsewhere.
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    app.add_middleware(Gate, token=token, private=private, clock=clock)
+    app.add_middleware(HttpAccess, token=token, private=private, clock=clock)
     return app
 
 
@@ -111,5 +111,5 @@ def _server(config: Path | None, allowed: frozenset[str], state_key: bytes | Non
     path, loaded = read(config)
     configure_logging(loaded.settings.log.format, loaded.settings.log.level)
     clock = SystemClock()
-    desk = Desk(lambda: load(path, os.environ).settings, Connector(clock), clock)
+    desk = ToolContext(lambda: load(path, os.environ).settings, Connector(clock), clock)
     return make_server(desk, allowed, state_key)

@@ -31,7 +31,7 @@ from reaper.wiring import Connector
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class SessionCommands:
     """The operations on one agent's sessions. What the API forbids is refused before anything is sent."""
 
     config: Path | None

@@ -40,9 +40,9 @@ def create(
     config: Config = None,
 ) -> None:
     """Create a session."""
-    from reaper.cli.session_commands import Hand
+    from reaper.cli.session_commands import SessionCommands
 
-    hand = Hand(config, project, agent, output)
+    hand = SessionCommands(config, project, agent, output)
     asyncio.run(hand.create(session, version, if_missing=if_missing))
 
 
@@ -55,9 +55,9 @@ def get(
     config: Config = None,
 ) -> None:
     """Show one session's record."""
-    from reaper.cli.session_commands import Hand
+    from reaper.cli.session_commands import SessionCommands
 
-    asyncio.run(Hand(config, project, agent, output).get(session))
+    asyncio.run(SessionCommands(config, project, agent, output).get(session))
 
 
 @app.command("list")
@@ -83,9 +83,9 @@ def list_(
     The platform itself filters nothing: every page is read. A listing that breaks off says so, and exits 1.
     """
     from reaper.cli.filters import read_filter
-    from reaper.cli.session_commands import Hand
+    from reaper.cli.session_commands import SessionCommands
 
-    hand, meant = Hand(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
+    hand, meant = SessionCommands(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
     if not all_ and meant:
         raise typer.BadParameter("one page says little about what fits: add --all", param_hint="filters")
     if all_ and before is not None:
@@ -122,12 +122,12 @@ def delete(
 
     Exit codes: 0 all are gone; 1 some are not, or Ctrl-C; 2 wrong configuration or command line.
     """
-    from reaper.cli.delete_command import Wish, run_delete
+    from reaper.cli.delete_command import DeleteRequest, run_delete
     from reaper.cli.filters import read_filter
-    from reaper.cli.session_commands import Hand
+    from reaper.cli.session_commands import SessionCommands
 
-    hand = Hand(config, project, agent, output)
-    wish = Wish(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
+    hand = SessionCommands(config, project, agent, output)
+    wish = DeleteRequest(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
     raise typer.Exit(asyncio.run(run_delete(hand, wish, yes=yes, record=not no_record)))
 
 
@@ -140,9 +140,9 @@ def stop(
     config: Config = None,
 ) -> None:
     """Stop a running session; its files stay."""
-    from reaper.cli.session_commands import Hand
+    from reaper.cli.session_commands import SessionCommands
 
-    asyncio.run(Hand(config, project, agent, output).stop(session))
+    asyncio.run(SessionCommands(config, project, agent, output).stop(session))
 
 
 @app.command()
@@ -160,7 +160,7 @@ def logs(
     Without --follow it ends when nothing came for two seconds. With it, a connection that breaks is made again.
     """
     from reaper.cli.logs_command import run_logs
-    from reaper.cli.session_commands import Hand
+    from reaper.cli.session_commands import SessionCommands
 
-    hand = Hand(config, project, agent, OutputFormat.TABLE)
+    hand = SessionCommands(config, project, agent, OutputFormat.TABLE)
     asyncio.run(run_logs(hand, session, follow=follow))

@@ -14,7 +14,7 @@ from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.logs import configure_logging
 from reaper.store.database import Database, OlderStateError, StateError
-from reaper.store.heads import Head
+from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.origin import Origin
 
@@ -45,7 +45,7 @@ def run_check(config: Path | None, output: OutputFormat, *, accept: bool, by: st
     _tell(settings.state, database.head, given_up, output)
 
 
-def _accept(database: Database, origin: Origin) -> Head:
+def _accept(database: Database, origin: Origin) -> NotedHead:
     """Accept an older copy, and put that on record."""
     had = database.accept()
     told = {"entries": database.head.entries, "logged_entries": had.entries, "logged_head": had.hash}
@@ -54,7 +54,7 @@ def _accept(database: Database, origin: Origin) -> Head:
     return had
 
 
-def _tell(state: str, head: Head, given_up: Head | None, output: OutputFormat) -> None:
+def _tell(state: str, head: NotedHead, given_up: NotedHead | None, output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
         told = {"state": state, "whole": True, "entries": head.entries, "head": head.hash or None}
         print(json.dumps({**told, "given_up_entries": given_up.entries if given_up else None}, indent=2))

@@ -20,7 +20,7 @@ from reaper.config import load
 from reaper.core.provider import clean
 from reaper.core.settings import Settings
 from reaper.engine.report import Listener, Result
-from reaper.engine.runner import UNKNOWN_APPROVAL, Run, Scope, Sweeper
+from reaper.engine.runner import UNKNOWN_APPROVAL, Run, Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.logs import configure_logging
 from reaper.store.claim import Claim
@@ -29,7 +29,7 @@ from reaper.store.plans import PREFIX_MIN
 from reaper.store.state_files import write_private
 from reaper.store.store import Store, opened
 from reaper.telemetry import EventLog
-from reaper.wiring import Chorus, Connector, settle_memory
+from reaper.wiring import Connector, Listeners, settle_memory
 
 
 async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
@@ -47,7 +47,7 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
 
 
 @asynccontextmanager
-async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Sweeper]:
+async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
     """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
     _check_scope(settings, scope)
     clock = SystemClock()
@@ -58,7 +58,7 @@ async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Sweeper]:
     with opened(settings.state) as store, Progress(sys.stderr) as progress:
         if store.fault:
             print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)
-        yield Sweeper(store, clock, Chorus([progress, *listeners]), Connector(clock))
+        yield Runner(store, clock, Listeners([progress, *listeners]), Connector(clock))
 
 
 def _check_scope(settings: Settings, scope: Scope) -> None:

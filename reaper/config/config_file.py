@@ -48,7 +48,7 @@ def digest_of(raw: bytes) -> str:
 
 
 @dataclass(slots=True)
-class Watch:
+class ConfigWatch:
     """Tells once what a file has come to hold: after two equal reads, `apart_s` or more between them.
 
     A file that is being written is different at the second read, so what stands half in it is never told. `seen` is

@@ -38,7 +38,7 @@ _SECRET: Final = frozenset({"headers", "proxy"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where a value and its key stand, counted from 1, and the text of a scalar."""
 
     key: tuple[int, int]
@@ -52,7 +52,7 @@ class Document:
 
     source: str
     value: Value = None
-    places: dict[Path, Place] = field(default_factory=dict)
+    places: dict[Path, Position] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def problem(self, finding: Finding) -> Problem:
@@ -115,7 +115,7 @@ class _Reading:
     def node(self, node: Node, path: Path, key: Node) -> Value:
         self._bound(node, path, key)
         text = node.value if isinstance(node, ScalarNode) else None
-        self._document.places[path] = Place(_place(key), _place(node), text)
+        self._document.places[path] = Position(_place(key), _place(node), text)
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         self._open.append(node)

@@ -30,7 +30,7 @@ class Doubt(StrEnum):
     MALFORMED = "malformed"
 
 
-class Spread(NamedTuple):
+class StaleCounts(NamedTuple):
     """How many sessions had been unused, and how many had existed, for longer than each of some bounds.
 
     Counted as of platform time `at`, at which there were so many `sessions`.
@@ -51,7 +51,7 @@ class Baseline:
 
     now: float
     sessions: int
-    spread: Spread | None = None
+    spread: StaleCounts | None = None
     deleted_since: int = 0
 
 
@@ -88,7 +88,7 @@ def _outside_band(sessions: int, expected: int) -> list[Doubt]:
     return []
 
 
-def moved_back(then: Spread | None, now: Spread | None, sessions: int) -> int:
+def moved_back(then: StaleCounts | None, now: StaleCounts | None, sessions: int) -> int:
     """How many more sessions are said to have been stale at an earlier moment than were so then; 0 when few.
 
     `now` is counted today, as of the moment of `then`. What was used or created before some moment can only become

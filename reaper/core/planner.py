@@ -66,7 +66,7 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlanContext:
     """What is known beside the candidates: the inventory's size, what was promised, done and approved.
 
     `doubt` says why the listing or the clock is not believed, None when it is.
@@ -157,7 +157,7 @@ class Plan:
 
 def make_plan(
     candidates: Sequence[Candidate],
-    standing: Standing,
+    standing: PlanContext,
     *,
     project: str,
     agent: Agent,
@@ -187,12 +187,12 @@ def make_plan(
     )
 
 
-def _leaves_marks(policy: Policy, standing: Standing) -> bool:
+def _leaves_marks(policy: Policy, standing: PlanContext) -> bool:
     """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
     return standing.doubt is not None or (standing.observe and policy.mode is Mode.ENFORCE)
 
 
-def _marks(candidates: Iterable[Candidate], policy: Policy, standing: Standing, now: float) -> Iterable[Mark]:
+def _marks(candidates: Iterable[Candidate], policy: Policy, standing: PlanContext, now: float) -> Iterable[Mark]:
     """The promises that stand: kept while nothing changed, made anew otherwise, none while observing."""
     if standing.observe:
         return
@@ -222,7 +222,7 @@ def _item(
     candidate: Candidate,
     marks: Mapping[tuple[str, int], Mark],
     policy: Policy,
-    standing: Standing,
+    standing: PlanContext,
     now: float,
 ) -> Item:
     session, decision = candidate.session, candidate.decision
@@ -240,7 +240,7 @@ def _approval(candidate: Candidate) -> Approval:
     return Approval(session.id, session.created_at, session.last_accessed_at, candidate.decision.action)
 
 
-def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standing, now: float) -> Hold | None:
+def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: PlanContext, now: float) -> Hold | None:
     """The strongest reason that holds this candidate back, limits aside."""
     deleting = candidate.decision.action is Action.DELETE
     if standing.doubt is not None:
@@ -260,7 +260,7 @@ def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: Standi
     return None
 
 
-def exceeded(limits: Limits, items: Iterable[Item], standing: Standing) -> tuple[Excess, ...]:
+def exceeded(limits: Limits, items: Iterable[Item], standing: PlanContext) -> tuple[Excess, ...]:
     """The limits that these items are too many for; deletes and stops are counted apart."""
     counts = Counter(item.action for item in items)
     found = []

@@ -175,7 +175,7 @@ def earliest(session: Session, policy: Policy, agent: Agent) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ConditionCheck:
     """One comparison: what a condition wanted, what it found; `holds` is None when it could not be judged."""
 
     condition: str
@@ -186,38 +186,40 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class RuleTrial:
     """One rule tried on one session."""
 
     rule: Rule
     holds: bool
     decides: bool
-    checks: tuple[Check, ...]
+    checks: tuple[ConditionCheck, ...]
 
 
-def trials(session: Session, policy: Policy, agent: Agent, now: float) -> Iterator[Trial]:
+def trials(session: Session, policy: Policy, agent: Agent, now: float) -> Iterator[RuleTrial]:
     """Every rule tried, with the values compared; the first that holds `decides`."""
     decided = False
     for rule in policy.rules:
         holds = rule.holds_from(session, agent) <= now
-        yield Trial(rule, holds, holds and not decided, checks(session, rule, agent, now))
+        yield RuleTrial(rule, holds, holds and not decided, checks(session, rule, agent, now))
         decided = decided or holds
 
 
-def checks(session: Session, rule: Rule, agent: Agent, now: float) -> tuple[Check, ...]:
+def checks(session: Session, rule: Rule, agent: Agent, now: float) -> tuple[ConditionCheck, ...]:
     """Each condition of the rule with the values compared, and the floor of age beside them."""
     compared = [_check(condition, session, agent, now) for condition in rule.when]
     if rule.action is not Action.KEEP:
         floor = session.created_at + AGE_FLOOR_S
         wanted = f"at least {show_duration(AGE_FLOOR_S)}"
-        compared.append(Check("age floor", wanted, show_duration(now - session.created_at), floor <= now, floor))
+        compared.append(
+            ConditionCheck("age floor", wanted, show_duration(now - session.created_at), floor <= now, floor)
+        )
     return tuple(compared)
 
 
-def _check(condition: Condition, session: Session, agent: Agent, now: float) -> Check:
+def _check(condition: Condition, session: Session, agent: Agent, now: float) -> ConditionCheck:
     moment = condition.holds_from(session, agent)
     holds = None if moment is None else moment <= now
-    return Check(condition.name, condition.wanted(), condition.actual(session, agent, now), holds, moment)
+    return ConditionCheck(condition.name, condition.wanted(), condition.actual(session, agent, now), holds, moment)
 
 
 def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, now: float) -> str:

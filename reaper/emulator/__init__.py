@@ -2,7 +2,7 @@
 
 from reaper.emulator.emulator import PROJECT_PATH, Emulator
 from reaper.emulator.faults import Fault, FaultError, Faults, parse_faults
-from reaper.emulator.payloads import Answer, Request
+from reaper.emulator.payloads import Request, WireAnswer
 from reaper.emulator.platform import Platform
 from reaper.emulator.population import populate
 from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError
@@ -11,7 +11,6 @@ from reaper.emulator.transport import EmulatorTransport
 __all__ = [
     "PROJECT_PATH",
     "AgentVersion",
-    "Answer",
     "Emulator",
     "EmulatorTransport",
     "Event",
@@ -22,6 +21,7 @@ __all__ = [
     "Platform",
     "PlatformError",
     "Request",
+    "WireAnswer",
     "parse_faults",
     "populate",
 ]

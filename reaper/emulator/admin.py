@@ -8,22 +8,22 @@ from dataclasses import asdict
 
 from reaper.emulator.faults import FaultError, parse_faults
 from reaper.emulator.http import Api
-from reaper.emulator.payloads import Answer, Request, encode, session_record
+from reaper.emulator.payloads import Request, WireAnswer, encode, session_record
 from reaper.emulator.routing import parse_query
 from reaper.emulator.stored import PlatformError
 
 PREFIX = "/_emulator/"
 
 
-def answer_admin(api: Api, advance: Callable[[float], float], request: Request) -> Answer:
+def answer_admin(api: Api, advance: Callable[[float], float], request: Request) -> WireAnswer:
     """Answer a request under `/_emulator/`; a bad one gets 400 with the reason as text."""
     try:
         payload = _perform(api, advance, request)
     except PlatformError as error:
-        return Answer(error.status, (("content-type", "text/plain"),), error.message.encode())
+        return WireAnswer(error.status, (("content-type", "text/plain"),), error.message.encode())
     except (FaultError, ValueError, KeyError, TypeError) as error:
-        return Answer(400, (("content-type", "text/plain"),), f"{error}".encode())
-    return Answer(200, (("content-type", "application/json"),), encode(payload))
+        return WireAnswer(400, (("content-type", "text/plain"),), f"{error}".encode())
+    return WireAnswer(200, (("content-type", "application/json"),), encode(payload))
 
 
 def _perform(api: Api, advance: Callable[[float], float], request: Request) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
-from reaper.emulator.payloads import Answer, Request
+from reaper.emulator.payloads import Request, WireAnswer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,7 +28,7 @@ class Asgi:
 
     def __init__(
         self,
-        answer: Callable[[Request], Answer],
+        answer: Callable[[Request], WireAnswer],
         sleep: Callable[[float], Awaitable[None]],
         latency_s: float = 0.0,
     ) -> None:
@@ -52,7 +52,7 @@ class Asgi:
             await self._sleep(max(due - time(), 0))
             await self._give(answer, receive, send)
 
-    async def _give(self, answer: Answer, receive: Receive, send: Send) -> None:
+    async def _give(self, answer: WireAnswer, receive: Receive, send: Send) -> None:
         if answer.delay_s > 0:
             await self._sleep(answer.delay_s)
         if answer.dropped:
@@ -91,14 +91,14 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     )
 
 
-def _start(answer: Answer, length: int | None) -> Message:
+def _start(answer: WireAnswer, length: int | None) -> Message:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     if length is not None and answer.status != 204:
         headers.append((b"content-length", str(length).encode()))
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _stream(answer: Answer, receive: Receive, send: Send) -> None:
+async def _stream(answer: WireAnswer, receive: Receive, send: Send) -> None:
     """Send frames until they end or the client leaves."""
     assert answer.stream is not None  # noqa: S101 - for the type checker; the caller has looked
     await send(_start(answer, None))

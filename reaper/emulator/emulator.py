@@ -12,7 +12,7 @@ from reaper.emulator.asgi import Asgi
 from reaper.emulator.faults import Faults
 from reaper.emulator.http import Api
 from reaper.emulator.http_server import serve
-from reaper.emulator.payloads import Answer, Request
+from reaper.emulator.payloads import Request, WireAnswer
 from reaper.emulator.platform import GoneCursor, Platform
 from reaper.emulator.population import populate
 from reaper.emulator.transport import EmulatorTransport
@@ -69,7 +69,7 @@ class Emulator:
         self._offset_s += seconds
         return self.now()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> WireAnswer:
         """Answer one request of the API, or of `/_emulator/`."""
         if request.path.startswith(PREFIX):
             return answer_admin(self.api, self.advance, request)

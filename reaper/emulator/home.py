@@ -18,7 +18,7 @@ class HomeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HomeEntry:
     """One line of a directory listing; directories have size 0."""
 
     name: str
@@ -69,13 +69,13 @@ class Home:
             raise HomeError(404, "file_not_found", f"no file {name!r}")
         return self._files[name].content
 
-    def entries(self, path: str) -> list[Entry]:
+    def entries(self, path: str) -> list[HomeEntry]:
         """The immediate children of a directory, by name."""
         name = clean_path(path)
         if name and not self._is_directory(name):
             raise HomeError(404, "directory_not_found", f"no directory {name!r}")
         prefix = f"{name}/" if name else ""
-        found: dict[str, Entry] = {}
+        found: dict[str, HomeEntry] = {}
         for full, file in self._files.items():
             if full.startswith(prefix):
                 child = _child(full[len(prefix) :], file)
@@ -99,10 +99,10 @@ class Home:
         return any(full.startswith(f"{name}/") for full in self._files)
 
 
-def _child(rest: str, file: _File) -> Entry:
+def _child(rest: str, file: _File) -> HomeEntry:
     name, slash, _ = rest.partition("/")
-    return Entry(name, 0 if slash else len(file.content), bool(slash), file.modified_time)
+    return HomeEntry(name, 0 if slash else len(file.content), bool(slash), file.modified_time)
 
 
-def _age(entry: Entry) -> int:
+def _age(entry: HomeEntry) -> int:
     return entry.modified_time

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from reaper.emulator import false_answers
 from reaper.emulator.faults import Fault, Faults
-from reaper.emulator.operations import Asked, Outcome, perform
-from reaper.emulator.payloads import Answer, Request, encode, error_record, http_date
+from reaper.emulator.operations import OperationRequest, Outcome, perform
+from reaper.emulator.payloads import Request, WireAnswer, encode, error_record, http_date
 from reaper.emulator.platform import Platform
-from reaper.emulator.routing import Call, parse_query, route
+from reaper.emulator.routing import RoutedCall, parse_query, route
 from reaper.emulator.session_log import follow
 from reaper.emulator.stored import PlatformError
 
@@ -42,11 +42,11 @@ class Api:
         self.require_token = require_token
         self.requests: Counter[str] = Counter()
         self.recent: deque[str] = deque(maxlen=KEPT_REQUESTS)
-        self.on_call: Callable[[Call], None] | None = None
+        self.on_call: Callable[[RoutedCall], None] | None = None
         self._sleep = sleep
         self._answered = 0
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> WireAnswer:
         """Take the request's effect and say what comes back, or what happens instead."""
         self._answered += 1
         self.recent.append(f"{request.method} {request.path}")
@@ -60,9 +60,9 @@ class Api:
         if self.on_call is not None:
             self.on_call(call)
         faults = self.faults.take(call.operation, call.agent, call.session)
-        return self._answer_faulty(Asked(call, request, query, faults))
+        return self._answer_faulty(OperationRequest(call, request, query, faults))
 
-    def _answer_faulty(self, asked: Asked) -> Answer:
+    def _answer_faulty(self, asked: OperationRequest) -> WireAnswer:
         faults = asked.faults
         if not faults:
             return self._act(asked)
@@ -73,7 +73,7 @@ class Api:
             silence = _silence(faults, "after") or answer
         return replace(silence, delay_s=delay)
 
-    def _act_or_fail(self, asked: Asked) -> Answer:
+    def _act_or_fail(self, asked: OperationRequest) -> WireAnswer:
         failing = next((fault for fault in asked.faults if fault.status is not None), None)
         if false_answers.told(asked.faults, "gateway"):
             status = 404 if failing is None or failing.status is None else failing.status
@@ -85,14 +85,14 @@ class Api:
         error = PlatformError(failing.status or 500, failing.code, failing.message)
         return _spoil(self._refuse(error, asked.faults, self._failure_headers(failing)), asked.faults)
 
-    def _foreign(self, status: int) -> Answer:
+    def _foreign(self, status: int) -> WireAnswer:
         """What a gateway says that does not know the way: a page for people, with nothing of the platform's."""
         date = ("date", http_date(int(self.platform.now())))
-        return Answer(
+        return WireAnswer(
             status, (("content-type", "text/html"), date, ("server", "gateway")), false_answers.GATEWAY_PAGE
         )
 
-    def _act(self, asked: Asked) -> Answer:
+    def _act(self, asked: OperationRequest) -> WireAnswer:
         try:
             self._admit(asked)
             outcome = perform(self.platform, asked)
@@ -102,7 +102,7 @@ class Api:
             return self._stream(asked.call, asked.faults)
         return self._reply(outcome, asked.faults)
 
-    def _admit(self, asked: Asked) -> None:
+    def _admit(self, asked: OperationRequest) -> None:
         bearer = asked.request.headers.get("authorization", "")
         if self.require_token and not bearer.startswith("Bearer "):
             raise PlatformError(401, "unauthorized", "A bearer token is required")
@@ -111,20 +111,20 @@ class Api:
             message = f"api-version {given!r} is not supported, only {API_VERSION}"
             raise PlatformError(400, "unsupported_api_version", message, "api-version")
 
-    def _reply(self, outcome: Outcome, faults: Sequence[Fault]) -> Answer:
+    def _reply(self, outcome: Outcome, faults: Sequence[Fault]) -> WireAnswer:
         payload = outcome.payload
         if payload is None:
-            return Answer(outcome.status, self._headers(faults))
+            return WireAnswer(outcome.status, self._headers(faults))
         if isinstance(payload, bytes):
             kind = ("content-type", "application/octet-stream")
-            return Answer(outcome.status, (kind, *self._headers(faults)), payload)
-        return Answer(outcome.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
+            return WireAnswer(outcome.status, (kind, *self._headers(faults)), payload)
+        return WireAnswer(outcome.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
 
-    def _refuse(self, error: PlatformError, faults: Sequence[Fault], extra: Headers = ()) -> Answer:
+    def _refuse(self, error: PlatformError, faults: Sequence[Fault], extra: Headers = ()) -> WireAnswer:
         headers = (("content-type", _JSON), *self._headers(faults), *extra)
-        return Answer(error.status, headers, encode(error_record(error, self._request_id())))
+        return WireAnswer(error.status, headers, encode(error_record(error, self._request_id())))
 
-    def _stream(self, call: Call, faults: Sequence[Fault]) -> Answer:
+    def _stream(self, call: RoutedCall, faults: Sequence[Fault]) -> WireAnswer:
         def read(number: int) -> tuple[list[str], int] | None:
             try:
                 return self.platform.log(call.agent, call.session).since(number)
@@ -135,7 +135,7 @@ class Api:
             return follow(read, self.platform.now, self._sleep)
 
         headers = (("content-type", "text/event-stream"), *self._headers(faults))
-        return Answer(200, headers, stream=stream)
+        return WireAnswer(200, headers, stream=stream)
 
     def _headers(self, faults: Sequence[Fault]) -> Headers:
         request_id = ("x-request-id", self._request_id())
@@ -157,16 +157,16 @@ class Api:
         return f"{self._answered:032x}"
 
 
-def _silence(faults: Sequence[Fault], moment: str) -> Answer | None:
+def _silence(faults: Sequence[Fault], moment: str) -> WireAnswer | None:
     """The broken or hung connection that comes instead of an answer, if one does."""
     if any(fault.drop == moment for fault in faults):
-        return Answer(dropped=True)
+        return WireAnswer(dropped=True)
     if any(fault.hangs == moment for fault in faults):
-        return Answer(hangs=True)
+        return WireAnswer(hangs=True)
     return None
 
 
-def _spoil(answer: Answer, faults: Sequence[Fault]) -> Answer:
+def _spoil(answer: WireAnswer, faults: Sequence[Fault]) -> WireAnswer:
     """The body replaced or cut, as the faults say."""
     body = answer.body
     for fault in faults:

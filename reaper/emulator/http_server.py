@@ -35,7 +35,7 @@ class _BreakableProtocol(H11Protocol):
         self.app = breakable
 
 
-class _Server(uvicorn.Server):
+class _EmulatorServer(uvicorn.Server):
     """Leaves the signals to whoever runs it, and says when it accepts connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -73,7 +73,7 @@ async def serve(
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # asyncio does so only for sockets that name their protocol, which this one does not.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    server = _Server(_config(app))
+    server = _EmulatorServer(_config(app))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await _first(task, server.ready)

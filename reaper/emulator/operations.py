@@ -20,7 +20,7 @@ from reaper.emulator.payloads import (
     version_record,
 )
 from reaper.emulator.platform import Platform
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import PlatformError
 
 Query = dict[str, str]
@@ -35,16 +35,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OperationRequest:
     """One call with everything its operation needs."""
 
-    call: Call
+    call: RoutedCall
     request: Request
     query: Query
     faults: Sequence[Fault]
 
 
-def perform(platform: Platform, asked: Asked) -> Outcome:
+def perform(platform: Platform, asked: OperationRequest) -> Outcome:
     """Do it; PlatformError when the platform refuses."""
     try:
         return _OPERATIONS[asked.call.operation](platform, asked)
@@ -52,28 +52,28 @@ def perform(platform: Platform, asked: Asked) -> Outcome:
         raise PlatformError(error.status, error.code, error.message, "path") from None
 
 
-def _list_agents(platform: Platform, asked: Asked) -> Outcome:
+def _list_agents(platform: Platform, asked: OperationRequest) -> Outcome:
     agents = list(platform.agents.values()) if asked.query.get("kind", "hosted") == "hosted" else []
     ordered = sorted(agents, key=lambda agent: agent.created_at)
     return Outcome(200, _slice([agent_record(each) for each in ordered], "id", asked.query))
 
 
-def _get_agent(platform: Platform, asked: Asked) -> Outcome:
+def _get_agent(platform: Platform, asked: OperationRequest) -> Outcome:
     return Outcome(200, agent_record(platform.agent(asked.call.agent)))
 
 
-def _list_versions(platform: Platform, asked: Asked) -> Outcome:
+def _list_versions(platform: Platform, asked: OperationRequest) -> Outcome:
     agent = platform.agent(asked.call.agent)
     records = [version_record(agent, version) for version in agent.versions.values()]
     return Outcome(200, _slice(records, "version", asked.query))
 
 
-def _get_version(platform: Platform, asked: Asked) -> Outcome:
+def _get_version(platform: Platform, asked: OperationRequest) -> Outcome:
     agent, version = asked.call.agent, asked.call.version
     return Outcome(200, version_record(platform.agent(agent), platform.version(agent, version)))
 
 
-def _create(platform: Platform, asked: Asked) -> Outcome:
+def _create(platform: Platform, asked: OperationRequest) -> Outcome:
     body = _object(asked.request.body)
     indicator = body.get("version_indicator") or {}
     if not isinstance(indicator, dict) or indicator.get("type", "version_ref") != "version_ref":
@@ -85,12 +85,12 @@ def _create(platform: Platform, asked: Asked) -> Outcome:
     return Outcome(201, session_record(made))
 
 
-def _get(platform: Platform, asked: Asked) -> Outcome:
+def _get(platform: Platform, asked: OperationRequest) -> Outcome:
     record = session_record(platform.get(asked.call.agent, asked.call.session))
     return Outcome(200, false_answers.bend(asked.faults, record))
 
 
-def _list(platform: Platform, asked: Asked) -> Outcome:
+def _list(platform: Platform, asked: OperationRequest) -> Outcome:
     query = false_answers.bend_query(asked.faults, asked.query)
     page = platform.page(
         asked.call.agent,
@@ -107,7 +107,7 @@ def _list(platform: Platform, asked: Asked) -> Outcome:
     return Outcome(200, payload)
 
 
-def _former(platform: Platform, asked: Asked) -> JsonObject | None:
+def _former(platform: Platform, asked: OperationRequest) -> JsonObject | None:
     """The record the cursor stands on, for the lie that repeats it."""
     after = asked.query.get("after")
     if after is None or false_answers.told(asked.faults, "duplicate") is None:
@@ -116,19 +116,19 @@ def _former(platform: Platform, asked: Asked) -> JsonObject | None:
     return None if session is None else session_record(session)
 
 
-def _delete(platform: Platform, asked: Asked) -> Outcome:
+def _delete(platform: Platform, asked: OperationRequest) -> Outcome:
     platform.agent(asked.call.agent)
     if false_answers.told(asked.faults, "ghost_delete") is None:
         platform.delete(asked.call.agent, asked.call.session, asked.request.actor)
     return Outcome(204)
 
 
-def _stop(platform: Platform, asked: Asked) -> Outcome:
+def _stop(platform: Platform, asked: OperationRequest) -> Outcome:
     platform.stop(asked.call.agent, asked.call.session, asked.request.actor)
     return Outcome(204)
 
 
-def _logs(platform: Platform, asked: Asked) -> Outcome:
+def _logs(platform: Platform, asked: OperationRequest) -> Outcome:
     """Only checks that there is a log to follow; the answer becomes a stream."""
     call = asked.call
     platform.version(call.agent, call.version)
@@ -138,7 +138,7 @@ def _logs(platform: Platform, asked: Asked) -> Outcome:
     return Outcome(200)
 
 
-def _files(platform: Platform, asked: Asked) -> Outcome:
+def _files(platform: Platform, asked: OperationRequest) -> Outcome:
     home = platform.home(asked.call.agent, asked.call.session)
     path, method = asked.query.get("path", ""), asked.request.method
     if asked.request.path.endswith("/files/content"):
@@ -154,12 +154,12 @@ def _files(platform: Platform, asked: Asked) -> Outcome:
     return Outcome(200, {**page, "path": path})
 
 
-def _forbidden(platform: Platform, asked: Asked) -> Outcome:
+def _forbidden(platform: Platform, asked: OperationRequest) -> Outcome:
     platform.forbidden(asked.call.agent, asked.call.session, asked.request.actor)
     raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
 
 
-_OPERATIONS: dict[str, Callable[[Platform, Asked], Outcome]] = {
+_OPERATIONS: dict[str, Callable[[Platform, OperationRequest], Outcome]] = {
     "list_agents": _list_agents,
     "get_agent": _get_agent,
     "list_versions": _list_versions,

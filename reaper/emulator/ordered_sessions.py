@@ -5,37 +5,37 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 
-from reaper.emulator.stored import Record
+from reaper.emulator.stored import StoredSession
 
 COMPACT_AT_LEAST = 64
 COMPACT_SHARE = 8
 
 
-def _key(record: Record) -> tuple[int, int]:
+def _key(record: StoredSession) -> tuple[int, int]:
     return (record.created_at, record.seq)
 
 
-class Shelf:
+class OrderedSessions:
     """Costs a page what the page holds, not what the shelf holds.
 
     Removed records stay in the list as gaps until they are an eighth of it; then it is rebuilt once.
     """
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
-        self._by_id: dict[str, Record] = {}
+        self._records: list[StoredSession] = []
+        self._by_id: dict[str, StoredSession] = {}
         self._gaps = 0
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[StoredSession]:
         return (record for record in self._records if not record.gone)
 
-    def find(self, session: str) -> Record | None:
+    def find(self, session: str) -> StoredSession | None:
         return self._by_id.get(session)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: StoredSession) -> None:
         """Put a record in its place; its id must be free."""
         if not self._records or _key(record) > _key(self._records[-1]):
             self._records.append(record)
@@ -43,7 +43,7 @@ class Shelf:
             insort(self._records, record, key=_key)
         self._by_id[record.id] = record
 
-    def remove(self, record: Record) -> None:
+    def remove(self, record: StoredSession) -> None:
         """Take a record out of the listing for good."""
         if record.gone:
             return
@@ -54,7 +54,7 @@ class Shelf:
             self._records = [kept for kept in self._records if not kept.gone]
             self._gaps = 0
 
-    def walk(self, cursor: Record | None, *, ascending: bool) -> Iterator[Record]:
+    def walk(self, cursor: StoredSession | None, *, ascending: bool) -> Iterator[StoredSession]:
         """Every record beyond the cursor, from it outwards; all of them without a cursor."""
         records = self._records
         if ascending:

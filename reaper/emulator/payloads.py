@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from reaper.core.model import Session
-from reaper.emulator.home import Entry
+from reaper.emulator.home import HomeEntry
 from reaper.emulator.stored import AgentVersion, HostedAgent, PlatformError
 
 JsonObject = dict[str, Any]
@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WireAnswer:
     """One HTTP answer, or what happens instead: the connection drops, nothing ever comes, or a stream.
 
     `delay_s` passes before anything of it is sent.
@@ -112,7 +112,7 @@ def agent_record(agent: HostedAgent) -> JsonObject:
     }
 
 
-def entry_record(entry: Entry) -> JsonObject:
+def entry_record(entry: HomeEntry) -> JsonObject:
     """A `SessionDirectoryEntry`."""
     return {
         "name": entry.name,

@@ -16,9 +16,9 @@ from uuid import UUID
 
 from reaper.core.model import ACTIVE, CREATING, EXPIRED, FAILED, IDLE, TOMBSTONES, Session
 from reaper.emulator.home import Home
-from reaper.emulator.ordered_sessions import Shelf
-from reaper.emulator.session_log import Log
-from reaper.emulator.stored import AgentVersion, Event, HostedAgent, Page, PlatformError, Record
+from reaper.emulator.ordered_sessions import OrderedSessions
+from reaper.emulator.session_log import SessionLog
+from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError, StoredPage, StoredSession
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 
@@ -53,8 +53,8 @@ class Platform:
         self.gone_cursor = gone_cursor
         self.agents: dict[str, HostedAgent] = {}
         self.history: list[Event] = []
-        self._shelves: dict[str, Shelf] = {}
-        self._leaving: dict[str, list[tuple[float, int, Record]]] = {}
+        self._shelves: dict[str, OrderedSessions] = {}
+        self._leaving: dict[str, list[tuple[float, int, StoredSession]]] = {}
         self._seq = 0
 
     # Agents
@@ -64,7 +64,7 @@ class Platform:
         given = list(versions) or [AgentVersion("1", int(self.now()))]
         agent = HostedAgent(name, given[0].created_at, {version.name: version for version in given})
         self.agents[name] = agent
-        self._shelves[name] = Shelf()
+        self._shelves[name] = OrderedSessions()
         self._leaving[name] = []
         return agent
 
@@ -106,7 +106,7 @@ class Platform:
             if former.status(now) not in TOMBSTONES:
                 raise PlatformError(409, "session_already_exists", f"Session {name} already exists")
             shelf.remove(former)
-        record = Record(name, backing, int(now), int(now), held=CREATING, held_until=now + self.creating_s)
+        record = StoredSession(name, backing, int(now), int(now), held=CREATING, held_until=now + self.creating_s)
         self.place(agent, record)
         self._log(record).write(now, "status", "Successfully connected to container")
         self._note("created", agent, record, now, actor)
@@ -130,7 +130,7 @@ class Platform:
         after: str | None = None,
         before: str | None = None,
         keep: Callable[[str], bool] | None = None,
-    ) -> Page:
+    ) -> StoredPage:
         """One page by creation, tombstones included; `before` gives the page that ends right before a cursor.
 
         `keep` hides sessions, by id, from this caller.
@@ -149,7 +149,7 @@ class Platform:
         seen = self._present(agent, walk, now, keep)
         taken = [record.view(now) for record in islice(seen, limit + 1)]
         shown = taken[:limit]
-        return Page(tuple(shown if before is None else reversed(shown)), len(taken) > limit)
+        return StoredPage(tuple(shown if before is None else reversed(shown)), len(taken) > limit)
 
     def delete(self, agent: str, session: str, actor: str = "user") -> bool:
         """Delete it with its home; False (and no error) when there was nothing to delete."""
@@ -208,7 +208,7 @@ class Platform:
             record.home = Home()
         return record.home
 
-    def log(self, agent: str, session: str) -> Log:
+    def log(self, agent: str, session: str) -> SessionLog:
         """The log of a session that is there; 404 otherwise."""
         _, record = self._living(agent, session)
         return self._log(record)
@@ -230,7 +230,7 @@ class Platform:
         """A call came that nobody may send; it has no effect but this entry."""
         self.history.append(Event(self.now(), "forbidden", agent, session, 0, 0, "", actor))
 
-    def place(self, agent: str, record: Record) -> None:
+    def place(self, agent: str, record: StoredSession) -> None:
         """Put a ready-made session on the shelf, without an entry in the history."""
         self._seq += 1
         record.seq = self._seq
@@ -240,7 +240,7 @@ class Platform:
 
     # Inside
 
-    def _at(self, agent: str) -> tuple[float, Shelf]:
+    def _at(self, agent: str) -> tuple[float, OrderedSessions]:
         """The time and the agent's shelf, after the tombstones whose time is up have left it."""
         self.agent(agent)
         now, shelf, leaving = self.now(), self._shelves[agent], self._leaving[agent]
@@ -248,7 +248,7 @@ class Platform:
             shelf.remove(heapq.heappop(leaving)[2])
         return now, shelf
 
-    def _living(self, agent: str, session: str) -> tuple[float, Record]:
+    def _living(self, agent: str, session: str) -> tuple[float, StoredSession]:
         now, shelf = self._at(agent)
         record = shelf.find(session)
         if record is None or record.status(now) in TOMBSTONES:
@@ -256,8 +256,8 @@ class Platform:
         return now, record
 
     def _present(
-        self, agent: str, walk: Iterator[Record], now: float, keep: Callable[[str], bool] | None
-    ) -> Iterator[Record]:
+        self, agent: str, walk: Iterator[StoredSession], now: float, keep: Callable[[str], bool] | None
+    ) -> Iterator[StoredSession]:
         for record in walk:
             if now >= record.expires_at:
                 self._note_expiry(agent, record, now)
@@ -266,28 +266,28 @@ class Platform:
             if keep is None or keep(record.id):
                 yield record
 
-    def _gone_cursor_page(self, cursor: str) -> Page:
+    def _gone_cursor_page(self, cursor: str) -> StoredPage:
         if self.gone_cursor == "empty":
-            return Page((), has_more=False)
+            return StoredPage((), has_more=False)
         raise PlatformError(400, "invalid_cursor", f"No session {cursor} to page from", "after")
 
-    def _note_expiry(self, agent: str, record: Record, now: float) -> None:
+    def _note_expiry(self, agent: str, record: StoredSession, now: float) -> None:
         if record.expiry_noted or record.status(now) != EXPIRED:
             return
         record.expiry_noted = True
         self._note("expired", agent, record, float(record.expires_at), "platform", status=IDLE)
         self._leave(agent, record, record.expires_at + self.tombstone_s)
 
-    def _leave(self, agent: str, record: Record, at: float) -> None:
+    def _leave(self, agent: str, record: StoredSession, at: float) -> None:
         heapq.heappush(self._leaving[agent], (at, record.seq, record))
 
-    def _touch(self, record: Record, now: float) -> None:
+    def _touch(self, record: StoredSession, now: float) -> None:
         record.stopped_at, record.stopped = record.stopped_at_as(record.status(now)), False
         record.last_accessed_at = int(now)
 
-    def _log(self, record: Record) -> Log:
+    def _log(self, record: StoredSession) -> SessionLog:
         if record.log is None:
-            record.log = Log()
+            record.log = SessionLog()
             record.log.write(record.created_at, "stdout", "Starting server on port 8088")
         return record.log
 
@@ -296,7 +296,7 @@ class Platform:
         return UUID(int=(self._seq * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128).hex
 
     def _note(
-        self, kind: str, agent: str, record: Record, at: float, actor: str, *, status: str | None = None
+        self, kind: str, agent: str, record: StoredSession, at: float, actor: str, *, status: str | None = None
     ) -> None:
         before = record.status(at) if status is None else status
         created, accessed = record.created_at, record.last_accessed_at

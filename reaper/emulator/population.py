@@ -12,7 +12,7 @@ from typing import Final
 
 from reaper.core.model import CREATING, DAY_S, FAILED, UPDATING
 from reaper.emulator.platform import Platform
-from reaper.emulator.stored import AgentVersion, HostedAgent, Record
+from reaper.emulator.stored import AgentVersion, HostedAgent, StoredSession
 
 SPREAD_S: Final = 28 * DAY_S
 
@@ -59,7 +59,7 @@ def _versions(random: Random, now: int) -> list[AgentVersion]:
     ]
 
 
-def _session(random: Random, i: int, agent: HostedAgent, now: int, tombstone_s: float) -> Record:
+def _session(random: Random, i: int, agent: HostedAgent, now: int, tombstone_s: float) -> StoredSession:
     name, place = _id(random, i), i % 200
     age = int(random.random() * SPREAD_S)
     used_ago = int(age * random.random() ** 2)
@@ -68,16 +68,16 @@ def _session(random: Random, i: int, agent: HostedAgent, now: int, tombstone_s: 
     if place == _CREATING:
         age = used_ago = min(age, int(20 * share))
         version = agent.latest
-        return Record(name, version, now - age, now - age, held=CREATING, held_until=now + 60.0)
+        return StoredSession(name, version, now - age, now - age, held=CREATING, held_until=now + 60.0)
     if place in _FAILED:
         used_ago = age - int(min(age, 60) * share)
-        return Record(name, version, now - age, now - used_ago, held=FAILED, held_until=math.inf)
+        return StoredSession(name, version, now - age, now - used_ago, held=FAILED, held_until=math.inf)
     if place == _UPDATING:
         used_ago = min(age, version.idle_timeout_s)
-        return Record(name, version, now - age, now - used_ago, held=UPDATING, held_until=now + 60.0)
+        return StoredSession(name, version, now - age, now - used_ago, held=UPDATING, held_until=now + 60.0)
     if i % _ACTIVE_EVERY == 0:
         used_ago = min(age, int(version.idle_timeout_s * share))
-    record = Record(name, version, now - age, now - used_ago)
+    record = StoredSession(name, version, now - age, now - used_ago)
     if place == _DELETED and tombstone_s > 0:
         record.deleted_at = max(now - tombstone_s * share, float(record.last_accessed_at))
     return record
@@ -99,5 +99,5 @@ def _version_at(agent: HostedAgent, moment: int) -> AgentVersion:
     return deployed[-1] if deployed else versions[0]
 
 
-def _by_creation(record: Record) -> int:
+def _by_creation(record: StoredSession) -> int:
     return record.created_at

@@ -12,7 +12,7 @@ POLL_S = 0.25
 QUIET_S = 60.0
 
 
-class Log:
+class SessionLog:
     """The last lines of a session, numbered from 0 for ever."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from reaper.core.model import ACTIVE, DELETED, EXPIRED, EXPIRY_S, IDLE, Session
 from reaper.emulator.home import Home
-from reaper.emulator.session_log import Log
+from reaper.emulator.session_log import SessionLog
 
 _SUSPENDED = frozenset({IDLE, EXPIRED})
 
@@ -70,7 +70,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StoredPage:
     """One page of a listing, in the order asked for."""
 
     sessions: tuple[Session, ...]
@@ -78,7 +78,7 @@ class Page:
 
 
 @dataclass(slots=True, eq=False)
-class Record:
+class StoredSession:
     """One incarnation of a session as the platform keeps it; its status follows from the time.
 
     `held` is a status that wins until `held_until`: creating, updating, failed, or active in one long call.
@@ -98,7 +98,7 @@ class Record:
     expiry_noted: bool = False
     gone: bool = False
     home: Home | None = field(default=None)
-    log: Log | None = field(default=None)
+    log: SessionLog | None = field(default=None)
 
     @property
     def expires_at(self) -> int:

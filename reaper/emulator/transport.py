@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
 
-from reaper.emulator.payloads import Answer, Request
+from reaper.emulator.payloads import Request, WireAnswer
 
 FOREVER_S = 10.0**9
 
@@ -20,7 +20,7 @@ class EmulatorTransport(httpx2.AsyncBaseTransport):
 
     def __init__(
         self,
-        answer: Callable[[Request], Answer],
+        answer: Callable[[Request], WireAnswer],
         sleep: Callable[[float], Awaitable[None]],
         latency_s: float = 0.0,
         actor: str = "api",
@@ -43,7 +43,7 @@ class EmulatorTransport(httpx2.AsyncBaseTransport):
             return httpx2.Response(answer.status, headers=list(answer.headers), content=answer.body)
         return httpx2.Response(answer.status, headers=list(answer.headers), stream=_Stream(answer.stream()))
 
-    async def exchange(self, request: Request, patience: float | None) -> Answer:
+    async def exchange(self, request: Request, patience: float | None) -> WireAnswer:
         """The answer to a request, waited for at most so many seconds; ReadError and ReadTimeout as from a socket."""
         if self.latency_s > 0:
             await self._wait(self.latency_s, patience)

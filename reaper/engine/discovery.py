@@ -16,7 +16,7 @@ ASKED_MAX: Final = 50
 """So many agents that a listing lacks are asked for by name in one sweep."""
 
 
-class Directory(Protocol):
+class AgentDirectory(Protocol):
     """What finding agents needs of the client."""
 
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:
@@ -27,7 +27,7 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class Discovery:
     """The agents to sweep with their policies, those no pattern matches, and patterns that could not be resolved.
 
     `gone` are agents that were known, and of which the platform said that there is none by that name any more.
@@ -43,7 +43,7 @@ class Roster:
         return {agent.name: policy for agent, policy in self.targets}
 
 
-async def muster(project: Project, directory: Directory, known: Collection[str] = ()) -> Roster:
+async def discover(project: Project, directory: AgentDirectory, known: Collection[str] = ()) -> Discovery:
     """Resolve the patterns of a project: by one listing when any has a wildcard, else by name alone.
 
     A listing that failed, or that lacks one of the agents `known` before although it is still there, leaves the plain
@@ -71,10 +71,10 @@ async def muster(project: Project, directory: Directory, known: Collection[str] 
         targets.append((await _by_name(name, pattern.policy, directory), pattern.policy))
     unmanaged = tuple(name for name, pattern in chosen.items() if pattern is None)
     ordered = tuple(sorted(targets, key=lambda target: target[0].name))
-    return Roster(ordered, unmanaged, unresolved, frozenset(gone))
+    return Discovery(ordered, unmanaged, unresolved, frozenset(gone))
 
 
-async def _miss(missing: Sequence[str], project: Project, directory: Directory, gone: set[str]) -> str:
+async def _miss(missing: Sequence[str], project: Project, directory: AgentDirectory, gone: set[str]) -> str:
     """Why a list of agents that lacks these is not believed, '' when it is; fills `gone`. Raises Unauthenticated.
 
     Only the platform's own word that there is no such agent explains why one is missing.
@@ -101,7 +101,7 @@ def first_match(project: Project, agent: str) -> AgentPattern | None:
     return next((pattern for pattern in project.agents if pattern.matches(agent)), None)
 
 
-async def _by_name(name: str, policy: Policy, directory: Directory) -> Agent:
+async def _by_name(name: str, policy: Policy, directory: AgentDirectory) -> Agent:
     """The agent, with its newest version if the policy asks about versions and it can be read."""
     if not policy.asks_version:
         return Agent(name)

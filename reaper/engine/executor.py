@@ -16,7 +16,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Item, Plan, recheck
 from reaper.core.provider import FoundryError, Gone, InDoubt, Outdated, Refused, Throttled, Unauthenticated
-from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Look, Looker
+from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Look, SessionReads
 from reaper.engine.report import Outcome
 from reaper.foundry.client import Answer
 from reaper.foundry.transport import StillRight
@@ -35,7 +35,7 @@ VERIFY_WAITS_S: Final = (0, 1, 4)
 RESOLVE_WAITS_S: Final = (2, 8)
 
 
-class Hands(Looker, Protocol):
+class SessionActions(SessionReads, Protocol):
     """What carrying out a plan needs of the client."""
 
     async def delete(self, agent: str, session_id: str, still_right: StillRight) -> Answer[None]:
@@ -67,7 +67,7 @@ class Executor:
     """
 
     project: str
-    client: Hands
+    client: SessionActions
     store: Store
     clock: Clock
     guard: ClockGuard
@@ -292,7 +292,12 @@ def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Se
 
 
 async def resolve_open_intents(
-    project: str, agent: str, client: Hands, store: Store, entries: Sequence[Entry], listed: frozenset[str] | None
+    project: str,
+    agent: str,
+    client: SessionActions,
+    store: Store,
+    entries: Sequence[Entry],
+    listed: frozenset[str] | None,
 ) -> list[str]:
     """Find out what became of actions that a crash or a lost answer left open; each is looked up and concluded.
 

@@ -9,13 +9,13 @@ from typing import Any
 from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Mark
-from reaper.core.policy import Decision, Mode, Policy, Trial, decide, next_due, reason, trials
+from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
 from reaper.core.windows import is_open, opens_at
 from reaper.store.store import Breaker, Store
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class GuardCheck:
     """One guard: whether it would let an action through now, and its values."""
 
     name: str
@@ -37,8 +37,8 @@ class Explanation:
     policy: Policy
     now: float
     decision: Decision
-    trials: tuple[Trial, ...]
-    guards: tuple[Guard, ...]
+    trials: tuple[RuleTrial, ...]
+    guards: tuple[GuardCheck, ...]
     due: tuple[float, Decision] | None
     once_idle: bool
     earliest: float | None
@@ -102,34 +102,40 @@ def _earliest(
 
 def _guards(
     session: Session, policy: Policy, mark: Mark | None, breaker: Breaker | None, store: Store, now: float
-) -> Iterator[Guard]:
+) -> Iterator[GuardCheck]:
     touchable = any(session.status in statuses for statuses in ELIGIBLE.values())
-    yield Guard("status", touchable, session.status if touchable else f"{session.status} sessions are never touched")
+    yield GuardCheck(
+        "status", touchable, session.status if touchable else f"{session.status} sessions are never touched"
+    )
     enforcing = policy.mode is Mode.ENFORCE
-    yield Guard("mode", enforcing, str(policy.mode) if enforcing else "observe: nothing is touched")
+    yield GuardCheck("mode", enforcing, str(policy.mode) if enforcing else "observe: nothing is touched")
     yield _grace(session, policy, mark, now)
     open_now = is_open(policy.windows, now)
-    yield Guard("windows", open_now, _windows(policy, now))
+    yield GuardCheck("windows", open_now, _windows(policy, now))
     limits = policy.limits
     sizes = f"per_sweep {limits.per_sweep}, per_day {limits.per_day}, at_least {limits.at_least}"
-    yield Guard("limits", True, f"{sizes}; judged over the whole plan")
-    yield Guard("breaker", breaker is None, breaker.reason if breaker else "closed")
-    yield Guard(
+    yield GuardCheck("limits", True, f"{sizes}; judged over the whole plan")
+    yield GuardCheck("breaker", breaker is None, breaker.reason if breaker else "closed")
+    yield GuardCheck(
         "record",
         not session.strange,
         f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
     )
-    yield Guard("state", not store.fault, store.fault or "readable")
+    yield GuardCheck("state", not store.fault, store.fault or "readable")
 
 
-def _grace(session: Session, policy: Policy, mark: Mark | None, now: float) -> Guard:
+def _grace(session: Session, policy: Policy, mark: Mark | None, now: float) -> GuardCheck:
     written = exact_duration(policy.grace_s)
     if not policy.grace_s:
-        return Guard("grace", True, "0s: deleted in the sweep that finds it")
+        return GuardCheck("grace", True, "0s: deleted in the sweep that finds it")
     if mark is None or mark.seen != session:
-        return Guard("grace", False, f"not marked yet; a sweep that finds it marks it, and {written} later it may go")
+        return GuardCheck(
+            "grace", False, f"not marked yet; a sweep that finds it marks it, and {written} later it may go"
+        )
     ripe = max(mark.ripe_at, mark.marked_at + policy.grace_s)
-    return Guard("grace", ripe <= now, f"marked {show_time(mark.marked_at)}, may be deleted from {show_time(ripe)}")
+    return GuardCheck(
+        "grace", ripe <= now, f"marked {show_time(mark.marked_at)}, may be deleted from {show_time(ripe)}"
+    )
 
 
 def _windows(policy: Policy, now: float) -> str:
@@ -164,7 +170,7 @@ def explanation_json(told: Explanation) -> dict[str, Any]:
     }
 
 
-def _trial_json(trial: Trial) -> dict[str, Any]:
+def _trial_json(trial: RuleTrial) -> dict[str, Any]:
     return {
         "rule": trial.rule.name,
         "action": str(trial.rule.action),

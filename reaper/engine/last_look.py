@@ -20,7 +20,7 @@ LOOKS_MAX: Final = 8
 T = TypeVar("T")
 
 
-class Looker(Protocol):
+class SessionReads(Protocol):
     """What a look needs of the client."""
 
     async def get(self, agent: str, session_id: str) -> Answer[Session | Malformed]:
@@ -66,7 +66,7 @@ class Freshness:
 class AgentLooks:
     """One agent as it was read last, and again when that is no longer fresh; all who ask meanwhile share a look."""
 
-    def __init__(self, client: Looker, agent: str, fresh: Freshness) -> None:
+    def __init__(self, client: SessionReads, agent: str, fresh: Freshness) -> None:
         self._client, self._agent, self._fresh = client, agent, fresh
         self._last: Answer[Agent] | None = None
         self._lock = asyncio.Lock()

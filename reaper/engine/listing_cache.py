@@ -7,29 +7,29 @@ from typing import Final
 
 from reaper.core.model import Action, OutcomeKind
 from reaper.engine.report import Report
-from reaper.listing.index import Atlas
+from reaper.listing.index import ListingIndex
 
 _GONE: Final = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
 
 
 @dataclass(slots=True)
-class Recall:
+class ListingCache:
     """What one agent's sweeps hand on, so that all sessions are listed only every `full_every_s` seconds.
 
     Kept in memory alone: a new process begins with a full listing.
     """
 
     full_every_s: int
-    atlas: Atlas | None = None
+    atlas: ListingIndex | None = None
     made_at: float = 0.0
 
-    def take(self, key: str, now: float) -> Atlas | None:
+    def take(self, key: str, now: float) -> ListingIndex | None:
         """The atlas if it is about the same rules and not too old, at monotonic `now`. Only once: see `keep`."""
         atlas, self.atlas = self.atlas, None
         fits = atlas is not None and atlas.key == key and now - self.made_at < self.full_every_s
         return atlas if fits else None
 
-    def keep(self, report: Report, atlas: Atlas, now: float) -> None:
+    def keep(self, report: Report, atlas: ListingIndex, now: float) -> None:
         """Hand an atlas on after a sweep that believed it, made at monotonic `now` if it is new."""
         if not report.trusted or report.snapshot is None or not atlas.is_worth_it:
             return

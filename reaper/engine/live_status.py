@@ -25,7 +25,7 @@ class RecentAction:
 
 
 @dataclass(slots=True)
-class Board(Listener):
+class LiveStatus(Listener):
     """The present state of the world as sweeps have last seen it. Times are local.
 
     `option` is what a command beside this process must be given to find the same configuration, '' for nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Canaries:
+class MustSee:
     """The sessions that a believable inventory of the project contains; known once every listing has ended."""
 
     def __init__(self, expected: frozenset[str], listings: int) -> None:

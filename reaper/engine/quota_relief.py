@@ -10,12 +10,12 @@ from typing import Final
 import structlog
 
 from reaper.core.model import Action, OutcomeKind, Session
-from reaper.core.planner import Hold, Item, Plan, Standing, make_plan
+from reaper.core.planner import Hold, Item, Plan, PlanContext, make_plan
 from reaper.core.policy import Limit
 from reaper.core.quotas import Key, Pool, Reserve, candidates, choose
 from reaper.engine.executor import Execution
 from reaper.engine.report import Report, Result
-from reaper.engine.sweep import SWEEP_MAX_S, Connect, Platform, Sweep
+from reaper.engine.sweep import SWEEP_MAX_S, Connect, Provider, Sweep
 from reaper.engine.sweep_texts import failing_text
 from reaper.store.database import StateError
 
@@ -26,7 +26,7 @@ NOT_FREED: Final = frozenset({OutcomeKind.FAILED, OutcomeKind.CHANGED})
 
 
 @dataclass(slots=True)
-class Swept:
+class PoolMember:
     """One agent once its sweep is over; `since` is when that began, monotonic. `report` grows with the relief."""
 
     sweep: Sweep
@@ -97,7 +97,7 @@ class Swept:
             return None
         now = report.plan.now
         used = self.sweep.store.journal.used_today(*self.key, now)
-        standing = Standing(report.snapshot.sessions, used_today=used, observe=report.observed)
+        standing = PlanContext(report.snapshot.sessions, used_today=used, observe=report.observed)
         return make_plan(
             candidates(sessions, pool, now),
             standing,
@@ -128,11 +128,11 @@ class Swept:
 
 
 @dataclass(slots=True)
-class Relief:
+class QuotaRelief:
     """What one run learns about its pools; filled by its sweeps, carried out after them."""
 
     pools: Sequence[Pool]
-    swept: dict[Key, Swept] = field(default_factory=dict)
+    swept: dict[Key, PoolMember] = field(default_factory=dict)
 
     def reserve(self, project: str) -> Reserve | None:
         """Where a sweep in this project keeps what its pool may stop; None when no pool asks for it."""
@@ -142,7 +142,7 @@ class Relief:
     def add(self, sweep: Sweep, since: float, report: Report) -> None:
         """A sweep that had a reserve is over."""
         if sweep.reserve is not None:
-            swept = Swept(sweep, since, report)
+            swept = PoolMember(sweep, since, report)
             self.swept[swept.key] = swept
 
     def latest(self, report: Report) -> Report:
@@ -174,7 +174,7 @@ class Relief:
         _tell(pool, used, [(swept.report, plan) for swept, plan in plans])
 
 
-def _plans(pool: Pool, used: int, supposed: int, ready: Sequence[Swept]) -> list[tuple[Swept, Plan]]:
+def _plans(pool: Pool, used: int, supposed: int, ready: Sequence[PoolMember]) -> list[tuple[PoolMember, Plan]]:
     """What each agent is to stop. Agents that only observe show their part of what all of them would do."""
     left = {swept.key: swept.left() for swept in ready}
     offers = {swept.key: swept.offers() for swept in ready}
@@ -186,7 +186,7 @@ def _plans(pool: Pool, used: int, supposed: int, ready: Sequence[Swept]) -> list
     return [(swept, plan) for swept, plan in plans if plan is not None]
 
 
-async def _at(parts: Sequence[tuple[Swept, Plan]], connect: Connect) -> None:
+async def _at(parts: Sequence[tuple[PoolMember, Plan]], connect: Connect) -> None:
     """Carry out the plans of one project's agents, with one client for all of them if anything is to be sent."""
     sweep = parts[0][0].sweep
     for swept, plan in parts:
@@ -201,7 +201,7 @@ async def _at(parts: Sequence[tuple[Swept, Plan]], connect: Connect) -> None:
             group.create_task(_stop(swept, plan, client))
 
 
-async def _stop(swept: Swept, plan: Plan, client: Platform) -> None:
+async def _stop(swept: PoolMember, plan: Plan, client: Provider) -> None:
     """Carry out one agent's plan as its sweep would have."""
     project, agent = swept.key
     sweep = replace(swept.sweep, site=replace(swept.sweep.site, client=client))

@@ -20,14 +20,14 @@ from reaper.core.policy import Policy
 from reaper.core.provider import FoundryError
 from reaper.core.quotas import pools
 from reaper.core.settings import Project, Settings
-from reaper.engine.discovery import ASKED_MAX, Roster, muster
+from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.known_rates import keep_rates, recall_rates
-from reaper.engine.listing_cache import Recall
-from reaper.engine.must_see import Canaries
-from reaper.engine.quota_relief import Relief
+from reaper.engine.listing_cache import ListingCache
+from reaper.engine.must_see import MustSee
+from reaper.engine.quota_relief import QuotaRelief
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Listener, Report, Result
-from reaper.engine.sweep import Connect, Platform, Site, Sweep, known_breaker, needs_approval
+from reaper.engine.sweep import Connect, ConnectedProject, Provider, Sweep, known_breaker, needs_approval
 from reaper.listing.listing import collect
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Tending
@@ -79,7 +79,7 @@ class Run:
 
 
 @dataclass(slots=True)
-class Sweeper:
+class Runner:
     """Runs sweeps on one state. Settings are an argument of each run: a reload changes the next one."""
 
     store: Store
@@ -89,7 +89,7 @@ class Sweeper:
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
     _busy: set[tuple[str, str]] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
-    _recalls: dict[tuple[str, str], Recall] = field(default_factory=dict)
+    _recalls: dict[tuple[str, str], ListingCache] = field(default_factory=dict)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
     _tending: Tending = field(default_factory=Tending)
@@ -106,7 +106,7 @@ class Sweeper:
             self._approve(settings)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         rates = recall_rates(self.connect, self.store)
-        relief = Relief(pools(settings.quotas))
+        relief = QuotaRelief(pools(settings.quotas))
         foreseen = settings.approvals if scope.rehearsal else ()
         scope = replace(
             scope,
@@ -144,7 +144,7 @@ class Sweeper:
             log.warning("unknown_approvals", plans=unknown, meaning=UNKNOWN_APPROVAL)
         self._doubted = (settings.fingerprint, unknown)
 
-    async def _relieve(self, relief: Relief) -> None:
+    async def _relieve(self, relief: QuotaRelief) -> None:
         """Relieve the pools by the agents that no later run is sweeping by now; none will until this is over."""
         free = {key for key in relief.swept if not self._busy & {key, (key[0], "*")}}
         claimed = free | {(key[0], "*") for key in free if relief.swept[key].sweep.site.project.must_see}
@@ -155,7 +155,7 @@ class Sweeper:
             self._busy -= claimed
 
     async def _project(
-        self, project: Project, scope: Scope, stopping: Callable[[], str], relief: Relief
+        self, project: Project, scope: Scope, stopping: Callable[[], str], relief: QuotaRelief
     ) -> tuple[list[Report], Sequence[str]]:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
         whole = (project.name, "*")
@@ -175,7 +175,7 @@ class Sweeper:
             self._busy -= claimed
 
     async def _agents(
-        self, project: Project, client: Platform, scope: Scope, stopping: Callable[[], str], relief: Relief
+        self, project: Project, client: Provider, scope: Scope, stopping: Callable[[], str], relief: QuotaRelief
     ) -> tuple[list[Report], Sequence[str]]:
         guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
         client.heed(guard.observe)
@@ -184,7 +184,7 @@ class Sweeper:
             return [], ()
         self._busy.add(finding)
         try:
-            roster = await muster(project, client, self._known(project))
+            roster = await discover(project, client, self._known(project))
         finally:
             self._busy.discard(finding)
         managed = {agent.name: policy.name for agent, policy in roster.targets}
@@ -196,11 +196,11 @@ class Sweeper:
             self.listener.roster(project.name, managed, roster.unmanaged)
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in roster.gone}
-        site = Site(project, client, guard, scope.configuration)
+        site = ConnectedProject(project, client, guard, scope.configuration)
         free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]
         others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
-        canaries = Canaries(project.must_see, len(swept) + len(others))
+        canaries = MustSee(project.must_see, len(swept) + len(others))
         sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, relief) for agent, policy in swept)
         looks = (_look_for(canaries, site, agent) for agent in others)
         async with asyncio.TaskGroup() as group:
@@ -221,13 +221,13 @@ class Sweeper:
 
     async def _sweep(
         self,
-        site: Site,
+        site: ConnectedProject,
         agent: Agent,
         policy: Policy,
-        canaries: Canaries,
+        canaries: MustSee,
         scope: Scope,
         stopping: Callable[[], str],
-        relief: Relief,
+        relief: QuotaRelief,
     ) -> Report:
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
@@ -261,17 +261,17 @@ class Sweeper:
         finally:
             self._busy.discard(key)
 
-    def _recall(self, sweep: Sweep, scope: Scope) -> Recall | None:
+    def _recall(self, sweep: Sweep, scope: Scope) -> ListingCache | None:
         """What the agent's last sweep left, where all need not be seen each time."""
         key = (sweep.site.project.name, sweep.agent.name)
         if scope.full_every_s is None or scope.rehearsal or scope.keeps or sweep.reserve is not None:
             self._recalls.pop(key, None)
             return None
-        recall = self._recalls.setdefault(key, Recall(scope.full_every_s))
+        recall = self._recalls.setdefault(key, ListingCache(scope.full_every_s))
         recall.full_every_s = scope.full_every_s
         return recall
 
-    def _unresolved(self, project: Project, roster: Roster, scope: Scope) -> list[Report]:
+    def _unresolved(self, project: Project, roster: Discovery, scope: Scope) -> list[Report]:
         """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""
         if not roster.unresolved:
             return []
@@ -345,7 +345,7 @@ async def _all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-async def _look_for(canaries: Canaries, site: Site, agent: Agent) -> None:
+async def _look_for(canaries: MustSee, site: ConnectedProject, agent: Agent) -> None:
     """List an agent that is not to be swept, only for the sessions that must be seen somewhere in the project."""
     seen: frozenset[str] = frozenset()
     try:

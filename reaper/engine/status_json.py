@@ -9,7 +9,7 @@ from typing import Any
 from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
 from reaper.core.provider import clean
-from reaper.engine.live_status import Board, RecentAction
+from reaper.engine.live_status import LiveStatus, RecentAction
 from reaper.engine.report import Report
 from reaper.engine.runner import Run
 
@@ -94,7 +94,7 @@ def decision_json(item: Item, outcome: str, why: str) -> dict[str, Any]:
     }
 
 
-def status_json(board: Board) -> dict[str, Any]:
+def status_json(board: LiveStatus) -> dict[str, Any]:
     """What the daemon knows now."""
     return {
         "ready": board.ready,

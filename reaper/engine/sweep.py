@@ -14,27 +14,27 @@ import structlog
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
-from reaper.core.inventory_checks import Baseline, Spread, doubts, moved_back
+from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.model import Action, Agent, Session
-from reaper.core.planner import Candidate, Hold, Plan, Standing, make_plan
+from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode, Policy, decide, earliest
 from reaper.core.provider import FoundryError, Gone
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
-from reaper.engine.discovery import Directory
-from reaper.engine.executor import Execution, Executor, Hands, resolve_open_intents
-from reaper.engine.listing_cache import Recall
-from reaper.engine.must_see import Canaries
+from reaper.engine.discovery import AgentDirectory
+from reaper.engine.executor import Execution, Executor, SessionActions, resolve_open_intents
+from reaper.engine.listing_cache import ListingCache
+from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Listener, Outcome, Report, Result
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.foundry.client import Answer
 from reaper.foundry.parsing import Page
-from reaper.foundry.transport import Heed
+from reaper.foundry.transport import ObserveTime
 from reaper.listing.incremental import revisit
-from reaper.listing.index import Atlas
-from reaper.listing.listing import Lister, collect
-from reaper.listing.snapshot import Census, Snapshot
+from reaper.listing.index import ListingIndex
+from reaper.listing.listing import SessionPages, collect
+from reaper.listing.snapshot import SessionCounts, Snapshot
 from reaper.store.database import StateError
 from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
@@ -51,10 +51,10 @@ LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
 
 
-class Platform(Lister, Hands, Directory, Protocol):
+class Provider(SessionPages, SessionActions, AgentDirectory, Protocol):
     """The client as sweeps see it."""
 
-    def heed(self, observe: Heed) -> None:
+    def heed(self, observe: ObserveTime) -> None:
         """Tell every answer's time to whoever watches the clocks."""
 
     @property
@@ -62,18 +62,18 @@ class Platform(Lister, Hands, Directory, Protocol):
         """As whom it speaks, by the claims of its token; empty without one."""
 
 
-Connect = Callable[[Project], AbstractAsyncContextManager[Platform]]
+Connect = Callable[[Project], AbstractAsyncContextManager[Provider]]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ConnectedProject:
     """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
 
     `configuration` is the digest of what is in force.
     """
 
     project: Project
-    client: Platform
+    client: Provider
     guard: ClockGuard
     configuration: str = ""
 
@@ -82,7 +82,7 @@ class Collected(NamedTuple):
     """What there is, what of it the next sweep may know, and what the state knew before."""
 
     snapshot: Snapshot
-    atlas: Atlas | None
+    atlas: ListingIndex | None
     left_open: Sequence[Entry]
     base: Baseline | None
 
@@ -98,10 +98,10 @@ class Sweep:
     """
 
     id: str
-    site: Site
+    site: ConnectedProject
     agent: Agent
     policy: Policy
-    canaries: Canaries
+    canaries: MustSee
     store: Store
     clock: Clock
     listener: Listener
@@ -110,7 +110,7 @@ class Sweep:
     rehearsal: bool = False
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
-    recall: Recall | None = None
+    recall: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
 
@@ -167,13 +167,15 @@ class Sweep:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
         return Collected(snapshot, atlas, left_open, base)
 
-    async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, Atlas | None]:
-        made: list[Atlas] = []
+    async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, ListingIndex | None]:
+        made: list[ListingIndex] = []
 
-        def chart(census: Census) -> Atlas | None:
+        def chart(census: SessionCounts) -> ListingIndex | None:
             if self.recall is None:
                 return None
-            made.append(Atlas(census, lambda session: earliest(session, self.policy, self.agent), self._shown()))
+            made.append(
+                ListingIndex(census, lambda session: earliest(session, self.policy, self.agent), self._shown())
+            )
             return made[-1]
 
         wanted = self.site.project.must_see | sought
@@ -208,7 +210,7 @@ class Sweep:
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
-        standing = Standing(
+        standing = PlanContext(
             inventory=snapshot.sessions,
             marks=self.store.marks(project, agent),
             used_today=self.store.journal.used_today(project, agent, now),
@@ -387,13 +389,13 @@ def _may_be_under_way(entry: Entry, now: float | None) -> bool:
     return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
 
 
-def _spread(snapshot: Snapshot, at: float) -> Spread:
-    return Spread(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
+def _spread(snapshot: Snapshot, at: float) -> StaleCounts:
+    return StaleCounts(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
 
 
-def _spread_then(snapshot: Snapshot, base: Baseline | None) -> Spread | None:
+def _spread_then(snapshot: Snapshot, base: Baseline | None) -> StaleCounts | None:
     """What is listed now, as of when the baseline's sessions were listed."""
     if snapshot.then is None or base is None or base.spread is None:
         return None
     idle, age = snapshot.then
-    return Spread(base.spread.at, idle.beyond, age.beyond, age.begun)
+    return StaleCounts(base.spread.at, idle.beyond, age.beyond, age.begun)

@@ -20,7 +20,7 @@ CONNECT_SHARE: Final = 0.8
 """Of a request's deadline: so that a connection never made is known as one."""
 
 
-class Reads:
+class AiohttpReads:
     """Connections for reads, without a proxy; the caller bounds how many are open, and how long one may take."""
 
     def __init__(self, headers: Mapping[str, str], timeout_s: float, context: ssl.SSLContext) -> None:

@@ -17,9 +17,9 @@ from reaper.core.settings import Connection
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.parsing import AgentsPage, FilesPage, Page
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Order
-from reaper.foundry.transport import CallRecord, Heed, Raw, Sender, StillRight, always, ignore
+from reaper.foundry.transport import CallRecord, ObserveTime, RawAnswer, StillRight, Transport, always, ignore
 
 __all__ = ["Answer", "CallRecord", "Client"]
 
@@ -62,12 +62,12 @@ class Client:
         connection: Connection,
         clock: Clock,
         tokens: Tokens,
-        pace: Pace,
+        pace: RateLimiter,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
-        self._sender = Sender(connection, clock, tokens, pace, transport=transport, observe=observe)
+        self._sender = Transport(connection, clock, tokens, pace, transport=transport, observe=observe)
 
     async def __aenter__(self) -> Self:
         await self._sender.__aenter__()
@@ -81,7 +81,7 @@ class Client:
     ) -> None:
         await self._sender.__aexit__(kind, error, trace)
 
-    def heed(self, observe: Heed) -> None:
+    def heed(self, observe: ObserveTime) -> None:
         """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""
         self._sender.heed = observe
 
@@ -205,7 +205,7 @@ class Client:
         return _answer(await self._sender.send(call), None)
 
 
-def _answer(raw: Raw, value: T, body: bytes = b"") -> Answer[T]:
+def _answer(raw: RawAnswer, value: T, body: bytes = b"") -> Answer[T]:
     return Answer(value, raw.date, raw.wall, raw.monotonic, raw.sent, body, raw.request_id)
 
 

@@ -47,7 +47,7 @@ class _Page(msgspec.Struct):
     has_more: bool | None = None
 
 
-class WellFormed(NamedTuple):
+class FastPage(NamedTuple):
     """What a page holds, and what it says of itself."""
 
     sessions: tuple[Session, ...]
@@ -59,7 +59,7 @@ class WellFormed(NamedTuple):
 _decoder: Final = msgspec.json.Decoder(_Page)
 
 
-def read_page(body: bytes, earliest: float, latest: float) -> WellFormed | None:
+def read_page(body: bytes, earliest: float, latest: float) -> FastPage | None:
     """The page when all is well with it, None otherwise.
 
     `earliest` is the first moment at which what is still there may have expired, `latest` the last one that is not in
@@ -88,7 +88,7 @@ def read_page(body: bytes, earliest: float, latest: float) -> WellFormed | None:
             )
         )
     more = bool(sessions) if page.has_more is None else page.has_more
-    return WellFormed(tuple(sessions), page.first_id, page.last_id, more)
+    return FastPage(tuple(sessions), page.first_id, page.last_id, more)
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ import httpx2
 
 from reaper.core.provider import Refused
 from reaper.core.settings import Connection
-from reaper.foundry.aiohttp_reads import CONNECT_SHARE, Reads
+from reaper.foundry.aiohttp_reads import CONNECT_SHARE, AiohttpReads
 from reaper.foundry.proxies import proxy_of
 from reaper.foundry.secret import Secret
 
@@ -66,11 +66,11 @@ def http_client(
         raise Refused(said, operation="connect") from None
 
 
-def reads(connection: Connection, context: ssl.SSLContext) -> Reads | None:
+def reads(connection: Connection, context: ssl.SSLContext) -> AiohttpReads | None:
     """The cheaper way for reads, where no proxy has to be gone through."""
     if proxy_of(connection.endpoint, connection.proxy):
         return None
-    return Reads(_usual(connection), connection.requests.timeout_s, context)
+    return AiohttpReads(_usual(connection), connection.requests.timeout_s, context)
 
 
 def _user_agent() -> str:

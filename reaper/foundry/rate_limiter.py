@@ -47,7 +47,7 @@ PAUSE_MAX_S: Final = 60.0
 _TICK_S: Final = 1e-6
 
 
-class Pace:
+class RateLimiter:
     """A project's rate: uses what the platform allows, and is refused seldom.
 
     Near its limit the rate follows a cubic curve around its `ceiling`, the rate at which it was last refused (as TCP

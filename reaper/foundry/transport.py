@@ -24,7 +24,7 @@ from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import AnswerTooLargeError, judge_exchange, judge_status
 from reaper.foundry.http_clients import Bearer, http_client, reads, tls_context
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
 
@@ -52,7 +52,7 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
+class RawAnswer:
     """An answer as it came: its body whole, and when its first byte was here on both local clocks.
 
     `sent` is when the request went out, on the monotonic clock.
@@ -87,7 +87,7 @@ StillRight = Callable[[], bool]
 """Whether what a change was decided on is still young enough; asked again in the instant in which it leaves."""
 
 
-class _Asked(NamedTuple):
+class _QueuedSince(NamedTuple):
     """When a call was asked for, how many refusals had been heard by then, and whether it may still go out."""
 
     at: float
@@ -95,7 +95,7 @@ class _Asked(NamedTuple):
     still_right: StillRight
 
 
-Heed = Callable[[float | None, float, float, float | None], None]
+ObserveTime = Callable[[float | None, float, float, float | None], None]
 """Takes in what an answer tells of time: its `Date`, the wall and monotonic clocks when it came, and when on the
 latter it was asked for."""
 
@@ -113,7 +113,7 @@ def ignore(_: CallRecord) -> None:
     """Observe nothing."""
 
 
-class Sender:
+class Transport:
     """Sends calls to one project: in turn, as one identity, each with a deadline.
 
     Real sockets need real deadlines, so those run on the event loop's time; every wait between
@@ -125,7 +125,7 @@ class Sender:
         connection: Connection,
         clock: Clock,
         tokens: Tokens,
-        pace: Pace,
+        pace: RateLimiter,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         observe: Callable[[CallRecord], None] = ignore,
@@ -139,7 +139,7 @@ class Sender:
         self._http = http_client(connection, transport, context)
         self._reads = reads(connection, context) if transport is None else None
         self.host = httpx2.URL(self._endpoint).host
-        self.heed: Heed = nobody
+        self.heed: ObserveTime = nobody
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -171,7 +171,9 @@ class Sender:
         await self._clock.sleep(0)
         await self._clock.sleep(0)
 
-    async def send(self, call: Call, max_bytes: int = ANSWER_MAX_BYTES, still_right: StillRight = always) -> Raw:
+    async def send(
+        self, call: Call, max_bytes: int = ANSWER_MAX_BYTES, still_right: StillRight = always
+    ) -> RawAnswer:
         """Give the 2xx answer to a call, or raise the FoundryError that says what to do next.
 
         Reads are tried up to 5 times within 5 minutes. A change is sent at most once, except that a
@@ -186,7 +188,7 @@ class Sender:
                 raise
             return await self._again(call, max_bytes, started, error)
 
-    async def _again(self, call: Call, max_bytes: int, started: float, first: Retryable) -> Raw:
+    async def _again(self, call: Call, max_bytes: int, started: float, first: Retryable) -> RawAnswer:
         """Repeat a read whose first attempt, at monotonic `started`, has failed."""
 
         def is_over(state: RetryCallState) -> bool:
@@ -194,7 +196,7 @@ class Sender:
             left = max(state.upcoming_sleep, self._pace.pause_left(now))
             return state.attempt_number >= ATTEMPTS_MAX or now - started + left > RETRY_MAX_S
 
-        async def attempt() -> Raw:
+        async def attempt() -> RawAnswer:
             if failed:
                 raise failed.pop()
             return await self._attempt(call, max_bytes, always)
@@ -207,7 +209,7 @@ class Sender:
             stop=is_over,
             reraise=True,
         )
-        answer: Raw = await retrying(attempt)
+        answer: RawAnswer = await retrying(attempt)
         return answer
 
     @asynccontextmanager
@@ -217,7 +219,7 @@ class Sender:
         Takes no slot among the requests, since it may stay for hours.
         """
         token = await self._tokens.token()
-        await self._turn(call, _Asked(self._clock.monotonic(), self._pace.signals, always))
+        await self._turn(call, _QueuedSince(self._clock.monotonic(), self._pace.signals, always))
         endless = httpx2.Timeout(self._timeout_s, read=None)
         response = await self._open_stream(self._request(call, endless), call, token)
         try:
@@ -245,8 +247,8 @@ class Sender:
             self._observe(CallRecord(call.operation, code, self._clock.monotonic() - started, code == "429"))
         raise judge_status(call, response.status_code, body, None)
 
-    async def _attempt(self, call: Call, max_bytes: int, still_right: StillRight) -> Raw:
-        asked = _Asked(self._clock.monotonic(), self._pace.signals, still_right)
+    async def _attempt(self, call: Call, max_bytes: int, still_right: StillRight) -> RawAnswer:
+        asked = _QueuedSince(self._clock.monotonic(), self._pace.signals, still_right)
         async with self._slots:
             token = await self._tokens.token()
             await self._turn(call, asked)
@@ -260,7 +262,7 @@ class Sender:
             return raw
         raise judge_status(call, raw.status, raw.body, self._retry_after(raw))
 
-    async def _turn(self, call: Call, asked: _Asked) -> None:
+    async def _turn(self, call: Call, asked: _QueuedSince) -> None:
         """Wait until the pace lets this call go; Throttled when that would be too long to still be right.
 
         One waiter of a kind at a time sleeps, the others queue behind it in order; changes do not queue
@@ -280,10 +282,10 @@ class Sender:
                     return
                 await self._clock.sleep(wait)
 
-    def _is_stale(self, asked: _Asked, now: float, pause: float) -> bool:
+    def _is_stale(self, asked: _QueuedSince, now: float, pause: float) -> bool:
         return pause > 0 or self._pace.signals != asked.signals or now - asked.at > CHANGE_WAIT_MAX_S
 
-    async def _exchange(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> Raw:
+    async def _exchange(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> RawAnswer:
         sent = self._clock.monotonic()
         code = "error"
         try:
@@ -306,7 +308,7 @@ class Sender:
             self._pace.answered(self._clock.monotonic())
         return raw
 
-    async def _receive(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> Raw:
+    async def _receive(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> RawAnswer:
         sent = self._clock.monotonic()
         if call.safe and self._reads is not None:
             async with self._reads.get(self._url(call), _headers(call), token) as response:
@@ -324,12 +326,12 @@ class Sender:
 
     async def _raw(
         self, status: int, headers: Mapping[str, str], parts: AsyncIterator[bytes], sent: float, max_bytes: int
-    ) -> Raw:
+    ) -> RawAnswer:
         """A whole answer, out of one that has begun."""
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
         is_wanted = 200 <= status < 300
         body = await _whole(parts, max_bytes if is_wanted else ERROR_MAX_BYTES, is_wanted=is_wanted)
-        return Raw(status, headers, body, wall, monotonic, sent)
+        return RawAnswer(status, headers, body, wall, monotonic, sent)
 
     def _url(self, call: Call) -> str:
         return f"{self._endpoint}{call.path}?{urlencode(call.params, quote_via=quote)}"
@@ -343,7 +345,7 @@ class Sender:
             timeout=timeout if timeout is not None else httpx2.USE_CLIENT_DEFAULT,
         )
 
-    def _retry_after(self, raw: Raw) -> float | None:
+    def _retry_after(self, raw: RawAnswer) -> float | None:
         return parsing.retry_after(raw.headers.get("retry-after"), raw.now)
 
 
@@ -386,7 +388,7 @@ async def _whole(parts: AsyncIterator[bytes], max_bytes: int, *, is_wanted: bool
     return b"".join(found)
 
 
-def _was_done(call: Call, raw: Raw) -> bool:
+def _was_done(call: Call, raw: RawAnswer) -> bool:
     if call.done_code is None or raw.status != 409:
         return False
     return parsing.parse_error(raw.status, raw.body)[0] == call.done_code

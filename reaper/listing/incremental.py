@@ -15,8 +15,8 @@ from reaper.core.provider import FoundryError, Gone, Refused
 from reaper.foundry.client import Answer
 from reaper.foundry.parsing import Page
 from reaper.listing import listing
-from reaper.listing.index import Atlas, Leaf
-from reaper.listing.listing import Lister, OnPage
+from reaper.listing.index import ListingIndex, Stretch
+from reaper.listing.listing import OnPage, SessionPages
 from reaper.listing.snapshot import Judge, Snapshot
 
 CURSORS_LOST_MAX: Final = 2
@@ -27,7 +27,9 @@ class SurpriseError(Exception):
     """The listing is not what the last one lets expect."""
 
 
-async def revisit(client: Lister, agent: str, atlas: Atlas, judge: Judge, on_page: OnPage) -> Snapshot | None:
+async def revisit(
+    client: SessionPages, agent: str, atlas: ListingIndex, judge: Judge, on_page: OnPage
+) -> Snapshot | None:
     """Bring the atlas up to date by reading as little as possible; None when all has to be listed.
 
     The snapshot's candidates are those read now and those known from before: each is looked at again before anything
@@ -69,10 +71,10 @@ async def revisit(client: Lister, agent: str, atlas: Atlas, judge: Judge, on_pag
 class _Visit:
     """Reads pages for one atlas; counts what was found beside what was expected."""
 
-    def __init__(self, client: Lister, agent: str, atlas: Atlas, on_page: OnPage) -> None:
+    def __init__(self, client: SessionPages, agent: str, atlas: ListingIndex, on_page: OnPage) -> None:
         self._client, self._agent, self._atlas, self._on_page = client, agent, atlas, on_page
         self.pages = self.found = self.expected = 0
-        self.read: list[tuple[Leaf, list[Session]]] = []
+        self.read: list[tuple[Stretch, list[Session]]] = []
         # To list all would not take more.
         self._pages_max = len(atlas.leaves) + 1
 
@@ -95,7 +97,7 @@ class _Visit:
         atlas.census.count(fresh)
         atlas.grow(fresh)
 
-    async def leaf(self, leaf: Leaf, before: Sequence[Leaf]) -> None:
+    async def leaf(self, leaf: Stretch, before: Sequence[Stretch]) -> None:
         """Read one leaf again, to its end; those before it help when the session is gone after which it begins."""
         first, answer = await self._start((leaf, *before))
         shown = self._sessions(answer, None, ascending=True)
@@ -110,7 +112,7 @@ class _Visit:
         self.read.append((leaf, self._atlas.reread(leaf, shown)))
         self.found += leaf.sessions
 
-    async def _start(self, leaves: Sequence[Leaf]) -> tuple[Leaf, Answer[Page]]:
+    async def _start(self, leaves: Sequence[Stretch]) -> tuple[Stretch, Answer[Page]]:
         """The first page of the first leaf whose cursor the platform knows."""
         for leaf in leaves:
             try:

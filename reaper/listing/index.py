@@ -1,6 +1,6 @@
 """What a full listing leaves for the sweeps after it: which stretch of it to read again, and when.
 
-A stretch (`Leaf`) is as many sessions as a page holds, in order of creation. Of its sessions are kept only their
+A stretch (`Stretch`) is as many sessions as a page holds, in order of creation. Of its sessions are kept only their
 number and the first moment at which one of them may be due, so a million sessions take a few megabytes.
 """
 
@@ -15,19 +15,19 @@ from typing import Final
 from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import TOMBSTONES, Session
 from reaper.foundry.requests import Order
-from reaper.listing.snapshot import Census
+from reaper.listing.snapshot import SessionCounts
 
-LEAF_SESSIONS: Final = 90
+STRETCH_SESSIONS: Final = 90
 """Fewer than a page holds, so that one page shows the whole leaf and where the next begins."""
 
-LEAVES_MIN: Final = 10
+STRETCHES_MIN: Final = 10
 """A listing of so few pages is made anew each time."""
 
 Due = Callable[[Session], float]
 
 
 @dataclass(slots=True)
-class Leaf:
+class Stretch:
     """Sessions created from `low` to `high`: those after the session `after`, up to `last`, None where all end.
 
     `due` is the first moment at which one of them may be due, `watched` whether one of them must be seen.
@@ -64,7 +64,7 @@ class Leaf:
         self.due = min(self.due, due)
         self.watched = self.watched or watched
 
-    def merge(self, newer: Leaf) -> None:
+    def merge(self, newer: Stretch) -> None:
         """Take in the leaf after this one."""
         if newer.sessions:
             self.low = newer.low if self.high < 0 else self.low
@@ -73,22 +73,22 @@ class Leaf:
             self.due, self.watched = min(self.due, newer.due), self.watched or newer.watched
 
 
-class Atlas:
+class ListingIndex:
     """One agent's sessions as the last full listing showed them, corrected by what was read and done since.
 
     `key` stands for all that decides when a session is due. `listed_at` is the platform's time of the full listing.
     """
 
-    def __init__(self, census: Census, due: Due, key: str) -> None:
+    def __init__(self, census: SessionCounts, due: Due, key: str) -> None:
         self.census, self.key = census, key
         self.listed_at = census.now
-        self.leaves: list[Leaf] = []
+        self.leaves: list[Stretch] = []
         self.newest_at = 0
         self.newest: set[str] = set()
         self.idle, self.age = census.idle, census.age
         self._at_most = 0
         self._due = due
-        self._ends = {"asc": Leaf(), "desc": Leaf()}
+        self._ends = {"asc": Stretch(), "desc": Stretch()}
 
     @property
     def sessions(self) -> int:
@@ -102,7 +102,7 @@ class Atlas:
     @property
     def is_worth_it(self) -> bool:
         """Whether reading a part of it is less than reading all."""
-        return len(self.leaves) >= LEAVES_MIN
+        return len(self.leaves) >= STRETCHES_MIN
 
     @property
     def watched(self) -> frozenset[str]:
@@ -117,7 +117,7 @@ class Atlas:
                 continue
             leaf = self._ends[order]
             # What is about to be deleted is no place to go on from.
-            may_cut = leaf.sessions >= LEAF_SESSIONS and session.id not in self.census.candidates
+            may_cut = leaf.sessions >= STRETCH_SESSIONS and session.id not in self.census.candidates
             if order == "desc" and may_cut:
                 leaf.after = session.id
                 self._close(leaf, order).last = session.id
@@ -132,18 +132,18 @@ class Atlas:
         rest.merge(self._ends["desc"])
         if rest.sessions:
             self.leaves.append(rest)
-        self._ends = {"asc": Leaf(), "desc": Leaf()}
+        self._ends = {"asc": Stretch(), "desc": Stretch()}
         self.leaves.sort(key=lambda leaf: leaf.low)
         self._at_most = sum(leaf.sessions for leaf in self.leaves)
         self.idle, self.age = deepcopy(self.census.idle), deepcopy(self.census.age)
 
     def grow(self, sessions: Sequence[Session]) -> None:
         """Take in sessions that are new since, newest first."""
-        last = self.leaves[-1] if self.leaves else Leaf()
+        last = self.leaves[-1] if self.leaves else Stretch()
         self.leaves = self.leaves or [last]
         self.add(sessions, "desc")
         last.merge(self._ends["desc"])
-        self._ends["desc"] = Leaf()
+        self._ends["desc"] = Stretch()
         self._at_most += sum(session.status not in TOMBSTONES for session in sessions)
         self.leaves.sort(key=lambda leaf: leaf.low)
 
@@ -161,7 +161,7 @@ class Atlas:
         newest = len(self.leaves) - 1
         return (place for place, leaf in enumerate(self.leaves) if leaf.watched or leaf.due <= now or place == newest)
 
-    def reread(self, leaf: Leaf, sessions: Sequence[Session]) -> list[Session]:
+    def reread(self, leaf: Stretch, sessions: Sequence[Session]) -> list[Session]:
         """Put what a leaf shows now in the place of what was known of it; returns its sessions."""
         listed = {session.id for session in sessions}
         candidates = self.census.candidates
@@ -178,7 +178,7 @@ class Atlas:
         leaf.due = min(map(self.due, live), default=NEVER)
         return live
 
-    def move_borders(self, read: Iterable[tuple[Leaf, list[Session]]]) -> None:
+    def move_borders(self, read: Iterable[tuple[Stretch, list[Session]]]) -> None:
         """Let each leaf that was read end with a session that stays: the next one is found by it.
 
         What is about to be deleted, or the whole leaf if all of it is, goes over to the next.
@@ -212,10 +212,10 @@ class Atlas:
                 leaf.sessions -= is_gone
                 return
 
-    def _close(self, leaf: Leaf, order: Order) -> Leaf:
+    def _close(self, leaf: Stretch, order: Order) -> Stretch:
         """Put a leaf away; returns the next one."""
         self.leaves.append(leaf)
-        self._ends[order] = Leaf()
+        self._ends[order] = Stretch()
         return self._ends[order]
 
     def _note_newest(self, session: Session) -> None:

@@ -17,8 +17,8 @@ from reaper.core.provider import FoundryError, Gone, Refused, Unauthenticated
 from reaper.foundry.client import Answer
 from reaper.foundry.parsing import Page
 from reaper.foundry.requests import Order
-from reaper.listing.index import Atlas
-from reaper.listing.snapshot import Census, Judge, Snapshot
+from reaper.listing.index import ListingIndex
+from reaper.listing.snapshot import Judge, SessionCounts, Snapshot
 
 PAGE_SIZE: Final = 100
 PAGES_MAX: Final = 20_000
@@ -29,10 +29,10 @@ SECOND_END_FROM_PAGES: Final = 2
 """A listing that goes on after so many pages is worth reading from its other end, too."""
 
 OnPage = Callable[[Answer[Page]], None]
-Chart = Callable[[Census], Atlas | None]
+Chart = Callable[[SessionCounts], ListingIndex | None]
 
 
-class Lister(Protocol):
+class SessionPages(Protocol):
     """What a listing needs of the client."""
 
     @property
@@ -46,7 +46,7 @@ class Lister(Protocol):
 
 
 async def collect(
-    client: Lister,
+    client: SessionPages,
     agent: str,
     judge: Judge,
     wanted: frozenset[str],
@@ -63,12 +63,12 @@ async def collect(
     """
     for attempt in range(RESTARTS_MAX):
         first = await client.page(agent, limit=PAGE_SIZE)
-        census = Census(first.date, judge, wanted, then)
+        census = SessionCounts(first.date, judge, wanted, then)
         listing = Listing(client, agent, census, on_page, chart(census), ends_max=2 - min(attempt, 1))
         snapshot = await listing.run(first)
         if snapshot is not None:
             return snapshot
-    return Census(None, judge, wanted).snapshot(f"the listing lost its place {RESTARTS_MAX} times")
+    return SessionCounts(None, judge, wanted).snapshot(f"the listing lost its place {RESTARTS_MAX} times")
 
 
 @dataclass(slots=True)
@@ -109,11 +109,11 @@ class Listing:
 
     def __init__(
         self,
-        client: Lister,
+        client: SessionPages,
         agent: str,
-        census: Census,
+        census: SessionCounts,
         on_page: OnPage,
-        atlas: Atlas | None = None,
+        atlas: ListingIndex | None = None,
         *,
         ends_max: int,
     ) -> None:

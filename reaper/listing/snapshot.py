@@ -88,7 +88,7 @@ class Snapshot:
         return frozenset(self.by_status) - frozenset(STATUSES)
 
 
-class Census:
+class SessionCounts:
     """Counts sessions, and keeps only candidates and whom it was told to look for.
 
     `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too.

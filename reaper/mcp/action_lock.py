@@ -27,7 +27,7 @@ _POLL_S: Final = 0.05
 _BUSY: Final = "other actions of assistants are under way, and nothing was done. Ask again in a minute"
 
 
-class Turn:
+class ActionLock:
     """Who may act now: first come, first served within this process, and one process at a time."""
 
     def __init__(self) -> None:

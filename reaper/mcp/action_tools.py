@@ -25,7 +25,7 @@ from reaper.engine.report import Outcome
 from reaper.foundry.client import Client
 from reaper.mcp.allowance import Allowance, signed
 from reaper.mcp.caller import Question
-from reaper.mcp.context import Desk, project_at
+from reaper.mcp.context import ToolContext, project_at
 from reaper.mcp.daemon_status import disbelief
 from reaper.mcp.guards import Subject, managed
 from reaper.mcp.not_done import NotDoneError
@@ -46,7 +46,7 @@ _NEXT: Final = {
 }
 
 
-async def delete(desk: Desk, asked: OneInput) -> Deleted:
+async def delete(desk: ToolContext, asked: OneInput) -> Deleted:
     """Delete one session and all its files, for ever.
 
     Only where a policy manages the agent and enforces, within its limits and windows, and only once a person has
@@ -56,7 +56,7 @@ async def delete(desk: Desk, asked: OneInput) -> Deleted:
     return Deleted.model_validate(await _act(desk, asked, Action.DELETE))
 
 
-async def stop(desk: Desk, asked: OneInput) -> Stopped:
+async def stop(desk: ToolContext, asked: OneInput) -> Stopped:
     """Stop one active session; what it was doing ends, and its files stay.
 
     Only where a policy manages the agent and enforces, within its limits, and not what a keep rule keeps.
@@ -64,7 +64,7 @@ async def stop(desk: Desk, asked: OneInput) -> Stopped:
     return Stopped.model_validate(await _act(desk, asked, Action.STOP))
 
 
-async def _act(desk: Desk, asked: OneInput, action: Action) -> dict[str, str]:
+async def _act(desk: ToolContext, asked: OneInput, action: Action) -> dict[str, str]:
     found = await _attempt(desk, asked, action, desk.caller.agreed)
     while isinstance(found, Question):
         found = await _attempt(desk, asked, action, await _agreement(desk, found))
@@ -75,7 +75,7 @@ async def _act(desk: Desk, asked: OneInput, action: Action) -> dict[str, str]:
     return {"agent_session_id": asked.session_id, **found, "next": todo}
 
 
-async def _agreement(desk: Desk, question: Question) -> str:
+async def _agreement(desk: ToolContext, question: Question) -> str:
     """What a person agreed to; NotDoneError when nobody did."""
     if desk.caller.ask is None:
         raise NotDoneError("a person must agree, and this client cannot ask one, so nothing was done")
@@ -84,7 +84,7 @@ async def _agreement(desk: Desk, question: Question) -> str:
     return question.about
 
 
-async def _attempt(desk: Desk, asked: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
+async def _attempt(desk: ToolContext, asked: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
     """What became of the action, or what a person must be asked first. No other attempt counts or acts meanwhile."""
     states: list[str] = []
 
@@ -107,7 +107,7 @@ async def _attempt(desk: Desk, asked: OneInput, action: Action, agreed: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    desk: Desk
+    desk: ToolContext
     settings: Settings
     project: Project
     client: Client

@@ -13,7 +13,7 @@ from reaper.core.provider import clean
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match
 from reaper.foundry.client import Client
-from reaper.mcp.action_lock import Turn
+from reaper.mcp.action_lock import ActionLock
 from reaper.mcp.allowance import Proposals
 from reaper.mcp.caller import Caller, Questions
 from reaper.mcp.not_done import NotDoneError
@@ -22,7 +22,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ToolContext:
     """`settings` reads the configuration anew for each call, so that a rule added since is heeded.
 
     `turn`, `proposals` and `questions` are the server's, `caller` is the client of the call.
@@ -31,7 +31,7 @@ class Desk:
     settings: Callable[[], Settings]
     connect: Callable[[Project], AbstractAsyncContextManager[Client]]
     clock: Clock
-    turn: Turn = field(default_factory=Turn)
+    turn: ActionLock = field(default_factory=ActionLock)
     proposals: Proposals = field(default_factory=Proposals)
     questions: Questions = field(default_factory=Questions)
     caller: Caller = field(default_factory=Caller)

@@ -22,7 +22,7 @@ LOG_EVERY_S: Final = 10.0
 _CLOSE: Final = {"Connection": "close"}
 
 
-class Gate:
+class HttpAccess:
     """Lets a request through, or answers 403, 421 or 401 itself. `private`: the server listens on loopback only.
 
     A private server also checks `Host`, so that no name that someone points at 127.0.0.1 leads here (DNS rebinding).

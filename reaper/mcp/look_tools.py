@@ -12,10 +12,10 @@ from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.report import Listener
-from reaper.engine.runner import Scope, Sweeper
+from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.mcp import daemon_status
-from reaper.mcp.context import Desk, project_of
+from reaper.mcp.context import ToolContext, project_of
 from reaper.mcp.look_models import (
     Action,
     Breaker,
@@ -31,7 +31,7 @@ from reaper.mcp.look_models import (
     WaitingPlan,
 )
 from reaper.mcp.not_done import NotDoneError
-from reaper.store.journal import Recorded, Which
+from reaper.store.journal import ActionFilter, Recorded
 from reaper.store.plans import KnownPlan
 from reaper.store.store import Store, opened
 
@@ -40,7 +40,7 @@ PLANS_SHOWN: Final = 20
 ACTIONS_SHOWN: Final = 20
 
 
-async def plan(desk: Desk, asked: PlanInput) -> Planned:
+async def plan(desk: ToolContext, asked: PlanInput) -> Planned:
     """Show what a sweep would do now, and why; nothing is touched.
 
     Lists every session of the agents asked for, which takes a while for large ones. The first 100 stops and deletes
@@ -51,7 +51,7 @@ async def plan(desk: Desk, asked: PlanInput) -> Planned:
     if asked.project is not None and asked.project not in names:
         raise NotDoneError(f"there is no project {clean(asked.project)!r}. Use one of: {', '.join(names)}")
     with opened(settings.state) as store:
-        sweeper = Sweeper(store, desk.clock, Listener(), desk.connect)
+        sweeper = Runner(store, desk.clock, Listener(), desk.connect)
         run = await sweeper.run(settings, Scope(asked.project, asked.agent_name, rehearsal=True))
     if not run.reports:
         raise NotDoneError(f"no managed agent matches {clean(asked.agent_name)!r}. reaper_status lists the patterns")
@@ -76,7 +76,7 @@ def _bounded(told: dict[str, Any]) -> Planned:
     )
 
 
-async def explain_one(desk: Desk, asked: ExplainInput) -> Explained:
+async def explain_one(desk: ToolContext, asked: ExplainInput) -> Explained:
     """Show why one session is kept, stopped or deleted.
 
     Every rule of its policy with the values compared, every guard, and when it is next due.
@@ -103,7 +103,7 @@ async def explain_one(desk: Desk, asked: ExplainInput) -> Explained:
 
 def _past(store: Store, project: Project, asked: ExplainInput, error: str) -> str:
     """That a session is gone, and what the record says of it."""
-    which = Which(project.name, asked.agent_name, asked.session_id)
+    which = ActionFilter(project.name, asked.agent_name, asked.session_id)
     for done in store.journal.actions(which, 1):
         intent = done.intent.intent
         return (
@@ -114,7 +114,7 @@ def _past(store: Store, project: Project, asked: ExplainInput, error: str) -> st
     return f"{error}; the record knows of no action on it. session_list shows the sessions there are"
 
 
-async def status(desk: Desk, _: StatusInput) -> Status:
+async def status(desk: ToolContext, _: StatusInput) -> Status:
     """Show the configured projects with endpoints and policies, what waits for a person, and what was done last.
 
     Asks nothing of the platform. With a daemon running beside it, its last sweeps too.
@@ -124,7 +124,7 @@ async def status(desk: Desk, _: StatusInput) -> Status:
     daemon = await daemon_status.daemon(settings.server)
     with opened(settings.state) as store:
         plans = [plan for plan in store.plans.latest(PLANS_SHOWN) if not _is_approved(store, plan)]
-        recent = [_action(done) for done in store.journal.actions(Which(), ACTIONS_SHOWN)]
+        recent = [_action(done) for done in store.journal.actions(ActionFilter(), ACTIONS_SHOWN)]
         return Status(
             projects=[_configured(project) for project in settings.projects],
             state_fault=store.fault or None,

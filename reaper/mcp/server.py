@@ -22,7 +22,7 @@ from reaper.foundry.requests import SESSION_ID
 from reaper.mcp import action_tools, look_tools, session_tools
 from reaper.mcp.advice import EXPECTED, advice
 from reaper.mcp.caller import ANSWER_MAX_S, AnswerNeededError, caller_of
-from reaper.mcp.context import Desk
+from reaper.mcp.context import ToolContext
 from reaper.mcp.look_models import Explained, ExplainInput, PlanInput, Planned, Status, StatusInput
 from reaper.mcp.session_models import (
     EXCLUSIVE,
@@ -55,7 +55,7 @@ _DESTROYS: Final = (
     "call session_delete. One call deletes one session; what many sessions need is a rule in the policy."
 )
 
-Work = Callable[[Desk, Any], Awaitable[Output]]
+Work = Callable[[ToolContext, Any], Awaitable[Output]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,9 @@ TOOLS: Final = (
 )
 
 
-def make_server(desk: Desk, allowed: frozenset[str] = frozenset(), state_key: bytes | None = None) -> Server[Any]:
+def make_server(
+    desk: ToolContext, allowed: frozenset[str] = frozenset(), state_key: bytes | None = None
+) -> Server[Any]:
     """An MCP server that offers the tools on this desk, over whatever transport it is run on.
 
     It only reads, but for what the flags in `allowed` let it do. Servers that share `state_key`, of 32 bytes, know
@@ -172,7 +174,7 @@ def _not_offered(name: str, offered: Iterable[str]) -> str:
 
 
 async def call(
-    desk: Desk, tool: Tool, context: ServerRequestContext[Any], called: types.CallToolRequestParams
+    desk: ToolContext, tool: Tool, context: ServerRequestContext[Any], called: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult:
     """Carry out one call; what goes wrong becomes a result that is marked as an error and says what to do next."""
     try:

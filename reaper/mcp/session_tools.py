@@ -6,14 +6,14 @@ import structlog
 
 from reaper.core.model import Malformed, Session
 from reaper.foundry.client import Answer
-from reaper.mcp.context import Desk, project_at
+from reaper.mcp.context import ToolContext, project_at
 from reaper.mcp.not_done import NotDoneError
 from reaper.mcp.session_models import CreateInput, ListInput, OneInput, OneRecord, Page, listed, record
 
 log = structlog.get_logger()
 
 
-async def create(desk: Desk, asked: CreateInput) -> OneRecord:
+async def create(desk: ToolContext, asked: CreateInput) -> OneRecord:
     """Create a session of a hosted agent, with an id of your choice or one that the platform chooses.
 
     It starts in status creating and uses compute and quota while it is active.
@@ -25,14 +25,14 @@ async def create(desk: Desk, asked: CreateInput) -> OneRecord:
     return _one(made)
 
 
-async def get(desk: Desk, asked: OneInput) -> OneRecord:
+async def get(desk: ToolContext, asked: OneInput) -> OneRecord:
     """Show one session: status, agent version, when it was created and last used, and when it expires."""
     project = project_at(desk.settings(), asked.project_endpoint)
     async with desk.connect(project) as client:
         return _one(await client.get(asked.agent_name, asked.session_id))
 
 
-async def list_(desk: Desk, asked: ListInput) -> Page:
+async def list_(desk: ToolContext, asked: ListInput) -> Page:
     """Show one page of an agent's sessions, ordered by creation.
 
     Deleted sessions linger in the list with status deleted.

@@ -17,9 +17,9 @@ from sqlalchemy.pool import StaticPool
 
 from reaper.clock import SystemClock
 from reaper.store import tables
-from reaper.store.heads import Head, Note, head_of, lacks, note_path, read_note, write_note
+from reaper.store.heads import Note, NotedHead, head_of, lacks, note_path, read_note, write_note
 from reaper.store.migrations import AlteredVersionError, migrate
-from reaper.store.state_files import PRIVATE, Watch, making_in, set_aside
+from reaper.store.state_files import PRIVATE, OpenedFile, making_in, set_aside
 
 log = structlog.get_logger("reaper")
 
@@ -56,14 +56,16 @@ class Database:
     has not accepted less. `believing` takes any.
     """
 
-    def __init__(self, url: str, *, create: bool = True, known: Head | None = None, believing: bool = False) -> None:
+    def __init__(
+        self, url: str, *, create: bool = True, known: NotedHead | None = None, believing: bool = False
+    ) -> None:
         self.url = url
         self.fault = ""
-        self.head = known or Head()
+        self.head = known or NotedHead()
         self.exclusive: Exclusive | None = None
         self._anchor: Connection | None = None
         name = make_url(url).database
-        self._watch = None if name in _MEMORY else Watch(str(name))
+        self._watch = None if name in _MEMORY else OpenedFile(str(name))
         try:
             self._open(create, believing)
         except (SQLAlchemyError, OSError) as error:
@@ -98,7 +100,7 @@ class Database:
             watch.opened()
             self.check()
 
-    def _find(self, watch: Watch, create: bool) -> None:
+    def _find(self, watch: OpenedFile, create: bool) -> None:
         """Make sure there is a state file; a new one appears whole or not at all."""
         if not os.path.exists(watch.real):
             if not create:
@@ -135,7 +137,7 @@ class Database:
     def _heed_note(self, real: str, believing: bool) -> None:
         """Refuse a record that had come further, by the note beside it or by what this process knows."""
         if believing:
-            self.head = Head()
+            self.head = NotedHead()
             self.look()
             return
         try:
@@ -147,7 +149,7 @@ class Database:
             self.head = note.head
         self.look()
 
-    def look(self) -> Head:
+    def look(self) -> NotedHead:
         """The head of the record, read anew from the file; StateError when it is not as far as it was.
 
         What this process read before is in memory still, and would hide that the file was overwritten.
@@ -160,7 +162,7 @@ class Database:
             raise self._failed(error) from error
         return self.head
 
-    def _head_in(self, connection: Connection) -> Head:
+    def _head_in(self, connection: Connection) -> NotedHead:
         """The head of the record as this connection sees it, which must contain what was known."""
         why = lacks(connection, self.head) if self._watch else ""
         if why:
@@ -225,7 +227,7 @@ class Database:
         except (OSError, ValueError) as error:
             log.warning("head_not_noted", state=self.url, error=_plain(error))
 
-    def accept(self) -> Head:
+    def accept(self) -> NotedHead:
         """Take this file for the state although its record had come further; returns how far it had, as far as known.
 
         Also a process that still knows how far it had will go on with it.
@@ -251,7 +253,7 @@ class Database:
             self._anchor.close()
         self._engine.dispose()
 
-    def _part(self, watch: Watch) -> None:
+    def _part(self, watch: OpenedFile) -> None:
         """Ask a file that has lost its place how far its record had come, and leave no log where it was.
 
         What is put there next would be read together with that log.

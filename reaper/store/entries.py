@@ -65,7 +65,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class ActionFilter:
     """Which actions are meant: all that fit whatever is given. `since` is platform time."""
 
     project: str | None = None

@@ -15,7 +15,7 @@ _NOTE_MAX_BYTES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class NotedHead:
     """The last entry of the record: its number, which only grows, and its hash ('' when it was pruned)."""
 
     entries: int = 0
@@ -26,24 +26,24 @@ class Head:
 class Note:
     """The furthest head seen; a person has accepted that everything up to `given_up` beyond it is lost."""
 
-    head: Head
+    head: NotedHead
     given_up: int = 0
 
-    def overrules(self, known: Head) -> bool:
+    def overrules(self, known: NotedHead) -> bool:
         """Whether this counts, and not what a process knew before."""
         return known.entries <= max(self.head.entries, self.given_up)
 
 
-def head_of(connection: Connection) -> Head:
+def head_of(connection: Connection) -> NotedHead:
     """The head of the record in this file."""
     row = connection.exec_driver_sql("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").first()
     if row is not None:
-        return Head(*row)
+        return NotedHead(*row)
     given = connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'journal'").scalar()
-    return Head(given or 0)
+    return NotedHead(given or 0)
 
 
-def lacks(connection: Connection, known: Head) -> str:
+def lacks(connection: Connection, known: NotedHead) -> str:
     """Why this file cannot be the one, or its successor, whose record had come to `known`; '' when it can."""
     entries = head_of(connection).entries
     if entries < known.entries:
@@ -68,7 +68,7 @@ def read_note(database: str) -> Note | None:
         return None
     match told:
         case {"entries": int(entries), "hash": str(hash_), "given_up": int(given_up)}:
-            return Note(Head(entries, hash_), given_up)
+            return Note(NotedHead(entries, hash_), given_up)
     raise ValueError("not a note of a head")
 
 
@@ -78,7 +78,7 @@ def write_note(database: str, note: Note) -> None:
     replace_private(str(note_path(database)), json.dumps(told) + "\n")
 
 
-def insist(database: str, known: Head) -> None:
+def insist(database: str, known: NotedHead) -> None:
     """Note a head that the file at this path may lack, unless a person has accepted that; OSError when that fails."""
     try:
         before = read_note(database)

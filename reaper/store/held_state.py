@@ -16,7 +16,7 @@ from reaper.store.store import Store
 log = structlog.get_logger("reaper")
 
 
-class Custody:
+class HeldState:
     """What keeps `store` the state that was opened, and this process the only one that sweeps on it.
 
     `standby` says why this process may not sweep, `fault` why its state or its claim cannot be relied on.

@@ -15,12 +15,12 @@ from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store import chain, pruning, signing, verification
 from reaper.store.chain import EVENT, INTENT, OUTCOME, UNRESOLVED, UNSETTLED
 from reaper.store.database import StateError
-from reaper.store.entries import Entry, Intent, Recorded, Which, entry_of, outcomes_of, row_of
+from reaper.store.entries import ActionFilter, Entry, Intent, Recorded, entry_of, outcomes_of, row_of
 from reaper.store.signing import Exported, Key
-from reaper.store.single_deletion import AlreadyIntendedError, Asked, admit
+from reaper.store.single_deletion import AlreadyIntendedError, WantedRow, admit
 from reaper.store.tables import journal
 
-__all__ = ["AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded", "Rows", "Which"]
+__all__ = ["ActionFilter", "AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded", "Rows"]
 
 SPENT: Final = frozenset({"", OutcomeKind.DONE, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
 """Outcomes that count against the day's limit: done, or not known to be undone."""
@@ -116,7 +116,7 @@ class Journal:
 
     def __init__(self, database: Rows) -> None:
         self._database = database
-        self._asked: list[tuple[Asked, asyncio.Future[None]]] = []
+        self._asked: list[tuple[WantedRow, asyncio.Future[None]]] = []
         self._settled: dict[tuple[str, str], int] = {}
         self._settled_by_all = 0
 
@@ -166,7 +166,7 @@ class Journal:
     async def _append(self, row: dict[str, Any], contradicts: str = "") -> None:
         loop = asyncio.get_running_loop()
         written = loop.create_future()
-        self._asked.append((Asked(row, contradicts), written))
+        self._asked.append((WantedRow(row, contradicts), written))
         if len(self._asked) == 1:
             loop.call_soon(self._write_after, TURNS)
         try:
@@ -201,7 +201,7 @@ class Journal:
             else:
                 written.set_exception(error)
 
-    def _admitted(self, asked: Sequence[Asked]) -> list[BaseException | None]:
+    def _admitted(self, asked: Sequence[WantedRow]) -> list[BaseException | None]:
         """Write what may be written; for each row that was asked for why it was not, None when it was."""
         with self._begin() as connection:
             chain.lock(connection)
@@ -276,11 +276,11 @@ class Journal:
             query = select(journal).where(journal.c.kind == EVENT, *named).order_by(journal.c.seq)
             return [entry_of(row) for row in connection.execute(query)]
 
-    def actions(self, which: Which, limit: int | None = None) -> Iterator[Recorded]:
+    def actions(self, which: ActionFilter, limit: int | None = None) -> Iterator[Recorded]:
         """The last `limit` actions that are meant, the newest last; read as they are asked for."""
         return (told for told in self._told(which.fits(), limit) if isinstance(told, Recorded))
 
-    def history(self, which: Which, limit: int | None = None) -> Iterator[Recorded | Entry]:
+    def history(self, which: ActionFilter, limit: int | None = None) -> Iterator[Recorded | Entry]:
         """The same with the events among them, as entries; those that only cover tables or sign are left out."""
         return self._told(or_(which.fits(), which.fits_event()), limit)
 
@@ -310,7 +310,7 @@ class Journal:
 
     def verify(
         self, noted: str | None = None, *, exported: Sequence[Exported] = (), key: Key | None = None
-    ) -> verification.Verdict:
+    ) -> verification.Verification:
         """Whether the whole journal is as it was written; `noted` is a head from elsewhere that it must contain.
 
         So are the `exported` ones. With a `key` its signatures are checked.

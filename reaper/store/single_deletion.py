@@ -52,7 +52,7 @@ class AlreadyIntendedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WantedRow:
     """A row that somebody wants to add. `contradicts`: the id of a deed that is `done`, yet its session is there."""
 
     row: dict[str, Any]
@@ -60,7 +60,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class _Standing:
+class _EarlierDeletion:
     """An intent as it stands after the rows so far."""
 
     row: Row
@@ -72,7 +72,7 @@ def stands_in_the_way(action: str, outcome: str) -> bool:
     return outcome in UNSETTLED or (action == Action.DELETE.value and outcome == OutcomeKind.DONE.value)
 
 
-def admit(connection: Connection, asked: Sequence[Asked]) -> Iterator[list[Row] | AlreadyIntendedError]:
+def admit(connection: Connection, asked: Sequence[WantedRow]) -> Iterator[list[Row] | AlreadyIntendedError]:
     """For each row, in order, the rows to be added for it, or why it must not be.
 
     Everything is judged as it stands after the rows before it. Nobody else may write meanwhile.
@@ -88,7 +88,7 @@ def admit(connection: Connection, asked: Sequence[Asked]) -> Iterator[list[Row] 
         yield [one.row]
 
 
-def _admit(one: Asked, standing: dict[tuple[object, ...], _Standing]) -> list[Row] | AlreadyIntendedError:
+def _admit(one: WantedRow, standing: dict[tuple[object, ...], _EarlierDeletion]) -> list[Row] | AlreadyIntendedError:
     rows: list[Row] = [one.row]
     key = _incarnation(one.row)
     known = standing.get(key)
@@ -97,19 +97,19 @@ def _admit(one: Asked, standing: dict[tuple[object, ...], _Standing]) -> list[Ro
         if not is_wrong:
             return AlreadyIntendedError(known.row, known.outcome)
         rows.insert(0, _undone(known.row))
-    standing[key] = _Standing(one.row, "")
+    standing[key] = _EarlierDeletion(one.row, "")
     return rows
 
 
-def _standing(connection: Connection, sessions: set[str]) -> dict[tuple[object, ...], _Standing]:
+def _standing(connection: Connection, sessions: set[str]) -> dict[tuple[object, ...], _EarlierDeletion]:
     """How the last intent that blocks stands, by incarnation and action."""
-    found: dict[tuple[object, ...], _Standing] = {}
+    found: dict[tuple[object, ...], _EarlierDeletion] = {}
     if not sessions:
         return found
     for found_row in connection.execute(_STANDING, {"sessions": sorted(sessions)}):
         row = found_row._asdict()
         if stands_in_the_way(row["action"], row["latest"]):
-            found[_incarnation(row)] = _Standing(row, row["latest"])
+            found[_incarnation(row)] = _EarlierDeletion(row, row["latest"])
     return found
 
 

@@ -114,7 +114,7 @@ def making_in(folder: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-class Watch:
+class OpenedFile:
     """The state file and SQLite's own two beside it, as they were when opened."""
 
     def __init__(self, named: str) -> None:

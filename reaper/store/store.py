@@ -13,13 +13,13 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.clock import SystemClock
-from reaper.core.inventory_checks import Baseline, Spread
+from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import Action, Session
 from reaper.core.planner import Mark
 from reaper.store import chain, tables
 from reaper.store.chained_tables import MARKED, Change, cover, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
-from reaper.store.heads import Head
+from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 
@@ -51,7 +51,7 @@ class Store:
         self._fault = fault
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True, known: Head | None = None) -> Store:
+    def open(cls, url: str, *, create: bool = True, known: NotedHead | None = None) -> Store:
         """The state at `url`; when it cannot be trusted, an empty one in memory whose `fault` says so.
 
         It is made if it is missing and that is allowed; its record must contain the head that is `known`.
@@ -70,7 +70,7 @@ class Store:
         return self._database.url
 
     @property
-    def head(self) -> Head:
+    def head(self) -> NotedHead:
         """How far the record had come at the last look."""
         return self._database.head
 
@@ -239,11 +239,11 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
     }
 
 
-def _spread(text: str) -> Spread | None:
+def _spread(text: str) -> StaleCounts | None:
     if not text:
         return None
     at, idle, age, *sessions = json.loads(text)
-    return Spread(at, tuple(idle), tuple(age), *sessions)
+    return StaleCounts(at, tuple(idle), tuple(age), *sessions)
 
 
 def _session(text: str) -> Session:

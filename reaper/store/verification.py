@@ -32,7 +32,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """What a walk along the chain found; what comes after a `broken` place was not looked at.
 
     `doubts` are what the chain itself cannot show: tables that are not as it says, heads from elsewhere that do not
@@ -55,13 +55,13 @@ class Verdict:
 
 def verify(
     connection: Connection, noted: str | None = None, exported: Sequence[Exported] = (), key: Key | None = None
-) -> Verdict:
+) -> Verification:
     """Walk the whole chain in one snapshot of the file; stops at the first place where it does not hold."""
     connection.exec_driver_sql("BEGIN")
     try:
         start = chain.checkpoint(connection)
     except ValueError:
-        return Verdict(0, GENESIS, 0, 0, Broken(0, "the checkpoint of the pruned entries is unreadable"))
+        return Verification(0, GENESIS, 0, 0, Broken(0, "the checkpoint of the pruned entries is unreadable"))
     walk, broken = _Walk(start, noted, _by_number(exported), key), None
     for row in connection.execute(_steps(), execution_options=_STREAMED):
         what = walk.step(row)
@@ -70,7 +70,7 @@ def verify(
             break
     broken = broken or _cut_tail(connection, walk.number) or walk.beginning()
     doubts = [] if broken else [*walk.ending(), *chained_tables.altered(connection, walk.covers)]
-    return Verdict(
+    return Verification(
         walk.rows,
         walk.hash,
         start.count,

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from reaper.core.loopback import is_loopback
 from reaper.core.settings import Server
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.status_json import status_json
 from reaper.web.access import Access, read_token
 from reaper.web.connections import BACKLOG, Patience, connections_max, protocol
@@ -35,10 +35,10 @@ Health = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Served:
     """What is served: the board, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
 
-    board: Board
+    board: LiveStatus
     registry: CollectorRegistry
     stuck: Health = lambda: ""
 
@@ -52,7 +52,7 @@ class Site:
     port: int
 
 
-def sites(shown: Shown, server: Server) -> list[Site]:
+def sites(shown: Served, server: Server) -> list[Site]:
     """Where what is served: all at one address, or the page and the status at one of their own.
 
     Raises TokenError when the file that should hold the token does not.
@@ -65,10 +65,10 @@ def sites(shown: Shown, server: Server) -> list[Site]:
 
 
 def application(
-    board: Board, registry: CollectorRegistry, stuck: Health, *, private: bool = False, token: str | None = None
+    board: LiveStatus, registry: CollectorRegistry, stuck: Health, *, private: bool = False, token: str | None = None
 ) -> Starlette:
     """Everything in one application."""
-    shown = Shown(board, registry, stuck)
+    shown = Served(board, registry, stuck)
     return _guarded([*_told_to_machines(shown), *_told_to_people(shown)], private, token)
 
 
@@ -82,7 +82,7 @@ def _guarded(routes: Sequence[Route], private: bool, token: str | None) -> Starl
     )
 
 
-def _told_to_machines(shown: Shown) -> list[Route]:
+def _told_to_machines(shown: Served) -> list[Route]:
     """Metrics and health."""
     board = shown.board
 
@@ -101,7 +101,7 @@ def _told_to_machines(shown: Shown) -> list[Route]:
     return [Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
 
 
-def _told_to_people(shown: Shown) -> list[Route]:
+def _told_to_people(shown: Served) -> list[Route]:
     """The page, and the same as JSON."""
 
     async def status(_: Request) -> Response:
@@ -110,7 +110,7 @@ def _told_to_people(shown: Shown) -> list[Route]:
     return [Route("/api/v1/status", status), *page_routes(shown.board, shown.stuck)]
 
 
-def _not_ready(board: Board) -> str:
+def _not_ready(board: LiveStatus) -> str:
     """Why nothing is acted on here, '' while this process does its job."""
     if board.state_fault or board.standby or board.ready:
         return board.state_fault or board.standby

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 
 
 class Pacing(Protocol):
@@ -47,7 +47,7 @@ def simulate(
 ) -> tuple[float, float]:
     """Ask a token bucket of `limit(t)` a second; give (share of the limit used, share refused) from `since` on."""
     chance, number = random.Random(seed), count()
-    pace = pacing or Pace(max_per_second, 0.0, jitter=chance.random)
+    pace = pacing or RateLimiter(max_per_second, 0.0, jitter=chance.random)
     tokens, filled_at = burst, 0.0
     sent = refused = 0
     events = [(0.0, next(number), "ask", 0.0) for _ in range(workers)]

@@ -65,12 +65,12 @@ def sweep(
     """One sweep of all agents, wired as the daemon wires it."""
     from reaper.clock import SystemClock
     from reaper.config.load import load
-    from reaper.engine.live_status import Board
-    from reaper.engine.runner import Scope, Sweeper
+    from reaper.engine.live_status import LiveStatus
+    from reaper.engine.runner import Runner, Scope
     from reaper.logs import configure_logging
     from reaper.store.store import Store
     from reaper.telemetry import EventLog, Metrics
-    from reaper.wiring import Chorus, Connector, settle_memory
+    from reaper.wiring import Connector, Listeners, settle_memory
 
     path = Path(state).with_suffix(".yaml")
     path.write_text(configuration(endpoint, state, concurrency, rules or USUAL, schedule))
@@ -80,10 +80,10 @@ def sweep(
 
     async def swept() -> dict[str, Any]:
         clock = SystemClock()
-        board = Board(clock)
+        board = LiveStatus(clock)
         metrics = Metrics(board)
         store = Store.open("sqlite://" if in_memory else settings.state)
-        sweeper = Sweeper(store, clock, Chorus([board, metrics, EventLog()]), Connector(clock, metrics.request))
+        sweeper = Runner(store, clock, Listeners([board, metrics, EventLog()]), Connector(clock, metrics.request))
         run = await sweeper.run(settings, Scope(observe=observe))
         store.close()
         pages = sum(report.snapshot.pages for report in run.reports if report.snapshot)
@@ -102,9 +102,9 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     from reaper.clock import SystemClock
     from reaper.config.load import load
     from reaper.emulator import AgentVersion, Emulator
-    from reaper.emulator.stored import Record
-    from reaper.engine.live_status import Board
-    from reaper.engine.runner import Scope, Sweeper
+    from reaper.emulator.stored import StoredSession
+    from reaper.engine.live_status import LiveStatus
+    from reaper.engine.runner import Runner, Scope
     from reaper.logs import configure_logging
     from reaper.store.store import Store
     from reaper.wiring import Connector
@@ -128,7 +128,7 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
         platform.add_agent(name, [version])
         for number, (age, idle) in enumerate(sorted(_lives(habit, sessions // agents, chance), reverse=True)):
             ids.append((name, f"session-{number:08}"))
-            platform.place(name, Record(ids[-1][1], version, now - int(age), now - int(idle)))
+            platform.place(name, StoredSession(ids[-1][1], version, now - int(age), now - int(idle)))
 
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     path = folder / "reaper.yaml"
@@ -139,9 +139,9 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     configure_logging("json", "error")
 
     async def swept() -> dict[str, Any]:
-        board, transport = Board(clock), emulator.transport()
+        board, transport = LiveStatus(clock), emulator.transport()
         store = Store.open("sqlite://")
-        sweeper = Sweeper(store, clock, board, Connector(clock, transport=transport))
+        sweeper = Runner(store, clock, board, Connector(clock, transport=transport))
         await sweeper.run(settings, Scope())
         before, done = emulator.api.requests["list"], 0
         for _ in range(SHORT_SWEEPS):

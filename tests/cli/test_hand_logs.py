@@ -6,7 +6,7 @@ import pytest
 from hand_world import AGENT, line_to, start
 from process_world import Cli, Town, wait_for
 
-from reaper.cli.logs_command import Shown
+from reaper.cli.logs_command import ShownLines
 
 BUSY = "busy-00000001"
 
@@ -52,7 +52,7 @@ def test_a_followed_log_survives_broken_connections_and_ends_with_its_session(cl
     ],
 )
 def test_lines_told_again_are_not_shown_again_and_no_new_one_is_lost(first: str, second: str, new: str) -> None:
-    shown = Shown()
+    shown = ShownLines()
     assert all(shown.is_new(line) for line in first)
     shown.again()
     assert "".join(line for line in second if shown.is_new(line)) == new

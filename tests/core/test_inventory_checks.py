@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.core.inventory_checks import Baseline, Doubt, Spread, doubts, moved_back
+from reaper.core.inventory_checks import Baseline, Doubt, StaleCounts, doubts, moved_back
 from reaper.core.model import ACTIVE, DAY_S, FAILED, IDLE, Session
 from reaper.listing.snapshot import Histogram
 from tests.world import HOUR_S, NOW, examples, session
@@ -103,12 +103,12 @@ def test_an_unchanged_inventory_less_our_deletions_is_always_believed(
     assert doubted(sessions + min(spare, 200), before) == []
 
 
-def spread(sessions: Iterable[Session], at: float = LAST_SWEEP) -> Spread:
+def spread(sessions: Iterable[Session], at: float = LAST_SWEEP) -> StaleCounts:
     """The sessions as a listing counts them, as of a moment."""
     idle, age = Histogram(), Histogram()
     idle.add(sorted(at - each.last_accessed_at for each in sessions))
     age.add(sorted(at - each.created_at for each in sessions))
-    return Spread(at, idle.beyond, age.beyond)
+    return StaleCounts(at, idle.beyond, age.beyond)
 
 
 def crowd(count: int, idle: int, age: int | None = None) -> list[Session]:

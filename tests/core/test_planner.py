@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.planner import Approval, Candidate, Hold, Item, Mark, Plan, Standing, joint_plan_id, plan_id, recheck
+from reaper.core.planner import (
+    Approval,
+    Candidate,
+    Hold,
+    Item,
+    Mark,
+    Plan,
+    PlanContext,
+    joint_plan_id,
+    plan_id,
+    recheck,
+)
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Window
 from tests.world import AGENT, HOUR_S, NOW, RUNAWAY, STALE, candidate, examples, plan_of, policy, session
@@ -61,7 +72,7 @@ def crowds(draw: st.DrawFn) -> list[Candidate]:
 
 
 @st.composite
-def standings(draw: st.DrawFn, found: list[Candidate]) -> Standing:
+def standings(draw: st.DrawFn, found: list[Candidate]) -> PlanContext:
     lucky = [each for each in found if draw(st.booleans())]
     promised = [each for each in found if each.decision.action is Action.DELETE and draw(st.booleans())]
     ages = [draw(st.integers(0, 3 * DAY_S)) for _ in promised]
@@ -69,7 +80,7 @@ def standings(draw: st.DrawFn, found: list[Candidate]) -> Standing:
         Mark(each.session, Action.DELETE, STALE.name, NOW - age, NOW - age + GRACE_S)
         for each, age in zip(promised, ages, strict=True)
     ]
-    return Standing(
+    return PlanContext(
         inventory=draw(st.integers(len(found), 400)),
         marks={mark.seen.incarnation: mark for mark in marks},
         used_today={action: draw(st.integers(0, 30)) for action in (Action.DELETE, Action.STOP)},
@@ -92,7 +103,7 @@ policies = st.builds(
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[list[Candidate], Standing, Policy]:
+def situations(draw: st.DrawFn) -> tuple[list[Candidate], PlanContext, Policy]:
     found = draw(crowds())
     chosen = draw(policies)
     standing = draw(standings(found))
@@ -103,7 +114,7 @@ def situations(draw: st.DrawFn) -> tuple[list[Candidate], Standing, Policy]:
 @examples
 @given(situations())
 def test_every_candidate_is_in_the_plan_exactly_once_acted_on_or_held(
-    situation: tuple[list[Candidate], Standing, Policy],
+    situation: tuple[list[Candidate], PlanContext, Policy],
 ) -> None:
     found, standing, chosen = situation
     made = plan_of(found, standing, chosen)
@@ -114,7 +125,7 @@ def test_every_candidate_is_in_the_plan_exactly_once_acted_on_or_held(
 @examples
 @given(situations())
 def test_no_plan_acts_on_more_than_the_limits_allow_unless_approved(
-    situation: tuple[list[Candidate], Standing, Policy],
+    situation: tuple[list[Candidate], PlanContext, Policy],
 ) -> None:
     found, standing, chosen = situation
     made = plan_of(found, standing, chosen)
@@ -129,7 +140,7 @@ def test_no_plan_acts_on_more_than_the_limits_allow_unless_approved(
 @examples
 @given(situations())
 def test_doubt_breaker_and_observing_let_nothing_through_not_even_what_is_approved(
-    situation: tuple[list[Candidate], Standing, Policy],
+    situation: tuple[list[Candidate], PlanContext, Policy],
 ) -> None:
     found, standing, chosen = situation
     made = plan_of(found, standing, chosen)
@@ -140,7 +151,7 @@ def test_doubt_breaker_and_observing_let_nothing_through_not_even_what_is_approv
 @examples
 @given(situations())
 def test_what_is_acted_on_is_whole_ripe_and_inside_a_window(
-    situation: tuple[list[Candidate], Standing, Policy],
+    situation: tuple[list[Candidate], PlanContext, Policy],
 ) -> None:
     found, standing, chosen = situation
     made = plan_of(found, standing, chosen)
@@ -155,18 +166,18 @@ def test_what_is_acted_on_is_whole_ripe_and_inside_a_window(
 def test_the_strongest_reason_is_the_one_that_is_told() -> None:
     found = [candidate(session(strange=("colour",)))]
     chosen = policy(grace_s=GRACE_S, windows=(SHUT,), limits=Limits(Limit(0), Limit(0)))
-    told = [Standing(1, doubt=Hold.CLOCK, breaker=True, observe=True), Standing(1, breaker=True, observe=True)]
-    told += [Standing(1, observe=True), Standing(1)]
+    told = [PlanContext(1, doubt=Hold.CLOCK, breaker=True, observe=True), PlanContext(1, breaker=True, observe=True)]
+    told += [PlanContext(1, observe=True), PlanContext(1)]
     holds = [plan_of(found, standing, chosen).items[0].hold for standing in told]
     assert holds == [Hold.CLOCK, Hold.BREAKER, Hold.OBSERVE, Hold.STRANGE]
     plain = [candidate(session())]
-    assert plan_of(plain, Standing(1), chosen).items[0].hold is Hold.GRACE
-    assert plan_of(plain, Standing(1), replace(chosen, grace_s=0)).items[0].hold is Hold.WINDOW
-    assert plan_of(plain, Standing(1), replace(chosen, grace_s=0, windows=())).items[0].hold is Hold.LIMIT_SWEEP
+    assert plan_of(plain, PlanContext(1), chosen).items[0].hold is Hold.GRACE
+    assert plan_of(plain, PlanContext(1), replace(chosen, grace_s=0)).items[0].hold is Hold.WINDOW
+    assert plan_of(plain, PlanContext(1), replace(chosen, grace_s=0, windows=())).items[0].hold is Hold.LIMIT_SWEEP
 
 
 def test_windows_and_grace_are_for_deletes_only() -> None:
-    made = plan_of(runaways(1), Standing(1), policy(grace_s=GRACE_S, windows=(SHUT,)))
+    made = plan_of(runaways(1), PlanContext(1), policy(grace_s=GRACE_S, windows=(SHUT,)))
     assert acted(made) == {Action.STOP: 1}
     assert made.marks == ()
 
@@ -177,7 +188,7 @@ GRACED = policy(grace_s=GRACE_S)
 
 
 def first_sweep(found: list[Candidate], chosen: Policy = GRACED, now: float = NOW) -> dict[tuple[str, int], Mark]:
-    made = plan_of(found, Standing(100), chosen, now)
+    made = plan_of(found, PlanContext(100), chosen, now)
     assert made.act == ()
     return marked(made)
 
@@ -185,7 +196,7 @@ def first_sweep(found: list[Candidate], chosen: Policy = GRACED, now: float = NO
 def later(
     found: list[Candidate], marks: dict[tuple[str, int], Mark], after: float, chosen: Policy = GRACED, **standing: Any
 ) -> Plan:
-    return plan_of(found, Standing(100, marks=marks, **standing), chosen, NOW + after)
+    return plan_of(found, PlanContext(100, marks=marks, **standing), chosen, NOW + after)
 
 
 def test_the_first_sweep_only_marks() -> None:
@@ -326,8 +337,8 @@ def limited(sweep: Limit, day: Limit = AMPLE, at_least: int = 0, **changes: Any)
 def test_a_share_of_the_inventory_rounds_down(inventory: int, allowed: int) -> None:
     assert Limit(10, percent=True).of(inventory, at_least=0) == allowed
     chosen = limited(Limit(10, percent=True))
-    assert len(plan_of(stale(allowed), Standing(inventory), chosen).act) == allowed
-    assert plan_of(stale(allowed + 1), Standing(inventory), chosen).act == ()
+    assert len(plan_of(stale(allowed), PlanContext(inventory), chosen).act) == allowed
+    assert plan_of(stale(allowed + 1), PlanContext(inventory), chosen).act == ()
 
 
 def test_a_share_is_never_less_than_at_least() -> None:
@@ -339,12 +350,12 @@ def test_a_share_is_never_less_than_at_least() -> None:
 @pytest.mark.parametrize("none", [Limit(0), Limit(0, percent=True)])
 def test_zero_means_none_and_never_unlimited(none: Limit) -> None:
     for chosen in (limited(none, at_least=5), limited(Limit(10_000), none, at_least=5)):
-        assert plan_of(stale(1), Standing(1000), chosen).act == ()
-        assert plan_of(runaways(1), Standing(1000), chosen).act == ()
+        assert plan_of(stale(1), PlanContext(1000), chosen).act == ()
+        assert plan_of(runaways(1), PlanContext(1000), chosen).act == ()
 
 
 def test_a_plan_larger_than_a_limit_is_withheld_whole() -> None:
-    made = plan_of(stale(11), Standing(100), limited(Limit(10, percent=True)))
+    made = plan_of(stale(11), PlanContext(100), limited(Limit(10, percent=True)))
     assert made.act == ()
     assert made.blocked == {Hold.LIMIT_SWEEP: 11}
     assert [str(each) for each in made.excess] == ["11 deletes, limit per_sweep: 10% allows 10"]
@@ -352,7 +363,7 @@ def test_a_plan_larger_than_a_limit_is_withheld_whole() -> None:
 
 def test_what_was_done_today_counts_against_the_day() -> None:
     chosen = limited(Limit(100), Limit(25, percent=True))
-    spent = Standing(80, used_today={Action.DELETE: 20})
+    spent = PlanContext(80, used_today={Action.DELETE: 20})
     assert len(plan_of(stale(5), spent, chosen).act) == 5
     made = plan_of(stale(6), spent, chosen)
     assert made.blocked == {Hold.LIMIT_DAY: 6}
@@ -361,8 +372,8 @@ def test_what_was_done_today_counts_against_the_day() -> None:
 
 def test_deletes_and_stops_are_counted_apart() -> None:
     chosen = limited(Limit(10), Limit(10))
-    assert len(plan_of([*stale(10), *runaways(10)], Standing(100), chosen).act) == 20
-    used = Standing(100, used_today={Action.STOP: 10})
+    assert len(plan_of([*stale(10), *runaways(10)], PlanContext(100), chosen).act) == 20
+    used = PlanContext(100, used_today={Action.STOP: 10})
     assert len(plan_of(stale(10), used, chosen).act) == 10
     assert plan_of(runaways(1), used, chosen).act == ()
 
@@ -380,9 +391,9 @@ def test_what_a_person_approved_passes_the_limits_and_leaves_them_to_the_others(
     approved = stale(50)
     others = stale(5, first=50)
     chosen = limited(Limit(5), Limit(5))
-    made = plan_of([*approved, *others], Standing(100, approved=approvals(approved)), chosen)
+    made = plan_of([*approved, *others], PlanContext(100, approved=approvals(approved)), chosen)
     assert len(made.act) == 55
-    more = plan_of([*approved, *stale(6, first=50)], Standing(100, approved=approvals(approved)), chosen)
+    more = plan_of([*approved, *stale(6, first=50)], PlanContext(100, approved=approvals(approved)), chosen)
     assert {item.approved for item in more.act} == {True}
     assert more.blocked == {Hold.LIMIT_SWEEP: 6}
 
@@ -391,10 +402,14 @@ def test_what_a_person_approved_passes_no_other_guard() -> None:
     found = stale(1)
     leave = approvals(found)
     chosen = limited(Limit(0), grace_s=GRACE_S)
-    assert plan_of(found, Standing(1, approved=leave), chosen).blocked == {Hold.GRACE: 1}
+    assert plan_of(found, PlanContext(1, approved=leave), chosen).blocked == {Hold.GRACE: 1}
     shut = limited(Limit(0), windows=(SHUT,))
-    assert plan_of(found, Standing(1, approved=leave), shut).blocked == {Hold.WINDOW: 1}
-    for standing in (Standing(1, breaker=True), Standing(1, observe=True), *(Standing(1, doubt=d) for d in DOUBTS)):
+    assert plan_of(found, PlanContext(1, approved=leave), shut).blocked == {Hold.WINDOW: 1}
+    for standing in (
+        PlanContext(1, breaker=True),
+        PlanContext(1, observe=True),
+        *(PlanContext(1, doubt=d) for d in DOUBTS),
+    ):
         assert plan_of(found, replace(standing, approved=leave), limited(Limit(0))).act == ()
 
 
@@ -402,13 +417,13 @@ def test_what_a_person_approved_passes_no_other_guard() -> None:
 def test_an_approval_is_for_one_incarnation_as_it_was_seen(change: dict[str, int]) -> None:
     leave = approvals([candidate(session())])
     changed = candidate(session()._replace(**change))
-    assert plan_of([changed], Standing(1, approved=leave), limited(Limit(0))).act == ()
+    assert plan_of([changed], PlanContext(1, approved=leave), limited(Limit(0))).act == ()
 
 
 def test_an_approval_to_stop_is_none_to_delete() -> None:
     seen = session(status=ACTIVE)
     stops, deletes = candidate(seen, RUNAWAY), candidate(seen, replace(RUNAWAY, action=Action.DELETE))
-    assert plan_of([deletes], Standing(1, approved=approvals([stops])), limited(Limit(0))).act == ()
+    assert plan_of([deletes], PlanContext(1, approved=approvals([stops])), limited(Limit(0))).act == ()
 
 
 # The id of a plan
@@ -426,15 +441,19 @@ def test_the_id_of_a_plan_does_not_depend_on_the_order(found: list[Candidate]) -
 
 def test_the_id_of_a_plan_does_not_depend_on_time_or_on_what_holds_it() -> None:
     found = stale(6)
-    ids = {plan_of(found, Standing(100), chosen, NOW + after).id for chosen in (policy(), GRACED) for after in (0, 9)}
-    held = (Standing(100, observe=True), Standing(100, breaker=True), Standing(100, doubt=Hold.CLOCK))
+    ids = {
+        plan_of(found, PlanContext(100), chosen, NOW + after).id for chosen in (policy(), GRACED) for after in (0, 9)
+    }
+    held = (PlanContext(100, observe=True), PlanContext(100, breaker=True), PlanContext(100, doubt=Hold.CLOCK))
     ids |= {plan_of(found, standing, policy()).id for standing in held}
     assert len(ids) == 1
 
 
 def test_the_id_of_a_plan_with_a_strange_record_is_the_same_when_observed() -> None:
     found = [*stale(6), candidate(session(strange=("colour",)))]
-    assert plan_of(found, Standing(100, observe=True), policy()).id == plan_of(found, Standing(100), policy()).id
+    assert (
+        plan_of(found, PlanContext(100, observe=True), policy()).id == plan_of(found, PlanContext(100), policy()).id
+    )
 
 
 def test_the_id_of_a_plan_changes_with_everything_it_is_about() -> None:
@@ -460,7 +479,7 @@ def test_several_plans_have_one_id_together_and_a_single_one_its_own() -> None:
 
 def look(fresh: Session | Malformed, now: float | None = NOW, chosen: Policy | None = None) -> Any:
     chosen = chosen or policy()
-    made = plan_of([candidate(session())], Standing(1), chosen)
+    made = plan_of([candidate(session())], PlanContext(1), chosen)
     return recheck(made.items[0], fresh, made, now)
 
 
@@ -520,10 +539,10 @@ def test_a_window_that_has_closed_refuses_a_delete() -> None:
     midnight = NOW - NOW % DAY_S
     chosen = policy(windows=(narrow,))
     seen = candidate(session())
-    made = plan_of([seen], Standing(1), chosen, midnight + 59)
+    made = plan_of([seen], PlanContext(1), chosen, midnight + 59)
     assert recheck(made.items[0], seen.session, made, midnight + 59).go
     assert recheck(made.items[0], seen.session, made, midnight + 60).why == "the window has closed"
-    stop = plan_of(runaways(1), Standing(1), chosen, midnight)
+    stop = plan_of(runaways(1), PlanContext(1), chosen, midnight)
     assert recheck(stop.items[0], stop.items[0].session, stop, midnight + 60).go
 
 
@@ -533,5 +552,5 @@ def test_a_clock_that_went_back_finds_the_session_not_due() -> None:
 
 
 def test_the_last_look_judges_by_the_newest_version_the_plan_was_made_with() -> None:
-    made = plan_of([candidate(session())], Standing(1), policy(), agent=Agent(AGENT.name, None))
+    made = plan_of([candidate(session())], PlanContext(1), policy(), agent=Agent(AGENT.name, None))
     assert recheck(made.items[0], session(), made, NOW).go

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reaper.emulator import Answer, Emulator, Fault, FaultError, Request, parse_faults
+from reaper.emulator import Emulator, Fault, FaultError, Request, WireAnswer, parse_faults
 from reaper.emulator.faults import LIES
 
 from .conftest import NOW, HandClock
@@ -20,7 +20,7 @@ def emulator(clock: HandClock) -> Emulator:
     return Emulator(clock=clock, agents=2, sessions=60, seed=1)
 
 
-def ask(emulator: Emulator, method: str, path: str, query: str = "") -> Answer:
+def ask(emulator: Emulator, method: str, path: str, query: str = "") -> WireAnswer:
     return emulator.answer(Request(method, path, f"api-version=v1&{query}"))
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reaper.emulator import Answer, Emulator, Request
+from reaper.emulator import Emulator, Request, WireAnswer
 
 from .conftest import HandClock
 
@@ -19,7 +19,9 @@ def emulator(clock: HandClock) -> Emulator:
     return Emulator(clock=clock, agents=2, sessions=30, seed=1)
 
 
-def ask(emulator: Emulator, method: str, path: str, query: str = "", body: object = None, **headers: str) -> Answer:
+def ask(
+    emulator: Emulator, method: str, path: str, query: str = "", body: object = None, **headers: str
+) -> WireAnswer:
     sent = b"" if body is None else json.dumps(body).encode()
     return emulator.answer(Request(method, path, f"api-version=v1&{query}", headers, sent))
 
@@ -141,7 +143,7 @@ def test_deleting_what_is_not_there_is_done(emulator: Emulator) -> None:
 
 
 def test_the_routes_beside_the_api_show_and_steer(emulator: Emulator) -> None:
-    def admin(method: str, path: str, body: object = None) -> Answer:
+    def admin(method: str, path: str, body: object = None) -> WireAnswer:
         sent = b"" if body is None else json.dumps(body).encode()
         route, _, query = path.partition("?")
         return emulator.answer(Request(method, f"/_emulator/{route}", query, {}, sent))

@@ -22,13 +22,13 @@ from reaper.core.settings import (
 )
 from reaper.emulator import AgentVersion, Emulator
 from reaper.emulator.platform import Platform
-from reaper.emulator.stored import Record
-from reaper.engine.live_status import Board
+from reaper.emulator.stored import StoredSession
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Listener, Report
-from reaper.engine.runner import Run, Scope, Sweeper
+from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Store
 from reaper.telemetry import Metrics
-from reaper.wiring import Chorus, Connector
+from reaper.wiring import Connector, Listeners
 
 NOW = 1_790_000_000
 MINUTE_S, HOUR_S = 60, 3_600
@@ -92,7 +92,7 @@ class World:
         self.clock = Clock()
         self.store = Store.open(self.state)
         self.heard = Heard()
-        self.board = Board(self.clock, pools=[self.quota])
+        self.board = LiveStatus(self.clock, pools=[self.quota])
         self.metrics = Metrics(self.board)
         self.version = AgentVersion("1", NOW - 60 * DAY_S)
         names = sorted({project for project, _ in self.agents})
@@ -106,7 +106,7 @@ class World:
     def active(self, ident: str, idle_m: int, *, agent: str = "desk", project: str = "prod") -> None:
         """A session that runs and was last used `idle_m` minutes ago."""
         used = NOW - idle_m * MINUTE_S
-        record = Record(ident, self.version, used - DAY_S, used, held=ACTIVE, held_until=NOW + DAY_S)
+        record = StoredSession(ident, self.version, used - DAY_S, used, held=ACTIVE, held_until=NOW + DAY_S)
         self.platform(project).place(agent, record)
 
     def actives(self, *idle_m: int, agent: str = "desk", project: str = "prod") -> None:
@@ -117,7 +117,7 @@ class World:
     def idle(self, ident: str, days: int, *, agent: str = "desk") -> None:
         """A suspended session that was last used `days` days ago."""
         used = NOW - days * DAY_S
-        self.platform().place(agent, Record(ident, self.version, used - DAY_S, used))
+        self.platform().place(agent, StoredSession(ident, self.version, used - DAY_S, used))
 
     @property
     def settings(self) -> Settings:
@@ -132,14 +132,14 @@ class World:
             projects.append(Project(name, connection, tuple(patterns), self.must_see))
         return Settings(tuple(projects), tuple(set(self.agents.values())), quotas=(self.quota,))
 
-    def sweeper(self) -> Sweeper:
+    def sweeper(self) -> Runner:
         """A sweeper that reaches the emulators through their transports."""
         connectors = {
             name: Connector(self.clock, transport=emulator.transport("reaper"))
             for name, emulator in self.emulators.items()
         }
-        listener = Chorus([self.board, self.metrics, self.heard, _Told(self.on_sweep)])
-        return Sweeper(self.store, self.clock, listener, lambda project: connectors[project.name](project))
+        listener = Listeners([self.board, self.metrics, self.heard, _Told(self.on_sweep)])
+        return Runner(self.store, self.clock, listener, lambda project: connectors[project.name](project))
 
     def sweep(self, **scope: Any) -> Run:
         """One run over everything."""

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Malformed, OutcomeKind
-from reaper.core.planner import Approval, Mark, Standing
+from reaper.core.planner import Approval, Mark, PlanContext
 from reaper.core.provider import Unauthenticated
 from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.executor import UNVERIFIED_MAX, Execution, had_effect, resolve_open_intents
 from reaper.engine.report import Outcome
 from reaper.foundry.client import Client
@@ -100,7 +100,7 @@ def test_many_workers_act_on_each_session_once() -> None:
 
 
 def test_a_plan_that_acts_on_nothing_sends_nothing(world: World) -> None:
-    held = world.plan(Standing(1, observe=True))
+    held = world.plan(PlanContext(1, observe=True))
     assert world.execute(held).outcomes == []
     assert world.emulator.api.requests == {}
 
@@ -117,7 +117,7 @@ def test_the_evidence_tells_the_record_and_the_values_compared(world: World) -> 
 def test_what_a_person_approved_is_written_down_as_such_and_not_counted_for_the_day(world: World) -> None:
     seen = world.listed()[0]
     leave = Approval(seen.id, seen.created_at, seen.last_accessed_at, Action.DELETE)
-    assert kinds(world.execute(world.plan(Standing(1, approved=frozenset({leave}))))) == [DONE]
+    assert kinds(world.execute(world.plan(PlanContext(1, approved=frozenset({leave}))))) == [DONE]
     assert [entry.intent.approved for entry in world.store.journal.entries()] == [True, True]
     assert world.used_today() == {}
 
@@ -131,7 +131,7 @@ def test_the_intent_is_on_disk_when_the_delete_arrives(tmp_path: Path) -> None:
     world.put_many(3)
     found: list[list[str]] = []
 
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == "delete":
             onlooker = Journal(Database(url))
             found.append([entry.intent.session for entry in onlooker.open("prod", AGENT.name)])
@@ -195,7 +195,7 @@ def test_a_state_that_was_closed_under_a_sweep_sends_nothing(tmp_path: Path) -> 
 def before_the_look(world: World, happen: Any) -> None:
     """Let something happen between the listing and the last look."""
 
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == "get":
             world.emulator.api.on_call = None
             happen()
@@ -331,7 +331,7 @@ def test_a_throttled_delete_is_sent_again_only_after_another_look(world: World) 
 def test_a_session_used_while_a_throttled_delete_waited_is_left_alone(world: World) -> None:
     world.emulator.faults.add(Fault(operation="delete", status=429, times=1, retry_after_seconds=30))
 
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == "get" and world.emulator.api.requests["delete"] == 1:
             world.emulator.api.on_call = None
             world.platform.use(AGENT.name, ONE)
@@ -380,7 +380,7 @@ def test_a_delete_whose_end_cannot_be_found_out_stays_in_doubt_and_counts(world:
 def test_a_delete_without_an_answer_after_which_the_id_is_taken_again_is_done(world: World) -> None:
     world.emulator.faults.add(Fault(operation="delete", drop="after"))
 
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == "get" and world.events():
             world.emulator.api.on_call = None
             world.platform.create(AGENT.name, ONE)
@@ -414,7 +414,7 @@ def test_deletes_without_effect_open_the_breaker_and_halt() -> None:
 def test_an_effect_that_comes_late_is_still_verified(world: World) -> None:
     world.emulator.faults.add(Fault(operation="delete", lie="ghost_delete"))
 
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == "get" and world.clock.passed >= 1:
             world.platform.delete(AGENT.name, ONE, "late")
 

@@ -15,8 +15,8 @@ from reaper.core.conditions import LATEST, SUPERSEDED, Idle, VersionIs
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.core.policy import Rule
 from reaper.emulator import AgentVersion, Fault
-from reaper.emulator.routing import Call
-from reaper.emulator.stored import Record
+from reaper.emulator.routing import RoutedCall
+from reaper.emulator.stored import StoredSession
 from reaper.engine.executor import FAILED_IN_A_ROW_MAX
 from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX
 from reaper.foundry.client import Client
@@ -175,7 +175,7 @@ OLD = Rule("old", Action.DELETE, (VersionIs(frozenset({SUPERSEDED})), Idle(DAY_S
 
 
 def on_first(world: World, operation: str, work: Callable[[], None]) -> None:
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == operation:
             world.emulator.api.on_call = None
             work()
@@ -194,7 +194,7 @@ def test_a_version_removed_in_mid_sweep_protects_the_sessions_that_are_newest_no
 def test_a_version_rule_that_holds_for_the_agent_as_it_is_now_is_carried_out() -> None:
     world = World(policy=policy(OLD))
     world.platform.place(
-        AGENT.name, Record(ONE, AgentVersion("2", NOW - 60 * DAY_S), NOW - 9 * DAY_S, NOW - 8 * DAY_S)
+        AGENT.name, StoredSession(ONE, AgentVersion("2", NOW - 60 * DAY_S), NOW - 9 * DAY_S, NOW - 8 * DAY_S)
     )
     assert ended(world)[0] is DONE
 

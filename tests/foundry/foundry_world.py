@@ -11,7 +11,7 @@ import httpx2
 from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import CallRecord, Client
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 
 NOW = 1_800_000_000
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"  # the same moment
@@ -97,7 +97,7 @@ def client(
         connection,
         clock,
         tokens or Tokens(connection, clock),
-        Pace(1000, clock.monotonic(), jitter=lambda: 0.5),
+        RateLimiter(1000, clock.monotonic(), jitter=lambda: 0.5),
         transport=httpx2.MockTransport(platform) if platform else None,
         observe=(records if records is not None else []).append,
     )

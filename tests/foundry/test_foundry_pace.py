@@ -3,7 +3,7 @@ import random
 import pytest
 from bench.limiter import simulate
 
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 
 
 @pytest.mark.parametrize("retry_after", [1.0, None, 0.0])
@@ -28,7 +28,7 @@ def test_the_configured_maximum_is_never_exceeded():
 
 
 def test_a_burst_of_refusals_is_one_signal():
-    once, often = Pace(50, 0.0), Pace(50, 0.0)
+    once, often = RateLimiter(50, 0.0), RateLimiter(50, 0.0)
     once.throttled(1.0, 2.0, 0.9)
     for n in range(16):
         often.throttled(1.0 + n / 1000, 2.0, 0.9)
@@ -36,7 +36,7 @@ def test_a_burst_of_refusals_is_one_signal():
 
 
 def test_a_refusal_pauses_everything_until_the_platform_wants_more():
-    pace = Pace(50, 0.0)
+    pace = RateLimiter(50, 0.0)
     pace.throttled(1.0, 30.0, 0.9)
     assert pace.reserve(2.0) == pytest.approx(29)
     assert pace.pause_left(2.0) == pytest.approx(29)
@@ -47,7 +47,7 @@ def test_a_refusal_pauses_everything_until_the_platform_wants_more():
 
 def test_refusals_without_a_time_pause_longer_and_longer_and_never_loop_hot():
     for said in (None, 0.0):
-        pace, now, pauses = Pace(50, 0.0, jitter=lambda: 0.5), 1.0, []
+        pace, now, pauses = RateLimiter(50, 0.0, jitter=lambda: 0.5), 1.0, []
         for _ in range(10):
             pace.throttled(now, said, now)
             pauses.append(pace.pause_left(now))
@@ -58,7 +58,7 @@ def test_refusals_without_a_time_pause_longer_and_longer_and_never_loop_hot():
 
 
 def test_a_rate_that_nobody_uses_does_not_rise():
-    pace = Pace(50, 0.0)
+    pace = RateLimiter(50, 0.0)
     pace.throttled(1.0, 0.0, 0.9)
     lowered = pace.rate
     for now in range(2, 1000):
@@ -126,7 +126,7 @@ def test_after_ten_minutes_of_refusals_the_rate_is_back_within_minutes(most, per
 
 
 def test_a_platform_that_was_closed_is_asked_slowly_at_first_and_then_as_before():
-    pace, now = Pace(50, 0.0, jitter=lambda: 0.5), 1.0
+    pace, now = RateLimiter(50, 0.0, jitter=lambda: 0.5), 1.0
     for _ in range(20):
         pace.throttled(now, None, now)
         now += pace.pause_left(now) + 0.01
@@ -139,28 +139,28 @@ def test_a_platform_that_was_closed_is_asked_slowly_at_first_and_then_as_before(
 
 
 def test_a_refusal_pauses_for_a_moment_even_if_the_platform_wants_none():
-    pace = Pace(50, 0.0)
+    pace = RateLimiter(50, 0.0)
     pace.throttled(1.0, 0.0, 0.9)
     assert pace.pause_left(1.0) == pytest.approx(0.25)
 
 
 def test_a_rate_that_was_found_is_where_the_next_process_begins():
-    pace = Pace(1000, 0.0)
+    pace = RateLimiter(1000, 0.0)
     assert (pace.rate, pace.found) == (50, None)
-    first = Pace(1000, 0.0, known=140.0)
+    first = RateLimiter(1000, 0.0, known=140.0)
     assert (first.rate, first.found) == (140, None)
     used, refused = simulate(
-        lambda _: 150, 10, max_per_second=1000, burst=30, workers=64, pacing=Pace(1000, 0.0, known=140.0)
+        lambda _: 150, 10, max_per_second=1000, burst=30, workers=64, pacing=RateLimiter(1000, 0.0, known=140.0)
     )
     assert used >= 0.9
     assert refused <= 0.01
-    assert Pace(50, 0.0, known=140.0).rate == 50
+    assert RateLimiter(50, 0.0, known=140.0).rate == 50
 
 
 def test_a_rate_that_was_found_is_told_and_one_that_is_only_guessed_is_not():
-    pace = Pace(1000, 0.0, jitter=random.Random(1).random)
+    pace = RateLimiter(1000, 0.0, jitter=random.Random(1).random)
     simulate(lambda _: 150, 60, max_per_second=1000, burst=30, workers=64, pacing=pace)
     assert 130 <= pace.found <= 165
-    pace = Pace(1000, 0.0)
+    pace = RateLimiter(1000, 0.0)
     simulate(lambda _: 1e9, 60, max_per_second=1000, burst=1e9, workers=64, pacing=pace)
     assert pace.found is None

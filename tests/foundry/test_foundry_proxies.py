@@ -17,7 +17,7 @@ from reaper.core.settings import Connection, CredentialKind
 from reaper.foundry.auth import Tokens, build_credential
 from reaper.foundry.client import Client
 from reaper.foundry.proxies import proxy_of
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 TOKEN = "eyJ-a-bearer-token"
@@ -75,7 +75,7 @@ def asked_through(
             connection = Connection(endpoint, CredentialKind.DEFAULT, proxy=setting.replace("PROXY", address))
             clock = FakeClock()
             tokens = Tokens(connection, clock, credential_factory=lambda _: Holder())
-            async with Client(connection, clock, tokens, Pace(1000, 0.0)) as client:
+            async with Client(connection, clock, tokens, RateLimiter(1000, 0.0)) as client:
                 for call in (client.get, client.delete):
                     with pytest.raises(Retryable):
                         await call("a", "session-0001")
@@ -142,7 +142,7 @@ def test_a_proxy_that_is_none_is_refused_without_repeating_it(proxy: str, monkey
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     connection, clock = Connection(FAR, CredentialKind.NONE), FakeClock()
     with pytest.raises(Refused, match="the proxy cannot be used") as caught:
-        Client(connection, clock, Tokens(connection, clock), Pace(1000, 0.0))
+        Client(connection, clock, Tokens(connection, clock), RateLimiter(1000, 0.0))
     assert "secret" not in str(caught.value)
 
 

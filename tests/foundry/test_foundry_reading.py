@@ -14,7 +14,7 @@ from reaper.emulator import Emulator
 from reaper.emulator.faults import Fault
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 
 AGENT = "support-eu"
 
@@ -27,7 +27,7 @@ def on_sockets(work: Callable[[Client, Emulator, list[str]], Awaitable[None]]) -
         clock = SystemClock()
         async with emulator.serving() as endpoint:
             connection = Connection(endpoint, CredentialKind.NONE, requests=Requests(max_per_second=1000))
-            tokens, pace = Tokens(connection, clock), Pace(1000, clock.monotonic())
+            tokens, pace = Tokens(connection, clock), RateLimiter(1000, clock.monotonic())
             async with Client(connection, clock, tokens, pace) as client:
                 listed = (await client.page(AGENT)).value.sessions
                 await work(client, emulator, [one.id for one in listed if one.id])

@@ -16,7 +16,7 @@ from reaper.core.provider import FoundryError
 from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.rate_limiter import Pace
+from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.secret import Secret
 
 TEXT = "eyJhbGciOi.some-token.signature"
@@ -54,7 +54,7 @@ def failure_of(endpoint: str, transport: httpx2.AsyncBaseTransport | None, opera
 
     async def scene() -> BaseException:
         tokens = Tokens(connection, clock, credential_factory=lambda _: Holder())
-        async with Client(connection, clock, tokens, Pace(1000, 0.0), transport=transport) as client:
+        async with Client(connection, clock, tokens, RateLimiter(1000, 0.0), transport=transport) as client:
             try:
                 await getattr(client, operation)("a", "session-0001")
             except Exception as error:
@@ -119,7 +119,9 @@ def test_whom_a_token_names_is_known_once_there_is_one() -> None:
     async def scene() -> None:
         connection, clock = Connection("https://x/api/projects/p", CredentialKind.DEFAULT), FakeClock()
         tokens = Tokens(connection, clock, credential_factory=lambda _: Named())
-        async with Client(connection, clock, tokens, Pace(1000, 0.0), transport=httpx2.MockTransport(ok)) as client:
+        async with Client(
+            connection, clock, tokens, RateLimiter(1000, 0.0), transport=httpx2.MockTransport(ok)
+        ) as client:
             assert dict(client.identity) == {}
             await client.get("a", "session-0001")
             assert dict(client.identity) == {"tenant": "t-1", "oid": "o-1", "appid": "a-1"}

@@ -22,9 +22,9 @@ from reaper.listing import incremental as revisits
 from reaper.listing import index as atlases
 from reaper.listing import listing
 from reaper.listing.incremental import revisit
-from reaper.listing.index import Atlas
+from reaper.listing.index import ListingIndex
 from reaper.listing.listing import collect
-from reaper.listing.snapshot import Census, Snapshot
+from reaper.listing.snapshot import SessionCounts, Snapshot
 from tests.world import AGENT, HOUR_S, NOW, policy, session
 
 BEAT_S = HOUR_S
@@ -112,13 +112,13 @@ class Reader:
 
     def __init__(self, town: Town, rules: Policy, wanted: frozenset[str] = frozenset()) -> None:
         self.town, self.rules, self.wanted = town, rules, wanted
-        self.atlas: Atlas | None = None
+        self.atlas: ListingIndex | None = None
 
     def full(self) -> Snapshot:
-        made: list[Atlas] = []
+        made: list[ListingIndex] = []
 
-        def chart(census: Census) -> Atlas:
-            made.append(Atlas(census, lambda session: earliest(session, self.rules, AGENT), "key"))
+        def chart(census: SessionCounts) -> ListingIndex:
+            made.append(ListingIndex(census, lambda session: earliest(session, self.rules, AGENT), "key"))
             return made[-1]
 
         found = asyncio.run(
@@ -142,7 +142,7 @@ def chosen(snapshot: Snapshot) -> dict[str, Session]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGE_SIZE", PAGE)
-    monkeypatch.setattr(atlases, "LEAF_SESSIONS", PAGE - 1)
+    monkeypatch.setattr(atlases, "STRETCH_SESSIONS", PAGE - 1)
 
 
 def made(number: int, *, age: int, idle: int, kind: str = "any", status: str = IDLE) -> Session:

@@ -28,7 +28,7 @@ Record = Session | Malformed
 Step = Page | FoundryError
 
 
-class Lister:
+class ScriptedPages:
     """Answers pages from a script, and keeps the cursors it was asked with."""
 
     def __init__(self, *script: Step, date: float | None = NOW) -> None:
@@ -82,7 +82,7 @@ def chosen(snapshot: Snapshot) -> list[str]:
 
 def test_every_session_of_every_page_is_counted_once() -> None:
     records = in_order(5)
-    lister = Lister(page(*records[:2]), page(*records[2:4]), page(records[4], more=False))
+    lister = ScriptedPages(page(*records[:2]), page(*records[2:4]), page(records[4], more=False))
     snapshot = fold(lister)
     assert (snapshot.sessions, snapshot.pages, snapshot.by_status) == (5, 3, {IDLE: 5})
     assert chosen(snapshot) == [each.id for each in records]
@@ -91,13 +91,13 @@ def test_every_session_of_every_page_is_counted_once() -> None:
 
 
 def test_an_empty_agent_is_a_complete_inventory() -> None:
-    snapshot = fold(Lister(page(more=False)))
+    snapshot = fold(ScriptedPages(page(more=False)))
     assert (snapshot.sessions, snapshot.incomplete) == (0, "")
 
 
 def test_tombstones_are_seen_and_are_no_inventory() -> None:
     records = [*in_order(2), *in_order(2, 2, status="deleted"), *in_order(1, 4, status="expired")]
-    snapshot = fold(Lister(page(*records, more=False)))
+    snapshot = fold(ScriptedPages(page(*records, more=False)))
     assert snapshot.sessions == 2
     assert snapshot.by_status == {IDLE: 2, "deleted": 2, "expired": 1}
     assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 2
@@ -106,7 +106,7 @@ def test_tombstones_are_seen_and_are_no_inventory() -> None:
 
 def test_a_session_on_two_pages_is_counted_once() -> None:
     records = in_order(3)
-    snapshot = fold(Lister(page(*records[:2]), page(*records[1:], more=False)))
+    snapshot = fold(ScriptedPages(page(*records[:2]), page(*records[1:], more=False)))
     assert (snapshot.sessions, snapshot.disorder) == (3, 0)
     assert len(snapshot.candidates) == 3
     assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 3
@@ -116,7 +116,7 @@ def test_where_copies_differ_the_more_recently_used_one_counts() -> None:
     old = session(age=20 * DAY_S, idle=10 * DAY_S)
     used = session(age=20 * DAY_S, idle=8 * DAY_S)
     for copies in ((old, used), (used, old)):
-        snapshot = fold(Lister(page(copies[0]), page(copies[1], more=False)))
+        snapshot = fold(ScriptedPages(page(copies[0]), page(copies[1], more=False)))
         assert (snapshot.sessions, [each.session for each in snapshot.candidates]) == (1, [used])
         assert snapshot.idle.total_s == 8 * DAY_S
 
@@ -125,7 +125,7 @@ def test_a_copy_that_says_the_session_is_in_use_takes_it_off_the_candidates() ->
     stale = session(age=20 * DAY_S, idle=10 * DAY_S)
     in_use = session(age=20 * DAY_S, idle=0, status=ACTIVE)
     for copies in ((stale, in_use), (in_use, stale)):
-        snapshot = fold(Lister(page(copies[0]), page(copies[1], more=False)))
+        snapshot = fold(ScriptedPages(page(copies[0]), page(copies[1], more=False)))
         assert snapshot.candidates == ()
         assert (snapshot.sessions, snapshot.by_status) == (1, {ACTIVE: 1})
 
@@ -133,50 +133,50 @@ def test_a_copy_that_says_the_session_is_in_use_takes_it_off_the_candidates() ->
 def test_a_copy_that_says_the_session_is_gone_takes_it_off_the_inventory() -> None:
     stale = session(age=20 * DAY_S, idle=10 * DAY_S)
     gone = session(age=20 * DAY_S, idle=9 * DAY_S, status="deleted")
-    snapshot = fold(Lister(page(stale), page(gone, more=False)))
+    snapshot = fold(ScriptedPages(page(stale), page(gone, more=False)))
     assert (snapshot.sessions, snapshot.candidates) == (0, ())
 
 
 def test_a_session_created_again_while_paging_is_judged_as_it_is_now() -> None:
     stale = session(age=20 * DAY_S)
     again = session(age=60, idle=0)
-    snapshot = fold(Lister(page(stale, *in_order(1)), page(again, more=False)))
+    snapshot = fold(ScriptedPages(page(stale, *in_order(1)), page(again, more=False)))
     assert session().id not in chosen(snapshot)
 
 
 def test_records_out_of_order_are_counted() -> None:
     records = in_order(4)
-    snapshot = fold(Lister(page(records[0], records[2], records[1], records[3], more=False)))
+    snapshot = fold(ScriptedPages(page(records[0], records[2], records[1], records[3], more=False)))
     assert snapshot.disorder == 1
 
 
 def test_sessions_created_in_the_same_second_are_in_order() -> None:
     records = [session(f"session-{number:06d}", age=20 * DAY_S) for number in range(3)]
-    snapshot = fold(Lister(page(*records, more=False)))
+    snapshot = fold(ScriptedPages(page(*records, more=False)))
     assert (snapshot.sessions, snapshot.disorder) == (3, 0)
 
 
 def test_a_repetition_too_far_back_to_be_recognised_shows_as_broken_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "RECENT_SESSIONS", 3)
     records = in_order(6)
-    snapshot = fold(Lister(page(*records), page(records[0], more=False)))
+    snapshot = fold(ScriptedPages(page(*records), page(records[0], more=False)))
     assert snapshot.disorder == 1
 
 
 def test_a_cursor_that_repeats_is_incomplete() -> None:
     first = page(*in_order(2))
-    snapshot = fold(Lister(first, first, first))
+    snapshot = fold(ScriptedPages(first, first, first))
     assert snapshot.incomplete == "the cursor repeats"
 
 
 def test_a_cursor_that_loops_over_several_pages_is_incomplete() -> None:
     pages = [page(*in_order(2)), page(*in_order(2, 2)), page(*in_order(2, 4))]
-    assert fold(Lister(*pages, *pages)).incomplete == "the cursor repeats"
+    assert fold(ScriptedPages(*pages, *pages)).incomplete == "the cursor repeats"
 
 
 def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGES_MAX", 4)
-    lister = Lister(*(page(*in_order(2, 2 * n)) for n in range(10)))
+    lister = ScriptedPages(*(page(*in_order(2, 2 * n)) for n in range(10)))
     assert "did not end" in fold(lister).incomplete
     assert len(lister.asked) == 4
 
@@ -184,21 +184,24 @@ def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 def test_as_many_pages_as_allowed_may_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGES_MAX", 4)
     pages = [page(*in_order(2, 2 * n), more=n < 3) for n in range(4)]
-    assert fold(Lister(*pages)).incomplete == ""
+    assert fold(ScriptedPages(*pages)).incomplete == ""
 
 
 def test_an_empty_page_that_says_there_is_more_is_incomplete() -> None:
-    assert fold(Lister(page(*in_order(2)), page(last="session-000009"))).incomplete == (
+    assert fold(ScriptedPages(page(*in_order(2)), page(last="session-000009"))).incomplete == (
         "an empty page said that there is more"
     )
 
 
 def test_a_page_that_says_there_is_more_but_not_where_is_incomplete() -> None:
-    assert fold(Lister(page(*in_order(2), last=None))).incomplete == "a page said that there is more, and not where"
+    assert (
+        fold(ScriptedPages(page(*in_order(2), last=None))).incomplete
+        == "a page said that there is more, and not where"
+    )
 
 
 def test_a_page_that_cannot_be_read_leaves_the_listing_incomplete() -> None:
-    snapshot = fold(Lister(page(*in_order(2)), page(*in_order(2, 2)), trouble(Retryable)))
+    snapshot = fold(ScriptedPages(page(*in_order(2)), page(*in_order(2, 2)), trouble(Retryable)))
     assert snapshot.incomplete.startswith("page 3 could not be read")
     assert snapshot.sessions == 4
 
@@ -206,18 +209,18 @@ def test_a_page_that_cannot_be_read_leaves_the_listing_incomplete() -> None:
 @pytest.mark.parametrize("kind", [Gone, Refused, Retryable, Unauthenticated])
 def test_a_first_page_that_fails_is_no_inventory_at_all(kind: type[FoundryError]) -> None:
     with pytest.raises(kind):
-        fold(Lister(trouble(kind)))
+        fold(ScriptedPages(trouble(kind)))
 
 
 def test_a_lost_identity_in_mid_listing_is_raised() -> None:
     with pytest.raises(Unauthenticated):
-        fold(Lister(page(*in_order(2)), trouble(Unauthenticated)))
+        fold(ScriptedPages(page(*in_order(2)), trouble(Unauthenticated)))
 
 
 @pytest.mark.parametrize("kind", [Gone, Refused])
 def test_a_lost_cursor_starts_the_listing_over_and_counts_nothing_twice(kind: type[FoundryError]) -> None:
     records = in_order(3)
-    lister = Lister(page(*records[:2]), trouble(kind), page(*records[:2]), page(records[2], more=False))
+    lister = ScriptedPages(page(*records[:2]), trouble(kind), page(*records[:2]), page(records[2], more=False))
     snapshot = fold(lister)
     assert (snapshot.sessions, snapshot.pages, snapshot.incomplete) == (3, 2, "")
     assert lister.asked == [None, records[1].id, None, records[1].id]
@@ -225,7 +228,7 @@ def test_a_lost_cursor_starts_the_listing_over_and_counts_nothing_twice(kind: ty
 
 def test_a_listing_that_keeps_losing_its_place_is_given_up_with_nothing_in_it() -> None:
     steps: list[Step] = [page(*in_order(2)), trouble(Gone)]
-    lister = Lister(*(steps * 10))
+    lister = ScriptedPages(*(steps * 10))
     snapshot = fold(lister)
     assert "lost its place" in snapshot.incomplete
     assert (snapshot.candidates, snapshot.now) == ((), None)
@@ -234,37 +237,37 @@ def test_a_listing_that_keeps_losing_its_place_is_given_up_with_nothing_in_it() 
 
 def test_malformed_records_are_counted_by_reason_and_never_candidates() -> None:
     bad = [Malformed("session-0009", "time_zero"), Malformed(None, "bad_id"), Malformed("session-0008", "time_zero")]
-    snapshot = fold(Lister(page(bad[0], bad[1], *in_order(2)), page(bad[2], more=False)))
+    snapshot = fold(ScriptedPages(page(bad[0], bad[1], *in_order(2)), page(bad[2], more=False)))
     assert snapshot.malformed == {"time_zero": 2, "bad_id": 1}
     assert (snapshot.sessions, len(snapshot.candidates)) == (2, 2)
 
 
 def test_an_unknown_status_is_kept_counted_and_named() -> None:
-    snapshot = fold(Lister(page(*in_order(2, status="hibernating"), more=False)))
+    snapshot = fold(ScriptedPages(page(*in_order(2, status="hibernating"), more=False)))
     assert (snapshot.sessions, snapshot.candidates) == (2, ())
     assert snapshot.unknown_statuses == {"hibernating"}
 
 
 def test_unknown_fields_are_named() -> None:
-    snapshot = fold(Lister(page(*in_order(1, strange=("colour",)), more=False)))
+    snapshot = fold(ScriptedPages(page(*in_order(1, strange=("colour",)), more=False)))
     assert snapshot.strange == {"colour"}
 
 
 def test_the_sessions_that_must_be_seen_are_noted_whether_kept_or_not() -> None:
     wanted = frozenset({"canary-000001", "session-000000", "canary-000002"})
     canary = session("canary-000001", age=5 * DAY_S, idle=0)
-    assert fold(Lister(page(*in_order(1), canary, more=False)), wanted).seen == wanted - {"canary-000002"}
+    assert fold(ScriptedPages(page(*in_order(1), canary, more=False)), wanted).seen == wanted - {"canary-000002"}
 
 
 def test_without_the_platforms_time_nothing_is_judged() -> None:
-    snapshot = fold(Lister(page(*in_order(3), more=False), date=None))
+    snapshot = fold(ScriptedPages(page(*in_order(3), more=False), date=None))
     assert (snapshot.now, snapshot.sessions, snapshot.candidates) == (None, 3, ())
 
 
 def test_ages_are_counted_from_the_time_at_which_the_listing_began() -> None:
     judged: list[float] = []
 
-    class Slow(Lister):
+    class Slow(ScriptedPages):
         async def page(self, agent: str, **given: Any) -> Answer[Page]:
             answer = await super().page(agent, **given)
             return Answer(answer.value, NOW + 600.0 * (len(self.asked) - 1), NOW, 0.0)
@@ -323,7 +326,7 @@ def test_memory_does_not_grow_with_the_sessions_that_are_kept() -> None:
     assert peak(10 * window) < 1.2 * peak(2 * window)
 
 
-class Shelf(Lister):
+class OrderedSessions(ScriptedPages):
     """Sessions listed from either end, as the platform does; what it does differently is in subclasses."""
 
     spare = True
@@ -358,7 +361,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_pages")
 def test_a_long_listing_is_read_from_both_ends_until_they_meet() -> None:
-    lister = Shelf(*shelved(*range(1, 101)))
+    lister = OrderedSessions(*shelved(*range(1, 101)))
     snapshot = fold(lister)
     assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (100, "", 0)
     assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == 100
@@ -375,7 +378,7 @@ def test_a_page_that_was_not_needed_may_fail() -> None:
 
 @pytest.mark.usefixtures("small_pages")
 def test_without_room_for_another_request_a_listing_is_read_from_one_end() -> None:
-    lister = Shelf(*shelved(*range(1, 101)))
+    lister = OrderedSessions(*shelved(*range(1, 101)))
     lister.spare = False
     assert (fold(lister).sessions, lister.orders) == (100, ["asc"] * 25)
 
@@ -387,26 +390,26 @@ def test_both_ends_together_show_each_session_once_whatever_was_created_when(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "PAGE_SIZE", size)
         patch.setattr(listing, "SECOND_END_FROM_PAGES", from_pages)
-        snapshot = fold(Shelf(*shelved(*ages_s)))
+        snapshot = fold(OrderedSessions(*shelved(*ages_s)))
     assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (len(ages_s), "", 0)
     assert sum(snapshot.age.counts) == len(ages_s)
 
 
-class OneWay(Shelf):
+class OneWay(OrderedSessions):
     """Does not know `order`."""
 
     def listed(self, order: Order) -> list[Session]:
         return self.sessions
 
 
-class TiesAsTheyAre(Shelf):
+class TiesAsTheyAre(OrderedSessions):
     """Sessions of one second come in the same order from both ends."""
 
     def listed(self, order: Order) -> list[Session]:
         return sorted(self.sessions, key=lambda each: each.created_at, reverse=order == "desc")
 
 
-class NoSecondEnd(Shelf):
+class NoSecondEnd(OrderedSessions):
     """Fails whenever the newest are asked for."""
 
     async def page(self, agent: str, *, order: Order = "asc", **given: Any) -> Answer[Page]:
@@ -415,7 +418,7 @@ class NoSecondEnd(Shelf):
         return await super().page(agent, order=order, **given)
 
 
-class FailsTooLate(Shelf):
+class FailsTooLate(OrderedSessions):
     """Says that the newest cannot be had when all were read without them."""
 
     async def page(self, agent: str, *, order: Order = "asc", **given: Any) -> Answer[Page]:
@@ -425,7 +428,7 @@ class FailsTooLate(Shelf):
         return await super().page(agent, order=order, **given)
 
 
-class LosesItsWay(Shelf):
+class LosesItsWay(OrderedSessions):
     """Gives the newest page again and again, whatever the cursor."""
 
     async def page(
@@ -434,7 +437,7 @@ class LosesItsWay(Shelf):
         return await super().page(agent, order=order, after=None if order == "desc" else after, limit=limit)
 
 
-class HidesTheMiddle(Shelf):
+class HidesTheMiddle(OrderedSessions):
     """From the newest end, a part of the sessions is missing."""
 
     def listed(self, order: Order) -> list[Session]:
@@ -445,13 +448,13 @@ class HidesTheMiddle(Shelf):
 @pytest.mark.parametrize("kind", [OneWay, TiesAsTheyAre, NoSecondEnd, LosesItsWay, HidesTheMiddle])
 @pytest.mark.parametrize("spread", [1, 5, 60])
 def test_a_platform_whose_newest_end_cannot_be_relied_on_is_read_from_the_oldest(
-    kind: type[Shelf], spread: int
+    kind: type[OrderedSessions], spread: int
 ) -> None:
     snapshot = fold(kind(*shelved(*(1 + n % spread for n in range(60)))))
     assert (snapshot.sessions, snapshot.incomplete, snapshot.disorder) == (60, "", 0)
 
 
-class Shrinks(Shelf):
+class Shrinks(OrderedSessions):
     """The session that was shown last goes while the listing is read, once."""
 
     def __init__(self, *sessions: Session, after_pages: int) -> None:
@@ -478,12 +481,12 @@ def test_a_session_that_goes_while_both_ends_are_read_leaves_the_rest_complete(a
 
 
 def test_the_histograms_follow_the_platforms_time() -> None:
-    snapshot = fold(Lister(page(session(idle=3_600), session("session-0002", idle=3_601), more=False)))
+    snapshot = fold(ScriptedPages(page(session(idle=3_600), session("session-0002", idle=3_601), more=False)))
     assert snapshot.idle.counts[:2] == [1, 1]
     assert snapshot.idle.total_s == 7_201
 
 
 def test_a_stop_is_a_candidate_as_well() -> None:
     busy = session(status=ACTIVE, idle=DAY_S)
-    snapshot = fold(Lister(page(busy, more=False)))
+    snapshot = fold(ScriptedPages(page(busy, more=False)))
     assert snapshot.candidates == (candidate(busy, RUNAWAY),)

@@ -18,10 +18,10 @@ from process_world import DAY, Cli, session
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.emulator import AgentVersion, Emulator, Fault
-from reaper.emulator.stored import Record
+from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Listener
-from reaper.engine.runner import Run, Scope, Sweeper
-from reaper.mcp import Desk, make_server
+from reaper.engine.runner import Run, Runner, Scope
+from reaper.mcp import ToolContext, make_server
 from reaper.store.journal import Entry
 from reaper.store.store import opened
 from reaper.wiring import Connector
@@ -45,7 +45,7 @@ class Inside:
             version = AgentVersion("1", now - 90 * DAY)
             self.emulator.platform.add_agent(agent, [version])
             for one in sorted(sessions, key=lambda each: -each["age"]):
-                record = Record(one["id"], version, now - one["age"], now - one["idle"])
+                record = StoredSession(one["id"], version, now - one["age"], now - one["idle"])
                 record.held, record.held_until = one["held"], math.inf if one["held"] else 0.0
                 self.emulator.platform.place(agent, record)
         self.cli = Cli(folder).configure(ENDPOINT, agents=MANAGED)
@@ -80,7 +80,7 @@ class Inside:
         flags: Sequence[str] = EVERYTHING,
     ) -> T:
         """What the official client gets; `answers` is the person behind it, None where nobody can be asked."""
-        desk = Desk(lambda: self.settings, self.connector("assistant"), self.clock)
+        desk = ToolContext(lambda: self.settings, self.connector("assistant"), self.clock)
         server, called = make_server(desk, frozenset(flags)), Implementation(name=name, version="1")
 
         async def run() -> T:
@@ -104,7 +104,7 @@ class Inside:
     def sweep(self, agent: str = "support-eu") -> Run:
         async def run() -> Run:
             with opened(self.settings.state) as store:
-                sweeper = Sweeper(store, self.clock, Listener(), self.connector("reaper"))
+                sweeper = Runner(store, self.clock, Listener(), self.connector("reaper"))
                 return await sweeper.run(self.settings, Scope(agent=agent))
 
         return asyncio.run(run())

@@ -9,7 +9,7 @@ import structlog
 from mcp_world import TOKEN
 from starlette.types import Message, Receive, Scope, Send
 
-from reaper.mcp.http_access import LOG_EVERY_S, REFUSAL_DELAY_S, WAITING_MAX, Gate
+from reaper.mcp.http_access import LOG_EVERY_S, REFUSAL_DELAY_S, WAITING_MAX, HttpAccess
 
 
 class StandingClock:
@@ -48,7 +48,7 @@ class Door:
 
     def __init__(self) -> None:
         self.clock, self.got, self.let_in = StandingClock(), [], 0  # type: ignore[var-annotated]
-        self.gate = Gate(self._inside, token=TOKEN, private=True, clock=self.clock)
+        self.gate = HttpAccess(self._inside, token=TOKEN, private=True, clock=self.clock)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.let_in += 1

@@ -12,7 +12,7 @@ import pytest
 
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.core.policy import Limit, Limits, Policy
-from reaper.mcp.action_lock import WAIT_MAX_S, WAITING_MAX, Turn
+from reaper.mcp.action_lock import WAIT_MAX_S, WAITING_MAX, ActionLock
 from reaper.mcp.allowance import CAPS, RULE_NAME, Allowance, signed
 from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
@@ -42,7 +42,7 @@ class HastyClock:
 
 
 async def take(path: Path, clock: HastyClock) -> None:
-    async with Turn().taken(lambda: f"sqlite:///{path}", clock):
+    async with ActionLock().taken(lambda: f"sqlite:///{path}", clock):
         pass
 
 
@@ -91,7 +91,7 @@ def test_a_lock_that_is_replaced_while_it_is_waited_for_is_not_held_twice(tmp_pa
 
 def test_of_a_thousand_that_want_a_turn_few_wait(tmp_path: Path) -> None:
     async def run() -> list[object]:
-        turn, clock, leave = Turn(), HastyClock(), asyncio.Event()
+        turn, clock, leave = ActionLock(), HastyClock(), asyncio.Event()
 
         async def one() -> None:
             async with turn.taken(lambda: f"sqlite:///{tmp_path / 'state.db'}", clock):

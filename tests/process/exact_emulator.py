@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from reaper.emulator import Emulator
-from reaper.emulator.stored import AgentVersion, Record
+from reaper.emulator.stored import AgentVersion, StoredSession
 
 
 async def main(world: str, latency_s: float) -> None:
@@ -22,7 +22,7 @@ async def main(world: str, latency_s: float) -> None:
         version = AgentVersion("1", now - 90 * 86_400)
         emulator.platform.add_agent(name, [version])
         for one in sorted(sessions, key=lambda each: -each["age"]):
-            record = Record(one["id"], version, now - one["age"], now - one["idle"])
+            record = StoredSession(one["id"], version, now - one["age"], now - one["idle"])
             record.held, record.held_until = one.get("held"), math.inf if one.get("held") else 0.0
             emulator.platform.place(name, record)
     await emulator.serve("127.0.0.1", 0, on_ready=_ready)

@@ -13,9 +13,9 @@ from reaper.core.model import Action
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
 from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Requests, Settings
 from reaper.emulator import AgentVersion, Emulator, Fault
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report
-from reaper.engine.runner import Run, Scope, Sweeper
+from reaper.engine.runner import Run, Runner, Scope
 from reaper.listing import listing
 from reaper.store.store import Store
 from reaper.wiring import Connector
@@ -48,10 +48,10 @@ class Story:
     def restart(self, die_at: int | None = None, fault: str = "") -> None:
         """A new process on the same state; it dies at a step when told to, or finds its state at fault."""
         self.steps = Steps(die_at)
-        self.board = Board(self.clock)
+        self.board = LiveStatus(self.clock)
         self.store = Store(self.disk, fault)
         transport = Wire(self.emulator.transport(actor="reaper"), self.steps)
-        self.sweeper = Sweeper(self.store, self.clock, self.board, Connector(self.clock, transport=transport))
+        self.sweeper = Runner(self.store, self.clock, self.board, Connector(self.clock, transport=transport))
 
     @property
     def settings(self) -> Settings:

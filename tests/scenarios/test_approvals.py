@@ -12,7 +12,7 @@ from reaper.core.planner import Plan
 from reaper.core.policy import Limits, Mode
 from reaper.engine.report import Listener, Report, Result
 from reaper.engine.runner import Scope
-from reaper.wiring import Chorus
+from reaper.wiring import Listeners
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 from tests.scenarios.test_lists_that_lie import turned_stale
 
@@ -47,7 +47,7 @@ class Told(Listener):
 
 def heard(story: Story) -> Told:
     told = Told(story)
-    story.sweeper.listener = Chorus([story.board, told])
+    story.sweeper.listener = Listeners([story.board, told])
     return told
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from reaper.core.model import OutcomeKind
 from reaper.emulator import Fault
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Report, Result
 from tests.scenarios.story import HOUR_S, Story, one, tell
 
@@ -41,7 +41,7 @@ async def test_after_being_throttled_a_session_is_looked_at_again_before_it_is_d
     story.fault(Fault("delete", status=429, times=1, retry_after_seconds=30))
     seen: list[str] = []
 
-    def use_while_waiting(call: Call) -> None:
+    def use_while_waiting(call: RoutedCall) -> None:
         seen.append(call.operation)
         if seen.count("delete") == 1 and call.operation == "get":
             story.platform.use("a", "stale-000000")
@@ -122,7 +122,7 @@ async def test_a_token_that_ends_in_mid_sweep_fails_the_sweep_and_nothing_more_i
     story = Story()
     await story.stale_and_fresh(10, 10)
 
-    def expire(call: Call) -> None:
+    def expire(call: RoutedCall) -> None:
         story.emulator.api.require_token = story.emulator.api.require_token or call.operation == "get"
 
     story.emulator.api.on_call = expire

@@ -10,7 +10,7 @@ from reaper.core.conditions import Age, StatusIn
 from reaper.core.model import Action
 from reaper.core.policy import Rule
 from reaper.emulator import Fault
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.discovery import ASKED_MAX
 from reaper.engine.report import Report, Result
 from reaper.listing import listing
@@ -125,7 +125,7 @@ async def test_of_two_copies_the_more_recently_used_one_counts() -> None:
     await story.stale_and_fresh(25, 5)
     story.fault(Fault("list", lie="duplicate"))
 
-    def use_between_pages(call: Call) -> None:
+    def use_between_pages(call: RoutedCall) -> None:
         if call.operation == "list" and story.sent()["list"] == 2:
             story.platform.use("a", "stale-000009")
 
@@ -141,7 +141,7 @@ async def test_a_session_created_while_paging_is_below_the_floor_of_age_whatever
     story.rules = (Rule("young", Action.DELETE, (StatusIn(frozenset({"failed", "idle"})), Age(1))),)
     await story.stale_and_fresh(15, 5)
 
-    def create_between_pages(call: Call) -> None:
+    def create_between_pages(call: RoutedCall) -> None:
         if call.operation == "list" and not story.platform.find("a", "newborn-01"):
             story.platform.create("a", "newborn-01")
             story.platform.fail("a", "newborn-01")
@@ -162,7 +162,7 @@ async def test_a_cursor_whose_session_is_deleted_while_paging_restarts_the_listi
     story = Story(tombstone_s=0.0)
     await story.stale_and_fresh(20, 20)
 
-    def delete_the_cursor(call: Call) -> None:
+    def delete_the_cursor(call: RoutedCall) -> None:
         if call.operation == "list" and story.sent()["list"] == 2:
             story.platform.delete("a", "stale-000009")
 
@@ -367,7 +367,7 @@ def _agents_asked_for(story: Story) -> Counter[str]:
     """How often each agent is asked for by name from now on."""
     asked: Counter[str] = Counter()
 
-    def note(call: Call) -> None:
+    def note(call: RoutedCall) -> None:
         if call.operation == "get_agent":
             asked[call.agent] += 1
 

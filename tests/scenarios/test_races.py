@@ -10,7 +10,7 @@ import pytest
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.policy import Limit, Limits
 from reaper.emulator import Fault
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Result
 from reaper.engine.runner import Scope
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
@@ -24,7 +24,7 @@ async def test_a_session_used_between_list_and_delete_is_kept_and_unmarked() -> 
     await story.sweep()
     await asyncio.sleep(7 * HOUR_S)
 
-    def use_before_the_last_look(call: Call) -> None:
+    def use_before_the_last_look(call: RoutedCall) -> None:
         if (call.operation, call.session) == ("get", "stale-000001"):
             story.platform.use("a", "stale-000001")
 
@@ -67,7 +67,7 @@ async def test_a_session_made_anew_between_list_and_delete_is_kept() -> None:
     story = Story()
     await story.stale_and_fresh(3, 3)
 
-    def make_anew(call: Call) -> None:
+    def make_anew(call: RoutedCall) -> None:
         known = story.platform.find("a", "stale-000001")
         if call.operation == "get" and known and known.created_at < story.emulator.now() - DAY_S:
             story.platform.delete("a", "stale-000001")
@@ -85,7 +85,7 @@ def test_a_session_that_somebody_else_deleted_first_is_already_gone_not_done(tom
         story = Story(get_tombstones=tombstones)
         await story.stale_and_fresh(3, 3)
 
-        def delete_first(call: Call) -> None:
+        def delete_first(call: RoutedCall) -> None:
             if call.operation == "get":
                 story.platform.delete("a", "stale-000001")
 

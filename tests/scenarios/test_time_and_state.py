@@ -15,7 +15,7 @@ from reaper.core.model import Action
 from reaper.core.policy import Limit, Limits, Mode, Rule
 from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Result
 from reaper.store.database import Database, StateError
 from reaper.store.store import Store
@@ -74,7 +74,7 @@ async def test_a_platform_clock_that_jumps_in_mid_sweep_stops_it() -> None:
     story = Story()
     await story.stale_and_fresh(10, 10)
 
-    def jump(call: Call) -> None:
+    def jump(call: RoutedCall) -> None:
         if story.sent()["get"] == 5:
             story.fault(Fault("*", date_shift_seconds=2 * DAY_S))
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from reaper.engine.report import Report
 from reaper.store import tables
-from reaper.store.held_state import Custody
+from reaper.store.held_state import HeldState
 from reaper.store.store import Store
 from tests.sim.process import Process
 from tests.sim.world import World
@@ -52,7 +52,7 @@ class FiledWorld(World):
         await super().__aenter__()
         folder = self._ends.enter_context(TemporaryDirectory(dir=QUICK))
         self.path = Path(folder) / "state.db"
-        self.custody = Custody(self.url)
+        self.custody = HeldState(self.url)
         self._ends.callback(lambda: self.custody.close())  # noqa: PLW0108 - another process may have it at the end
         self.ledger.disk = File(self.path)
         self._copies = itertools.count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reaper.cli.delete_by_hand import Deletion
-from reaper.cli.delete_results import Result
+from reaper.cli.delete_results import DeleteResult
 from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
 from reaper.emulator import EmulatorTransport
@@ -17,7 +17,7 @@ from tests.sim.world import PROJECT, World
 HAND = "hand"
 
 
-async def delete_by_hand(world: World, names: Sequence[str], agent: str = "") -> list[Result]:
+async def delete_by_hand(world: World, names: Sequence[str], agent: str = "") -> list[DeleteResult]:
     """What became of each of these sessions."""
     agent = agent or world.agent
     transport = EmulatorTransport(world.emulator.answer, world.clock.sleep, actor=HAND)

@@ -12,7 +12,7 @@ from typing import Any
 
 from reaper.core.model import TOMBSTONES
 from reaper.emulator import AgentVersion, Fault, PlatformError
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from tests.sim.faults import BLINDING, FAULTS
 from tests.sim.filed import FiledWorld
 from tests.sim.hand import delete_by_hand
@@ -73,7 +73,7 @@ class History:
         async with self.world as world:
             watch = world.on_call
 
-            def on_call(call: Call) -> None:
+            def on_call(call: RoutedCall) -> None:
                 self._race(call)
                 if next(self._calls_left, None) is None:
                     self._calls_left = itertools.count()
@@ -155,7 +155,7 @@ class History:
                 platform.delete(agent, someone)
                 platform.create(agent, someone)
 
-    def _race(self, call: Call) -> None:
+    def _race(self, call: RoutedCall) -> None:
         """Somebody acts right before the reaper reads. Right before it acts is the window that nothing can close."""
         if call.operation not in {"get", "list", "get_agent"} or self.chance.random() >= self._races:
             return

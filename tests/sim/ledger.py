@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from reaper.core.model import TOMBSTONES
 from reaper.emulator import Platform
-from reaper.store.journal import Journal, Recorded, Which
+from reaper.store.journal import ActionFilter, Journal, Recorded
 from tests.sim.law import Judge, Note, ViolationError
 
 _GONE = (
@@ -91,7 +91,7 @@ class Ledger:
 
     def check(self, judge: Judge, journal: Journal) -> None:
         """The whole of it, once nothing is under way."""
-        notes = [_note(action) for action in journal.actions(Which())]
+        notes = [_note(action) for action in journal.actions(ActionFilter())]
         judge.check_journal(notes, lambda note: self._is_there(note.agent, note.session, note.created_at))
         verdict = journal.verify()
         broken = verdict.broken or verdict.doubts

@@ -374,7 +374,7 @@ def _forgives(what: str) -> Remove:
     def make(kept: Any) -> Any:
         return lambda self, incomplete="": kept(self, "" if what in incomplete else incomplete)
 
-    return around(snapshot.Census, "snapshot", make)
+    return around(snapshot.SessionCounts, "snapshot", make)
 
 
 def _lost_place_is_end(patch: Patch) -> None:
@@ -398,13 +398,13 @@ def _remembers_no_session(patch: Patch) -> None:
 
 
 def _counts_tombstones(patch: Patch) -> None:
-    kept = snapshot.Census.snapshot
+    kept = snapshot.SessionCounts.snapshot
 
     def counted(self: Any, *given: Any) -> Any:
         found = kept(self, *given)
         return replace(found, sessions=found.by_status.total())
 
-    patch.setattr(snapshot.Census, "snapshot", counted)
+    patch.setattr(snapshot.SessionCounts, "snapshot", counted)
 
 
 def _reads_malformed(patch: Patch) -> None:
@@ -425,7 +425,7 @@ def _reads_malformed(patch: Patch) -> None:
 def _undated_is_local(patch: Patch) -> None:
     """Where the platform does not tell the time, the local clock does."""
     patch.setattr(
-        transport.Raw, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
+        transport.RawAnswer, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
     )
 
 

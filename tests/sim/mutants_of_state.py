@@ -8,16 +8,16 @@ from typing import Any
 from reaper.store import database
 from reaper.store.claim import Claim
 from reaper.store.database import Database
-from reaper.store.held_state import Custody
-from reaper.store.state_files import Watch
+from reaper.store.held_state import HeldState
+from reaper.store.state_files import OpenedFile
 from tests.sim import scenes_state
 from tests.sim.switches import Mutant, Patch, around, put
 
 
 def _any_file_will_do(patch: Patch) -> None:
     """Whatever lies at the state's place, or nothing: what was opened is written on."""
-    patch.setattr(Watch, "changed", lambda _: "")
-    patch.setattr(Watch, "settled", lambda _: "")
+    patch.setattr(OpenedFile, "changed", lambda _: "")
+    patch.setattr(OpenedFile, "settled", lambda _: "")
 
 
 def _sweeps_anyway(kept: Any) -> Any:
@@ -39,5 +39,5 @@ STATE = [
         scenes_state.lock_removed_in_sweep,
     ),
     Mutant("one claim, whatever the state is called", put(os.path, "realpath", os.path.abspath), scenes_state.linked),
-    Mutant("no sweep without a claim", around(Custody, "check", _sweeps_anyway), scenes_state.lock_not_to_be_had),
+    Mutant("no sweep without a claim", around(HeldState, "check", _sweeps_anyway), scenes_state.lock_not_to_be_had),
 ]

@@ -17,7 +17,7 @@ from reaper.core.model import IDLE, UPDATING, Action, OutcomeKind
 from reaper.core.policy import Rule
 from reaper.core.settings import Requests
 from reaper.emulator import Fault
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Result
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.store import Breaker
@@ -57,7 +57,7 @@ def before(world: World, operation: str, act: Callable[[], object], session: str
     """Let somebody act right before the reaper's request of this kind for the so-many-th time."""
     watch, seen = world.emulator.api.on_call, 0
 
-    def on_call(call: Call) -> None:
+    def on_call(call: RoutedCall) -> None:
         nonlocal seen
         if call.operation == operation and session in {"*", call.session}:
             seen += 1

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from reaper.store.held_state import Custody
+from reaper.store.held_state import HeldState
 from tests.sim.filed import FiledWorld
 from tests.sim.scenes import EAGER, before, require, stale
 from tests.sim.world import HOUR_S
@@ -67,7 +67,7 @@ async def linked() -> None:
 
 async def _only_one_sweeps(world: FiledWorld, url: str) -> None:
     """The process that has the state already, and one that finds it at `url`."""
-    mine, other, acted = world.custody, Custody(url), []
+    mine, other, acted = world.custody, HeldState(url), []
     for number, custody in enumerate((other, mine)):
         world.custody, deeds = custody, len(world.judge.deeds)
         world.put(f"stale-9{number:05d}", idle_s=48 * HOUR_S)

@@ -20,8 +20,8 @@ def small_pages(size: int, bound: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "PAGE_SIZE", size)
         patch.setattr(listing, "PAGES_MAX", bound)
-        patch.setattr(index, "LEAF_SESSIONS", size - 1)
-        patch.setattr(index, "LEAVES_MIN", 2)
+        patch.setattr(index, "STRETCH_SESSIONS", size - 1)
+        patch.setattr(index, "STRETCHES_MIN", 2)
         patch.setattr(transport, "tls_context", lambda _: None)
         patch.setattr(
             transport, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from reaper.emulator import Answer, Emulator, PlatformError, Request
-from reaper.emulator.routing import Call, route
+from reaper.emulator import Emulator, PlatformError, Request, WireAnswer
+from reaper.emulator.routing import RoutedCall, route
 from tests.sim.law import Facts, ViolationError
 from tests.sim.virtual import Moment, loop, now
 
@@ -41,7 +41,7 @@ class Look:
 class Acted:
     """A delete or stop as it leaves, and what was looked at before it."""
 
-    call: Call
+    call: RoutedCall
     left: Moment
     session: Look
     agent: Look | None
@@ -61,7 +61,7 @@ class Watch:
     refused: Counter[str] = field(default_factory=Counter)
     _told_s: float = 0.0
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> WireAnswer:
         """What the platform answers, after its effect."""
         asked = now()
         try:
@@ -79,14 +79,14 @@ class Watch:
                 self._tell(asked.paused, HEARD_TURNS)
         return answer
 
-    def _count(self, call: Call, answer: Answer) -> None:
+    def _count(self, call: RoutedCall, answer: WireAnswer) -> None:
         """What is refused again and again is not asked for on and on."""
         refused = answer.status in REFUSALS
         self.refused[call.agent] = self.refused[call.agent] + 1 if refused else 0
         if self.refused[call.agent] > REFUSED_MAX:
             self.blame(ViolationError(f"refused {self.refused[call.agent]} times in a row, and still asking: {call}"))
 
-    def _remember(self, call: Call, asked: Moment) -> None:
+    def _remember(self, call: RoutedCall, asked: Moment) -> None:
         if call.operation == "get":
             self.sessions[call.agent, call.session] = Look(asked, self.find(call.agent, call.session))
         elif call.operation == "get_agent":
@@ -94,7 +94,7 @@ class Watch:
         elif call.operation == "list_agents":
             self.agents.update((name, Look(asked)) for name in self.emulator.platform.agents)
 
-    def _act(self, call: Call, left: Moment) -> None:
+    def _act(self, call: RoutedCall, left: Moment) -> None:
         try:
             self.act(Acted(call, left, self._checked(call, left), self.agents.get(call.agent)))
         except ViolationError as wrong:
@@ -107,7 +107,7 @@ class Watch:
         else:
             self._told_s = max(self._told_s, paused_s)
 
-    def _checked(self, call: Call, left: Moment) -> Look:
+    def _checked(self, call: RoutedCall, left: Moment) -> Look:
         """The look that an action rests on; it must not be missing or old, by what the process could know of time."""
         look = self.sessions.get((call.agent, call.session))
         if look is None:

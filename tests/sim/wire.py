@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx2
 
-from reaper.emulator import Answer, EmulatorTransport, Request
+from reaper.emulator import EmulatorTransport, Request, WireAnswer
 from tests.sim.steps import Steps
 
 
@@ -37,7 +37,7 @@ class Wire(httpx2.AsyncBaseTransport):
         self._steps.take()
         return response
 
-    async def exchange(self, asked: Asked, patience_s: float) -> Answer:
+    async def exchange(self, asked: Asked, patience_s: float) -> WireAnswer:
         """The same for whoever has no client: the connection is made, then it is said that the request leaves."""
         self._steps.take()
         leaving = asked.extensions.get("trace")

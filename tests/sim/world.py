@@ -30,8 +30,8 @@ from reaper.core.settings import (
 )
 from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
 from reaper.emulator.platform import GoneCursor
-from reaper.emulator.routing import Call
-from reaper.emulator.stored import Record
+from reaper.emulator.routing import RoutedCall
+from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
 from tests.sim.heard import Heard
@@ -133,7 +133,7 @@ class World:
         made = used if age_s is None else now - int(age_s)
         backing = known.versions[version] if version else known.latest
         self.platform.place(
-            name, Record(session, backing, made, used, held=status, held_until=math.inf if status else 0.0)
+            name, StoredSession(session, backing, made, used, held=status, held_until=math.inf if status else 0.0)
         )
 
     def fail(self, session: str) -> None:
@@ -252,7 +252,7 @@ class World:
         if self._wrong:
             raise self._wrong[0]
 
-    def on_call(self, call: Call) -> None:
+    def on_call(self, call: RoutedCall) -> None:
         """Before each request takes effect: what may not even be asked for."""
         if call.operation == "forbidden":
             self._blame(ViolationError(f"a forbidden request: {call}"))
@@ -263,7 +263,7 @@ class World:
         self._wrong.append(wrong)
         raise wrong
 
-    def _check_request(self, call: Call) -> None:
+    def _check_request(self, call: RoutedCall) -> None:
         """An action needs an intent on disk, and is not asked for again once it was done."""
         known = self.platform.find(call.agent, call.session)
         taken = [

@@ -11,12 +11,12 @@ from reaper.clock import Clock
 from reaper.core.model import DAY_S
 from reaper.core.settings import Settings
 from reaper.emulator import AgentVersion, Emulator
-from reaper.emulator.stored import Record
-from reaper.engine.live_status import Board
-from reaper.engine.runner import Run, Scope, Sweeper
-from reaper.store.journal import Recorded, Which
+from reaper.emulator.stored import StoredSession
+from reaper.engine.live_status import LiveStatus
+from reaper.engine.runner import Run, Runner, Scope
+from reaper.store.journal import ActionFilter, Recorded
 from reaper.telemetry import Metrics
-from reaper.wiring import Chorus, Connector
+from reaper.wiring import Connector, Listeners
 
 AGED = int(NOW) - 60 * DAY_S
 
@@ -50,22 +50,22 @@ class Site:
         self.emulator = Emulator(clock=self.clock, agents=0, sessions=0)
         self.version = AgentVersion("1", AGED)
         self.emulator.platform.add_agent("desk", [self.version])
-        board = Board(self.clock)
+        board = LiveStatus(self.clock)
         self.metrics = Metrics(board)
         connector = Connector(self.clock, transport=self.emulator.transport("reaper"))
-        self.sweeper = Sweeper(self.book.store, self.clock, Chorus([board, self.metrics]), connector)
+        self.sweeper = Runner(self.book.store, self.clock, Listeners([board, self.metrics]), connector)
 
     def put(self, *names: str) -> None:
         for name in names:
             self.emulator.platform.place(
-                "desk", Record(name, self.version, int(NOW) - 9 * DAY_S, int(NOW) - 8 * DAY_S)
+                "desk", StoredSession(name, self.version, int(NOW) - 9 * DAY_S, int(NOW) - 8 * DAY_S)
             )
 
     def sweep(self) -> Run:
         return asyncio.run(self.sweeper.run(self.settings, Scope()))
 
     def recorded(self) -> list[Recorded]:
-        return list(self.book.journal.actions(Which()))
+        return list(self.book.journal.actions(ActionFilter()))
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"session_reaper_{name}", labels)

@@ -11,7 +11,7 @@ from typing import Any
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
-from reaper.store.verification import Verdict
+from reaper.store.verification import Verification
 
 NOW = 1_790_000_000.0
 
@@ -84,7 +84,7 @@ class Book:
         Path(f"{self.path}.head").unlink(missing_ok=True)
         self.store = Store.open(f"sqlite:///{self.path}")
 
-    def verify(self, noted: str | None = None) -> Verdict:
+    def verify(self, noted: str | None = None) -> Verification:
         return self.journal.verify(noted)
 
     def doubts(self, **named: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from test_store import do
 
 from reaper.core.model import OutcomeKind
-from reaper.store.held_state import Custody
+from reaper.store.held_state import HeldState
 from reaper.store.store import Store
 
 
@@ -76,9 +76,9 @@ def log_replaced(path: Path) -> None:
     os.replace(f"{path}-copy", f"{path}-wal")
 
 
-def custody_at_work(url: str) -> Custody:
+def custody_at_work(url: str) -> HeldState:
     """A process that has swept and acted."""
-    custody = Custody(url)
+    custody = HeldState(url)
     assert custody.check(busy=False)
     act(custody.store, 5)
     custody.note()

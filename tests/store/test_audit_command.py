@@ -17,7 +17,7 @@ from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
 from reaper.core.model import DAY_S
 from reaper.store.database import StateError
-from reaper.store.journal import Which
+from reaper.store.journal import ActionFilter
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker
 
@@ -43,7 +43,7 @@ def reaper(config: Path, *arguments: str | bytes, closed: bool = False) -> subpr
 def test_events_stand_among_the_actions_with_who_they_came_from(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_show(config, Which(), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(), 50, OutputFormat.TABLE)
     told = capsys.readouterr().out
     assert "breaker_latched" in told
     assert "reason accepted without effect" in told
@@ -53,22 +53,22 @@ def test_events_stand_among_the_actions_with_who_they_came_from(
 
 
 def test_json_contains_the_events(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_show(config, Which(), 50, OutputFormat.JSON)
+    run_show(config, ActionFilter(), 50, OutputFormat.JSON)
     entries = json.loads(capsys.readouterr().out)["entries"]
     assert [entry.get("event", "action") for entry in entries] == ["action", "breaker_latched", "configuration"]
     assert entries[2]["told"]["origin"] == {"by": "ada"}
 
 
 def test_events_of_other_agents_and_times_are_left_out(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_show(config, Which(agent="help"), 50, OutputFormat.TABLE)
-    run_show(config, Which(session="a-session"), 50, OutputFormat.TABLE)
-    run_show(config, Which(since=NOW + 1), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(agent="help"), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(session="a-session"), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(since=NOW + 1), 50, OutputFormat.TABLE)
     assert "breaker_latched" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("limit", [2**62, 10**22, 10**200])
 def test_a_limit_beyond_any_record_shows_all(config: Path, limit: int, capsys: pytest.CaptureFixture[str]) -> None:
-    run_show(config, Which(), limit, OutputFormat.JSON)
+    run_show(config, ActionFilter(), limit, OutputFormat.JSON)
     assert len(json.loads(capsys.readouterr().out)["entries"]) == 3
 
 

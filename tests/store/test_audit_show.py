@@ -13,18 +13,18 @@ from reaper.cli.audit_commands import read_since, run_show
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
 from reaper.core.model import DAY_S, OutcomeKind
-from reaper.store.journal import Which
+from reaper.store.journal import ActionFilter
 
 WANTED = [
-    (Which(), 50, ["a-session", "b-session", "c-session", "a-session"]),
-    (Which(session="a-session"), 50, ["a-session", "a-session"]),
-    (Which(agent="help"), 50, ["c-session"]),
-    (Which(project="prod", agent="desk", session="b-session"), 50, ["b-session"]),
-    (Which(project="other"), 50, []),
-    (Which(since=NOW - 1), 50, ["c-session", "a-session"]),
-    (Which(), 2, ["c-session", "a-session"]),
-    (Which(session="a-session"), 1, ["a-session"]),
-    (Which(), 0, ["a-session", "b-session", "c-session", "a-session"]),
+    (ActionFilter(), 50, ["a-session", "b-session", "c-session", "a-session"]),
+    (ActionFilter(session="a-session"), 50, ["a-session", "a-session"]),
+    (ActionFilter(agent="help"), 50, ["c-session"]),
+    (ActionFilter(project="prod", agent="desk", session="b-session"), 50, ["b-session"]),
+    (ActionFilter(project="other"), 50, []),
+    (ActionFilter(since=NOW - 1), 50, ["c-session", "a-session"]),
+    (ActionFilter(), 2, ["c-session", "a-session"]),
+    (ActionFilter(session="a-session"), 1, ["a-session"]),
+    (ActionFilter(), 0, ["a-session", "b-session", "c-session", "a-session"]),
 ]
 
 
@@ -37,7 +37,7 @@ def config(book: Book, tmp_path: Path) -> Path:
     return write_config(tmp_path, book.path)
 
 
-def shown(config: Path, which: Which, limit: int, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def shown(config: Path, which: ActionFilter, limit: int, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     run_show(config, which, limit, OutputFormat.JSON)
     entries: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["entries"]
     return entries
@@ -45,7 +45,7 @@ def shown(config: Path, which: Which, limit: int, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(("which", "limit", "expected"), WANTED, ids=str)
 def test_what_fits_is_shown_with_the_newest_last(
-    config: Path, which: Which, limit: int, expected: list[str], capsys: pytest.CaptureFixture[str]
+    config: Path, which: ActionFilter, limit: int, expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert [entry["session"] for entry in shown(config, which, limit, capsys)] == expected
 
@@ -53,7 +53,7 @@ def test_what_fits_is_shown_with_the_newest_last(
 def test_json_carries_the_evidence_and_the_rows_that_hold_it(
     config: Path, book: Book, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (entry,) = shown(config, Which(since=NOW + 1), 50, capsys)
+    (entry,) = shown(config, ActionFilter(since=NOW + 1), 50, capsys)
     assert (entry["action"], entry["rule"], entry["outcome"]) == ("delete", "stale", "done")
     assert entry["evidence"]["received"] == {"colour": "red"}
     assert entry["evidence"]["compared"][0]["actual"] == "8d"
@@ -62,7 +62,7 @@ def test_json_carries_the_evidence_and_the_rows_that_hold_it(
 
 
 def test_the_table_folds_an_action_into_one_line(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_show(config, Which(), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(), 50, OutputFormat.TABLE)
     lines = [line for line in capsys.readouterr().out.splitlines() if "-session" in line]
     assert len(lines) == 4
     assert lines[-1].split()[2:7] == ["prod/desk", "a-session", "delete", "stale", "done"]
@@ -71,10 +71,10 @@ def test_the_table_folds_an_action_into_one_line(config: Path, capsys: pytest.Ca
 
 def test_an_action_without_an_outcome_is_open_and_one_found_out_later_is_not(book: Book, config: Path) -> None:
     intent = book.intend("lost-session")
-    assert [a.outcome for a in book.journal.actions(Which(session="lost-session"))] == ["open"]
+    assert [a.outcome for a in book.journal.actions(ActionFilter(session="lost-session"))] == ["open"]
     book.conclude(intent, OutcomeKind.IN_DOUBT, NOW, "no answer")
     book.conclude(intent, OutcomeKind.FAILED, NOW, "found out by a later sweep")
-    (action,) = book.journal.actions(Which(session="lost-session"))
+    (action,) = book.journal.actions(ActionFilter(session="lost-session"))
     assert (action.outcome, len(action.outcomes)) == ("failed", 2)
 
 
@@ -82,7 +82,7 @@ def test_hostile_text_reaches_neither_the_terminal_nor_the_markup(
     book: Book, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     book.act("d-session", why="\x1b[31m[bold]boo[/bold]")
-    run_show(config, Which(session="d-session"), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(session="d-session"), 50, OutputFormat.TABLE)
     told = capsys.readouterr().out
     assert "\x1b" not in told
     assert "[bold]boo[/bold]" in told
@@ -90,9 +90,9 @@ def test_hostile_text_reaches_neither_the_terminal_nor_the_markup(
 
 def test_an_empty_record_says_so(book: Book, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_config(tmp_path, book.path)
-    run_show(config, Which(), 50, OutputFormat.TABLE)
+    run_show(config, ActionFilter(), 50, OutputFormat.TABLE)
     assert capsys.readouterr().out == "no action that fits is in the record\n"
-    assert shown(config, Which(), 50, capsys) == []
+    assert shown(config, ActionFilter(), 50, capsys) == []
 
 
 @pytest.mark.parametrize(

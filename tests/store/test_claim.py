@@ -21,7 +21,7 @@ from state_world import (
 
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
-from reaper.store.held_state import Custody
+from reaper.store.held_state import HeldState
 from reaper.store.store import Store
 
 NOBODY = 65534
@@ -176,7 +176,7 @@ def test_a_lock_that_another_process_took_meanwhile_is_left_to_it(url: str, path
 
 def test_a_claim_that_cannot_be_taken_is_stood_by_for(url: str, path: Path) -> None:
     Path(f"{path}.lock").mkdir()
-    custody = Custody(url)
+    custody = HeldState(url)
     assert not custody.check(busy=False)
     assert "state.db.lock" in custody.standby
     assert "state.db.lock" in custody.fault

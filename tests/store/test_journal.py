@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from reaper.core.model import DAY_S, Action, OutcomeKind
-from reaper.emulator.routing import Call
+from reaper.emulator.routing import RoutedCall
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Intent, Journal
 from reaper.store.store import Store
@@ -117,7 +117,7 @@ def test_many_workers_share_their_transactions_and_every_intent_is_on_disk_when_
     world.put_many(40)
     arrived: list[str] = []
 
-    def arrives(call: Call) -> None:
+    def arrives(call: RoutedCall) -> None:
         if call.operation == "delete":
             assert ("intent", call.session) in on_disk(path)
             arrived.append(call.session)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reaper.core.inventory_checks import Baseline, Spread
+from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import Action
 from reaper.core.planner import Mark
 from reaper.store.store import Store
@@ -44,9 +44,9 @@ def test_a_state_file_of_the_first_version_keeps_its_marks_and_how_much_there_wa
     assert store.fault == ""
     assert list(store.marks(*HERE)) == [session().incarnation]
     assert store.baseline(*HERE) == Baseline(NOW, 100)
-    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (1,), (2,))))
+    store.put_baseline(*HERE, Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,))))
     store.close()
-    assert Store.open(first_version).baseline(*HERE) == Baseline(NOW, 100, Spread(NOW, (1,), (2,)))
+    assert Store.open(first_version).baseline(*HERE) == Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,)))
 
 
 def test_a_state_file_of_a_version_to_come_is_a_fault(first_version: str) -> None:

@@ -21,8 +21,8 @@ from state_world import (
 )
 
 from reaper.store.database import Database, OlderStateError, StateError
-from reaper.store.heads import Head
-from reaper.store.held_state import Custody
+from reaper.store.heads import NotedHead
+from reaper.store.held_state import HeldState
 from reaper.store.store import Store
 from tests.world import NOW
 
@@ -110,7 +110,7 @@ def test_an_older_copy_that_overwrites_the_file_in_place_is_a_fault_before_the_n
 def test_what_would_be_added_to_a_record_that_is_shorter_than_it_was_is_rolled_back(url: str, path: Path) -> None:
     database = Database(url)
     act(Store(database), 5)
-    database.head = Head(database.head.entries + 6, "0" * 64)
+    database.head = NotedHead(database.head.entries + 6, "0" * 64)
     with pytest.raises(OlderStateError, match="its record has 11 entries, 16 were logged"):
         act(Store(database))
     assert "older copy" in database.fault
@@ -153,7 +153,7 @@ def test_a_copy_of_the_same_length_but_another_history_is_a_fault(url: str, path
     os.unlink(f"{path}.head")
     act(other := Store.open(url), 3)
     other.close()
-    custody = Custody(url)
+    custody = HeldState(url)
     custody.close()
     Path(f"{path}.head").write_text('{"entries": 14, "hash": "%s", "given_up": 0}' % ("0" * 64))
     assert "its entry 14 is not the one that was logged" in Store.open(url).fault
@@ -197,7 +197,7 @@ def test_an_accepted_older_copy_is_gone_on_with_by_a_process_that_knew_the_newer
     assert Store.open(url).fault == ""
     # What was accepted is not a licence for the next one.
     copy_again = copy_of(path, "newest")
-    custody = Custody(url)
+    custody = HeldState(url)
     assert custody.check(busy=False)
     act(custody.store)
     copy_again.replace(path)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from reaper.core.inventory_checks import Baseline, Spread
+from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.core.planner import Item, Mark, plan_id
 from reaper.core.policy import Decision
@@ -137,15 +137,15 @@ def test_a_dropped_mark_is_that_of_one_incarnation(store: Store) -> None:
 
 def test_the_baseline_survives_and_knows_our_deletions_since(store: Store, reopen: Callable[[], Store]) -> None:
     do(store, OutcomeKind.DONE, NOW - 1)
-    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2))))
+    store.put_baseline(*HERE, Baseline(NOW, 100, StaleCounts(NOW, (3, 1), (4, 2))))
     for outcome in (OutcomeKind.DONE, OutcomeKind.FAILED, OutcomeKind.CHANGED, OutcomeKind.ALREADY_GONE):
         do(store, outcome, NOW + 1)
-    assert reopen().baseline(*HERE) == Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2)), deleted_since=1)
+    assert reopen().baseline(*HERE) == Baseline(NOW, 100, StaleCounts(NOW, (3, 1), (4, 2)), deleted_since=1)
     assert reopen().baseline("prod", "other") is None
 
 
 def test_one_deletion_in_doubt_and_then_done_is_one_deletion(store: Store) -> None:
-    store.put_baseline(*HERE, Baseline(NOW, 100, Spread(NOW, (3, 1), (4, 2))))
+    store.put_baseline(*HERE, Baseline(NOW, 100, StaleCounts(NOW, (3, 1), (4, 2))))
     begun = do(store, OutcomeKind.IN_DOUBT)
     end(store, begun, OutcomeKind.DONE)
     base = store.baseline(*HERE)

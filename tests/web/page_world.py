@@ -8,11 +8,11 @@ from typing import Any
 
 from reaper.core.conditions import Age, Idle, StatusIn
 from reaper.core.model import Action, Agent, OutcomeKind, Session
-from reaper.core.planner import Candidate, Mark, Standing, make_plan
+from reaper.core.planner import Candidate, Mark, PlanContext, make_plan
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule, decide
 from reaper.core.quotas import Pressure
 from reaper.core.settings import Quota
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Result
 from reaper.engine.sweep_texts import withheld_text
 from reaper.listing.snapshot import Histogram, Snapshot
@@ -81,7 +81,7 @@ def swept(
     decided = [(one, decide(one, policy, known, NOW)) for one in sessions]
     found = tuple(Candidate(one, decision) for one, decision in decided if decision.action is not Action.KEEP)
     marks = {} if marked_ago_s is None else dict(_marks(found, marked_ago_s, policy))
-    stands = Standing(
+    stands = PlanContext(
         len(sessions), marks=marks, breaker=bool(breaker), observe=policy.mode is Mode.OBSERVE, **standing
     )
     plan = make_plan(found, stands, project=project, agent=known, policy=policy, now=NOW)
@@ -155,10 +155,10 @@ def crowd(count: int, days: float, *, stale: int = 0, first: int = 0) -> list[Se
     return fresh + old
 
 
-def board(*reports: Report, **known: Any) -> Board:
+def board(*reports: Report, **known: Any) -> LiveStatus:
     """A board that has heard these reports."""
     clock = StillClock(NOW - 120)
-    made = Board(clock, **{"next_sweep_at": NOW + 640, "config_hash": "9f2ab31c77d0", **known})
+    made = LiveStatus(clock, **{"next_sweep_at": NOW + 640, "config_hash": "9f2ab31c77d0", **known})
     for report in reports:
         made.managed.setdefault(report.project, {})
         made.managed[report.project] = {**made.managed[report.project], report.agent: report.policy.name}
@@ -169,7 +169,7 @@ def board(*reports: Report, **known: Any) -> Board:
     return made
 
 
-def busy() -> Board:
+def busy() -> LiveStatus:
     """A house in which a bit of everything has happened."""
     careful = replace(STANDARD, limits=Limits(), name="careful")
     gentle = replace(STANDARD, mode=Mode.OBSERVE, name="gentle")

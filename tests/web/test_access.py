@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from reaper.core.settings import Server
 from reaper.web.access import TokenError, read_token
-from reaper.web.server import Shown, Site, listening, sites
+from reaper.web.server import Served, Site, listening, sites
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 READS = ("/", "/metrics", "/api/v1/status", "/agents/prod-eu/support-eu", "/static/page.js")
@@ -30,7 +30,7 @@ def token_file(tmp_path: Path) -> str:
 
 
 def made(server: Server) -> list[Site]:
-    return sites(Shown(busy(), CollectorRegistry()), server)
+    return sites(Served(busy(), CollectorRegistry()), server)
 
 
 def get(site: Site, path: str, host: str = "127.0.0.1:9464", **headers: str) -> httpx2.Response:

@@ -15,7 +15,7 @@ from page_world import NOW, busy, crowd, swept
 from playwright.sync_api import expect
 from prometheus_client import CollectorRegistry
 
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.web.server import application, serving
 
 pytestmark = [
@@ -49,7 +49,7 @@ CONTRAST = """() => {
 class House:
     """A board behind the real server, in a thread of its own; `board` may be changed while it runs."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: LiveStatus) -> None:
         self.board, self.address = board, ""
         self._up, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)

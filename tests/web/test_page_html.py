@@ -11,13 +11,13 @@ from page_world import AGENT_HOSTILE, HOSTILE, NOW, STANDARD, board, broken, bus
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Result
 from reaper.web.page.wording import address
 from reaper.web.server import application
 
 
-def client(made: Board, stuck: str = "") -> TestClient:
+def client(made: LiveStatus, stuck: str = "") -> TestClient:
     return TestClient(application(made, CollectorRegistry(), lambda: stuck))
 
 

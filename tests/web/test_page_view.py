@@ -18,7 +18,7 @@ from reaper.core.policy import Limits, Mode
 from reaper.core.settings import Quota
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Result
 from reaper.listing.snapshot import Histogram
 from reaper.web.page.charts import COLUMNS_MAX, idle_bars, status_parts, time_line
@@ -34,11 +34,11 @@ OBSERVING = replace(STANDARD, mode=Mode.OBSERVE)
 NIGHTLY = Window(frozenset(DAYS), time(22), time(6), ZoneInfo("UTC"))
 
 
-def front(made: Board, stuck: str = "") -> Overview:
+def front(made: LiveStatus, stuck: str = "") -> Overview:
     return overview(made, Digests().of(made.latest.values()), stuck, NOW)
 
 
-def page_of(made: Board, agent: str) -> Detail:
+def page_of(made: LiveStatus, agent: str) -> Detail:
     found = detail(made, Digests().of(made.latest.values()), ("prod-eu", agent), "", NOW)
     assert found is not None
     return found

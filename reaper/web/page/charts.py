@@ -55,7 +55,7 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StatusShare:
     """One status's share of an inventory, for a bar that starts at `start` and is `width` percent wide."""
 
     name: str
@@ -143,13 +143,13 @@ def _line_words(rows: Sequence[tuple[int, str, str]]) -> str:
     return f"Deletions by the time they may go at the earliest: {every}."
 
 
-def status_parts(by_status: Mapping[str, int]) -> tuple[Part, ...]:
+def status_parts(by_status: Mapping[str, int]) -> tuple[StatusShare, ...]:
     """An inventory by status, the largest first, tombstones left out."""
     living = [(name, count) for name, count in by_status.items() if name not in TOMBSTONES and count]
     total, start, parts = sum(count for _, count in living), 0.0, []
     for name, count in sorted(living, key=lambda one: (-one[1], one[0])):
         width = round(count * 100 / total, 2)
         style = name if name in STATUS_CLASSES else "unknown"
-        parts.append(Part(told(name), style, count, round(start, 2), width))
+        parts.append(StatusShare(told(name), style, count, round(start, 2), width))
         start += width
     return tuple(parts)

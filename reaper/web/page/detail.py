@@ -10,12 +10,12 @@ from typing import Final
 from reaper.core.durations import show_time
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import reason
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report
 from reaper.web.page.charts import Bars, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
-from reaper.web.page.health import SWEPT, Problem, State, Wait, nothing_next, problems, state, wait
+from reaper.web.page.health import SWEPT, HealthProblem, State, Wait, nothing_next, problems, state, wait
 from reaper.web.page.overview import ACTIONS_MAX, AgentRow, Done, agent_row, done
 from reaper.web.page.wording import HOLDS, OUTCOMES, joined, plural, relative, told
 
@@ -48,7 +48,7 @@ class Detail:
     state: State
     row: AgentRow
     sentence: str
-    problems: tuple[Problem, ...]
+    problems: tuple[HealthProblem, ...]
     wait: Wait | None
     facts: tuple[Fact, ...]
     line: Bars | None
@@ -59,7 +59,9 @@ class Detail:
     actions: tuple[Done, ...]
 
 
-def detail(board: Board, digests: Sequence[Digest], key: tuple[str, str], stuck: str, now: float) -> Detail | None:
+def detail(
+    board: LiveStatus, digests: Sequence[Digest], key: tuple[str, str], stuck: str, now: float
+) -> Detail | None:
     """What the page of one agent says; None for an agent that no sweep has met."""
     one = next((one for one in digests if (one.report.project, one.report.agent) == key), None)
     if one is None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from reaper.core.command_lines import command, only
 from reaper.core.planner import Hold
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report, Result
 from reaper.web.page.digest import Digest
 from reaper.web.page.wording import RESULTS, Moment, address, joined, listed, moment, plural, told
@@ -48,7 +48,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class HealthProblem:
     """What failed, for which agents, why, and what follows from it; `href` leads to the first of them."""
 
     result: str
@@ -72,7 +72,7 @@ class Wait:
     look: str
 
 
-def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> State:
+def state(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> State:
     """The state of everything the board knows."""
     return State(
         tone=tone(board, digests, stuck),
@@ -86,7 +86,7 @@ def state(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> St
     )
 
 
-def tone(board: Board, digests: Sequence[Digest], stuck: str) -> Tone:
+def tone(board: LiveStatus, digests: Sequence[Digest], stuck: str) -> Tone:
     """The worst of what is known; a process that stands by, or has not swept yet, waits."""
     results = {one.report.result for one in digests}
     if stuck or board.state_fault or not all(map(went_well, digests)):
@@ -97,7 +97,7 @@ def tone(board: Board, digests: Sequence[Digest], stuck: str) -> Tone:
     return Tone.WAIT if waits else Tone.OK
 
 
-def _sentence(board: Board, digests: Sequence[Digest], stuck: str) -> str:
+def _sentence(board: LiveStatus, digests: Sequence[Digest], stuck: str) -> str:
     if board.state_fault:
         return f"Nothing is touched, the state cannot be relied on: {told(board.state_fault)}."
     if board.standby:
@@ -109,7 +109,7 @@ def _sentence(board: Board, digests: Sequence[Digest], stuck: str) -> str:
     return f"{_swept(board, digests)}, {_done(digests)}, {_waiting(board, digests)}."
 
 
-def _swept(board: Board, digests: Sequence[Digest]) -> str:
+def _swept(board: LiveStatus, digests: Sequence[Digest]) -> str:
     keys = {(project, agent) for project, managed in board.managed.items() for agent in managed}
     total = len(keys | {(one.report.project, one.report.agent) for one in digests})
     swept = sum(one.report.result in SWEPT for one in digests)
@@ -132,7 +132,7 @@ def _done(digests: Sequence[Digest]) -> str:
     )
 
 
-def _waiting(board: Board, digests: Sequence[Digest]) -> str:
+def _waiting(board: LiveStatus, digests: Sequence[Digest]) -> str:
     plans = sum(one.report.withheld and one.report.trusted for one in digests)
     agents = sum(not went_well(one) for one in digests)
     asks = [
@@ -155,7 +155,7 @@ def nothing_next(digests: Iterable[Digest]) -> str:
     return "What waits is not known where the last sweep did not go well."
 
 
-def problems(board: Board, reports: Iterable[Report], now: float) -> list[Problem]:
+def problems(board: LiveStatus, reports: Iterable[Report], now: float) -> list[HealthProblem]:
     """Every sweep that did not go well, those with the same cause together."""
     causes: defaultdict[tuple[str, Result, str], list[Report]] = defaultdict(list)
     for report in reports:
@@ -164,12 +164,12 @@ def problems(board: Board, reports: Iterable[Report], now: float) -> list[Proble
     return [_problem(board, key, together, now) for key, together in causes.items()]
 
 
-def _problem(board: Board, key: tuple[str, Result, str], reports: Sequence[Report], now: float) -> Problem:
+def _problem(board: LiveStatus, key: tuple[str, Result, str], reports: Sequence[Report], now: float) -> HealthProblem:
     project, result, why = key
     names = [told(report.agent) for report in reports]
     good = [board.succeeded.get((report.project, report.agent)) for report in reports]
     known = [at for at in good if at is not None]
-    return Problem(
+    return HealthProblem(
         result=RESULTS[result],
         agents=f"{told(project)} / {listed(names, NAMES_SHOWN)}",
         href=address(project, reports[0].agent),

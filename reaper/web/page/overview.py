@@ -9,12 +9,23 @@ from typing import Final
 
 from reaper.core.model import OutcomeKind
 from reaper.core.settings import Quota
-from reaper.engine.live_status import Board, RecentAction
+from reaper.engine.live_status import LiveStatus, RecentAction
 from reaper.engine.report import Report, Result
-from reaper.web.page.charts import Bars, Part, half_idle, idle_bars, status_parts, time_line
+from reaper.web.page.charts import Bars, StatusShare, half_idle, idle_bars, status_parts, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
-from reaper.web.page.health import SWEPT, Problem, State, Tone, Wait, nothing_next, problems, state, wait, went_well
+from reaper.web.page.health import (
+    SWEPT,
+    HealthProblem,
+    State,
+    Tone,
+    Wait,
+    nothing_next,
+    problems,
+    state,
+    wait,
+    went_well,
+)
 from reaper.web.page.wording import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, told
 
 AGENTS_FIRST: Final = 12
@@ -37,13 +48,13 @@ class Inventory:
     """Believed sessions by status, and how long they have been idle."""
 
     sessions: int
-    parts: tuple[Part, ...]
+    parts: tuple[StatusShare, ...]
     idle: Bars
     half: str
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolRow:
     """One quota; `used` is None while nothing of it is believed. Shares are percents of the limit, at most 100."""
 
     name: str
@@ -95,11 +106,11 @@ class Overview:
     """The front page. What is left out of a list is said in the `more_…` beside it."""
 
     state: State
-    problems: tuple[Problem, ...]
+    problems: tuple[HealthProblem, ...]
     more_problems: str
     waits: tuple[Wait, ...]
     more_waits: str
-    pools: tuple[Pool, ...]
+    pools: tuple[PoolRow, ...]
     inventory: Inventory | None
     not_counted: str
     agents: tuple[AgentRow, ...]
@@ -116,7 +127,7 @@ class Overview:
     unmanaged: tuple[str, ...]
 
 
-def overview(board: Board, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
+def overview(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
     """What the front page says at `now` (local time); everything on it is bounded."""
     reports = [one.report for one in digests]
     wrong, nexts = problems(board, reports, now), coming(digests, now)
@@ -182,13 +193,13 @@ def inventory(reports: Sequence[Report]) -> Inventory | None:
     return Inventory(sessions, status_parts(by_status), idle, half_idle(idle))
 
 
-def _pool(quota: Quota, used: int | None) -> Pool:
+def _pool(quota: Quota, used: int | None) -> PoolRow:
     above = quota.pressure.above if quota.pressure else None
     percent = (used or 0) * 100 / max(quota.limit, 1)
     tone = Tone.BAD if percent >= 100 else Tone.WAIT if percent >= (above or QUOTA_FULL_PERCENT) else Tone.OK
     relief = f"; above {above}% the longest idle active sessions are stopped" if above is not None else ""
     shown = "unknown: no inventory of it is believed" if used is None else f"{used:,} of {quota.limit:,} in use"
-    return Pool(
+    return PoolRow(
         name=told(quota.name),
         limit=quota.limit,
         used=used,
@@ -199,7 +210,7 @@ def _pool(quota: Quota, used: int | None) -> Pool:
     )
 
 
-def agent_rows(board: Board, digests: Sequence[Digest], now: float) -> list[AgentRow]:
+def agent_rows(board: LiveStatus, digests: Sequence[Digest], now: float) -> list[AgentRow]:
     """Every known agent, those that need a look first."""
     swept = {(one.report.project, one.report.agent) for one in digests}
     known = [(project, agent, policy) for project, all_ in board.managed.items() for agent, policy in all_.items()]

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from reaper import __version__
-from reaper.engine.live_status import Board
+from reaper.engine.live_status import LiveStatus
 from reaper.web.page.detail import detail
 from reaper.web.page.digest import Digests
 from reaper.web.page.overview import overview
@@ -37,7 +37,7 @@ STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def routes(board: Board, stuck: Callable[[], str]) -> list[Route]:
+def routes(board: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
     """The front page, the agents' pages and what they load; `stuck` says why nothing goes on, '' while it does."""
     digests, pages = Digests(), templates()
 

@@ -144,7 +144,7 @@ class TokenEndpoint:
 
 
 @dataclass
-class Gate:
+class HttpAccess:
     """Before the platform: only a good token is let through, any other arrives there as none."""
 
     emulator: Emulator
@@ -254,7 +254,7 @@ class Pod:
     cluster: Cluster
     tokens: TokenEndpoint
     emulator: Emulator
-    gate: Gate
+    gate: HttpAccess
     environ: dict[str, str]
     endpoint: str
 
@@ -329,7 +329,7 @@ def pod(folder: Path, cluster: Cluster, certificates: tuple[Path, Path], **world
     trusted, served = certificates
     tokens = TokenEndpoint(cluster)
     emulator = Emulator(agents=2, sessions=60, require_token=True, **world)
-    gate = Gate(emulator, tokens.is_good)
+    gate = HttpAccess(emulator, tokens.is_good)
     with serving(tokens, ssl_certfile=served) as token_port, serving(gate) as port:
         environ = {
             "AZURE_CLIENT_ID": CLIENT,
