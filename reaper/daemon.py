@@ -23,16 +23,14 @@ from reaper.clock import Clock
 from reaper.config import ConfigError, ConfigWatch, Loaded, parse
 from reaper.core.command_lines import config_option
 from reaper.core.model import DAY_S
+from reaper.core.provider import CallRecord
 from reaper.core.settings import DEFAULT_PATH, Schedule, Server, Settings
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Runner, Scope
-from reaper.foundry.auth import ACQUIRE_MAX_S
-from reaper.foundry.client import CallRecord
-from reaper.foundry.transport import RETRY_MAX_S
 from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
 from reaper.web.server import Served, listening, sites
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector, Listeners, silence_max_s
 
 log = structlog.get_logger("reaper")
 
@@ -311,12 +309,6 @@ class Daemon:
         gap = max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
         allowed = MISSED_MAX * gap + silence_max_s(self.settings)
         return f"nothing has ended for {quiet:.0f} s: no request, action or sweep" if quiet > allowed else ""
-
-
-def silence_max_s(settings: Settings) -> float:
-    """How long a sweep in order says nothing: it gets a token, sits out a pause, and its request times out."""
-    timeout_s = max((project.connection.requests.timeout_s for project in settings.projects), default=0)
-    return ACQUIRE_MAX_S + RETRY_MAX_S + timeout_s
 
 
 def command_option(path: Path, environ: Mapping[str, str]) -> str:

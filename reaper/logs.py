@@ -10,7 +10,7 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from reaper.core.provider import clean, without_tokens
+from reaper.core.text import clean, without_tokens
 
 TEXT_MAX_CHARS: Final = 2_000
 LISTED_MAX_CHARS: Final = 1_000

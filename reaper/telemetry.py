@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 from reaper import __version__
 from reaper.core.model import STATUSES, Action, OutcomeKind
 from reaper.core.planner import Hold, Plan
-from reaper.core.provider import clean
+from reaper.core.provider import CallRecord
+from reaper.core.text import clean
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Listener, Outcome, Report, Result
-from reaper.foundry.client import CallRecord
 from reaper.listing.snapshot import BUCKETS_S
 from reaper.listing.snapshot import Histogram as StaleCounts
 

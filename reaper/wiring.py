@@ -12,11 +12,13 @@ import httpx2
 
 from reaper.clock import Clock
 from reaper.core.planner import Plan
-from reaper.core.settings import Project
+from reaper.core.provider import CallRecord, Provider
+from reaper.core.settings import Project, Settings
 from reaper.engine.report import Listener, Outcome, Report
-from reaper.foundry.auth import Tokens
-from reaper.foundry.client import CallRecord, Client
+from reaper.foundry.auth import ACQUIRE_MAX_S, Tokens
+from reaper.foundry.client import Client
 from reaper.foundry.rate_limiter import RateLimiter
+from reaper.foundry.transport import RETRY_MAX_S
 
 OnRequest = Callable[[str, CallRecord], None]
 
@@ -30,6 +32,12 @@ def settle_memory() -> None:
     """
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 20, 100)
+
+
+def silence_max_s(settings: Settings) -> float:
+    """How long a sweep in order says nothing: it gets a token, sits out a pause, and its request times out."""
+    timeout_s = max((project.connection.requests.timeout_s for project in settings.projects), default=0)
+    return ACQUIRE_MAX_S + RETRY_MAX_S + timeout_s
 
 
 @dataclass(slots=True)
@@ -51,7 +59,7 @@ class Connector:
         return {endpoint: pace.found for (endpoint, _), pace in self._paces.items() if pace.found}
 
     @asynccontextmanager
-    async def __call__(self, project: Project) -> AsyncIterator[Client]:
+    async def __call__(self, project: Project) -> AsyncIterator[Provider]:
         connection = project.connection
         key = (connection.endpoint, connection.requests.max_per_second)
         pace = self._paces.get(key)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.core.model import Malformed, Session
-from reaper.core.provider import FoundryError
-from reaper.foundry.client import Client
-from reaper.foundry.requests import Order
+from reaper.core.provider import Order, Provider, ProviderError
 from reaper.listing.listing import trouble_of
 
 
@@ -22,7 +20,7 @@ class Batch:
 
 
 async def every_page(
-    client: Client, agent: str, *, order: Order, limit: int, after: str | None = None, pages_max: int
+    client: Provider, agent: str, *, order: Order, limit: int, after: str | None = None, pages_max: int
 ) -> AsyncIterator[Batch]:
     """The pages as they come. A listing that breaks off raises CommandError; the first page its own error."""
     answer = await client.page(agent, order=order, limit=limit, after=after)
@@ -43,7 +41,7 @@ async def every_page(
         cursors.add(page.last_id)
         try:
             answer = await client.page(agent, order=order, limit=limit, after=page.last_id)
-        except FoundryError as error:
+        except ProviderError as error:
             raise broken_off(count, str(error)) from error
         count += 1
 

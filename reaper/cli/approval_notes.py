@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from reaper.cli.endings import CommandError, Exit
-from reaper.core.provider import clean
 from reaper.core.settings import Settings
+from reaper.core.text import clean
 from reaper.engine.runner import UNKNOWN_APPROVAL
 from reaper.engine.status_json import instant
 from reaper.store.plans import Standing

@@ -19,8 +19,8 @@ from reaper.cli.tables import console, safe, table
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import parse_duration, show_time
-from reaper.core.provider import clean
 from reaper.core.settings import Audit
+from reaper.core.text import clean
 from reaper.store.head_exports import ExportError, exported, is_address
 from reaper.store.journal import ActionFilter, Entry, Journal, Recorded
 from reaper.store.read_only import ReadOnlyState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reaper.cli.which_config import read
-from reaper.core.provider import clean
+from reaper.core.text import clean
 
 
 def run_check(config: Path | None, state: bool) -> None:

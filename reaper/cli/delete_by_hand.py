@@ -16,10 +16,9 @@ from reaper.cli.progress import counting
 from reaper.clock import SystemClock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, IDLE, Action, OutcomeKind, Session
-from reaper.core.provider import FoundryError, Gone, InDoubt, Outdated, Throttled, Unauthenticated
+from reaper.core.provider import Gone, InDoubt, Outdated, Provider, ProviderError, Throttled, Unauthenticated
 from reaper.engine.executor import RESOLVE_WAITS_S, VERIFY_WAITS_S, had_effect
 from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness
-from reaper.foundry.client import Client
 from reaper.store.database import StateError
 from reaper.store.evidence import RECEIVED_MAX_BYTES, told_by
 from reaper.store.journal import AlreadyIntendedError, Intent, Journal
@@ -36,7 +35,7 @@ class Deletion:
 
     agent: str
     project: str
-    client: Client
+    client: Provider
     journal: Journal | None
     meant: Filter
     workers: int
@@ -126,7 +125,7 @@ class Deletion:
             return await self._verified(shown, RESOLVE_WAITS_S, str(error))
         except InDoubt as error:
             return await self._verified(shown, RESOLVE_WAITS_S, str(error))
-        except FoundryError as error:
+        except ProviderError as error:
             return DeleteResult(shown.id, OutcomeKind.FAILED.value, str(error), error.request_id)
         return replace(await self._verified(shown, VERIFY_WAITS_S, ""), request_id=accepted.request_id)
 
@@ -151,7 +150,7 @@ class Deletion:
             fresh = await self.client.get(self.agent, shown.id)
         except Gone:
             return True if await self._agents.answer() else None
-        except FoundryError:
+        except ProviderError:
             return None
         return had_effect(Action.DELETE, shown.created_at, shown.last_accessed_at, fresh.value)
 

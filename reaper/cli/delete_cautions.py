@@ -9,16 +9,15 @@ from reaper.clock import SystemClock
 from reaper.core.conditions import VersionIs
 from reaper.core.model import Action, Agent, Session
 from reaper.core.policy import Policy, decide
-from reaper.core.provider import FoundryError, Unauthenticated
+from reaper.core.provider import Provider, ProviderError, Unauthenticated
 from reaper.core.settings import Project
 from reaper.engine.discovery import first_match
-from reaper.foundry.client import Client
 
 NAMED_MAX: Final = 5
 
 
 async def cautions(
-    client: Client, project: Project, agent: str, sessions: Sequence[Session], now: float | None
+    client: Provider, project: Project, agent: str, sessions: Sequence[Session], now: float | None
 ) -> tuple[str, ...]:
     """One line for each keep rule that keeps some of these sessions, and one for those under `must_see`.
 
@@ -34,7 +33,7 @@ async def cautions(
 
 
 async def _kept(
-    client: Client, name: str, policy: Policy, sessions: Sequence[Session], now: float | None
+    client: Provider, name: str, policy: Policy, sessions: Sequence[Session], now: float | None
 ) -> dict[str, list[str]]:
     """The ids of the sessions that each keep rule decides about."""
     if not any(rule.action is Action.KEEP for rule in policy.rules):
@@ -49,7 +48,7 @@ async def _kept(
     return found
 
 
-async def _agent(client: Client, name: str, policy: Policy) -> Agent:
+async def _agent(client: Provider, name: str, policy: Policy) -> Agent:
     """The agent, asked for when a rule asks about versions; what cannot be read counts as kept."""
     if not any(isinstance(condition, VersionIs) for rule in policy.rules for condition in rule.when):
         return Agent(name)
@@ -57,7 +56,7 @@ async def _agent(client: Client, name: str, policy: Policy) -> Agent:
         return (await client.get_agent(name)).value
     except Unauthenticated:
         raise
-    except FoundryError:
+    except ProviderError:
         return Agent(name)
 
 

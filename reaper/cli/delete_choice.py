@@ -21,7 +21,7 @@ from reaper.cli.progress import counting
 from reaper.cli.record_rows import records_table
 from reaper.core.conditions import StatusIn
 from reaper.core.model import ACTIVE, FAILED, IDLE, Malformed, Session
-from reaper.foundry.client import Client
+from reaper.core.provider import Provider
 from reaper.listing.listing import PAGE_SIZE, PAGES_MAX
 
 PREVIEWED: Final = 20
@@ -53,7 +53,7 @@ def check_deletable(meant: Filter) -> None:
             raise CommandError(told)
 
 
-async def by_ids(client: Client, agent: str, ids: Sequence[str]) -> Choice:
+async def by_ids(client: Provider, agent: str, ids: Sequence[str]) -> Choice:
     """Look each session up; one that cannot be looked up is not deleted."""
     with counting(sys.stderr, "looking", len(ids)) as step:
         looks = []
@@ -65,7 +65,7 @@ async def by_ids(client: Client, agent: str, ids: Sequence[str]) -> Choice:
     return Choice(tuple(one.session for one in seen), settled, now=seen[-1].now if seen else None)
 
 
-async def by_filter(client: Client, agent: str, meant: Filter) -> Choice:
+async def by_filter(client: Provider, agent: str, meant: Filter) -> Choice:
     """List all sessions to the end, and take those that are meant; an incomplete list deletes nothing."""
     named = any(isinstance(condition, StatusIn) for condition in meant.conditions)
     sieve = _Selection(meant, _DELETABLE if named else _BY_DEFAULT)

@@ -20,10 +20,10 @@ from reaper.cli.interrupts import interruptible
 from reaper.cli.options import OutputFormat
 from reaper.cli.session_commands import SessionCommands
 from reaper.clock import SystemClock
-from reaper.core.provider import clean
+from reaper.core.provider import Provider
 from reaper.core.settings import Project
+from reaper.core.text import clean
 from reaper.foundry import requests
-from reaper.foundry.client import Client
 from reaper.store.journal import Journal
 from reaper.store.store import Store
 from reaper.wiring import Connector
@@ -100,7 +100,7 @@ def _recording(url: str | None) -> Iterator[Journal | None]:
         store.close()
 
 
-async def _choose(client: Client, project: Project, agent: str, wish: DeleteRequest) -> Choice:
+async def _choose(client: Provider, project: Project, agent: str, wish: DeleteRequest) -> Choice:
     try:
         choice = await _look_up(client, agent, wish)
         told = await cautions(client, project, agent, choice.found, choice.now)
@@ -111,7 +111,7 @@ async def _choose(client: Client, project: Project, agent: str, wish: DeleteRequ
     return replace(choice, cautions=told)
 
 
-async def _look_up(client: Client, agent: str, wish: DeleteRequest) -> Choice:
+async def _look_up(client: Provider, agent: str, wish: DeleteRequest) -> Choice:
     if wish.ids:
         return await by_ids(client, agent, tuple(dict.fromkeys(wish.ids)))
     try:

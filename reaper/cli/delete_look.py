@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from reaper.cli.delete_results import DeleteResult
 from reaper.core.model import TOMBSTONES, Malformed, OutcomeKind, Session
-from reaper.core.provider import FoundryError, Gone, Unauthenticated
-from reaper.foundry.client import Answer, Client
+from reaper.core.provider import Answer, Gone, Provider, ProviderError, Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class SeenSession:
         return self.answer.date
 
 
-async def look(client: Client, agent: str, name: str) -> SeenSession | DeleteResult:
+async def look(client: Provider, agent: str, name: str) -> SeenSession | DeleteResult:
     """Ask for one session. What cannot be read is not deleted; only Unauthenticated is raised."""
     try:
         answer = await client.get(agent, name)
@@ -31,7 +30,7 @@ async def look(client: Client, agent: str, name: str) -> SeenSession | DeleteRes
         raise
     except Gone:
         return DeleteResult(name, OutcomeKind.ALREADY_GONE.value)
-    except FoundryError as error:
+    except ProviderError as error:
         return DeleteResult(name, OutcomeKind.FAILED.value, f"no look at it, so nothing was sent: {error}")
     record = answer.value
     if isinstance(record, Malformed):

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Final
 
-from reaper.core.provider import FoundryError, clean
+from reaper.core.provider import ProviderError
+from reaper.core.text import clean
 
 STDIN: Final = 0
 STDOUT: Final = 1
@@ -64,7 +65,7 @@ def ending() -> Iterator[None]:
         sys.stdout.flush()
     except CommandError as error:
         _leave(str(error), error.code)
-    except FoundryError as error:
+    except ProviderError as error:
         _leave(str(error), Exit.FAILED)
     except OSError as error:
         _abandon_stdout()

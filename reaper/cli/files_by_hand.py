@@ -19,10 +19,9 @@ from reaper.cli.explain_command import checked
 from reaper.cli.options import OutputFormat
 from reaper.cli.session_commands import SessionCommands, unknown_when_interrupted
 from reaper.cli.tables import console, safe, table
-from reaper.core.provider import Gone, clean
+from reaper.core.provider import FileEntry, Gone, Provider
+from reaper.core.text import clean
 from reaper.foundry import requests
-from reaper.foundry.client import Client
-from reaper.foundry.parsing import FileEntry
 
 PAGES_MAX: Final = 1_000
 _ROOTS: Final = frozenset({"", ".", "/", "./"})
@@ -50,7 +49,7 @@ class HomeCommands:
             made.add_row(safe(entry.name) + ("/" if entry.is_directory else ""), str(entry.size))
         console().print(made)
 
-    async def _entries(self, client: Client, path: str) -> list[FileEntry]:
+    async def _entries(self, client: Provider, path: str) -> list[FileEntry]:
         """All entries of a directory; a listing that loops or does not end is an error."""
         found: list[FileEntry] = []
         cursors: set[str | None] = {None}
@@ -94,7 +93,7 @@ class HomeCommands:
                 await client.upload_file(self.hand.agent, self.session, target, content)
         self._say(target, "written", f"{len(content)} bytes written to {target}")
 
-    async def _is_there(self, client: Client, path: str) -> bool:
+    async def _is_there(self, client: Provider, path: str) -> bool:
         parent, _, name = path.rstrip("/").rpartition("/")
         try:
             entries = await self._entries(client, parent or ("/" if path.startswith("/") else "."))

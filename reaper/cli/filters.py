@@ -11,7 +11,7 @@ from reaper.cli.endings import CommandError, Exit
 from reaper.core.conditions import Condition, Idle, IdMatches, StatusIn
 from reaper.core.durations import parse_duration
 from reaper.core.model import STATUSES, Agent, Session
-from reaper.core.provider import clean
+from reaper.core.text import clean
 
 _ANY_AGENT: Final = Agent("")
 """None of these conditions asks about the agent."""

@@ -22,9 +22,9 @@ from reaper.cli.explain_command import checked
 from reaper.cli.session_commands import SessionCommands
 from reaper.clock import SystemClock
 from reaper.core.model import TOMBSTONES, Malformed, Session
-from reaper.core.provider import Gone, Retryable, clean
+from reaper.core.provider import Gone, Provider, Retryable
+from reaper.core.text import clean
 from reaper.foundry import requests
-from reaper.foundry.client import Client
 
 QUIET_S: Final = 2.0
 """Without --follow, a log is over when nothing came for so long."""
@@ -66,7 +66,7 @@ class ShownLines:
 class Follower:
     """Prints one session's log."""
 
-    def __init__(self, client: Client, agent: str, session: str) -> None:
+    def __init__(self, client: Provider, agent: str, session: str) -> None:
         self._client, self._agent, self._session = client, agent, session
         self._shown = ShownLines()
 

@@ -20,7 +20,7 @@ from reaper.cli.which_config import read
 from reaper.clock import Clock, SystemClock
 from reaper.config import load
 from reaper.core.loopback import is_loopback
-from reaper.core.provider import clean
+from reaper.core.text import clean
 from reaper.logs import configure_logging
 from reaper.mcp import HttpAccess, ToolContext, make_server
 from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP

@@ -23,10 +23,10 @@ from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.command_lines import command
 from reaper.core.model import ACTIVE, CREATING, DELETED, EXPIRED, FAILED, IDLE, UPDATING, Malformed, Session
-from reaper.core.provider import Gone, Refused, clean
+from reaper.core.provider import Answer, Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
+from reaper.core.text import clean
 from reaper.foundry import requests
-from reaper.foundry.client import Answer, Client
 from reaper.wiring import Connector
 
 
@@ -45,7 +45,7 @@ class SessionCommands:
         return settings, project_of(settings, self.project, self.agent)
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
+    async def client(self) -> AsyncIterator[Provider]:
         """The project, connected."""
         async with Connector(SystemClock())(self.place()[1]) as client:
             yield client
@@ -65,7 +65,7 @@ class SessionCommands:
         if existed:
             self._say_exists(present.value, version)
 
-    async def _present(self, client: Client, session: str) -> Answer[Session | Malformed] | None:
+    async def _present(self, client: Provider, session: str) -> Answer[Session | Malformed] | None:
         """The session when it is there and usable, None when one may be made; anything else ends the command."""
         try:
             answer = await client.get(self.agent, session)
@@ -84,7 +84,7 @@ class SessionCommands:
         raise CommandError(f"session {session} is there and {clean(status)}: {advice}", Exit.FAILED)
 
     async def _make(
-        self, client: Client, session: str | None, version: str | None, if_missing: bool
+        self, client: Provider, session: str | None, version: str | None, if_missing: bool
     ) -> tuple[Answer[Session | Malformed], bool]:
         """A new session, and whether somebody else was quicker to make it."""
         if version is not None:
@@ -163,7 +163,7 @@ class SessionCommands:
             console().print(records_table([answer.value], answer.date))
 
 
-async def _check_version(client: Client, agent: str, version: str) -> None:
+async def _check_version(client: Provider, agent: str, version: str) -> None:
     """Refuse a version on which a session would never start."""
     try:
         status = (await client.get_version(agent, version)).value.status

@@ -17,8 +17,8 @@ from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.cli.which_config import path_of, read
 from reaper.clock import SystemClock
 from reaper.config import load
-from reaper.core.provider import clean
 from reaper.core.settings import Settings
+from reaper.core.text import clean
 from reaper.engine.report import Listener, Result
 from reaper.engine.runner import UNKNOWN_APPROVAL, Run, Runner, Scope
 from reaper.engine.status_json import instant, run_json

@@ -17,7 +17,7 @@ from reaper.core.durations import show_duration
 from reaper.core.model import Session
 from reaper.core.planner import Hold
 from reaper.core.policy import Mode
-from reaper.core.provider import clean
+from reaper.core.text import clean
 from reaper.engine.report import Report, Result
 from reaper.engine.runner import Run
 from reaper.engine.status_json import decisions, instant

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from reaper.core.model import Agent
 from reaper.core.policy import Policy
-from reaper.core.provider import FoundryError, Gone, Unauthenticated
+from reaper.core.provider import Gone, Provider, ProviderError, Unauthenticated
 from reaper.core.settings import AgentPattern, Project
-from reaper.foundry.client import Answer
 
 ASKED_MAX: Final = 50
 """So many agents that a listing lacks are asked for by name in one sweep."""
-
-
-class AgentDirectory(Protocol):
-    """What finding agents needs of the client."""
-
-    async def list_agents(self) -> Answer[tuple[Agent, ...]]:
-        """All hosted agents of the project."""
-
-    async def get_agent(self, name: str) -> Answer[Agent]:
-        """One agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,7 @@ class Discovery:
         return {agent.name: policy for agent, policy in self.targets}
 
 
-async def discover(project: Project, directory: AgentDirectory, known: Collection[str] = ()) -> Discovery:
+async def discover(project: Project, provider: Provider, known: Collection[str] = ()) -> Discovery:
     """Resolve the patterns of a project: by one listing when any has a wildcard, else by name alone.
 
     A listing that failed, or that lacks one of the agents `known` before although it is still there, leaves the plain
@@ -56,11 +45,11 @@ async def discover(project: Project, directory: AgentDirectory, known: Collectio
     unresolved = {}
     if globs:
         try:
-            listed = {agent.name: agent for agent in (await directory.list_agents()).value}
-            doubt = await _miss([name for name in known if name not in listed], project, directory, gone)
+            listed = {agent.name: agent for agent in (await provider.list_agents()).value}
+            doubt = await _miss([name for name in known if name not in listed], project, provider, gone)
         except Unauthenticated:
             raise
-        except FoundryError as error:
+        except ProviderError as error:
             doubt = f"agents could not be listed: {error}"
         if doubt:
             listed, unresolved = {}, {pattern.name: (pattern.policy, doubt) for pattern in globs}
@@ -68,13 +57,13 @@ async def discover(project: Project, directory: AgentDirectory, known: Collectio
     targets = [(listed[name], pattern.policy) for name, pattern in chosen.items() if pattern]
     for name in plain.keys() - listed.keys():
         pattern = first_match(project, name) or plain[name]
-        targets.append((await _by_name(name, pattern.policy, directory), pattern.policy))
+        targets.append((await _by_name(name, pattern.policy, provider), pattern.policy))
     unmanaged = tuple(name for name, pattern in chosen.items() if pattern is None)
     ordered = tuple(sorted(targets, key=lambda target: target[0].name))
     return Discovery(ordered, unmanaged, unresolved, frozenset(gone))
 
 
-async def _miss(missing: Sequence[str], project: Project, directory: AgentDirectory, gone: set[str]) -> str:
+async def _miss(missing: Sequence[str], project: Project, provider: Provider, gone: set[str]) -> str:
     """Why a list of agents that lacks these is not believed, '' when it is; fills `gone`. Raises Unauthenticated.
 
     Only the platform's own word that there is no such agent explains why one is missing.
@@ -83,10 +72,10 @@ async def _miss(missing: Sequence[str], project: Project, directory: AgentDirect
     wanted = [name for name, pattern in patterns.items() if pattern is not None and not pattern.is_plain]
     for name in wanted[:ASKED_MAX]:
         try:
-            await directory.get_agent(name)
+            await provider.get_agent(name)
         except Unauthenticated:
             raise
-        except FoundryError as error:
+        except ProviderError as error:
             if not (isinstance(error, Gone) and error.code):
                 return f"the list of agents lacks {name!r}, which may still be there: {error}"
             gone.add(name)
@@ -101,13 +90,13 @@ def first_match(project: Project, agent: str) -> AgentPattern | None:
     return next((pattern for pattern in project.agents if pattern.matches(agent)), None)
 
 
-async def _by_name(name: str, policy: Policy, directory: AgentDirectory) -> Agent:
+async def _by_name(name: str, policy: Policy, provider: Provider) -> Agent:
     """The agent, with its newest version if the policy asks about versions and it can be read."""
     if not policy.asks_version:
         return Agent(name)
     try:
-        return (await directory.get_agent(name)).value
+        return (await provider.get_agent(name)).value
     except Unauthenticated:
         raise
-    except FoundryError:
+    except ProviderError:
         return Agent(name)

@@ -9,17 +9,25 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from typing import Final, Protocol
+from typing import Final
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Item, Plan, recheck
-from reaper.core.provider import FoundryError, Gone, InDoubt, Outdated, Refused, Throttled, Unauthenticated
-from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Look, SessionReads
+from reaper.core.provider import (
+    Answer,
+    Gone,
+    InDoubt,
+    Outdated,
+    Provider,
+    ProviderError,
+    Refused,
+    Throttled,
+    Unauthenticated,
+)
+from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Look
 from reaper.engine.report import Outcome
-from reaper.foundry.client import Answer
-from reaper.foundry.transport import StillRight
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
 from reaper.store.journal import AlreadyIntendedError, Entry, Intent
@@ -33,16 +41,6 @@ FAILED_IN_A_ROW_MAX: Final = 5
 _NOT_TRIED: Final = frozenset({OutcomeKind.CHANGED, OutcomeKind.ALREADY_GONE})
 VERIFY_WAITS_S: Final = (0, 1, 4)
 RESOLVE_WAITS_S: Final = (2, 8)
-
-
-class SessionActions(SessionReads, Protocol):
-    """What carrying out a plan needs of the client."""
-
-    async def delete(self, agent: str, session_id: str, still_right: StillRight) -> Answer[None]:
-        """Delete a session and its home for ever; Outdated, and nothing sent, once it is not `still_right`."""
-
-    async def stop(self, agent: str, session_id: str, still_right: StillRight) -> Answer[None]:
-        """Stop a session, its home stays; Outdated as for a delete."""
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ class Executor:
     """
 
     project: str
-    client: SessionActions
+    client: Provider
     store: Store
     clock: Clock
     guard: ClockGuard
@@ -174,7 +172,7 @@ class Executor:
             raise
         except Gone as error:
             return await self._gone(item, plan.now, agents, error)
-        except FoundryError as error:
+        except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
         for answer in (look.agent, look.session):
             if answer is not None:
@@ -218,7 +216,7 @@ class Executor:
             return await self._resolve_doubt(item, plan, at, agents, str(error))
         except InDoubt as error:
             return await self._resolve_doubt(item, plan, at, agents, str(error))
-        except FoundryError as error:
+        except ProviderError as error:
             is_refused = isinstance(error, Refused)
             return Outcome(item, OutcomeKind.FAILED, at, str(error), refused=is_refused, request_id=error.request_id)
         verified = await self._verify(item, plan, at, agents)
@@ -252,7 +250,7 @@ class Executor:
             fresh = await self.client.get(agent, item.session.id)
         except Gone:
             return True if await agents.answer() else None
-        except FoundryError:
+        except ProviderError:
             return None
         return had_effect(item.action, item.session.created_at, item.session.last_accessed_at, fresh.value)
 
@@ -294,7 +292,7 @@ def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Se
 async def resolve_open_intents(
     project: str,
     agent: str,
-    client: SessionActions,
+    client: Provider,
     store: Store,
     entries: Sequence[Entry],
     listed: frozenset[str] | None,
@@ -314,7 +312,7 @@ async def resolve_open_intents(
             done = had_effect(intent.action, intent.created_at, accessed, fresh.value)
         except Gone:
             done = True if listed is not None and intent.session not in listed else None
-        except FoundryError:
+        except ProviderError:
             done = None
         if done is None:
             unresolved.append(intent.session)

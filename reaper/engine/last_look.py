@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent, Malformed, Session
-from reaper.core.provider import FoundryError, Refused
-from reaper.foundry.client import Answer
-from reaper.foundry.parsing import Page
+from reaper.core.provider import Answer, Provider, ProviderError, Refused
 
 LOOK_AGE_MAX_S: Final = 2.0
 LOOKS_MAX: Final = 8
 """So often one session is looked at again because the look before had grown too old, or was followed by a pause."""
 
 T = TypeVar("T")
-
-
-class SessionReads(Protocol):
-    """What a look needs of the client."""
-
-    async def get(self, agent: str, session_id: str) -> Answer[Session | Malformed]:
-        """The session's record as it is now."""
-
-    async def get_agent(self, name: str) -> Answer[Agent]:
-        """The agent as it is now."""
-
-    async def page(self, agent: str, *, limit: int) -> Answer[Page]:
-        """The first sessions of the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +51,13 @@ class Freshness:
 class AgentLooks:
     """One agent as it was read last, and again when that is no longer fresh; all who ask meanwhile share a look."""
 
-    def __init__(self, client: SessionReads, agent: str, fresh: Freshness) -> None:
+    def __init__(self, client: Provider, agent: str, fresh: Freshness) -> None:
         self._client, self._agent, self._fresh = client, agent, fresh
         self._last: Answer[Agent] | None = None
         self._lock = asyncio.Lock()
 
     async def read(self) -> Answer[Agent]:
-        """The agent, young enough for a look at a session to follow; raises the FoundryError of reading it."""
+        """The agent, young enough for a look at a session to follow; raises the ProviderError of reading it."""
         async with self._lock:
             if self._last is None or not self._fresh.holds(self._last, share=0.5):
                 self._last = await self._client.get_agent(self._agent)
@@ -85,6 +70,6 @@ class AgentLooks:
                 await self.read()
             except Refused:
                 await self._client.page(self._agent, limit=1)
-        except FoundryError:
+        except ProviderError:
             return False
         return True

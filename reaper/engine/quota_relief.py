@@ -12,10 +12,11 @@ import structlog
 from reaper.core.model import Action, OutcomeKind, Session
 from reaper.core.planner import Hold, Item, Plan, PlanContext, make_plan
 from reaper.core.policy import Limit
+from reaper.core.provider import Connect, Provider
 from reaper.core.quotas import Key, Pool, Reserve, candidates, choose
 from reaper.engine.executor import Execution
 from reaper.engine.report import Report, Result
-from reaper.engine.sweep import SWEEP_MAX_S, Connect, Provider, Sweep
+from reaper.engine.sweep import SWEEP_MAX_S, Sweep
 from reaper.engine.sweep_texts import failing_text
 from reaper.store.database import StateError
 

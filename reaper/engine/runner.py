@@ -17,7 +17,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent
 from reaper.core.planner import joint_plan_id
 from reaper.core.policy import Policy
-from reaper.core.provider import FoundryError
+from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import pools
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
@@ -27,7 +27,7 @@ from reaper.engine.must_see import MustSee
 from reaper.engine.quota_relief import QuotaRelief
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Listener, Report, Result
-from reaper.engine.sweep import Connect, ConnectedProject, Provider, Sweep, known_breaker, needs_approval
+from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
 from reaper.listing.listing import collect
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Tending
@@ -167,7 +167,7 @@ class Runner:
         try:
             async with self.connect(project) as client:
                 return await self._agents(project, client, scope, stopping, relief)
-        except FoundryError as error:
+        except ProviderError as error:
             known = self._managed.get(project.name) or {p.name: p.policy for p in project.agents}
             failed = {name: policy for name, policy in known.items() if scope.covers(name)}
             return [self._failed(project, name, policy, str(error)) for name, policy in failed.items()], ()
@@ -351,7 +351,7 @@ async def _look_for(canaries: MustSee, site: ConnectedProject, agent: Agent) -> 
     try:
         snapshot = await collect(site.client, agent.name, lambda *_: None, site.project.must_see, lambda _: None)
         seen = snapshot.seen
-    except FoundryError as error:
+    except ProviderError as error:
         log.warning("must_see_listing_failed", project=site.project.name, agent=agent.name, error=str(error))
     finally:
         canaries.listed(seen)

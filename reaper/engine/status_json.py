@@ -8,7 +8,7 @@ from typing import Any
 
 from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
-from reaper.core.provider import clean
+from reaper.core.text import clean
 from reaper.engine.live_status import LiveStatus, RecentAction
 from reaper.engine.report import Report
 from reaper.engine.runner import Run

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -18,22 +17,18 @@ from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_ba
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode, Policy, decide, earliest
-from reaper.core.provider import FoundryError, Gone
+from reaper.core.provider import Answer, Gone, Page, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
-from reaper.engine.discovery import AgentDirectory
-from reaper.engine.executor import Execution, Executor, SessionActions, resolve_open_intents
+from reaper.engine.executor import Execution, Executor, resolve_open_intents
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Listener, Outcome, Report, Result
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
-from reaper.foundry.client import Answer
-from reaper.foundry.parsing import Page
-from reaper.foundry.transport import ObserveTime
 from reaper.listing.incremental import revisit
 from reaper.listing.index import ListingIndex
-from reaper.listing.listing import SessionPages, collect
+from reaper.listing.listing import collect
 from reaper.listing.snapshot import SessionCounts, Snapshot
 from reaper.store.database import StateError
 from reaper.store.evidence import told_rules
@@ -49,20 +44,6 @@ BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
-
-
-class Provider(SessionPages, SessionActions, AgentDirectory, Protocol):
-    """The client as sweeps see it."""
-
-    def heed(self, observe: ObserveTime) -> None:
-        """Tell every answer's time to whoever watches the clocks."""
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """As whom it speaks, by the claims of its token; empty without one."""
-
-
-Connect = Callable[[Project], AbstractAsyncContextManager[Provider]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +116,7 @@ class Sweep:
                 self.recall.keep(report, found.atlas, since)
         except Gone:
             report = replace(report, why="the platform does not know this agent")
-        except (FoundryError, StateError) as error:
+        except (ProviderError, StateError) as error:
             report = replace(report, why=str(error))
         except InterruptedError as error:
             report = replace(report, result=Result.INCOMPLETE, why=str(error))

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reaper.clock import Clock
-from reaper.core.provider import Unauthenticated, clean
+from reaper.core.provider import Unauthenticated
 from reaper.core.settings import PROXY_ENVIRONMENT, Connection, CredentialKind
+from reaper.core.text import clean
 from reaper.foundry.proxies import proxy_of
 from reaper.foundry.secret import Secret
 from reaper.foundry.token_claims import claims_of

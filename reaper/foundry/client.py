@@ -4,56 +4,55 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import httpx2
 
 from reaper.clock import Clock
 from reaper.core.model import Agent, Malformed, Session, Version
-from reaper.core.provider import Retryable, Unreadable, clean
+from reaper.core.provider import (
+    Answer,
+    CallRecord,
+    Capabilities,
+    FilesPage,
+    ObserveTime,
+    Order,
+    Page,
+    Retryable,
+    StillRight,
+    Unreadable,
+    always,
+)
 from reaper.core.settings import Connection
+from reaper.core.text import clean
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
-from reaper.foundry.parsing import AgentsPage, FilesPage, Page
+from reaper.foundry.parsing import AgentsPage
 from reaper.foundry.rate_limiter import RateLimiter
-from reaper.foundry.requests import Order
-from reaper.foundry.transport import CallRecord, ObserveTime, RawAnswer, StillRight, Transport, always, ignore
-
-__all__ = ["Answer", "CallRecord", "Client"]
+from reaper.foundry.transport import RawAnswer, Transport, ignore
 
 AGENT_PAGES_MAX: Final = 100
 RECORD_MAX_BYTES: Final = 64 * 1024
 DOWNLOAD_MAX_BYTES: Final = 64 * 1024 * 1024
 LOG_LINE_MAX_CHARS: Final = 64 * 1024
 
+CAPABILITIES: Final = Capabilities(
+    can_stop=True,
+    stop_keeps_files=True,
+    knows_last_access=True,
+    delete_has_precondition=False,
+    has_versions=True,
+    has_files=True,
+)
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """A value with the time it is from, on three clocks.
-
-    `date` is the platform's `Date` in Unix seconds, None when it sent none. `received_wall` and
-    `received_monotonic` are the local clocks when the answer began to arrive, so that they can be
-    compared with it. `sent_monotonic` is when the request went out, after every wait for its turn.
-    `body` is the answer as it came, of a single session's record only. `request_id` is the platform's name for it.
-    """
-
-    value: T
-    date: float | None
-    received_wall: float
-    received_monotonic: float
-    sent_monotonic: float | None = None
-    body: bytes = b""
-    request_id: str | None = None
 
 
 class Client:
     """One project of the platform. Use as an asynchronous context manager.
 
-    Every method raises a `FoundryError` whose class says what to do next, and ValueError, before
+    Every method raises a `ProviderError` whose class says what to do next, and ValueError, before
     anything is sent, for what the API forbids. The tokens stay the caller's, to be closed by it.
     """
 
@@ -80,6 +79,10 @@ class Client:
         trace: TracebackType | None = None,
     ) -> None:
         await self._sender.__aexit__(kind, error, trace)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
 
     def heed(self, observe: ObserveTime) -> None:
         """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""

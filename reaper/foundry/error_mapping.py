@@ -10,16 +10,16 @@ from typing import Final
 import httpx2
 
 from reaper.core.provider import (
-    FoundryError,
     Gone,
     InDoubt,
+    ProviderError,
     Refused,
     Retryable,
     Throttled,
     Unauthenticated,
     Unreadable,
-    clean,
 )
+from reaper.core.text import clean
 from reaper.foundry import parsing
 from reaper.foundry.requests import Call
 
@@ -49,7 +49,7 @@ class AnswerTooLargeError(Exception):
         super().__init__(f"answer larger than {max_bytes // 1024:,} KiB")
 
 
-def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> FoundryError:
+def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> ProviderError:
     """The error that a status other than 2xx stands for; `wait_s` is its Retry-After in seconds."""
     code, message, request = parsing.parse_error(status, body)
     kind, text = _kind(call, status, body), _EXPLAINED.get(code or "", message)
@@ -64,7 +64,7 @@ def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> 
     return kind(text, operation=call.operation, status=status, code=code, request_id=request)
 
 
-def _kind(call: Call, status: int, body: bytes) -> type[FoundryError]:
+def _kind(call: Call, status: int, body: bytes) -> type[ProviderError]:
     match status:
         case 429:
             return Throttled
@@ -79,7 +79,7 @@ def _kind(call: Call, status: int, body: bytes) -> type[FoundryError]:
     return Refused
 
 
-def judge_exchange(call: Call, error: Exception, host: str) -> FoundryError:
+def judge_exchange(call: Call, error: Exception, host: str) -> ProviderError:
     """The error that an exchange without a whole answer stands for; `host` is named in the message."""
     if isinstance(error, NEVER_SENT):
         return Retryable(_unreached(error, host), operation=call.operation)

@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Session, Version
-from reaper.core.provider import Unreadable, clean
+from reaper.core.provider import FileEntry, FilesPage, Page, Unreadable
+from reaper.core.text import clean
 from reaper.foundry.fast_parsing import MS_FROM, read_page, readable_name
 from reaper.foundry.requests import PAGE_MAX, SESSION_ID, check_name, is_cursor
 
@@ -76,20 +77,6 @@ _SECONDS: Final = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of sessions, in the order the platform gave. `last_id` is the cursor to the next.
-
-    `has_more` is what the platform said; where it said nothing, whether the page held anything: the
-    reader then goes on until a page is empty.
-    """
-
-    sessions: tuple[Session | Malformed, ...]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AgentsPage:
     """A page of agents. `skipped` counts entries without a name that a request could carry.
 
@@ -105,24 +92,6 @@ class AgentsPage:
     @property
     def is_empty(self) -> bool:
         return not (self.agents or self.skipped)
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A file or directory of a session. `size` in bytes; `name` is foreign text, made safe to show."""
-
-    name: str
-    size: int
-    is_directory: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FilesPage:
-    """A page of one directory."""
-
-    entries: tuple[FileEntry, ...]
-    last_id: str | None
-    has_more: bool
 
 
 def parse_session(obj: object, now: float) -> Session | Malformed:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
+
+from reaper.core.provider import Order
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 PAGE_MAX: Final = 100
@@ -18,7 +20,6 @@ NAME_MAX_CHARS: Final = 256
 CURSOR_MAX_CHARS: Final = 512
 UPLOAD_MAX_BYTES: Final = 50 * 1024 * 1024
 
-Order = Literal["asc", "desc"]
 _VERSION: Final = ("api-version", "v1")
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Final
 
-from reaper.core.provider import clean
+from reaper.core.text import clean
 
 CLAIM_MAX_CHARS: Final = 100
 _TOKEN_MAX_CHARS: Final = 64 * 1024

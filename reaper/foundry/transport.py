@@ -1,4 +1,4 @@
-"""The half that sends: one call out, one whole answer or one `FoundryError` back.
+"""The half that sends: one call out, one whole answer or one `ProviderError` back.
 
 Reads are repeated here; changes never are, since only the caller knows what a repetition needs to be
 looked at first.
@@ -18,8 +18,9 @@ import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from reaper.clock import Clock
-from reaper.core.provider import Outdated, Retryable, Throttled, clean
+from reaper.core.provider import CallRecord, ObserveTime, Outdated, Retryable, StillRight, Throttled
 from reaper.core.settings import Connection
+from reaper.core.text import clean
 from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import AnswerTooLargeError, judge_exchange, judge_status
@@ -39,16 +40,6 @@ at again first."""
 _REQUEST_IDS: Final = ("x-ms-request-id", "x-request-id", "apim-request-id")
 
 _BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """One request as metrics see it. `code` is the status, `timeout` or `error`."""
-
-    operation: str
-    code: str
-    seconds: float
-    throttled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +74,12 @@ class RawAnswer:
         return self.wall if date is None else date
 
 
-StillRight = Callable[[], bool]
-"""Whether what a change was decided on is still young enough; asked again in the instant in which it leaves."""
-
-
 class _QueuedSince(NamedTuple):
     """When a call was asked for, how many refusals had been heard by then, and whether it may still go out."""
 
     at: float
     signals: int
     still_right: StillRight
-
-
-ObserveTime = Callable[[float | None, float, float, float | None], None]
-"""Takes in what an answer tells of time: its `Date`, the wall and monotonic clocks when it came, and when on the
-latter it was asked for."""
 
 
 def nobody(_date: float | None, _wall: float, _monotonic: float, _sent: float | None) -> None:
@@ -174,7 +156,7 @@ class Transport:
     async def send(
         self, call: Call, max_bytes: int = ANSWER_MAX_BYTES, still_right: StillRight = always
     ) -> RawAnswer:
-        """Give the 2xx answer to a call, or raise the FoundryError that says what to do next.
+        """Give the 2xx answer to a call, or raise the ProviderError that says what to do next.
 
         Reads are tried up to 5 times within 5 minutes. A change is sent at most once, except that a
         request rejected for its token (401), which did nothing, is sent again with a new one. Nothing is sent

@@ -11,12 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from reaper.core.model import Malformed, Session
-from reaper.core.provider import FoundryError, Gone, Refused
-from reaper.foundry.client import Answer
-from reaper.foundry.parsing import Page
+from reaper.core.provider import Answer, Gone, Page, Provider, ProviderError, Refused
 from reaper.listing import listing
 from reaper.listing.index import ListingIndex, Stretch
-from reaper.listing.listing import OnPage, SessionPages
+from reaper.listing.listing import OnPage
 from reaper.listing.snapshot import Judge, Snapshot
 
 CURSORS_LOST_MAX: Final = 2
@@ -28,7 +26,7 @@ class SurpriseError(Exception):
 
 
 async def revisit(
-    client: SessionPages, agent: str, atlas: ListingIndex, judge: Judge, on_page: OnPage
+    client: Provider, agent: str, atlas: ListingIndex, judge: Judge, on_page: OnPage
 ) -> Snapshot | None:
     """Bring the atlas up to date by reading as little as possible; None when all has to be listed.
 
@@ -47,11 +45,11 @@ async def revisit(
             for place in ripe:
                 before = atlas.leaves[max(place - CURSORS_LOST_MAX, 0) : place]
                 group.create_task(visit.leaf(atlas.leaves[place], before[::-1]))
-    except (SurpriseError, FoundryError):
+    except (SurpriseError, ProviderError):
         return None
     except BaseExceptionGroup as troubles:
         for error in troubles.exceptions:
-            if not isinstance(error, SurpriseError | FoundryError):
+            if not isinstance(error, SurpriseError | ProviderError):
                 raise error from None
         return None
     if not watched <= atlas.census.seen or visit.found < visit.expected // 2:
@@ -71,7 +69,7 @@ async def revisit(
 class _Visit:
     """Reads pages for one atlas; counts what was found beside what was expected."""
 
-    def __init__(self, client: SessionPages, agent: str, atlas: ListingIndex, on_page: OnPage) -> None:
+    def __init__(self, client: Provider, agent: str, atlas: ListingIndex, on_page: OnPage) -> None:
         self._client, self._agent, self._atlas, self._on_page = client, agent, atlas, on_page
         self.pages = self.found = self.expected = 0
         self.read: list[tuple[Stretch, list[Session]]] = []

@@ -14,7 +14,7 @@ from typing import Final
 
 from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import TOMBSTONES, Session
-from reaper.foundry.requests import Order
+from reaper.core.provider import Order
 from reaper.listing.snapshot import SessionCounts
 
 STRETCH_SESSIONS: Final = 90

@@ -10,13 +10,10 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from reaper.core.model import Malformed, Session
-from reaper.core.provider import FoundryError, Gone, Refused, Unauthenticated
-from reaper.foundry.client import Answer
-from reaper.foundry.parsing import Page
-from reaper.foundry.requests import Order
+from reaper.core.provider import Answer, Gone, Order, Page, Provider, ProviderError, Refused, Unauthenticated
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Judge, SessionCounts, Snapshot
 
@@ -32,21 +29,8 @@ OnPage = Callable[[Answer[Page]], None]
 Chart = Callable[[SessionCounts], ListingIndex | None]
 
 
-class SessionPages(Protocol):
-    """What a listing needs of the client."""
-
-    @property
-    def spare(self) -> bool:
-        """Whether one more request could go out at once."""
-
-    async def page(
-        self, agent: str, *, order: Order = "asc", after: str | None = None, limit: int = 20
-    ) -> Answer[Page]:
-        """One page of sessions, in order of creation."""
-
-
 async def collect(
-    client: SessionPages,
+    client: Provider,
     agent: str,
     judge: Judge,
     wanted: frozenset[str],
@@ -109,7 +93,7 @@ class Listing:
 
     def __init__(
         self,
-        client: SessionPages,
+        client: Provider,
         agent: str,
         census: SessionCounts,
         on_page: OnPage,
@@ -161,7 +145,7 @@ class Listing:
             self._break_off(end, None)
         except Unauthenticated:
             raise
-        except FoundryError as error:
+        except ProviderError as error:
             self._break_off(end, f"page {self._census.pages + 1} could not be read: {error}")
         return None
 

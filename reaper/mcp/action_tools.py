@@ -18,11 +18,11 @@ from reaper.core.command_lines import command
 from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, OutcomeKind, Session
 from reaper.core.planner import Approval, Plan
-from reaper.core.provider import Gone, Refused, clean
+from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
+from reaper.core.text import clean
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
-from reaper.foundry.client import Client
 from reaper.mcp.allowance import Allowance, signed
 from reaper.mcp.caller import Question
 from reaper.mcp.context import ToolContext, project_at
@@ -110,12 +110,12 @@ class _Attempt:
     desk: ToolContext
     settings: Settings
     project: Project
-    client: Client
+    client: Provider
     store: Store
     action: Action
 
     async def of(self, asked: OneInput, agreed: str) -> dict[str, str] | Question:
-        """The outcome, or the question; NotDoneError when a guard refuses, a FoundryError when the platform does."""
+        """The outcome, or the question; NotDoneError when a guard refuses, a ProviderError when the platform does."""
         policy = managed(self.project, asked.agent_name)
         started, guard = self.desk.clock.monotonic(), ClockGuard()
         self.client.heed(guard.observe)

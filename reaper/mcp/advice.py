@@ -7,20 +7,12 @@ from typing import Final
 from pydantic import ValidationError
 
 from reaper.config import ConfigError
-from reaper.core.provider import (
-    FoundryError,
-    Gone,
-    InDoubt,
-    Refused,
-    Retryable,
-    Unauthenticated,
-    Unreadable,
-    clean,
-)
+from reaper.core.provider import Gone, InDoubt, ProviderError, Refused, Retryable, Unauthenticated, Unreadable
+from reaper.core.text import clean
 from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
 
-EXPECTED: Final = (FoundryError, NotDoneError, ConfigError, StateError, ValueError)
+EXPECTED: Final = (ProviderError, NotDoneError, ConfigError, StateError, ValueError)
 """What a tool may raise; anything else is a bug, and its text stays in the log."""
 
 _QUOTA: Final = frozenset({"session_quota_exceeded", "regional_session_quota_exceeded"})

@@ -19,7 +19,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from reaper.core.provider import clean
+from reaper.core.text import clean
 from reaper.mcp.not_done import NotDoneError
 
 UNKNOWN: Final = "unknown"

@@ -9,10 +9,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reaper.clock import Clock
-from reaper.core.provider import clean
+from reaper.core.provider import Provider
 from reaper.core.settings import Project, Settings
+from reaper.core.text import clean
 from reaper.engine.discovery import first_match
-from reaper.foundry.client import Client
 from reaper.mcp.action_lock import ActionLock
 from reaper.mcp.allowance import Proposals
 from reaper.mcp.caller import Caller, Questions
@@ -29,7 +29,7 @@ class ToolContext:
     """
 
     settings: Callable[[], Settings]
-    connect: Callable[[Project], AbstractAsyncContextManager[Client]]
+    connect: Callable[[Project], AbstractAsyncContextManager[Provider]]
     clock: Clock
     turn: ActionLock = field(default_factory=ActionLock)
     proposals: Proposals = field(default_factory=Proposals)

@@ -24,11 +24,11 @@ from reaper.core.model import (
 )
 from reaper.core.planner import Item, Plan, plan_id
 from reaper.core.policy import Mode, Policy, Rule, decide
-from reaper.core.provider import clean
+from reaper.core.provider import Answer
 from reaper.core.settings import Project
+from reaper.core.text import clean
 from reaper.core.windows import is_open, opens_at
 from reaper.engine.discovery import first_match
-from reaper.foundry.client import Answer
 from reaper.mcp.allowance import RULE_NAME
 from reaper.mcp.not_done import NotDoneError
 from reaper.store.store import Store

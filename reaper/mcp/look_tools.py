@@ -7,8 +7,9 @@ from typing import Any, Final
 from reaper.core.command_lines import command
 from reaper.core.durations import show_time
 from reaper.core.model import Malformed
-from reaper.core.provider import Gone, clean
+from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
+from reaper.core.text import clean
 from reaper.engine.discovery import first_match
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.report import Listener

@@ -17,7 +17,7 @@ from mcp.shared.exceptions import MCPError
 
 from reaper import __version__
 from reaper.core.command_lines import command
-from reaper.core.provider import clean
+from reaper.core.text import clean
 from reaper.foundry.requests import SESSION_ID
 from reaper.mcp import action_tools, look_tools, session_tools
 from reaper.mcp.advice import EXPECTED, advice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from reaper.core.model import Malformed, Session
-from reaper.foundry.client import Answer
+from reaper.core.provider import Answer
 from reaper.mcp.context import ToolContext, project_at
 from reaper.mcp.not_done import NotDoneError
 from reaper.mcp.session_models import CreateInput, ListInput, OneInput, OneRecord, Page, listed, record

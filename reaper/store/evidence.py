@@ -9,8 +9,8 @@ from typing import Any, Final
 from reaper.core.model import Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import Policy, checks
+from reaper.core.provider import Answer
 from reaper.core.windows import DAYS, Window
-from reaper.foundry.client import Answer
 from reaper.store.origin import Origin
 
 RECEIVED_MAX_BYTES: Final = 16 * 1024

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reaper import __version__
-from reaper.core.provider import clean
+from reaper.core.text import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,13 @@ import pytest
 
 from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Malformed, OutcomeKind
 from reaper.core.planner import Approval, Mark, PlanContext
-from reaper.core.provider import Unauthenticated
+from reaper.core.provider import StillRight, Unauthenticated, always
 from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault
 from reaper.emulator.routing import RoutedCall
 from reaper.engine.executor import UNVERIFIED_MAX, Execution, had_effect, resolve_open_intents
 from reaper.engine.report import Outcome
 from reaper.foundry.client import Client
-from reaper.foundry.transport import StillRight, always
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Journal
 from reaper.store.store import Store

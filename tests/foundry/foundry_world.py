@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import httpx2
 
+from reaper.core.provider import CallRecord
 from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
-from reaper.foundry.client import CallRecord, Client
+from reaper.foundry.client import Client
 from reaper.foundry.rate_limiter import RateLimiter
 
 NOW = 1_800_000_000

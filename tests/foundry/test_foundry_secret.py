@@ -12,7 +12,7 @@ import pytest
 from azure.core.credentials import AccessTokenInfo
 from foundry_world import FakeClock, answer, record
 
-from reaper.core.provider import FoundryError
+from reaper.core.provider import ProviderError
 from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
@@ -101,7 +101,7 @@ def test_no_traceback_of_a_request_that_broke_on_the_wire_shows_the_token(said: 
             return await asyncio.to_thread(failure_of, endpoint, None, operation)
 
     error = asyncio.run(scene())
-    assert isinstance(error, FoundryError)
+    assert isinstance(error, ProviderError)
     assert f"Authorization: Bearer {TEXT}".encode() in heads[0]
     assert TEXT not in shown(error)
 

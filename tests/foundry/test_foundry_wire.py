@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.model import Agent, Malformed, Session, Version
-from reaper.core.provider import Unreadable, clean
+from reaper.core.provider import Unreadable
+from reaper.core.text import clean
 from reaper.foundry import fast_parsing, parsing, requests
 
 ID = "session-0001"

@@ -14,10 +14,7 @@ from reaper.core.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, MINUTE_S, Action, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, Rule, decide, earliest
-from reaper.core.provider import Refused, Retryable, Unauthenticated
-from reaper.foundry.client import Answer
-from reaper.foundry.parsing import Page
-from reaper.foundry.requests import Order
+from reaper.core.provider import Answer, Order, Page, Refused, Retryable, Unauthenticated
 from reaper.listing import incremental as revisits
 from reaper.listing import index as atlases
 from reaper.listing import listing

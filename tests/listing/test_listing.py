@@ -15,17 +15,14 @@ from hypothesis import strategies as st
 from reaper.core.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.policy import decide
-from reaper.core.provider import FoundryError, Gone, Refused, Retryable, Unauthenticated
-from reaper.foundry.client import Answer
-from reaper.foundry.parsing import Page
-from reaper.foundry.requests import Order
+from reaper.core.provider import Answer, Gone, Order, Page, ProviderError, Refused, Retryable, Unauthenticated
 from reaper.listing import listing
 from reaper.listing.listing import collect
 from reaper.listing.snapshot import Snapshot
 from tests.world import AGENT, NOW, RUNAWAY, candidate, policy, session
 
 Record = Session | Malformed
-Step = Page | FoundryError
+Step = Page | ProviderError
 
 
 class ScriptedPages:
@@ -43,7 +40,7 @@ class ScriptedPages:
     ) -> Answer[Page]:
         self.asked.append(after)
         step = self.script.pop(0)
-        if isinstance(step, FoundryError):
+        if isinstance(step, ProviderError):
             raise step
         return Answer(step, self.date, NOW, 0.0)
 
@@ -72,7 +69,7 @@ def in_order(count: int, first: int = 0, **changes: Any) -> list[Session]:
     return [session(f"session-{n:06d}", age=20 * DAY_S - n, **changes) for n in numbers]
 
 
-def trouble(status: type[FoundryError]) -> FoundryError:
+def trouble(status: type[ProviderError]) -> ProviderError:
     return status("no", operation="list_sessions")
 
 
@@ -207,7 +204,7 @@ def test_a_page_that_cannot_be_read_leaves_the_listing_incomplete() -> None:
 
 
 @pytest.mark.parametrize("kind", [Gone, Refused, Retryable, Unauthenticated])
-def test_a_first_page_that_fails_is_no_inventory_at_all(kind: type[FoundryError]) -> None:
+def test_a_first_page_that_fails_is_no_inventory_at_all(kind: type[ProviderError]) -> None:
     with pytest.raises(kind):
         fold(ScriptedPages(trouble(kind)))
 
@@ -218,7 +215,7 @@ def test_a_lost_identity_in_mid_listing_is_raised() -> None:
 
 
 @pytest.mark.parametrize("kind", [Gone, Refused])
-def test_a_lost_cursor_starts_the_listing_over_and_counts_nothing_twice(kind: type[FoundryError]) -> None:
+def test_a_lost_cursor_starts_the_listing_over_and_counts_nothing_twice(kind: type[ProviderError]) -> None:
     records = in_order(3)
     lister = ScriptedPages(page(*records[:2]), trouble(kind), page(*records[:2]), page(records[2], more=False))
     snapshot = fold(lister)

@@ -19,7 +19,7 @@ from reaper.core.inventory_checks import Doubt
 from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Approval, Hold, Verdict
 from reaper.core.policy import Decision, Rule
-from reaper.core.provider import FoundryError, InDoubt, Throttled
+from reaper.core.provider import InDoubt, ProviderError, Throttled
 from reaper.engine import executor, sweep
 from reaper.engine.report import Outcome
 from reaper.foundry import client, parsing, transport
@@ -222,7 +222,7 @@ def _failed_look_is_as_listed(patch: Patch) -> None:
         async def get(self, agent: str, session: str) -> Any:
             try:
                 return await self._hands.get(agent, session)
-            except FoundryError:
+            except ProviderError:
                 return client.Answer(self._item.session, self._at, self._at, 0.0)
 
     async def carry_out(self: Any, item: Any, plan: Any) -> Any:
@@ -384,7 +384,7 @@ def _lost_place_is_end(patch: Patch) -> None:
     async def page(self: Any, agent: str, **given: Any) -> Any:
         try:
             return await kept(self, agent, **given)
-        except FoundryError:
+        except ProviderError:
             if given.get("after") is None:
                 raise
             first = await kept(self, agent, limit=1)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from reaper.core.durations import show_duration
 from reaper.core.model import DAY_S, OutcomeKind
 from reaper.core.planner import Hold
-from reaper.core.provider import clean
+from reaper.core.text import clean
 from reaper.engine.report import Result
 
 LAST_MOMENT_S: Final = 253_402_300_799
