@@ -276,6 +276,7 @@ class History:
         world, since = self.world, true_time()
         law = world.judge.law(since)
         self._races, self._lasting = 0.0, 0
+        process.steps.die_at = None  # a death that its own sweep was too short for would come now
         self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0)
         bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
         for number in range(bound):
