@@ -78,6 +78,7 @@ class Process:
     async def sweep(self, settings: Settings, stopping: Callable[[], str] = str) -> Run:
         self.disk.steps = self.steps
         self.watch.refused.clear()
+        self.watch.heard.clear()
         return await self.sweeper.run(settings, Scope(), stopping)
 
 
