@@ -39,6 +39,11 @@ def test_a_version_that_is_taken_back_in_mid_sweep_protects_the_one_before() -> 
     run(scenes_time.taken_back_between_looks)
 
 
+def test_a_version_that_a_sweep_saw_come_and_go_restarts_the_grace_and_one_that_none_saw_does_not() -> None:
+    run(scenes_time.taken_back_in_grace)
+    run(scenes_time.taken_back_unseen_in_grace)
+
+
 def test_a_gateways_404_is_neither_gone_nor_done() -> None:
     run(scenes_wire.with_foreign_look)
     run(scenes_wire.with_foreign_delete)
