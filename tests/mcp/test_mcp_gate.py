@@ -53,8 +53,9 @@ class Door:
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.let_in += 1
 
-    async def come(self, token: str) -> None:
-        headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {token}".encode())]
+    async def come(self, token: str, host: str = "127.0.0.1", origin: str = "http://localhost:6274") -> None:
+        given = {"host": host, "origin": origin, "authorization": f"Bearer {token}"}
+        headers = [(name.encode(), value.encode()) for name, value in given.items()]
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -123,6 +124,28 @@ def test_many_refusals_are_one_line_in_the_log() -> None:
             await door.clock.pass_by(REFUSAL_DELAY_S)
             await late
         assert [line["count"] for line in lines] == [1, 500]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://127.0.0.1.evil.example", "null", "file://localhost"]
+)
+def test_a_foreign_page_is_refused_although_it_carries_the_token(origin: str) -> None:
+    async def run() -> None:
+        door = Door()
+        await door.come(TOKEN, origin=origin)
+        assert (door.got, door.let_in) == ([403], 0)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9465", "127.0.0.1.evil.example", ""])
+def test_a_name_that_was_pointed_here_is_refused_although_it_carries_the_token(host: str) -> None:
+    async def run() -> None:
+        door = Door()
+        await door.come(TOKEN, host=host)
+        assert (door.got, door.let_in) == ([421], 0)
 
     asyncio.run(run())
 
