@@ -9,19 +9,19 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-import structlog
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from reaper.clock import SystemClock
+from reaper.logs import get_logger
 from reaper.store import tables
 from reaper.store.heads import Note, NotedHead, head_of, lacks, note_path, read_note, write_note
 from reaper.store.migrations import AlteredVersionError, migrate
 from reaper.store.state_files import PRIVATE, OpenedFile, making_in, set_aside
 
-log = structlog.get_logger("reaper")
+log = get_logger("reaper")
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-import structlog
 from sqlalchemy.engine import make_url
 
+from reaper.logs import get_logger
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError
 from reaper.store.heads import insist
 from reaper.store.store import Store
 
-log = structlog.get_logger("reaper")
+log = get_logger("reaper")
 
 
 class HeldState:
