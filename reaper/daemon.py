@@ -97,7 +97,7 @@ class Daemon:
 
         Raises OSError when an address cannot be listened on, TokenError when the file with the token holds none.
         """
-        shown = Served(self.board, self.metrics.registry, self._stuck)
+        shown = Served(self.board, self.metrics.rendered, self._stuck)
         async with AsyncExitStack() as stack:
             address, *page = await stack.enter_async_context(listening(sites(shown, server)))
             stack.callback(self._close)

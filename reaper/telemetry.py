@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -62,6 +63,11 @@ class Metrics(Listener):
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}{name}", told, labels, registry=self.registry)
+
+    def rendered(self, accept: str) -> tuple[bytes, str]:
+        """All of them in the form that an `Accept` header asks for, with its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
 
     def request(self, project: str, record: CallRecord) -> None:
         """Count one request to the platform."""

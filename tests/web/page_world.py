@@ -169,6 +169,11 @@ def board(*reports: Report, **known: Any) -> LiveStatus:
     return made
 
 
+def no_metrics(_accept: str) -> tuple[bytes, str]:
+    """What stands for the metrics where only the page is looked at."""
+    return b"", "text/plain"
+
+
 def busy() -> LiveStatus:
     """A house in which a bit of everything has happened."""
     careful = replace(STANDARD, limits=Limits(), name="careful")

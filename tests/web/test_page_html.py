@@ -7,8 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from page_world import AGENT_HOSTILE, HOSTILE, NOW, STANDARD, board, broken, busy, session, swept
-from prometheus_client import CollectorRegistry
+from page_world import AGENT_HOSTILE, HOSTILE, NOW, STANDARD, board, broken, busy, no_metrics, session, swept
 from starlette.testclient import TestClient
 
 from reaper.engine.live_status import LiveStatus
@@ -18,7 +17,7 @@ from reaper.web.server import application
 
 
 def client(made: LiveStatus, stuck: str = "") -> TestClient:
-    return TestClient(application(made, CollectorRegistry(), lambda: stuck))
+    return TestClient(application(made, no_metrics, lambda: stuck))
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/api/v1/status", "/nothing/here", "/static/"])
