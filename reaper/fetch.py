@@ -16,7 +16,7 @@ class Fetched(NamedTuple):
 
 
 class FetchError(Exception):
-    """There is no answer. Says only what kind of failure it was: its text may hold the address, and a secret in it."""
+    """There is no answer. Says only what kind of failure it was: its text may hold an address with a secret in it."""
 
 
 async def fetch(
