@@ -19,9 +19,9 @@ from reaper.engine.runner import Run, Runner, Scope
 from reaper.listing import listing
 from reaper.store.store import Store
 from reaper.wiring import Connector
+from tests.clock import LocalClock, run, true_time
 from tests.sim.process import new_disk
 from tests.sim.steps import Killed, Steps
-from tests.sim.virtual import LocalClock, run, true_time
 from tests.sim.wire import Wire
 
 DAY_S = 86_400

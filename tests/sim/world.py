@@ -34,6 +34,7 @@ from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
+from tests.clock import LocalClock, true_time
 from tests.sim.heard import Heard
 from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
 from tests.sim.ledger import Ledger
@@ -41,7 +42,6 @@ from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
-from tests.sim.virtual import LocalClock, true_time
 from tests.sim.watch import Acted, Watch, check_agent
 
 HOUR_S = 3_600
