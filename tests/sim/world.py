@@ -34,7 +34,7 @@ from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
-from tests.clock import LocalClock, true_time
+from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
 from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
 from tests.sim.ledger import Ledger
@@ -77,7 +77,7 @@ class World:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(quiet())
-        self.clock, self.disk = LocalClock(), new_disk()
+        self.clock, self.disk = VirtualClock(), new_disk()
         patch = self._ends.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(delete_by_hand, "_SYSTEM", self.clock)
         self._ends.callback(self.disk.close)
