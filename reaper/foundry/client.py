@@ -28,6 +28,7 @@ from reaper.core.settings import Connection
 from reaper.core.text import clean
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
+from reaper.foundry.http_clients import Wire
 from reaper.foundry.parsing import AgentsPage
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.transport import RawAnswer, Transport, ignore
@@ -63,7 +64,7 @@ class Client:
         tokens: Tokens,
         pace: RateLimiter,
         *,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._sender = Transport(connection, clock, tokens, pace, transport=transport, observe=observe)

@@ -24,7 +24,7 @@ from reaper.core.text import clean
 from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import AnswerTooLargeError, judge_exchange, judge_status
-from reaper.foundry.http_clients import Bearer, http_client, reads, tls_context
+from reaper.foundry.http_clients import Bearer, Wire, http_client, reads, tls_context
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
@@ -109,7 +109,7 @@ class Transport:
         tokens: Tokens,
         pace: RateLimiter,
         *,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._clock, self._tokens, self._pace, self._observe = clock, tokens, pace, observe

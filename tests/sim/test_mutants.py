@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.clock import run
 from tests.sim.guards import GUARDS
 from tests.sim.law import ViolationError
 from tests.sim.mutants import MUTANTS, Mutant
-from tests.sim.virtual import run
 
 EACH = pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.guard for mutant in MUTANTS])
 

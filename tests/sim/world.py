@@ -34,6 +34,7 @@ from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
+from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
 from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
 from tests.sim.ledger import Ledger
@@ -41,7 +42,6 @@ from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
-from tests.sim.virtual import LocalClock, true_time
 from tests.sim.watch import Acted, Watch, check_agent
 
 HOUR_S = 3_600
@@ -77,7 +77,7 @@ class World:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(quiet())
-        self.clock, self.disk = LocalClock(), new_disk()
+        self.clock, self.disk = VirtualClock(), new_disk()
         patch = self._ends.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(delete_by_hand, "_SYSTEM", self.clock)
         self._ends.callback(self.disk.close)
