@@ -51,7 +51,7 @@ class Deletion:
     def __post_init__(self) -> None:
         self._fresh = Freshness(_SYSTEM, self._guard, self.look_age_s)
         self._agents = AgentLooks(self.client, self.agent, self._fresh)
-        self.client.heed(self._guard.observe)
+        self.client.observe_time(self._guard.observe)
 
     async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> list[DeleteResult]:
         """Every session with what became of it; what was begun is finished before this returns."""

@@ -174,11 +174,6 @@ class Executor:
             return await self._gone(item, plan.now, agents, error)
         except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
-        for answer in (look.agent, look.session):
-            if answer is not None:
-                self.guard.observe(
-                    answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic
-                )
         return self._refusal(item, look, plan) or look
 
     async def _gone(self, item: Item, at: float, agents: AgentLooks, error: Gone) -> Outcome:
