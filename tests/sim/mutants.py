@@ -20,7 +20,7 @@ from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Approval, Hold, Verdict
 from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, Throttled
-from reaper.engine import executor, sweep
+from reaper.engine import executor, last_look, sweep
 from reaper.engine.report import Outcome
 from reaper.foundry import client, parsing, transport
 from reaper.listing import listing, snapshot
@@ -151,7 +151,7 @@ def _all_statuses(patch: Patch) -> None:
 
 def _recheck(make: Callable[[Any, Any, Any, Any, Any], Verdict]) -> Remove:
     """The last look, given what it was without the change: (kept, item, fresh, plan, now)."""
-    return around(executor, "recheck", lambda kept: lambda *given: make(kept, *given))
+    return around(last_look, "recheck", lambda kept: lambda *given: make(kept, *given))
 
 
 def _same_incarnation(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
@@ -178,7 +178,7 @@ def _policy_not_asked(patch: Patch) -> None:
         current[:] = [item.decision]
         return kept(item, *given)
 
-    patch.setattr(executor, "recheck", recheck)
+    patch.setattr(last_look, "recheck", recheck)
     patch.setattr(planner, "decide", lambda *_: current[0])
 
 
