@@ -129,6 +129,7 @@ class World:
             self.guard.observe(self.clock.wall(), self.clock.wall(), started)
 
         async def work(client: Client) -> Execution:
+            client.observe_time(self.guard.observe)
             executor = Executor(
                 project="prod",
                 client=client,

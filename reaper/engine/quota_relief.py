@@ -196,7 +196,7 @@ async def _at(parts: Sequence[tuple[PoolMember, Plan]], connect: Connect) -> Non
             swept.take(plan, Execution())
         return
     async with connect(sweep.site.project) as client, asyncio.TaskGroup() as group:
-        client.heed(sweep.site.guard.observe)
+        client.observe_time(sweep.site.guard.observe)
         for swept, plan in parts:
             group.create_task(_stop(swept, plan, client))
 

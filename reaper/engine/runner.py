@@ -177,7 +177,7 @@ class Runner:
         self, project: Project, client: Provider, scope: Scope, stopping: Callable[[], str], relief: QuotaRelief
     ) -> tuple[list[Report], Sequence[str]]:
         guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
-        client.heed(guard.observe)
+        client.observe_time(guard.observe)
         if finding in self._busy:
             log.warning("still_finding_agents", project=project.name)
             return [], ()

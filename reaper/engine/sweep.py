@@ -179,7 +179,6 @@ class Sweep:
     def _paged(self, answer: Answer[Page]) -> None:
         if self.stopping():
             raise InterruptedError(self.stopping())
-        self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
 
     async def _judge(self, report: Report, collected: Collected, since: float) -> Report:

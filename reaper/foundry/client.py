@@ -85,9 +85,9 @@ class Client:
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 
-    def heed(self, observe: ObserveTime) -> None:
+    def observe_time(self, observe: ObserveTime) -> None:
         """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""
-        self._sender.heed = observe
+        self._sender.observe_time = observe
 
     @property
     def identity(self) -> Mapping[str, str]:

@@ -121,7 +121,7 @@ class Transport:
         self._http = http_client(connection, transport, context)
         self._reads = reads(connection, context) if transport is None else None
         self.host = httpx2.URL(self._endpoint).host
-        self.heed: ObserveTime = nobody
+        self.observe_time: ObserveTime = nobody
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -283,7 +283,7 @@ class Transport:
         finally:
             took = self._clock.monotonic() - sent
             self._observe(CallRecord(call.operation, code, took, code == "429"))
-        self.heed(raw.date, raw.wall, raw.monotonic, raw.sent)
+        self.observe_time(raw.date, raw.wall, raw.monotonic, raw.sent)
         if raw.status == 429:
             self._pace.throttled(self._clock.monotonic(), self._retry_after(raw), sent)
         else:

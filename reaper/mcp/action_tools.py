@@ -117,13 +117,12 @@ class _Attempt:
         """The outcome, or the question; NotDoneError when a guard refuses, a ProviderError when the platform does."""
         policy = managed(self.project, asked.agent_name)
         started, guard = self.desk.clock.monotonic(), ClockGuard()
-        self.client.heed(guard.observe)
+        self.client.observe_time(guard.observe)
         agent = await self._agent(asked.agent_name)
         try:
             fresh = await self.client.get(agent.name, asked.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
-        guard.observe(fresh.date, fresh.received_wall, fresh.received_monotonic)
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
         subject = Subject.seen(self.project, policy, agent, asked.session_id, fresh)

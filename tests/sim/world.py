@@ -11,9 +11,6 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import pytest
-
-from reaper.cli import delete_by_hand
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -78,8 +75,6 @@ class World:
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(quiet())
         self.clock, self.disk = VirtualClock(), new_disk()
-        patch = self._ends.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(delete_by_hand, "_SYSTEM", self.clock)
         self._ends.callback(self.disk.close)
         self.emulator = Emulator(
             now=true_time,
