@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import structlog
-
 from reaper.core.model import Action, OutcomeKind, Session
 from reaper.core.planner import Hold, Item, Plan, PlanContext, make_plan
 from reaper.core.policy import Limit
@@ -19,9 +17,10 @@ from reaper.engine.executor import Execution
 from reaper.engine.report import Result, Swept
 from reaper.engine.sweep import SWEEP_MAX_S, Sweep
 from reaper.engine.sweep_texts import failing_text
+from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 
-log = structlog.get_logger()
+log = get_logger()
 
 NOT_FREED: Final = frozenset({OutcomeKind.FAILED, OutcomeKind.CHANGED})
 """After any other outcome a session may have left the quota: counting it as gone stops fewer, never more."""
@@ -184,7 +183,7 @@ async def _at(parts: Sequence[tuple[PoolMember, Plan]], connect: Connect) -> lis
     if sweep.rehearsal or not any(plan.act for _, plan in parts):
         return [member.relieved(plan, Execution()) for member, plan in parts]
     async with connect(sweep.site.project) as client, asyncio.TaskGroup() as group:
-        client.heed(sweep.site.guard.observe)
+        client.observe_time(sweep.site.guard.observe)
         tasks = [group.create_task(_stop(member, plan, client)) for member, plan in parts]
     return [task.result() for task in tasks]
 
@@ -193,7 +192,7 @@ async def _stop(member: PoolMember, plan: Plan, client: Provider) -> PoolMember:
     """Carry out one agent's plan as its sweep would have."""
     project, agent = member.key
     sweep = replace(member.sweep, site=replace(member.sweep.site, client=client))
-    with structlog.contextvars.bound_contextvars(sweep_id=sweep.id, project=project, agent=agent):
+    with bound_contextvars(sweep_id=sweep.id, project=project, agent=agent):
         try:
             execution = await sweep.executor(member.since).execute(plan)
         except Exception as error:

@@ -13,12 +13,13 @@ from reaper.cli.progress import Progress
 from reaper.engine.events import Event, Listener, to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.telemetry import EventLog, Metrics
-from tests.engine.quota_world import Clock, World
+from tests.clock import ManualClock
+from tests.engine.quota_world import World
 
 EVENTS = get_args(Event)
 LISTENERS: tuple[Callable[[], Listener], ...] = (
-    lambda: LiveStatus(Clock()).hear,
-    lambda: Metrics(LiveStatus(Clock())).hear,
+    lambda: LiveStatus(ManualClock(0)).hear,
+    lambda: Metrics(LiveStatus(ManualClock(0))).hear,
     lambda: EventLog().hear,
     lambda: Progress(io.StringIO()).hear,
 )

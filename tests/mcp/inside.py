@@ -20,7 +20,8 @@ from reaper.config import load
 from reaper.emulator import AgentVersion, Emulator, Fault
 from reaper.emulator.stored import StoredSession
 from reaper.engine.runner import Run, Runner, Scope
-from reaper.mcp import ToolContext, make_server
+from reaper.mcp.context import ToolContext
+from reaper.mcp.server import make_server
 from reaper.store.journal import Entry
 from reaper.store.store import opened
 from reaper.wiring import Connector
