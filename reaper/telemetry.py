@@ -18,16 +18,7 @@ from reaper.core.planner import Hold
 from reaper.core.policy import Rule
 from reaper.core.provider import CallRecord
 from reaper.core.text import clean
-from reaper.engine.events import (
-    ActionEnded,
-    AgentsFound,
-    Event,
-    PageRead,
-    Planned,
-    QuotaRelieved,
-    SweepEnded,
-    UnknownApprovals,
-)
+from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
 from reaper.engine.status_json import summary_json
@@ -90,20 +81,20 @@ class Metrics:
         if record.throttled:
             throttled.inc()
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Count what a sweep has just done."""
         match event:
-            case ActionEnded(project, agent, outcome):
+            case events.ActionEnded(project, agent, outcome):
                 self._action_ended(project, clean(agent), outcome)
-            case Planned(project, plan):
+            case events.Planned(project, plan):
                 # Every outcome stands at 0 before the first action, so that an increase can be seen.
                 self._show_outcomes((project, clean(plan.agent.name)), plan.policy.rules)
-            case AgentsFound(project, managed):
+            case events.AgentsFound(project, managed):
                 for agent, result in product(managed, Result):
                     self._sweeps.labels(project, clean(agent), str(result))
-            case SweepEnded(report):
+            case events.SweepEnded(report):
                 self._sweep_ended(report)
-            case PageRead() | QuotaRelieved() | UnknownApprovals():
+            case events.PageRead() | events.QuotaRelieved() | events.UnknownApprovals():
                 pass
             case _:
                 assert_never(event)
@@ -265,17 +256,17 @@ class EventLog:
         self._log = get_logger("reaper")
         self._strange_seen: set[tuple[str, str]] = set()
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Write down what a sweep has just done, where it is worth a line."""
         match event:
-            case ActionEnded(outcome=outcome):
+            case events.ActionEnded(outcome=outcome):
                 self._action_ended(outcome)
-            case SweepEnded(report):
+            case events.SweepEnded(report):
                 self._sweep_ended(report)
-            case AgentsFound(project, _, unmanaged):
+            case events.AgentsFound(project, _, unmanaged):
                 if unmanaged:
                     self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
-            case PageRead() | Planned() | QuotaRelieved() | UnknownApprovals():
+            case events.PageRead() | events.Planned() | events.QuotaRelieved() | events.UnknownApprovals():
                 pass
             case _:
                 assert_never(event)

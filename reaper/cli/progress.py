@@ -11,16 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from reaper.engine.events import (
-    ActionEnded,
-    AgentsFound,
-    Event,
-    PageRead,
-    Planned,
-    QuotaRelieved,
-    SweepEnded,
-    UnknownApprovals,
-)
+from reaper.engine import events
 
 
 class Progress:
@@ -46,17 +37,17 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Show that a sweep has come further."""
         match event:
-            case PageRead(sessions=sessions):
+            case events.PageRead(sessions=sessions):
                 self._pages += 1
                 self._sessions += sessions
-            case Planned(plan=plan):
+            case events.Planned(plan=plan):
                 self._planned += len(plan.act)
-            case ActionEnded():
+            case events.ActionEnded():
                 self._acted += 1
-            case SweepEnded() | QuotaRelieved() | UnknownApprovals() | AgentsFound():
+            case events.SweepEnded() | events.QuotaRelieved() | events.UnknownApprovals() | events.AgentsFound():
                 pass
             case _:
                 assert_never(event)

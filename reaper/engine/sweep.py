@@ -329,7 +329,7 @@ class Sweep:
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
 
         def ended(outcome: Outcome) -> None:
-            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome))
+            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome, self.clock.wall()))
 
         return Executor(
             project=self.site.project.name,
