@@ -44,29 +44,20 @@ class Metrics:
         self._sweeps = self._counter("sweeps", "Sweeps of one agent by how they ended", *_AGENT, "result")
         self._requests = self._counter("api_requests", "Requests to the platform", "project", "operation", "code")
         self._throttled = self._counter("api_throttled", "Requests the platform throttled", "project", "operation")
-        self._durations = Histogram(
-            f"{PREFIX}sweep_duration_seconds",
-            "How long a sweep of one agent took",
-            _AGENT,
-            buckets=SWEEP_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._windows = Histogram(
-            f"{PREFIX}action_window_seconds",
-            "From the answer to the last look at a session until its stop or delete was sent",
-            _AGENT,
-            buckets=WINDOW_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._latencies = Histogram(
-            f"{PREFIX}api_request_duration_seconds",
-            "How long the platform took to answer",
-            ("project", "operation"),
-            registry=self.registry,
-        )
+        took = "How long a sweep of one agent took"
+        self._durations = self._histogram("sweep_duration_seconds", took, _AGENT, SWEEP_BUCKETS_S)
+        unseen = "From the answer to the last look at a session until its stop or delete was sent"
+        self._windows = self._histogram("action_window_seconds", unseen, _AGENT, WINDOW_BUCKETS_S)
+        answered = "How long the platform took to answer"
+        self._latencies = self._histogram("api_request_duration_seconds", answered, ("project", "operation"))
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, labels: Sequence[str], buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS
+    ) -> Histogram:
+        return Histogram(f"{PREFIX}{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def rendered(self, accept: str) -> tuple[bytes, str]:
         """All of them in the form that an `Accept` header asks for, with its content type."""
@@ -129,12 +120,8 @@ class StatusCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge(
-            "build_info",
-            "Version of the program",
-            ("version", "python"),
-            [((__version__, platform.python_version()), 1)],
-        )
+        version = (__version__, platform.python_version())
+        yield _gauge("build_info", "Version of the program", ("version", "python"), [(version, 1)])
         yield from self._configuration()
         yield from self._inventory()
         yield from self._plans()
@@ -144,18 +131,10 @@ class StatusCollector(Collector):
     def _configuration(self) -> Iterator[Metric]:
         live = self._live
         yield _gauge("config_info", "Digest of the configuration in force", ("hash",), [((live.config_hash,), 1)])
-        yield _gauge(
-            "config_last_reload_successful",
-            "Whether the last reading succeeded",
-            (),
-            [((), int(not live.config_errors))],
-        )
-        yield _gauge(
-            "config_last_reload_success_timestamp_seconds",
-            "When the configuration was last read",
-            (),
-            [((), live.config_read_at)],
-        )
+        succeeded, read_at = [((), int(not live.config_errors))], [((), live.config_read_at)]
+        yield _gauge("config_last_reload_successful", "Whether the last reading succeeded", (), succeeded)
+        read = "When the configuration was last read"
+        yield _gauge("config_last_reload_success_timestamp_seconds", read, (), read_at)
 
     def _inventory(self) -> Iterator[Metric]:
         sessions = _gauge("sessions", "Sessions by status", (*_AGENT, "status"))

@@ -14,7 +14,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy, Rule, decide, earliest
+from reaper.core.policy import Mode, Policy, decide, earliest
 from reaper.core.provider import Answer, Gone, Page, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
@@ -120,10 +120,6 @@ class Sweep:
     def _observed(self) -> bool:
         return self.observe or self.policy.mode is Mode.OBSERVE
 
-    @property
-    def _relief(self) -> Rule | None:
-        return self.reserve.pool.rule if self.reserve else None
-
     def _failed(self, started: float, why: str, result: Result = Result.FAILED) -> Failed:
         return Failed(
             sweep_id=self.id,
@@ -135,7 +131,7 @@ class Sweep:
             observed=self._observed,
             why=why,
             breaker=known_breaker(self.store, self.site.project.name, self.agent.name),
-            relief=self._relief,
+            relief=self.reserve.pool.rule if self.reserve else None,
         )
 
     async def _collect(self) -> Collected:
@@ -227,7 +223,7 @@ class Sweep:
             started=started,
             observed=self._observed,
             breaker=(self.store.breaker(project, agent) if acted else None) or breaker,
-            relief=self._relief,
+            relief=self.reserve.pool.rule if self.reserve else None,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
