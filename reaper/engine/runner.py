@@ -28,7 +28,6 @@ from reaper.engine.quota_relief import QuotaRelief
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Listener, Report, Result
 from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
-from reaper.listing.listing import collect
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Tending
 from reaper.store.origin import Origin
@@ -202,7 +201,7 @@ class Runner:
         others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
         canaries = MustSee(project.must_see, len(swept) + len(others))
         sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, relief) for agent, policy in swept)
-        looks = (_look_for(canaries, site, agent) for agent in others)
+        looks = (canaries.look(client, project.name, agent.name) for agent in others)
         async with asyncio.TaskGroup() as group:
             for look in looks:
                 group.create_task(look)
@@ -343,15 +342,3 @@ async def _all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(coroutine) for coroutine in coroutines]
     return [task.result() for task in tasks]
-
-
-async def _look_for(canaries: MustSee, site: ConnectedProject, agent: Agent) -> None:
-    """List an agent that is not to be swept, only for the sessions that must be seen somewhere in the project."""
-    seen: frozenset[str] = frozenset()
-    try:
-        snapshot = await collect(site.client, agent.name, lambda *_: None, site.project.must_see, lambda _: None)
-        seen = snapshot.seen
-    except ProviderError as error:
-        log.warning("must_see_listing_failed", project=site.project.name, agent=agent.name, error=str(error))
-    finally:
-        canaries.listed(seen)

@@ -12,14 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.core.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
-from reaper.core.planner import Candidate
-from reaper.core.policy import decide
+from reaper.core.model import ACTIVE, DAY_S, IDLE, Malformed, Session
 from reaper.core.provider import Answer, Gone, Order, Page, ProviderError, Refused, Retryable, Unauthenticated
 from reaper.listing import listing
-from reaper.listing.listing import collect
 from reaper.listing.snapshot import Snapshot
-from tests.world import AGENT, NOW, RUNAWAY, candidate, policy, session
+from tests.listing_world import reader_of
+from tests.world import NOW, RUNAWAY, candidate, policy, session
 
 Record = Session | Malformed
 Step = Page | ProviderError
@@ -50,17 +48,8 @@ def page(*records: Record, more: bool = True, last: str | None = "") -> Page:
     return Page(records, records[0].id if records else None, end if last == "" else last, more)
 
 
-def judge(seen: Session, now: float) -> Candidate | None:
-    decision = decide(seen, policy(), AGENT, now)
-    return None if decision.action is Action.KEEP else Candidate(seen, decision)
-
-
-def ignore(_: Answer[Page]) -> None:
-    """Nobody counts pages."""
-
-
 def fold(lister: Any, wanted: frozenset[str] = frozenset()) -> Snapshot:
-    return asyncio.run(collect(lister, AGENT.name, judge, wanted, ignore))
+    return asyncio.run(reader_of(lister, policy()).list_all(wanted, None, indexed=False))[0]
 
 
 def in_order(count: int, first: int = 0, **changes: Any) -> list[Session]:
@@ -262,19 +251,15 @@ def test_without_the_platforms_time_nothing_is_judged() -> None:
 
 
 def test_ages_are_counted_from_the_time_at_which_the_listing_began() -> None:
-    judged: list[float] = []
-
     class Slow(ScriptedPages):
         async def page(self, agent: str, **given: Any) -> Answer[Page]:
             answer = await super().page(agent, **given)
             return Answer(answer.value, NOW + 600.0 * (len(self.asked) - 1), NOW, 0.0)
 
-    def note(_: Session, now: float) -> None:
-        judged.append(now)
-
-    lister = Slow(page(*in_order(1)), page(*in_order(1, 1), more=False))
-    snapshot = asyncio.run(collect(lister, AGENT.name, note, frozenset(), ignore))
-    assert (snapshot.now, judged) == (NOW, [NOW, NOW])
+    nearly = [session(f"session-{n:06d}", age=20 * DAY_S - n, idle=7 * DAY_S - 300) for n in range(2)]
+    snapshot = fold(Slow(page(nearly[0]), page(nearly[1], more=False)))
+    assert (snapshot.now, snapshot.candidates) == (NOW, ())
+    assert snapshot.idle.total_s == 2 * (7 * DAY_S - 300)
 
 
 class Endless:
