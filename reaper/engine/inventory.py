@@ -19,7 +19,7 @@ from reaper.engine.report import Listener
 from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_changes
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
-from reaper.listing.snapshot import SessionCounts, Snapshot
+from reaper.listing.snapshot import SessionCounts, Snapshot, living
 from reaper.store.evidence import told_rules
 
 
@@ -84,7 +84,7 @@ class InventoryReader:
                         case Fresh(now, sessions):
                             self._take_in_fresh(index, now, sessions)
                         case Reread(stretch, sessions):
-                            chosen = self._candidates(sessions, index.counts.now)
+                            chosen = self._candidates(living(sessions), index.counts.now)
                             read.append((stretch, index.reread(stretch, self._dated(sessions), chosen)))
         except (SurpriseError, ProviderError):
             return None

@@ -84,12 +84,11 @@ class Stretch:
         self._count(sessions, counts.now or 0.0)
 
     def take(self, session: Session) -> None:
-        """Take one away that is gone, if it was counted here."""
-        idle, age = self.read_at - session.last_accessed_at, self.read_at - session.created_at
-        if self.idle.counts[Histogram.place(idle)] and self.age.counts[Histogram.place(age)]:
-            self.idle.take(idle)
-            self.age.take(age)
+        """Take one away that is gone."""
+        if self.sessions:
             self.sessions -= 1
+            self.idle.take(self.read_at - session.last_accessed_at)
+            self.age.take(self.read_at - session.created_at)
 
     def merge(self, newer: Stretch) -> None:
         """Take in the stretch after this one."""
@@ -258,7 +257,7 @@ class ListingIndex:
                 stretch.due = ALWAYS
                 if is_gone:
                     stretch.take(session)
-                return
+                break
 
     def _forget_gone(self, stretch: Stretch, listed: Collection[str]) -> None:
         """Candidates that their stretch does not show any more are none."""

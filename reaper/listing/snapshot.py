@@ -66,7 +66,10 @@ class Histogram:
         self.total_s += sum(ordered) - ago_s * len(ordered)
 
     def take(self, seconds: float) -> None:
-        self.counts[self.place(seconds)] -= 1
+        """Take one away; it may have been counted at another moment, under a bound near by."""
+        place = self.place(seconds)
+        counted = [here for here, count in enumerate(self.counts) if count > 0]
+        self.counts[min(counted, key=lambda here: abs(here - place), default=place)] -= 1
         self.ahead -= seconds < 0
         self.total_s -= seconds
 

@@ -160,6 +160,30 @@ def test_a_short_listing_finds_all_that_a_full_one_would(
     assert short.now == everything.now
 
 
+@given(sessions, happenings, st.integers(1, BEAT_S - 1))
+def test_the_histograms_always_count_as_many_sessions_as_there_are_said_to_be(
+    population: list[Any], happened: list[tuple[str, int]], later: int
+) -> None:
+    quiet = [made(1000 + n, age=n * DAY_S // 4, idle=DAY_S) for n in range(60)]
+    crowd = [made(n, age=age, idle=idle, kind=kind, status=to) for n, (age, idle, kind, to) in enumerate(population)]
+    town = Town(*quiet, *crowd)
+    reader = Reader(town, policy(*RULES))
+    found = [reader.full()]
+    for turn, (what, place) in enumerate(happened):
+        town.now = NOW + later * turn / 10
+        getattr(town, what)(place)
+        short = reader.short()
+        found.append(short if short is not None else reader.full())
+        gone = [one.session for one in found[-1].candidates[:2] if one.decision.action is Action.DELETE]
+        town.sessions = [one for one in town.sessions if one not in gone]
+        for one in gone:
+            assert reader.index is not None
+            reader.index.acted_on(one, is_gone=True)
+    for snapshot in found:
+        assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == snapshot.sessions
+        assert min(*snapshot.idle.counts, *snapshot.age.counts) >= 0
+
+
 def crowd(count: int, **changes: Any) -> list[Session]:
     """Sessions made and used once, one every minute, over the last days; the oldest are nearly due."""
     oldest = 7 * DAY_S - 10 * MINUTE_S
