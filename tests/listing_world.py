@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from reaper.core.clock_check import ClockGuard
 from reaper.core.policy import Policy
 from reaper.core.settings import Connection, CredentialKind, Project
 from reaper.engine.inventory import InventoryReader
@@ -15,4 +14,4 @@ from tests.world import AGENT
 def reader_of(provider: Any, rules: Policy) -> InventoryReader:
     """What lists the sessions of a provider of which only `page` and `spare` are asked."""
     project = Project("p", Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE), ())
-    return InventoryReader(project, provider, ClockGuard(), AGENT, rules, Listeners([]), str)
+    return InventoryReader(project, provider, AGENT, rules, Listeners([]), str)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, decide, earliest
@@ -29,7 +28,6 @@ class InventoryReader:
 
     project: Project
     client: Provider
-    guard: ClockGuard
     agent: Agent
     policy: Policy
     listener: Listener
@@ -136,5 +134,4 @@ class InventoryReader:
         """A page has come: go on only if nothing says to stop."""
         if reason := self.stopping():
             raise InterruptedError(reason)
-        self.guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         self.listener.page(self.project.name, self.agent.name, len(answer.value.sessions))

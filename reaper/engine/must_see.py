@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-import structlog
-
 from reaper.core.model import TOMBSTONES
 from reaper.core.provider import Provider, ProviderError
 from reaper.listing.listing import Begun, Listed, list_sessions
+from reaper.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class MustSee:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-import structlog
-
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
@@ -27,12 +25,13 @@ from reaper.engine.report import Listener, Outcome, Report, Result
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
+from reaper.logs import get_logger
 from reaper.store.database import StateError
 from reaper.store.journal import Entry
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
-log = structlog.get_logger()
+log = get_logger()
 
 BY_HAND: Final = "by-hand"
 """How the rule begins under which the record keeps what was not a sweep's doing."""
@@ -152,7 +151,6 @@ class Sweep:
         return InventoryReader(
             project=self.site.project,
             client=self.site.client,
-            guard=self.site.guard,
             agent=self.agent,
             policy=self.policy,
             listener=self.listener,

@@ -8,9 +8,9 @@ from reaper.emulator import Fault
 from reaper.engine.report import Result
 from reaper.engine.sweep import Sweep
 from reaper.foundry.client import Client
+from tests.clock import run
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER
-from tests.sim.virtual import run
 from tests.sim.world import HOUR_S, World
 
 SESSIONS, PAGE = 200, 10
