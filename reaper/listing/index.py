@@ -164,11 +164,9 @@ class ListingIndex:
             stretch.add(left[:upto], self.counts)
             left = left[upto:]
             if order == "asc":
-                stretch.last = border
-                self._close(order).after = border
+                stretch.last = self._close(order).after = border
             else:
-                stretch.after = border
-                self._close(order).last = border
+                stretch.after = self._close(order).last = border
 
     def finish(self) -> None:
         """The listing is whole: what its ends hold is one last stretch."""

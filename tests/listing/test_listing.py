@@ -6,6 +6,7 @@ import asyncio
 import gc
 import tracemalloc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -408,6 +409,43 @@ class FailsTooLate(OrderedSessions):
             await asyncio.sleep(0.01)
             raise trouble(Retryable)
         return await super().page(agent, order=order, **given)
+
+
+class HangsAtTheNewestEnd(OrderedSessions):
+    """Never answers who asks for the newest, and counts who waits."""
+
+    waiting = 0
+
+    async def page(self, agent: str, *, order: Order = "asc", **given: Any) -> Answer[Page]:
+        if order == "asc":
+            return await super().page(agent, order=order, **given)
+        self.waiting += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.waiting -= 1
+        raise AssertionError
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_newest_end_that_never_answers_holds_nothing_up() -> None:
+    lister = HangsAtTheNewestEnd(*shelved(*range(1, 61)))
+    snapshot = fold(lister)
+    assert (snapshot.sessions, snapshot.incomplete, lister.waiting) == (60, "", 0)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_who_stops_in_mid_listing_leaves_no_request_behind() -> None:
+    lister = HangsAtTheNewestEnd(*shelved(*range(1, 61)))
+
+    async def stopped() -> int:
+        reader = reader_of(lister, policy())
+        reader = replace(reader, stopping=lambda: "enough" if lister.waiting else "")
+        with pytest.raises(InterruptedError, match="enough"):
+            await reader.list_all(frozenset(), None, indexed=False)
+        return lister.waiting
+
+    assert asyncio.run(stopped()) == 0
 
 
 class LosesItsWay(OrderedSessions):
