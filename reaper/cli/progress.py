@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self, TextIO, assert_never
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from reaper.core.planner import Plan
-from reaper.engine.report import Listener, Outcome, Report
+from reaper.engine.events import (
+    ActionEnded,
+    AgentsFound,
+    Event,
+    PageRead,
+    Planned,
+    QuotaRelieved,
+    SweepEnded,
+    UnknownApprovals,
+)
 
 
-class Progress(Listener):
+class Progress:
     """One moving line for all agents; silent when `stream` is not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -38,27 +46,26 @@ class Progress(Listener):
     ) -> None:
         self._bars.stop()
 
-    def page(self, project: str, agent: str, sessions: int) -> None:
-        self._pages += 1
-        self._sessions += sessions
-        self._show()
-
-    def planned(self, project: str, plan: Plan) -> None:
-        self._planned += len(plan.act)
-        self._show()
-
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        self._acted += 1
-        self._show()
-
-    def report(self, report: Report) -> None:
+    def hear(self, event: Event) -> None:
+        """Show that a sweep has come further."""
+        match event:
+            case PageRead(sessions=sessions):
+                self._pages += 1
+                self._sessions += sessions
+            case Planned(plan=plan):
+                self._planned += len(plan.act)
+            case ActionEnded():
+                self._acted += 1
+            case SweepEnded() | QuotaRelieved() | UnknownApprovals() | AgentsFound():
+                pass
+            case _:
+                assert_never(event)
         self._show()
 
     def _show(self) -> None:
         if self._task is not None:
             actions = f", {self._acted} of {self._planned} actions" if self._planned else ""
-            told = f"{self._sessions} sessions on {self._pages} pages{actions}"
-            self._bars.update(self._task, description=told)
+            self._bars.update(self._task, description=f"{self._sessions} sessions on {self._pages} pages{actions}")
 
 
 @contextmanager

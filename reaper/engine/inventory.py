@@ -14,7 +14,7 @@ from reaper.core.policy import Policy, decide, earliest
 from reaper.core.provider import Answer, Page, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
-from reaper.engine.report import Listener
+from reaper.engine.events import Listener, PageRead
 from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_changes
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
@@ -134,4 +134,4 @@ class InventoryReader:
         """A page has come: go on only if nothing says to stop."""
         if reason := self.stopping():
             raise InterruptedError(reason)
-        self.listener.page(self.project.name, self.agent.name, len(answer.value.sessions))
+        self.listener(PageRead(self.project.name, self.agent.name, len(answer.value.sessions)))

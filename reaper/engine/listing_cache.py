@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.model import Action, OutcomeKind
-from reaper.engine.report import Report
+from reaper.engine.report import Swept
 from reaper.listing.index import ListingIndex
 
 _GONE: Final = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
@@ -29,9 +29,9 @@ class ListingCache:
         fits = index is not None and index.key == key and now - self.made_at < self.full_every_s
         return index if fits else None
 
-    def keep(self, report: Report, index: ListingIndex, now: float) -> None:
+    def keep(self, report: Swept, index: ListingIndex, now: float) -> None:
         """Hand an index on after a sweep that believed it, made at monotonic `now` if it is new."""
-        if not report.trusted or report.snapshot is None or not index.is_worth_it:
+        if not report.trusted or not index.is_worth_it:
             return
         if report.snapshot.listed_at == report.snapshot.now:
             self.made_at = now

@@ -12,16 +12,17 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.model import Agent
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy
+from reaper.core.policy import Mode, Policy, Rule
 from reaper.core.provider import Gone, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
+from reaper.engine.events import ActionEnded, Listener, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
-from reaper.engine.report import Listener, Outcome, Report, Result
+from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
@@ -93,38 +94,45 @@ class Sweep:
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
         started, since = self.clock.wall(), self.clock.monotonic()
-        report = Report(
+        report: Report
+        try:
+            found = await self._collect()
+            report = await self._judge(found, started, since)
+            if self.recall is not None and found.listing_index is not None:
+                self.recall.keep(report, found.listing_index, since)
+        except Gone:
+            report = self._failed(started, "the platform does not know this agent")
+        except (ProviderError, StateError) as error:
+            report = self._failed(started, str(error))
+        except InterruptedError as error:
+            report = self._failed(started, str(error), Result.INCOMPLETE)
+        except TimeoutError:
+            report = self._failed(started, f"the listing took over {LISTING_MAX_S} s", Result.INCOMPLETE)
+        report = replace(report, seconds=self.clock.monotonic() - since, skew=self.site.guard.skew)
+        self.listener(SweepEnded(report))
+        return report
+
+    @property
+    def _observed(self) -> bool:
+        return self.observe or self.policy.mode is Mode.OBSERVE
+
+    @property
+    def _relief(self) -> Rule | None:
+        return self.reserve.pool.rule if self.reserve else None
+
+    def _failed(self, started: float, why: str, result: Result = Result.FAILED) -> Failed:
+        return Failed(
             sweep_id=self.id,
             project=self.site.project.name,
             agent=self.agent.name,
             policy=self.policy,
-            result=Result.FAILED,
+            result=result,
             started=started,
-            seconds=0.0,
-            observed=self.observe or self.policy.mode is Mode.OBSERVE,
-            relief=self.reserve.pool.rule if self.reserve else None,
+            observed=self._observed,
+            why=why,
+            breaker=known_breaker(self.store, self.site.project.name, self.agent.name),
+            relief=self._relief,
         )
-        try:
-            found = await self._collect()
-            report = await self._judge(replace(report, snapshot=found.snapshot), found, since)
-            if self.recall is not None and found.listing_index is not None:
-                self.recall.keep(report, found.listing_index, since)
-        except Gone:
-            report = replace(report, why="the platform does not know this agent")
-        except (ProviderError, StateError) as error:
-            report = replace(report, why=str(error))
-        except InterruptedError as error:
-            report = replace(report, result=Result.INCOMPLETE, why=str(error))
-        except TimeoutError:
-            report = replace(report, result=Result.INCOMPLETE, why=f"the listing took over {LISTING_MAX_S} s")
-        report = replace(
-            report,
-            seconds=self.clock.monotonic() - since,
-            skew=self.site.guard.skew,
-            breaker=report.breaker if report.plan else known_breaker(self.store, report.project, report.agent),
-        )
-        self.listener.report(report)
-        return report
 
     async def _collect(self) -> Collected:
         """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
@@ -159,10 +167,10 @@ class Sweep:
             reserve=self.reserve,
         )
 
-    async def _judge(self, report: Report, collected: Collected, since: float) -> Report:
+    async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it."""
         snapshot, _, left_open, base = collected
-        project, agent = report.project, report.agent
+        project, agent = self.site.project.name, self.agent.name
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
@@ -175,32 +183,44 @@ class Sweep:
             refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
-            observe=report.observed,
+            observe=self._observed,
         )
         plan = make_plan(
             snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
         )
         self._keep(plan, breaker)
-        self.listener.planned(project, plan)
+        self.listener(Planned(project, plan))
         execution = Execution()
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt, base)
             execution = await self.executor(since).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
-        report = replace(
-            report,
+        acted = bool(execution.outcomes)
+        report = Swept(
+            sweep_id=self.id,
+            project=project,
+            agent=agent,
+            policy=self.policy,
+            result=Result.OK,
+            started=started,
+            observed=self._observed,
+            breaker=(self.store.breaker(project, agent) if acted else None) or breaker,
+            relief=self._relief,
+            snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
             kept=tuple((self.keeps or {}).values()),
             doubts=found,
-            breaker=(self.store.breaker(project, agent) if execution.outcomes else None) or breaker,
-            used_today=(
-                self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
-            ),
+            used_today=self.store.journal.used_today(project, agent, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
             self._keep(plan, report.breaker)
-        return self._conclude(report, doubt, execution, why, unresolved)
+        if doubt is not None:
+            return replace(
+                report, result=Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED, why=why
+            )
+        result, why = _conclude(report, execution, unresolved)
+        return replace(report, result=result, why=why)
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
@@ -278,8 +298,8 @@ class Sweep:
             late = self.clock.monotonic() - since > SWEEP_MAX_S
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
 
-        def heard(outcome: Outcome) -> None:
-            self.listener.outcome(self.site.project.name, self.agent.name, outcome)
+        def ended(outcome: Outcome) -> None:
+            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome))
 
         return Executor(
             project=self.site.project.name,
@@ -290,7 +310,7 @@ class Sweep:
             sweep_id=self.id,
             started=since,
             stopping=stopping,
-            on_outcome=heard,
+            on_outcome=ended,
             workers=self.site.project.connection.requests.concurrency,
             look_age_s=self.site.project.connection.requests.max_look_age_s,
             origin=Origin.local(
@@ -300,23 +320,16 @@ class Sweep:
             ),
         )
 
-    def _conclude(
-        self, report: Report, doubt: Hold | None, execution: Execution, why: str, unresolved: Sequence[str]
-    ) -> Report:
-        """Name the result, and say what a person should know or do."""
-        if doubt is Hold.INCOMPLETE:
-            return replace(report, result=Result.INCOMPLETE, why=why)
-        if doubt is not None:
-            return replace(report, result=Result.UNTRUSTED, why=why)
-        if execution.halted:
-            return replace(report, result=Result.FAILED, why=execution.halted)
-        if unresolved:
-            return replace(report, result=Result.FAILED, why=f"{len(unresolved)} earlier actions are still in doubt")
-        if failing := failing_text(report):
-            return replace(report, result=Result.FAILED, why=failing)
-        if report.withheld:
-            return replace(report, result=Result.WITHHELD, why=withheld_text(report))
-        return replace(report, result=Result.OK)
+
+def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) -> tuple[Result, str]:
+    """The result of a sweep that believed what it listed, and what a person should know or do."""
+    if execution.halted:
+        return Result.FAILED, execution.halted
+    if unresolved:
+        return Result.FAILED, f"{len(unresolved)} earlier actions are still in doubt"
+    if failing := failing_text(report):
+        return Result.FAILED, failing
+    return (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:

@@ -348,9 +348,7 @@ def test_the_plan_keeps_its_name_for_relief_waits_for_no_approval() -> None:
     world = World()
     world.actives(*range(20, 29))
     run = world.sweep()
-    told = world.heard.reports[0].plan
-    assert told is not None
-    assert run.plan_id == told.id
+    assert run.plan_id == world.heard.reports[0].plan.id
 
 
 def test_what_relief_takes_is_not_told_among_the_kept() -> None:

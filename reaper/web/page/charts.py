@@ -10,7 +10,7 @@ from typing import Final
 
 from reaper.core.model import DAY_S, EXPIRY_S, STATUSES, TOMBSTONES
 from reaper.listing.snapshot import BUCKETS_S, Histogram
-from reaper.web.page.wording import compact, days, plural, told
+from reaper.web.page.wording import compact, days, plural, safe
 
 HEIGHT_MIN: Final = 3.0
 """What is there is seen, however little it is beside the tallest column."""
@@ -150,6 +150,6 @@ def status_parts(by_status: Mapping[str, int]) -> tuple[StatusShare, ...]:
     for name, count in sorted(living, key=lambda one: (-one[1], one[0])):
         width = round(count * 100 / total, 2)
         style = name if name in STATUS_CLASSES else "unknown"
-        parts.append(StatusShare(told(name), style, count, round(start, 2), width))
+        parts.append(StatusShare(safe(name), style, count, round(start, 2), width))
         start += width
     return tuple(parts)

@@ -10,7 +10,7 @@ from typing import Final
 from reaper.core.model import OutcomeKind
 from reaper.core.settings import Quota
 from reaper.engine.live_status import LiveStatus, RecentAction
-from reaper.engine.report import Report, Result
+from reaper.engine.report import Report, Result, is_trusted
 from reaper.web.page.charts import Bars, StatusShare, half_idle, idle_bars, status_parts, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
@@ -26,7 +26,7 @@ from reaper.web.page.health import (
     wait,
     went_well,
 )
-from reaper.web.page.wording import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, told
+from reaper.web.page.wording import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, safe
 
 AGENTS_FIRST: Final = 12
 """So many are seen at once, the others unfold."""
@@ -127,22 +127,22 @@ class Overview:
     unmanaged: tuple[str, ...]
 
 
-def overview(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
+def overview(live: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
     """What the front page says at `now` (local time); everything on it is bounded."""
     reports = [one.report for one in digests]
-    wrong, nexts = problems(board, reports, now), coming(digests, now)
-    waits = sorted(filter(None, (wait(report, board.option) for report in reports)), key=lambda one: one.ahead)
-    rows = agent_rows(board, digests, now)
-    believed = [report for report in reports if report.trusted]
+    wrong, nexts = problems(live, reports, now), coming(digests, now)
+    waits = sorted(filter(None, (wait(report, live.option) for report in reports)), key=lambda one: one.ahead)
+    rows = agent_rows(live, digests, now)
+    believed = list(filter(is_trusted, reports))
     ripening = sum((one.ripening for one in digests), Counter[int]())
-    recent = done(reversed(board.recent), now)
+    recent = done(reversed(live.recent), now)
     return Overview(
-        state=state(board, digests, stuck, now),
+        state=state(live, digests, stuck, now),
         problems=tuple(wrong[:PROBLEMS_MAX]),
         more_problems=more(len(wrong) - PROBLEMS_MAX, "problem"),
         waits=tuple(waits[:WAITS_MAX]),
         more_waits=more(len(waits) - WAITS_MAX, "plan"),
-        pools=tuple(_pool(quota, used) for quota, used in board.quotas()),
+        pools=tuple(_pool(quota, used) for quota, used in live.quotas()),
         inventory=inventory(believed),
         not_counted=_not_counted(len(rows) - len(believed)),
         agents=tuple(rows[:AGENTS_FIRST]),
@@ -157,9 +157,7 @@ def overview(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: floa
         actions=tuple(recent[:ACTIONS_MAX]),
         more_actions=more(sum(one.count for one in recent[ACTIONS_MAX:]), "earlier action"),
         unmanaged=tuple(
-            f"{told(project)}: {told(listed(names, NAMES_MAX))}"
-            for project, names in board.unmanaged.items()
-            if names
+            f"{safe(project)}: {safe(listed(names, NAMES_MAX))}" for project, names in live.unmanaged.items() if names
         ),
     )
 
@@ -176,15 +174,15 @@ def _not_counted(count: int) -> str:
 
 def _more_agents(rows: Iterable[AgentRow]) -> str:
     counts = Counter(row.result for row in rows)
-    told_ = joined(f"{count} {result}" for result, count in sorted(counts.items()))
+    kinds = joined(f"{count} {result}" for result, count in sorted(counts.items()))
     return (
-        f"{more(counts.total(), 'agent')}: {told_}. Each has its page under /agents/PROJECT/AGENT." if counts else ""
+        f"{more(counts.total(), 'agent')}: {kinds}. Each has its page under /agents/PROJECT/AGENT." if counts else ""
     )
 
 
-def inventory(reports: Sequence[Report]) -> Inventory | None:
+def inventory(reports: Iterable[Report]) -> Inventory | None:
     """The believed inventories added up; None when there is none."""
-    snapshots = [report.snapshot for report in reports if report.snapshot is not None and report.trusted]
+    snapshots = [report.snapshot for report in reports if is_trusted(report)]
     if not snapshots:
         return None
     by_status = sum((snapshot.by_status for snapshot in snapshots), Counter[str]())
@@ -200,7 +198,7 @@ def _pool(quota: Quota, used: int | None) -> PoolRow:
     relief = f"; above {above}% the longest idle active sessions are stopped" if above is not None else ""
     shown = "unknown: no inventory of it is believed" if used is None else f"{used:,} of {quota.limit:,} in use"
     return PoolRow(
-        name=told(quota.name),
+        name=safe(quota.name),
         limit=quota.limit,
         used=used,
         share=round(min(percent, 100), 1),
@@ -210,10 +208,10 @@ def _pool(quota: Quota, used: int | None) -> PoolRow:
     )
 
 
-def agent_rows(board: LiveStatus, digests: Sequence[Digest], now: float) -> list[AgentRow]:
+def agent_rows(live: LiveStatus, digests: Sequence[Digest], now: float) -> list[AgentRow]:
     """Every known agent, those that need a look first."""
-    swept = {(one.report.project, one.report.agent) for one in digests}
-    known = [(project, agent, policy) for project, all_ in board.managed.items() for agent, policy in all_.items()]
+    swept = {one.report.key for one in digests}
+    known = [(project, agent, policy) for project, all_ in live.managed.items() for agent, policy in all_.items()]
     rows = [agent_row(one, now) for one in digests]
     rows += [_unswept(*one) for one in known if (one[0], one[1]) not in swept]
     worst_first = (Tone.BAD, Tone.WAIT, Tone.OK)
@@ -225,14 +223,14 @@ def agent_row(one: Digest, now: float) -> AgentRow:
     report = one.report
     tones = {Result.OK: Tone.OK, Result.WITHHELD: Tone.WAIT}
     return AgentRow(
-        project=told(report.project),
-        agent=told(report.agent),
+        project=safe(report.project),
+        agent=safe(report.agent),
         href=address(report.project, report.agent),
-        policy=told(report.policy.name),
+        policy=safe(report.policy.name),
         mode="observing" if report.observed else "enforcing",
         tone=tones.get(report.result, Tone.BAD) if went_well(one) else Tone.BAD,
         result=RESULTS[report.result],
-        why="" if report.result in SWEPT else told(report.why),
+        why="" if report.result in SWEPT else safe(report.why),
         swept=moment(report.started + report.seconds, now),
         inventory=inventory([report]),
         did=_did(one),
@@ -241,7 +239,7 @@ def agent_row(one: Digest, now: float) -> AgentRow:
 
 
 def _unswept(project: str, agent: str, policy: str) -> AgentRow:
-    names = (told(project), told(agent), address(project, agent), told(policy))
+    names = (safe(project), safe(agent), address(project, agent), safe(policy))
     return AgentRow(*names, "", Tone.WAIT, "not swept yet", "", None, None, "", "")
 
 
@@ -286,13 +284,13 @@ def _done(group: Sequence[RecentAction], now: float) -> Done:
     return Done(
         at=moment(first.at, now),
         count=len(group),
-        project=told(first.project),
-        agent=told(first.agent),
+        project=safe(first.project),
+        agent=safe(first.agent),
         href=address(first.project, first.agent),
-        sessions=listed([told(action.outcome.item.session.id) for action in group], SESSIONS_SHOWN),
+        sessions=listed([safe(action.outcome.item.session.id) for action in group], SESSIONS_SHOWN),
         action=str(item.action),
-        rule=told(item.rule),
+        rule=safe(item.rule),
         outcome=OUTCOMES[outcome.kind],
         good=outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY_GONE},
-        why=told(outcome.why),
+        why=safe(outcome.why),
     )
