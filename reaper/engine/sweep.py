@@ -70,7 +70,7 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    With a `cache`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
     that the configuration approves, without noting them as given.
     """
 
@@ -87,7 +87,7 @@ class Sweep:
     rehearsal: bool = False
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
-    recall: ListingCache | None = None
+    cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
 
@@ -98,8 +98,8 @@ class Sweep:
         try:
             found = await self._collect()
             report = await self._judge(found, started, since)
-            if self.recall is not None and found.listing_index is not None:
-                self.recall.keep(report, found.listing_index, since)
+            if self.cache is not None and found.listing_index is not None:
+                self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
         except (ProviderError, StateError) as error:
@@ -142,7 +142,7 @@ class Sweep:
             left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
             base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
             async with asyncio.timeout(LISTING_MAX_S):
-                index = self.recall.take(reader.key, self.clock.monotonic()) if self.recall else None
+                index = self.cache.take(reader.key, self.clock.monotonic()) if self.cache else None
                 if index is not None and not sought:
                     snapshot = await reader.list_changes(index)
                 if snapshot is None:
@@ -150,7 +150,7 @@ class Sweep:
                         self.site.project.must_see | sought,
                         base.spread.at if base and base.spread else None,
                     )
-                    snapshot, index = await reader.list_all(wanted, then, indexed=self.recall is not None)
+                    snapshot, index = await reader.list_all(wanted, then, indexed=self.cache is not None)
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
         return Collected(snapshot, index, left_open, base)
