@@ -141,15 +141,12 @@ class Sweep:
         try:
             left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
             base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
+            wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None
             async with asyncio.timeout(LISTING_MAX_S):
                 index = self.cache.take(reader.key, self.clock.monotonic()) if self.cache else None
                 if index is not None and not sought:
                     snapshot = await reader.list_changes(index)
                 if snapshot is None:
-                    wanted, then = (
-                        self.site.project.must_see | sought,
-                        base.spread.at if base and base.spread else None,
-                    )
                     snapshot, index = await reader.list_all(wanted, then, indexed=self.cache is not None)
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
