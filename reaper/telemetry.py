@@ -18,16 +18,7 @@ from reaper.core.planner import Hold
 from reaper.core.policy import Rule
 from reaper.core.provider import CallRecord
 from reaper.core.text import clean
-from reaper.engine.events import (
-    ActionEnded,
-    AgentsFound,
-    Event,
-    PageRead,
-    Planned,
-    QuotaRelieved,
-    SweepEnded,
-    UnknownApprovals,
-)
+from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
 from reaper.engine.status_json import summary_json
@@ -53,29 +44,20 @@ class Metrics:
         self._sweeps = self._counter("sweeps", "Sweeps of one agent by how they ended", *_AGENT, "result")
         self._requests = self._counter("api_requests", "Requests to the platform", "project", "operation", "code")
         self._throttled = self._counter("api_throttled", "Requests the platform throttled", "project", "operation")
-        self._durations = Histogram(
-            f"{PREFIX}sweep_duration_seconds",
-            "How long a sweep of one agent took",
-            _AGENT,
-            buckets=SWEEP_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._windows = Histogram(
-            f"{PREFIX}action_window_seconds",
-            "From the answer to the last look at a session until its stop or delete was sent",
-            _AGENT,
-            buckets=WINDOW_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._latencies = Histogram(
-            f"{PREFIX}api_request_duration_seconds",
-            "How long the platform took to answer",
-            ("project", "operation"),
-            registry=self.registry,
-        )
+        took = "How long a sweep of one agent took"
+        self._durations = self._histogram("sweep_duration_seconds", took, _AGENT, SWEEP_BUCKETS_S)
+        unseen = "From the answer to the last look at a session until its stop or delete was sent"
+        self._windows = self._histogram("action_window_seconds", unseen, _AGENT, WINDOW_BUCKETS_S)
+        answered = "How long the platform took to answer"
+        self._latencies = self._histogram("api_request_duration_seconds", answered, ("project", "operation"))
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, labels: Sequence[str], buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS
+    ) -> Histogram:
+        return Histogram(f"{PREFIX}{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def rendered(self, accept: str) -> tuple[bytes, str]:
         """All of them in the form that an `Accept` header asks for, with its content type."""
@@ -90,20 +72,20 @@ class Metrics:
         if record.throttled:
             throttled.inc()
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Count what a sweep has just done."""
         match event:
-            case ActionEnded(project, agent, outcome):
+            case events.ActionEnded(project, agent, outcome):
                 self._action_ended(project, clean(agent), outcome)
-            case Planned(project, plan):
+            case events.Planned(project, plan):
                 # Every outcome stands at 0 before the first action, so that an increase can be seen.
                 self._show_outcomes((project, clean(plan.agent.name)), plan.policy.rules)
-            case AgentsFound(project, managed):
+            case events.AgentsFound(project, managed):
                 for agent, result in product(managed, Result):
                     self._sweeps.labels(project, clean(agent), str(result))
-            case SweepEnded(report):
+            case events.SweepEnded(report):
                 self._sweep_ended(report)
-            case PageRead() | QuotaRelieved() | UnknownApprovals():
+            case events.PageRead() | events.QuotaRelieved() | events.UnknownApprovals():
                 pass
             case _:
                 assert_never(event)
@@ -138,12 +120,8 @@ class StatusCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge(
-            "build_info",
-            "Version of the program",
-            ("version", "python"),
-            [((__version__, platform.python_version()), 1)],
-        )
+        version = (__version__, platform.python_version())
+        yield _gauge("build_info", "Version of the program", ("version", "python"), [(version, 1)])
         yield from self._configuration()
         yield from self._inventory()
         yield from self._plans()
@@ -153,18 +131,10 @@ class StatusCollector(Collector):
     def _configuration(self) -> Iterator[Metric]:
         live = self._live
         yield _gauge("config_info", "Digest of the configuration in force", ("hash",), [((live.config_hash,), 1)])
-        yield _gauge(
-            "config_last_reload_successful",
-            "Whether the last reading succeeded",
-            (),
-            [((), int(not live.config_errors))],
-        )
-        yield _gauge(
-            "config_last_reload_success_timestamp_seconds",
-            "When the configuration was last read",
-            (),
-            [((), live.config_read_at)],
-        )
+        succeeded, read_at = [((), int(not live.config_errors))], [((), live.config_read_at)]
+        yield _gauge("config_last_reload_successful", "Whether the last reading succeeded", (), succeeded)
+        read = "When the configuration was last read"
+        yield _gauge("config_last_reload_success_timestamp_seconds", read, (), read_at)
 
     def _inventory(self) -> Iterator[Metric]:
         sessions = _gauge("sessions", "Sessions by status", (*_AGENT, "status"))
@@ -265,17 +235,17 @@ class EventLog:
         self._log = get_logger("reaper")
         self._strange_seen: set[tuple[str, str]] = set()
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Write down what a sweep has just done, where it is worth a line."""
         match event:
-            case ActionEnded(outcome=outcome):
+            case events.ActionEnded(outcome=outcome):
                 self._action_ended(outcome)
-            case SweepEnded(report):
+            case events.SweepEnded(report):
                 self._sweep_ended(report)
-            case AgentsFound(project, _, unmanaged):
+            case events.AgentsFound(project, _, unmanaged):
                 if unmanaged:
                     self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
-            case PageRead() | Planned() | QuotaRelieved() | UnknownApprovals():
+            case events.PageRead() | events.Planned() | events.QuotaRelieved() | events.UnknownApprovals():
                 pass
             case _:
                 assert_never(event)

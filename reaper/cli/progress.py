@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self, TextIO, assert_never
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from reaper.engine.events import (
-    ActionEnded,
-    AgentsFound,
-    Event,
-    PageRead,
-    Planned,
-    QuotaRelieved,
-    SweepEnded,
-    UnknownApprovals,
-)
+from reaper.engine import events
 
 
 class Progress:
@@ -38,25 +28,20 @@ class Progress:
         self._task = self._bars.add_task("asking the platform")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Show that a sweep has come further."""
         match event:
-            case PageRead(sessions=sessions):
+            case events.PageRead(sessions=sessions):
                 self._pages += 1
                 self._sessions += sessions
-            case Planned(plan=plan):
+            case events.Planned(plan=plan):
                 self._planned += len(plan.act)
-            case ActionEnded():
+            case events.ActionEnded():
                 self._acted += 1
-            case SweepEnded() | QuotaRelieved() | UnknownApprovals() | AgentsFound():
+            case events.SweepEnded() | events.QuotaRelieved() | events.UnknownApprovals() | events.AgentsFound():
                 pass
             case _:
                 assert_never(event)

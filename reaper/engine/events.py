@@ -29,11 +29,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class ActionEnded:
-    """An action ended."""
+    """An action ended, at `at` by the local clock."""
 
     project: str
     agent: str
     outcome: Outcome
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

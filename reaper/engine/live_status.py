@@ -10,29 +10,10 @@ from typing import Final, assert_never
 from reaper.clock import Clock
 from reaper.core.quotas import Key
 from reaper.core.settings import Quota
-from reaper.engine.events import (
-    ActionEnded,
-    AgentsFound,
-    Event,
-    PageRead,
-    Planned,
-    QuotaRelieved,
-    SweepEnded,
-    UnknownApprovals,
-)
-from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
+from reaper.engine import events
+from reaper.engine.report import Report, Result, Swept, is_trusted
 
 RECENT_ACTIONS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class RecentAction:
-    """An action that ended, where it happened, and when by the local clock."""
-
-    project: str
-    agent: str
-    outcome: Outcome
-    at: float
 
 
 @dataclass(slots=True)
@@ -48,7 +29,7 @@ class LiveStatus:
     believed: dict[Key, Counter[str]] = field(default_factory=dict)
     managed: dict[str, Mapping[str, str]] = field(default_factory=dict)
     unmanaged: dict[str, Sequence[str]] = field(default_factory=dict)
-    recent: deque[RecentAction] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
+    recent: deque[events.ActionEnded] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
     pools: Sequence[Quota] = ()
     config_hash: str = ""
     config_errors: Sequence[str] = ()
@@ -61,26 +42,26 @@ class LiveStatus:
     state_fault: str = ""
     option: str = ""
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: events.Event) -> None:
         """Take in what a sweep has just done."""
         match event:
-            case PageRead():
+            case events.PageRead():
                 self.progressed()
-            case ActionEnded(project, agent, outcome):
+            case events.ActionEnded():
                 self.progressed()
-                self.recent.append(RecentAction(project, agent, outcome, self.clock.wall()))
-            case SweepEnded(report):
+                self.recent.append(event)
+            case events.SweepEnded(report):
                 self._ended(report)
-            case QuotaRelieved(report):
+            case events.QuotaRelieved(report):
                 known = self.latest.get(report.key)
                 if known is not None and known.sweep_id == report.sweep_id:
                     self.latest[report.key] = report
-            case AgentsFound(project, managed, unmanaged):
+            case events.AgentsFound(project, managed, unmanaged):
                 self.managed[project], self.unmanaged[project] = managed, unmanaged
                 self._forget(key for key in self.latest if key[0] == project and key[1] not in managed)
-            case UnknownApprovals(names):
+            case events.UnknownApprovals(names):
                 self.approvals_unknown = tuple(names)
-            case Planned():
+            case events.Planned():
                 pass
             case _:
                 assert_never(event)

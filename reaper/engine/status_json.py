@@ -10,7 +10,8 @@ from reaper.core.model import Action
 from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
 from reaper.core.text import clean
-from reaper.engine.live_status import LiveStatus, RecentAction
+from reaper.engine.events import ActionEnded
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept
 from reaper.engine.runner import Run
 
@@ -144,7 +145,7 @@ def _first(decisions_: Iterable[dict[str, Any]], count: int) -> Iterable[dict[st
     return (decision for decision, _ in zip(decisions_, range(count), strict=False))
 
 
-def _recent_json(action: RecentAction) -> dict[str, Any]:
+def _recent_json(action: ActionEnded) -> dict[str, Any]:
     decision = decision_json(action.outcome.item, str(action.outcome.kind), action.outcome.why)
     return {"at": instant(action.at), "project": action.project, "agent": action.agent, **decision}
 

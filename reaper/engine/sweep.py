@@ -12,7 +12,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.model import Agent
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy, Rule
+from reaper.core.policy import Mode, Policy
 from reaper.core.provider import Gone, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
@@ -116,10 +116,6 @@ class Sweep:
     def _observed(self) -> bool:
         return self.observe or self.policy.mode is Mode.OBSERVE
 
-    @property
-    def _relief(self) -> Rule | None:
-        return self.reserve.pool.rule if self.reserve else None
-
     def _failed(self, started: float, why: str, result: Result = Result.FAILED) -> Failed:
         return Failed(
             sweep_id=self.id,
@@ -131,7 +127,7 @@ class Sweep:
             observed=self._observed,
             why=why,
             breaker=known_breaker(self.store, self.site.project.name, self.agent.name),
-            relief=self._relief,
+            relief=self.reserve.pool.rule if self.reserve else None,
         )
 
     async def _collect(self) -> Collected:
@@ -202,7 +198,7 @@ class Sweep:
             started=started,
             observed=self._observed,
             breaker=(self.store.breaker(project, agent) if acted else None) or breaker,
-            relief=self._relief,
+            relief=self.reserve.pool.rule if self.reserve else None,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
@@ -296,7 +292,7 @@ class Sweep:
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
 
         def ended(outcome: Outcome) -> None:
-            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome))
+            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome, self.clock.wall()))
 
         return Executor(
             project=self.site.project.name,

@@ -80,8 +80,8 @@ class World:
         self.clock = ManualClock(NOW)
         self.store = Store.open(self.state)
         self.heard = Heard()
-        self.board = LiveStatus(self.clock, pools=[self.quota])
-        self.metrics = Metrics(self.board)
+        self.live = LiveStatus(self.clock, pools=[self.quota])
+        self.metrics = Metrics(self.live)
         self.version = AgentVersion("1", NOW - 60 * DAY_S)
         names = sorted({project for project, _ in self.agents})
         self.emulators = {name: Emulator(clock=self.clock, agents=0, sessions=0) for name in names}
@@ -133,7 +133,7 @@ class World:
             if isinstance(event, SweepEnded):
                 self.on_sweep()
 
-        listener = to_all(self.board.hear, self.metrics.hear, self.heard.hear, swept, *self.listeners)
+        listener = to_all(self.live.hear, self.metrics.hear, self.heard.hear, swept, *self.listeners)
         return Runner(self.store, self.clock, listener, lambda project: connectors[project.name](project))
 
     def sweep(self, **scope: Any) -> Run:

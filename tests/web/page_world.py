@@ -165,7 +165,7 @@ def live(*reports: Report, **known: Any) -> LiveStatus:
         made.managed[report.project] = {**made.managed[report.project], report.agent: report.policy.name}
         made.hear(SweepEnded(report))
         for outcome in report.outcomes if isinstance(report, Swept) else ():
-            made.hear(ActionEnded(report.project, report.agent, outcome))
+            made.hear(ActionEnded(report.project, report.agent, outcome, clock.wall()))
     clock.passed = 120
     return made
 

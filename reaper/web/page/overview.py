@@ -9,7 +9,8 @@ from typing import Final
 
 from reaper.core.model import OutcomeKind
 from reaper.core.settings import Quota
-from reaper.engine.live_status import LiveStatus, RecentAction
+from reaper.engine.events import ActionEnded
+from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report, Result, is_trusted
 from reaper.web.page.charts import Bars, StatusShare, half_idle, idle_bars, status_parts, time_line
 from reaper.web.page.coming import Next, coming
@@ -256,9 +257,9 @@ def _waits(one: Digest) -> str:
     return left or ("none" if one.report.result in SWEPT else "not known")
 
 
-def done(actions: Iterable[RecentAction], now: float) -> list[Done]:
+def done(actions: Iterable[ActionEnded], now: float) -> list[Done]:
     """Recent actions as rows, those of one kind that followed each other in one; the order is kept."""
-    groups: list[list[RecentAction]] = []
+    groups: list[list[ActionEnded]] = []
     for action in actions:
         near = next((one for one in groups[-GROUPS_OPEN:] if _alike(one[-1], action)), None)
         if near is None:
@@ -268,7 +269,7 @@ def done(actions: Iterable[RecentAction], now: float) -> list[Done]:
     return [_done(group, now) for group in groups]
 
 
-def _alike(one: RecentAction, other: RecentAction) -> bool:
+def _alike(one: ActionEnded, other: ActionEnded) -> bool:
     kinds = (
         (action.project, action.agent, action.outcome.item.action, action.outcome.item.rule, action.outcome.kind)
         for action in (one, other)
@@ -278,7 +279,7 @@ def _alike(one: RecentAction, other: RecentAction) -> bool:
     )
 
 
-def _done(group: Sequence[RecentAction], now: float) -> Done:
+def _done(group: Sequence[ActionEnded], now: float) -> Done:
     first = group[0]
     outcome, item = first.outcome, first.outcome.item
     return Done(

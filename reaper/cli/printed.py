@@ -153,11 +153,5 @@ def session_row(session: Session, now: float | None) -> list[str]:
     """One session's cells; ages are on the platform's clock."""
     idle = "-" if now is None else show_duration(now - session.last_accessed_at)
     left = "-" if now is None else show_duration(session.expires_at - now)
-    return [
-        safe(session.id),
-        safe(session.status),
-        safe(session.version or "-"),
-        instant(session.created_at),
-        idle,
-        left,
-    ]
+    foreign = (session.id, session.status, session.version or "-")
+    return [*map(safe, foreign), instant(session.created_at), idle, left]
