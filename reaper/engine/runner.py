@@ -27,7 +27,6 @@ from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
 from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
-from reaper.listing.listing import collect
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Tending
@@ -102,7 +101,7 @@ class Runner:
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
     _busy: set[Key] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
-    _recalls: dict[Key, ListingCache] = field(default_factory=dict)
+    _caches: dict[Key, ListingCache] = field(default_factory=dict)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
     _tending: Tending = field(default_factory=Tending)
@@ -206,8 +205,8 @@ class Runner:
         if not found.unresolved:
             self._managed[project.name] = found.targets_by_name
             self._resolved[project.name] = self.clock.monotonic()
-            for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
-                del self._recalls[key]
+            for key in [key for key in self._caches if key[0] == project.name and key[1] not in managed]:
+                del self._caches[key]
             self.listener(AgentsFound(project.name, managed, found.unmanaged))
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in found.gone}
@@ -217,7 +216,7 @@ class Runner:
         others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
         canaries = MustSee(project.must_see, len(swept) + len(others))
         sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, pool) for agent, policy in swept)
-        looks = (_look_for(canaries, site, agent) for agent in others)
+        looks = (canaries.look(client, project.name, agent.name) for agent in others)
         async with asyncio.TaskGroup() as group:
             for look in looks:
                 group.create_task(look)
@@ -263,7 +262,7 @@ class Runner:
             refusals=self._refusals[site.project.name, agent.name],
         )
         key = (site.project.name, agent.name)
-        sweep = replace(sweep, recall=self._recall(sweep, scope))
+        sweep = replace(sweep, cache=self._cache(sweep, scope))
         self._busy.add(key)
         try:
             with bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
@@ -277,15 +276,15 @@ class Runner:
         finally:
             self._busy.discard(key)
 
-    def _recall(self, sweep: Sweep, scope: Scope) -> ListingCache | None:
+    def _cache(self, sweep: Sweep, scope: Scope) -> ListingCache | None:
         """What the agent's last sweep left, where all need not be seen each time."""
         key = (sweep.site.project.name, sweep.agent.name)
         if scope.full_every_s is None or scope.rehearsal or scope.keeps or sweep.reserve is not None:
-            self._recalls.pop(key, None)
+            self._caches.pop(key, None)
             return None
-        recall = self._recalls.setdefault(key, ListingCache(scope.full_every_s))
-        recall.full_every_s = scope.full_every_s
-        return recall
+        cache = self._caches.setdefault(key, ListingCache(scope.full_every_s))
+        cache.full_every_s = scope.full_every_s
+        return cache
 
     def _unresolved(self, project: Project, found: Discovery, scope: Scope) -> list[Report]:
         """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""
@@ -358,15 +357,3 @@ async def _all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(coroutine) for coroutine in coroutines]
     return [task.result() for task in tasks]
-
-
-async def _look_for(canaries: MustSee, site: ConnectedProject, agent: Agent) -> None:
-    """List an agent that is not to be swept, only for the sessions that must be seen somewhere in the project."""
-    seen: frozenset[str] = frozenset()
-    try:
-        snapshot = await collect(site.client, agent.name, lambda *_: None, site.project.must_see, lambda _: None)
-        seen = snapshot.seen
-    except ProviderError as error:
-        log.warning("must_see_listing_failed", project=site.project.name, agent=agent.name, error=str(error))
-    finally:
-        canaries.listed(seen)

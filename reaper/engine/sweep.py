@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -12,26 +10,24 @@ from typing import Final, NamedTuple
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.model import Action, Agent, Session
+from reaper.core.model import Agent
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy, decide, earliest
-from reaper.core.provider import Answer, Gone, Page, Provider, ProviderError
+from reaper.core.policy import Mode, Policy
+from reaper.core.provider import Gone, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
-from reaper.engine.events import ActionEnded, Listener, PageRead, Planned, SweepEnded
+from reaper.engine.events import ActionEnded, Listener, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
+from reaper.engine.inventory import InventoryReader
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
-from reaper.listing.incremental import revisit
 from reaper.listing.index import ListingIndex
-from reaper.listing.listing import collect
-from reaper.listing.snapshot import SessionCounts, Snapshot
+from reaper.listing.snapshot import Snapshot
 from reaper.logs import get_logger
 from reaper.store.database import StateError
-from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
@@ -63,7 +59,7 @@ class Collected(NamedTuple):
     """What there is, what of it the next sweep may know, and what the state knew before."""
 
     snapshot: Snapshot
-    atlas: ListingIndex | None
+    listing_index: ListingIndex | None
     left_open: Sequence[Entry]
     base: Baseline | None
 
@@ -74,7 +70,7 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    With a `cache`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
     that the configuration approves, without noting them as given.
     """
 
@@ -91,7 +87,7 @@ class Sweep:
     rehearsal: bool = False
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
-    recall: ListingCache | None = None
+    cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
 
@@ -102,8 +98,8 @@ class Sweep:
         try:
             found = await self._collect()
             report = await self._judge(found, started, since)
-            if self.recall is not None and found.atlas is not None:
-                self.recall.keep(report, found.atlas, since)
+            if self.cache is not None and found.listing_index is not None:
+                self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
         except (ProviderError, StateError) as error:
@@ -136,54 +132,33 @@ class Sweep:
 
     async def _collect(self) -> Collected:
         """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
-        snapshot, project, agent = None, self.site.project.name, self.agent.name
+        snapshot, project, agent, reader = None, self.site.project.name, self.agent.name, self._reader()
         # Whatever fails, other agents wait for what this one has seen.
         try:
             left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
             base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
+            wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None
             async with asyncio.timeout(LISTING_MAX_S):
-                atlas = self.recall.take(self._shown(), self.clock.monotonic()) if self.recall else None
-                if atlas is not None and not sought:
-                    snapshot = await revisit(self.site.client, self.agent.name, atlas, self._candidate, self._paged)
+                index = self.cache.take(reader.key, self.clock.monotonic()) if self.cache else None
+                if index is not None and not sought:
+                    snapshot = await reader.list_changes(index)
                 if snapshot is None:
-                    snapshot, atlas = await self._list_all(sought, base)
+                    snapshot, index = await reader.list_all(wanted, then, indexed=self.cache is not None)
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
-        return Collected(snapshot, atlas, left_open, base)
+        return Collected(snapshot, index, left_open, base)
 
-    async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, ListingIndex | None]:
-        made: list[ListingIndex] = []
-
-        def chart(census: SessionCounts) -> ListingIndex | None:
-            if self.recall is None:
-                return None
-            made.append(
-                ListingIndex(census, lambda session: earliest(session, self.policy, self.agent), self._shown())
-            )
-            return made[-1]
-
-        wanted = self.site.project.must_see | sought
-        then = base.spread.at if base and base.spread else None
-        snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged, chart, then)
-        if not made or snapshot.incomplete:
-            return snapshot, None
-        made[-1].finish()
-        return snapshot, made[-1]
-
-    def _candidate(self, session: Session, now: float) -> Candidate | None:
-        decision = decide(session, self.policy, self.agent, now)
-        if self.reserve is not None:
-            self.reserve.offer(session, decision, self.agent, now)
-        if decision.action is not Action.KEEP:
-            return Candidate(session, decision)
-        if self.keeps is not None:
-            self.keeps[session.incarnation] = Candidate(session, decision)
-        return None
-
-    def _paged(self, answer: Answer[Page]) -> None:
-        if self.stopping():
-            raise InterruptedError(self.stopping())
-        self.listener(PageRead(self.site.project.name, self.agent.name, len(answer.value.sessions)))
+    def _reader(self) -> InventoryReader:
+        return InventoryReader(
+            project=self.site.project,
+            client=self.site.client,
+            agent=self.agent,
+            policy=self.policy,
+            listener=self.listener,
+            stopping=self.stopping,
+            keeps=self.keeps,
+            reserve=self.reserve,
+        )
 
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it."""
@@ -299,14 +274,6 @@ class Sweep:
             self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
-
-    def _key(self) -> str:
-        """What decides when a session is due: the policy, and the newest version."""
-        return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
-
-    def _shown(self) -> str:
-        """What a listing can be recalled under: also, whom it had to show."""
-        return " ".join([self._key(), *sorted(self.site.project.must_see)])
 
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         project, agent = self.site.project.name, self.agent.name
