@@ -185,7 +185,7 @@ def _changed(shown: Session, fresh: SeenSession, meant: Filter) -> str:
     if meant and fresh.now is None:
         return "the platform's answer carried no time, so the filter cannot be judged again"
     if meant and not (record.status == shown.status and meant.fits(record, fresh.now)):
-        return f"it does not fit any more: {meant.told()}"
+        return f"it does not fit any more: {meant.words()}"
     return ""
 
 

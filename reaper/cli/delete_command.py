@@ -126,5 +126,5 @@ def _told(wish: DeleteRequest, results: Sequence[DeleteResult], halted: str, out
     if halted:
         print(f"reaper: {clean(halted)}", file=sys.stderr)
     if not results and output is OutputFormat.TABLE:
-        print(f"no session fits: {wish.meant.told()}", file=sys.stderr)
+        print(f"no session fits: {wish.meant.words()}", file=sys.stderr)
     return Exit.FAILED if halted else exit_of(results)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn, VersionIs
+from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
 from reaper.core.durations import show_duration, show_time
 from reaper.core.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
 from reaper.core.windows import Window
@@ -117,7 +117,7 @@ class Policy:
     @property
     def asks_version(self) -> bool:
         """Whether what becomes of a session depends on its agent's versions."""
-        return any(isinstance(condition, VersionIs) for rule in self.rules for condition in rule.when)
+        return any(condition.needs_versions for rule in self.rules for condition in rule.when)
 
 
 class Decision(NamedTuple):
@@ -228,9 +228,9 @@ def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, n
         blind = [r.name for r in policy.rules if any(c.holds_from(session, agent) is None for c in r.when)]
         unread = f"; its version is unreadable, which {', '.join(blind)} asks for" if blind else ""
         return f"no rule matches{unread}"
-    told = [
+    compared = [
         f"{check.condition} {check.actual}" + ("" if check.condition == "status" else f" ({check.wanted})")
         for check in checks(session, decision.rule, agent, now)
         if check.condition != "age floor"
     ]
-    return ", ".join(told) or f"due since {show_time(decision.since)}"
+    return ", ".join(compared) or f"due since {show_time(decision.since)}"
