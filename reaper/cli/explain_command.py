@@ -18,7 +18,7 @@ from reaper.core.model import TOMBSTONES, Malformed
 from reaper.core.policy import reason
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
-from reaper.engine.discovery import first_match
+from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
@@ -40,7 +40,7 @@ async def run_explain(
         raise CommandError(f"no pattern of project {project.name} matches agent {agent!r}: it is left alone")
     async with Connector(SystemClock())(project) as client:
         try:
-            known = (await client.get_agent(agent)).value
+            known = await read_agent(agent, pattern.policy, client)
             answer = await client.get(agent, session)
         except Gone as error:
             if _told_past(settings, ActionFilter(project.name, agent, session), output):
