@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reaper.core.durations import show_duration, show_time
-from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.policy import Decision, Limits, Mode, Policy, decide
+from reaper.core.model import Action, Agent, Session
+from reaper.core.policy import Decision, Limits, Mode, Policy
 from reaper.core.windows import is_open
 
 
@@ -303,47 +303,6 @@ def joint_plan_id(ids: Sequence[str]) -> str:
 def _digest(text: str) -> str:
     """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the last look before an action found: go ahead, or why not. `changed` breaks the promise to delete."""
-
-    go: bool = False
-    gone: bool = False
-    changed: bool = False
-    why: str = ""
-
-
-def recheck(
-    item: Item, fresh: Session | Malformed, plan: Plan, now: float | None, agent: Agent | None = None
-) -> Verdict:
-    """Whether the plan still holds for the record just read at platform time `now`.
-
-    `agent` is how the agent was just read, None where that does not matter.
-    """
-    if now is None:
-        return Verdict(why="the platform's clock could not be read")
-    if isinstance(fresh, Malformed):
-        return Verdict(why=f"its record is malformed: {fresh.reason}")
-    if fresh.created_at != item.session.created_at:
-        return Verdict(changed=True, why="it was deleted and created again")
-    if fresh.status in TOMBSTONES:
-        return Verdict(gone=True, why=f"its status is {fresh.status}")
-    if fresh != item.session:
-        return Verdict(changed=True, why=_difference(item.session, fresh))
-    again = decide(fresh, plan.policy, agent or plan.agent, now)
-    if (again.action, again.rule) != (item.decision.action, item.decision.rule):
-        return Verdict(changed=True, why="the policy no longer asks for it")
-    if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
-        return Verdict(why="the window has closed")
-    return Verdict(go=True)
-
-
-def _difference(before: Session, after: Session) -> str:
-    names = ("status", "version", "last_accessed_at", "expires_at", "stopped_at", "strange")
-    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
-    return f"it changed since it was listed: {', '.join(changed)}"
 
 
 def hold_text(item: Item, plan: Plan) -> str:

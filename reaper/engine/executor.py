@@ -14,7 +14,7 @@ from typing import Final
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Item, Plan, recheck
+from reaper.core.planner import Item, Plan
 from reaper.core.provider import (
     Answer,
     Gone,
@@ -26,6 +26,7 @@ from reaper.core.provider import (
     Throttled,
     Unauthenticated,
 )
+from reaper.core.recheck import recheck
 from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Look
 from reaper.engine.report import Outcome
 from reaper.store.database import StateError

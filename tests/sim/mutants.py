@@ -13,13 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from reaper.core import clock_check, planner, policy
+from reaper.core import recheck as last_look
 from reaper.core.clock_check import ClockGuard
 from reaper.core.conditions import ALWAYS, NEVER, VersionIs
 from reaper.core.inventory_checks import Doubt
 from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Approval, Hold, Verdict
+from reaper.core.planner import Approval, Hold
 from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, Throttled
+from reaper.core.recheck import Verdict
 from reaper.engine import executor, sweep
 from reaper.engine.report import Outcome
 from reaper.foundry import client, parsing, transport
@@ -128,7 +130,7 @@ def _last_rule_decides(patch: Patch) -> None:
         return kept(session, replace(rules, rules=rules.rules[::-1]), *given)
 
     patch.setattr(sweep, "decide", decide)
-    patch.setattr(planner, "decide", decide)
+    patch.setattr(last_look, "decide", decide)
 
 
 def _unreadable_version_is(moment: float) -> Remove:
@@ -172,14 +174,14 @@ def _changes_are_fine(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> 
 def _policy_not_asked(patch: Patch) -> None:
     """The last look compares records, and takes the policy's word from the plan."""
     current: list[Any] = []
-    kept = planner.recheck
+    kept = last_look.recheck
 
     def recheck(item: Any, *given: Any) -> Verdict:
         current[:] = [item.decision]
         return kept(item, *given)
 
     patch.setattr(executor, "recheck", recheck)
-    patch.setattr(planner, "decide", lambda *_: current[0])
+    patch.setattr(last_look, "decide", lambda *_: current[0])
 
 
 def _open_always(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
