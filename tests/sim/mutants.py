@@ -43,20 +43,7 @@ from tests.sim.switches import Mutant, Patch, Remove, around, put
 
 def _no_hold(hold: Hold) -> Remove:
     """The planner does not know this reason."""
-
-    def make(kept: Any) -> Any:
-        def held(candidate: Any, ripe_at: float, rules: Any, standing: Any, now: float) -> Hold | None:
-            bare = replace(
-                standing,
-                breaker=standing.breaker and hold is not Hold.BREAKER,
-                observe=standing.observe and hold is not Hold.OBSERVE,
-            )
-            found: Hold | None = kept(candidate, ripe_at, rules, bare, now)
-            return None if found is hold else found
-
-        return held
-
-    return around(planner, "_hold", make)
+    return around(planner, "guards", lambda kept: lambda *given: ((n, h) for n, h in kept(*given) if h is not hold))
 
 
 def _no_doubted(hold: Hold) -> Remove:
