@@ -35,14 +35,15 @@ def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
     return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
 
 
-def _several(item: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
-
-
 def _as_list(value: object) -> object:
     if value == []:
         raise Wrong("is empty", "write at least one, or remove the key")
     return value if isinstance(value, list | dict) else [value]
+
+
+def _several(word: Any, item: dict[str, Any]) -> Any:
+    schema = WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+    return Annotated[list[word], BeforeValidator(_as_list), schema]
 
 
 def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -180,16 +181,12 @@ class Project(Part):
 
 _VALUES: Final[dict[Values, Any]] = {
     Values.DURATION: Duration,
-    Values.STATUSES: Annotated[list[Status], BeforeValidator(_as_list), _several({"enum": list(STATUSES)})],
-    Values.GLOBS: Annotated[
-        list[SessionGlob], BeforeValidator(_as_list), _several({"type": "string", "minLength": 1})
-    ],
-    Values.VERSIONS: Annotated[
-        list[Version], BeforeValidator(_as_list), _several({"type": ["string", "integer"], "minLength": 1})
-    ],
+    Values.STATUSES: _several(Status, {"enum": list(STATUSES)}),
+    Values.GLOBS: _several(SessionGlob, {"type": "string", "minLength": 1}),
+    Values.VERSIONS: _several(Version, {"type": ["string", "integer"], "minLength": 1}),
 }
 _CONDITIONS: Final[dict[str, Any]] = {
-    kind.name: (_VALUES[kind.values] | None, Field(None, description=kind.about)) for kind in CONDITIONS
+    kind.name: (_VALUES[kind.values] | None, Field(None, description=kind.__doc__)) for kind in CONDITIONS
 }
 
 

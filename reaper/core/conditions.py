@@ -36,7 +36,7 @@ class Values(Enum):
 
 
 class Condition(ABC):
-    """One line under `when`: its key `name`, what `values` stand there, and what it is `about`.
+    """One line under `when`: its key `name`, and which `values` stand there. The docstring describes it in the schema.
 
     One that `needs_versions` compares versions of the agent, and cannot be judged where these cannot be read.
     """
@@ -45,7 +45,6 @@ class Condition(ABC):
 
     name: ClassVar[str]
     values: ClassVar[Values]
-    about: ClassVar[str]
     needs_versions: ClassVar[bool] = False
 
     @classmethod
@@ -110,12 +109,10 @@ class TimeCondition(Condition):
         return other.seconds <= self.seconds if self.counts_down else other.seconds >= self.seconds
 
 
-@dataclass(frozen=True, slots=True)
 class Idle(TimeCondition):
-    """Time since the last access is at least `seconds`."""
+    """Time since the last access, at least. Under 30d, when the platform expires a session."""
 
     name = "idle"
-    about = "Time since the last access, at least. Under 30d, when the platform expires a session."
 
     def holds_from(self, session: Session, agent: Agent) -> float:
         return session.last_accessed_at + self.seconds
@@ -124,12 +121,10 @@ class Idle(TimeCondition):
         return show_duration(now - session.last_accessed_at)
 
 
-@dataclass(frozen=True, slots=True)
 class Age(TimeCondition):
-    """Time since the creation is at least `seconds`."""
+    """Time since the creation, at least."""
 
     name = "age"
-    about = "Time since the creation, at least."
 
     def holds_from(self, session: Session, agent: Agent) -> float:
         return session.created_at + self.seconds
@@ -142,12 +137,10 @@ class Age(TimeCondition):
         return isinstance(other, Age | Idle) and other.seconds >= self.seconds
 
 
-@dataclass(frozen=True, slots=True)
 class ExpiresWithin(TimeCondition):
-    """Time until the platform expires the session is at most `seconds`."""
+    """Time until the platform expires the session, at most."""
 
     name = "expires_within"
-    about = "Time until the platform expires the session, at most."
     counts_down = True
 
     def holds_from(self, session: Session, agent: Agent) -> float:
@@ -159,13 +152,12 @@ class ExpiresWithin(TimeCondition):
 
 @dataclass(frozen=True, slots=True)
 class StatusIn(Condition):
-    """The status is one of `statuses`."""
+    """One or several. By default idle and failed for a delete, active for a stop, any for a keep."""
 
     statuses: frozenset[str]
 
     name = "status"
     values = Values.STATUSES
-    about = "One or several. By default idle and failed for a delete, active for a stop, any for a keep."
 
     @classmethod
     def read(cls, written: Any) -> Self:
@@ -189,14 +181,13 @@ class StatusIn(Condition):
 
 @dataclass(frozen=True, slots=True)
 class IdMatches(Condition):
-    """The id matches one of the globs."""
+    """One or several patterns for the session id, with * ? and [abc]."""
 
     globs: tuple[str, ...]
     _regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     name = "id"
     values = Values.GLOBS
-    about = "One or several patterns for the session id, with * ? and [abc]."
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_regex", glob_regex(self.globs))
@@ -223,13 +214,12 @@ class IdMatches(Condition):
 
 @dataclass(frozen=True, slots=True)
 class VersionIs(Condition):
-    """The agent version is `latest`, `superseded`, or one of the names given."""
+    """`latest`, `superseded`, or names of versions; one or several."""
 
     versions: frozenset[str]
 
     name = "version"
     values = Values.VERSIONS
-    about = "`latest`, `superseded`, or names of versions; one or several."
     needs_versions = True
 
     @classmethod

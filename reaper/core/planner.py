@@ -225,15 +225,11 @@ def _item(
 ) -> Item:
     session, decision = candidate
     mark = marks.get(session.incarnation)
-    ripe_at = mark.ripe_at if mark else now + policy.grace_s if _waits(decision, policy) else decision.since
+    graced = decision.action is not Action.STOP and policy.grace_s > 0
+    ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
     approved = bool(context.approved) and _approval(candidate) in context.approved
     hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
     return Item(session, decision, ripe_at, approved, hold)
-
-
-def _waits(decision: Decision, policy: Policy) -> bool:
-    """Whether grace passes before the action: a stop loses no files, and waits for nothing."""
-    return decision.action is not Action.STOP and policy.grace_s > 0
 
 
 def _approval(candidate: Candidate) -> Approval:

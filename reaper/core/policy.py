@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
-from reaper.core.durations import show_duration, show_time
+from reaper.core.durations import show_time
 from reaper.core.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
 from reaper.core.windows import Window
 
@@ -208,11 +208,7 @@ def checks(session: Session, rule: Rule, agent: Agent, now: float) -> tuple[Cond
     """Each condition of the rule with the values compared, and the floor of age beside them."""
     compared = [_check(condition, session, agent, now) for condition in rule.when]
     if rule.action is not Action.KEEP:
-        floor = session.created_at + AGE_FLOOR_S
-        wanted = f"at least {show_duration(AGE_FLOOR_S)}"
-        compared.append(
-            ConditionCheck("age floor", wanted, show_duration(now - session.created_at), floor <= now, floor)
-        )
+        compared.append(replace(_check(Age(AGE_FLOOR_S), session, agent, now), condition="age floor"))
     return tuple(compared)
 
 

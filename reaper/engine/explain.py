@@ -9,7 +9,7 @@ from typing import Any
 from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
-from reaper.core.policy import Decision, Limits, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
 from reaper.core.windows import opens_at
 from reaper.store.store import Breaker, Store
 
@@ -98,7 +98,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         now=now,
         decision=decision,
         trials=tuple(trials(session, policy, agent, now)),
-        guards=(_status(session), *_guards(plan_at(now), context, breaker, store.fault), _limits(policy.limits)),
+        guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
         due=due,
         once_idle=due is not None and as_due is not session,
         earliest=_earliest(plan_at(max(moment, now))) if due else None,
@@ -112,10 +112,14 @@ def _earliest(plan: Plan) -> float | None:
     return opens_at(plan.policy.windows, moment) if item.action is Action.DELETE else moment
 
 
-def _guards(plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str) -> Iterator[GuardCheck]:
-    """Each guard of the planner with its values; what was refused is known only to the process that asked."""
+def _guards(
+    status: str, plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str
+) -> Iterator[GuardCheck]:
+    """The guards of the planner with their values; what was refused is known only to the process that asked."""
     (item,) = plan.items
     session, policy, stopping = item.session, plan.policy, item.action is Action.STOP
+    touchable = any(status in statuses for statuses in ELIGIBLE.values())
+    yield GuardCheck("status", touchable, status if touchable else f"{status} sessions are never touched")
     texts = {
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
@@ -127,17 +131,8 @@ def _guards(plan: Plan, context: PlanContext, breaker: Breaker | None, fault: st
     for name, hold in guards(Candidate(session, item.decision), item.ripe_at, policy, context, plan.now):
         if name in texts:
             yield GuardCheck(name, hold is None, texts[name])
-
-
-def _status(session: Session) -> GuardCheck:
-    touchable = any(session.status in statuses for statuses in ELIGIBLE.values())
-    text = session.status if touchable else f"{session.status} sessions are never touched"
-    return GuardCheck("status", touchable, text)
-
-
-def _limits(limits: Limits) -> GuardCheck:
-    sizes = f"per_sweep {limits.per_sweep}, per_day {limits.per_day}, at_least {limits.at_least}"
-    return GuardCheck("limits", True, f"{sizes}; judged over the whole plan")
+    limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
+    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; judged over the whole plan")
 
 
 def _grace(plan: Plan, context: PlanContext) -> str:

@@ -52,7 +52,7 @@ def test_a_condition_is_read_checked_shown_and_described_by_its_own_definition(
     (again,) = parse(show(parse(text, "t", {}).settings), "t", {}).settings.policies
     assert again == policy
     shown = json_schema.schema_at(("policies", "one", "rules", 0, "when"))["properties"]
-    assert shown[kind.name]["description"] == kind.about
+    assert shown[kind.name]["description"] == kind.__doc__
     assert list(shown) == [each.name for each in CONDITIONS]
 
 
