@@ -118,30 +118,25 @@ def _rule(rule: Value, path: Path) -> Iterator[Finding]:
     elif not when:
         message = "has no condition"
         yield Finding(place, message, 'write one; `id: "*"` holds for every session', shows_value=False)
-    yield from _reachable(when, place)
+    yield from _times(action, when, place)
     if action in ELIGIBLE and action is not None:
-        yield from _floors(action, when, place)
         yield from _statuses(action, when, place)
 
 
-def _reachable(when: Value, path: Path) -> Iterator[Finding]:
+def _times(action: Action | None, when: Value, path: Path) -> Iterator[Finding]:
+    floor = FLOORS_S.get(action, 0) if action else 0
     for key, kind in _TIMES.items():
-        seconds = seconds_of(child(when, key))
-        if seconds and kind(seconds).unused_s >= EXPIRY_S:
+        seconds, place = seconds_of(child(when, key)), (*path, key)
+        if not seconds:
+            continue
+        if kind(seconds).unused_s >= EXPIRY_S:
             message = "is never reached: the platform expires a session that is idle for 30d"
-            yield Finding((*path, key), message, "write less than 30d")
-
-
-def _floors(action: Action, when: Value, path: Path) -> Iterator[Finding]:
-    floor = FLOORS_S[action]
-    for key, kind in _TIMES.items():
-        seconds = seconds_of(child(when, key))
-        if seconds and seconds < floor and not kind.counts_down:
-            message = f"is too short for a {action}"
-            yield Finding((*path, key), message, f"write {exact_duration(floor)} or more")
-        elif seconds and seconds >= EXPIRY_S - floor and kind.counts_down:
+            yield Finding(place, message, "write less than 30d")
+        elif seconds < floor and not kind.counts_down:
+            yield Finding(place, f"is too short for a {action}", f"write {exact_duration(floor)} or more")
+        elif floor and seconds >= EXPIRY_S - floor and kind.counts_down:
             message = f"would {action} sessions as soon as they exist, for they expire after 30d"
-            yield Finding((*path, key), message, "write how near the end it must be, as in 2d")
+            yield Finding(place, message, "write how near the end it must be, as in 2d")
 
 
 def _statuses(action: Action, when: Value, path: Path) -> Iterator[Finding]:
@@ -156,8 +151,7 @@ def _quotas(root: Value) -> Iterator[Finding]:
         above, until = _percent(child(pressure, "above")), _percent(child(pressure, "until"))
         if above and until and until >= above:
             yield Finding((*place, "until"), f"is not below `above`, {above}%", f"write less than {above}%")
-        yield from _reachable(pressure, place)
-        yield from _floors(Action.STOP, pressure, place)
+        yield from _times(Action.STOP, pressure, place)
 
 
 def _audit(root: Value) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ class Values(Enum):
 
 
 class Condition(ABC):
-    """One line under `when`: its key `name`, and which `values` stand there. The docstring describes it in the schema.
+    """One line under `when`: its key `name`, and the `values` that stand there. Its docstring describes it to users.
 
     One that `needs_versions` compares versions of the agent, and cannot be judged where these cannot be read.
     """
@@ -78,7 +78,7 @@ _OLD_AND_UNUSED: Final = Session("", "", None, created_at=-(10**12), last_access
 
 @dataclass(frozen=True, slots=True)
 class TimeCondition(Condition):
-    """A time of the session is at least `seconds`; at most, for one that counts down."""
+    """A session's `moment` is at least `seconds` past; for one that counts down, it is at most so long to come."""
 
     seconds: int
 
@@ -93,7 +93,15 @@ class TimeCondition(Condition):
         return exact_duration(self.seconds)
 
     @abstractmethod
-    def holds_from(self, session: Session, agent: Agent) -> float: ...
+    def moment(self, session: Session) -> int:
+        """The time of the session, in Unix seconds, that is compared with now."""
+
+    def holds_from(self, session: Session, agent: Agent) -> float:
+        return self.moment(session) + (-self.seconds if self.counts_down else self.seconds)
+
+    def actual(self, session: Session, agent: Agent, now: float) -> str:
+        passed = now - self.moment(session)
+        return show_duration(-passed if self.counts_down else passed)
 
     def wanted(self) -> str:
         return f"at {'most' if self.counts_down else 'least'} {exact_duration(self.seconds)}"
@@ -114,11 +122,8 @@ class Idle(TimeCondition):
 
     name = "idle"
 
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        return session.last_accessed_at + self.seconds
-
-    def actual(self, session: Session, agent: Agent, now: float) -> str:
-        return show_duration(now - session.last_accessed_at)
+    def moment(self, session: Session) -> int:
+        return session.last_accessed_at
 
 
 class Age(TimeCondition):
@@ -126,11 +131,8 @@ class Age(TimeCondition):
 
     name = "age"
 
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        return session.created_at + self.seconds
-
-    def actual(self, session: Session, agent: Agent, now: float) -> str:
-        return show_duration(now - session.created_at)
+    def moment(self, session: Session) -> int:
+        return session.created_at
 
     def covers(self, other: Condition) -> bool:
         # A session is never idle for longer than it exists.
@@ -143,11 +145,8 @@ class ExpiresWithin(TimeCondition):
     name = "expires_within"
     counts_down = True
 
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        return session.expires_at - self.seconds
-
-    def actual(self, session: Session, agent: Agent, now: float) -> str:
-        return show_duration(session.expires_at - now)
+    def moment(self, session: Session) -> int:
+        return session.expires_at
 
 
 @dataclass(frozen=True, slots=True)
