@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from reaper.core.durations import show_duration, show_time
 from reaper.core.model import Action, Agent, Session
@@ -311,5 +311,9 @@ def hold_text(item: Item, plan: Plan) -> str:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
-        case _:
+        case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:
             return ""
+        case Hold.LIMIT_SWEEP | Hold.LIMIT_DAY:
+            return ""
+        case _:
+            assert_never(item.hold)

@@ -40,7 +40,7 @@ def recheck(
     again = decide(fresh, plan.policy, agent or plan.agent, now)
     if (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
-    if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
+    if item.action is not Action.STOP and not is_open(plan.policy.windows, now):
         return Verdict(why="the window has closed")
     return Verdict(go=True)
 

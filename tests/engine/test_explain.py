@@ -33,39 +33,40 @@ def explained(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) 
     return explain("p", Agent("a", "1"), seen, policy, store, NOW)
 
 
-def told(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> str:
+def due_text(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> str:
     return explained(seen, policy, mark).due_text
 
 
 def test_a_session_due_later_is_told_when_and_that_grace_follows() -> None:
-    text = told(session(2 * DAY_S))
+    text = due_text(session(2 * DAY_S))
     assert "(in 5d): delete by rule week, unless it is used before; at the earliest" in text
 
 
 def test_a_session_due_now_and_unmarked_waits_for_its_whole_grace() -> None:
     seen = session(8 * DAY_S)
-    assert told(seen).startswith("now: delete by rule week; at the earliest")
-    assert told(seen, replace(POLICY, grace_s=0)) == "now: delete by rule week"
+    assert due_text(seen).startswith("now: delete by rule week; at the earliest")
+    assert due_text(seen, replace(POLICY, grace_s=0)) == "now: delete by rule week"
 
 
 def test_a_mark_that_is_ripe_lets_it_go_now() -> None:
     seen = session(9 * DAY_S)
     assert (
-        told(seen, mark=Mark(seen, Action.DELETE, "week", NOW - 2 * DAY_S, NOW - DAY_S)) == "now: delete by rule week"
+        due_text(seen, mark=Mark(seen, Action.DELETE, "week", NOW - 2 * DAY_S, NOW - DAY_S))
+        == "now: delete by rule week"
     )
 
 
 def test_an_active_session_is_due_once_it_is_idle() -> None:
-    assert ", once it is idle" in told(session(DAY_S, "active"))
+    assert ", once it is idle" in due_text(session(DAY_S, "active"))
 
 
 def test_a_session_that_expires_first_is_never_due() -> None:
     late = Policy("late", (replace(WEEK, when=(StatusIn(frozenset({"idle"})), Idle(31 * DAY_S))),))
-    assert told(session(DAY_S), late).startswith("never: it expires at")
+    assert due_text(session(DAY_S), late).startswith("never: it expires at")
 
 
 def test_a_session_no_rule_will_catch_is_never_due() -> None:
-    assert told(session(DAY_S, "creating")).startswith("never: no rule")
+    assert due_text(session(DAY_S, "creating")).startswith("never: no rule")
 
 
 RUNAWAY = Rule("runaway", Action.STOP, (StatusIn(frozenset({"active"})), Idle(3_600)))
