@@ -53,6 +53,7 @@ speaks pydantic and Starlette; what is fetched from elsewhere than a project goe
 THOUGHT = {
     *(
         "__future__",
+        "abc",
         "collections",
         "contextlib",
         "dataclasses",

@@ -14,9 +14,10 @@ from reaper.cli.progress import counting
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.planner import Item, Plan, Verdict
+from reaper.core.planner import Item, Plan
 from reaper.core.policy import Decision, Policy, Rule
 from reaper.core.provider import Provider
+from reaper.core.recheck import Verdict
 from reaper.core.settings import Project
 from reaper.engine.executor import Executor
 from reaper.engine.last_look import Look
@@ -55,7 +56,7 @@ class FilterJudge:
         if shown.status == IDLE and fresh.status == ACTIVE:
             return "it was idle when looked at first, and is active now"
         if self.meant and not (fresh.status == shown.status and self.meant.fits(fresh, now)):
-            return f"it does not fit any more: {self.meant.told()}"
+            return f"it does not fit any more: {self.meant.words()}"
         return ""
 
     def judged_by(self, item: Item, look: Look, plan: Plan, at: float) -> dict[str, Any]:

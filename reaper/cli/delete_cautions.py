@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from reaper.clock import SystemClock
-from reaper.core.conditions import VersionIs
-from reaper.core.model import Action, Agent, Session
+from reaper.core.model import Action, Session
 from reaper.core.policy import Policy, decide
-from reaper.core.provider import Provider, ProviderError, Unauthenticated
+from reaper.core.provider import Provider
 from reaper.core.settings import Project
-from reaper.engine.discovery import first_match
+from reaper.engine.discovery import first_match, read_agent
 
 NAMED_MAX: Final = 5
 
@@ -38,7 +37,7 @@ async def _kept(
     """The ids of the sessions that each keep rule decides about."""
     if not any(rule.action is Action.KEEP for rule in policy.rules):
         return {}
-    agent = await _agent(client, name, policy)
+    agent = await read_agent(name, policy, client)  # what cannot be read counts as kept
     at = SystemClock().wall() if now is None else now
     found: dict[str, list[str]] = {}
     for session in sessions:
@@ -46,18 +45,6 @@ async def _kept(
         if decision.action is Action.KEEP and decision.rule is not None:
             found.setdefault(f"rule {decision.rule.name!r} of policy {policy.name!r}", []).append(session.id)
     return found
-
-
-async def _agent(client: Provider, name: str, policy: Policy) -> Agent:
-    """The agent, asked for when a rule asks about versions; what cannot be read counts as kept."""
-    if not any(isinstance(condition, VersionIs) for rule in policy.rules for condition in rule.when):
-        return Agent(name)
-    try:
-        return (await client.get_agent(name)).value
-    except Unauthenticated:
-        raise
-    except ProviderError:
-        return Agent(name)
 
 
 def _of_them(ids: Sequence[str]) -> str:

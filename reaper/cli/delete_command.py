@@ -126,5 +126,5 @@ def _print(request: DeleteRequest, results: Sequence[DeleteResult], halted: str,
     if halted:
         print(f"reaper: {clean(halted)}", file=sys.stderr)
     if not results and output is OutputFormat.TABLE:
-        print(f"no session fits: {request.meant.told()}", file=sys.stderr)
+        print(f"no session fits: {request.meant.words()}", file=sys.stderr)
     return Exit.FAILED if halted else exit_of(results)

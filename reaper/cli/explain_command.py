@@ -15,10 +15,9 @@ from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import show_time
 from reaper.core.model import TOMBSTONES, Malformed
-from reaper.core.policy import reason
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
-from reaper.engine.discovery import first_match
+from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
@@ -38,12 +37,13 @@ async def run_explain(
     pattern = first_match(project, agent)
     if pattern is None:
         raise CommandError(f"no pattern of project {project.name} matches agent {agent!r}: it is left alone")
+    which = ActionFilter(project.name, agent, session)
     async with Connector(SystemClock())(project) as client:
         try:
-            known = (await client.get_agent(agent)).value
+            known = await read_agent(agent, pattern.policy, client)
             answer = await client.get(agent, session)
         except Gone as error:
-            if _told_past(settings, ActionFilter(project.name, agent, session), output):
+            if _print_actions(settings, which, output):
                 return
             gone = f"{project.name} has no session {session} of agent {agent}: {error}"
             raise CommandError(gone, Exit.FAILED) from error
@@ -51,17 +51,17 @@ async def run_explain(
         raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
     if answer.date is None:
         raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
-    if answer.value.status in TOMBSTONES and _told_past(settings, ActionFilter(project.name, agent, session), output):
+    if answer.value.status in TOMBSTONES and _print_actions(settings, which, output):
         return
     with opened(settings.state) as store:
-        told = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
+        explanation = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
     if output is OutputFormat.JSON:
-        print(json.dumps(explanation_json(told), indent=2))
+        print(json.dumps(explanation_json(explanation), indent=2))
     else:
-        _print(told)
+        _print(explanation)
 
 
-def _told_past(settings: Settings, which: ActionFilter, output: OutputFormat) -> bool:
+def _print_actions(settings: Settings, which: ActionFilter, output: OutputFormat) -> bool:
     """Print what was done to a session that is gone; False when nothing is known to have been done."""
     with opened(settings.state) as store:
         past = list(store.journal.actions(which, PAST_SHOWN))
@@ -111,13 +111,13 @@ def project_of(settings: Settings, name: str | None, agent: str) -> Project:
     return (matching or named)[0]
 
 
-def _print(told: Explanation) -> None:
+def _print(explanation: Explanation) -> None:
     out = console()
-    record = sessions_table(told.now)
-    record.add_row(*session_row(told.session, told.now))
+    record = sessions_table(explanation.now)
+    record.add_row(*session_row(explanation.session, explanation.now))
     out.print(record)
     rules = table("rule", "action", "condition", "wanted", "found", "holds")
-    for trial in told.trials:
+    for trial in explanation.trials:
         name = f"[bold]{trial.rule.name}[/]" if trial.decides else trial.rule.name
         for check in trial.checks:
             holds = {True: "yes", False: "no", None: "cannot be judged"}[check.holds]
@@ -128,9 +128,8 @@ def _print(told: Explanation) -> None:
         rules.add_row("", "", "", "", "", "[green]decides[/]" if trial.decides else "[dim]does not decide[/]")
     out.print(rules)
     guards = table("guard", "lets through", "")
-    for guard in told.guards:
-        guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.told))
+    for guard in explanation.guards:
+        guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.text))
     out.print(guards)
-    why = safe(reason(told.session, told.decision, told.policy, told.agent, told.now))
-    out.print(f"policy {told.policy.name}: {told.decision.action}, {why}")
-    out.print(f"next due: {safe(told.due_text)}")
+    out.print(f"policy {explanation.policy.name}: {explanation.decision.action}, {safe(explanation.why)}")
+    out.print(f"next due: {safe(explanation.due_text)}")

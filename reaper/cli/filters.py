@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.cli.endings import CommandError, Exit
-from reaper.core.conditions import Condition, Idle, IdMatches, StatusIn
+from reaper.core.conditions import Condition, Idle, IdMatches, StatusIn, TimeCondition
 from reaper.core.durations import parse_duration
 from reaper.core.model import STATUSES, Agent, Session
 from reaper.core.text import clean
@@ -37,12 +37,12 @@ class Filter:
             for c in self.conditions
         ]
 
-    def told(self) -> str:
+    def words(self) -> str:
         """The filter in words: `status idle, idle at least 7d`."""
         return ", ".join(f"{condition.name} {condition.wanted()}" for condition in self.conditions)
 
     def _holds(self, condition: Condition, session: Session, now: float | None) -> bool:
-        if now is None and isinstance(condition, Idle):
+        if now is None and isinstance(condition, TimeCondition):
             untimed = "the platform's answer carried no time, so --idle-over cannot be judged"
             raise CommandError(untimed, Exit.FAILED)
         holds_from = condition.holds_from(session, _ANY_AGENT)

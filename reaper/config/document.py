@@ -16,19 +16,18 @@ from reaper.config.environment import NAMES_PREFIX, substitute
 from reaper.config.problem import ConfigError, Finding, Path, Problem, Wrong, escaped, show_path, shown
 from reaper.config.scalars import Scalar, resolve
 from reaper.config.syntax import DEPTH_LIMIT, compose
+from reaper.core.conditions import CONDITIONS, Values
 
 EXPANDED_LIMIT: Final = 20_000
 """So many values may a file hold once its aliases are followed."""
 
+_WORDED: Final = [kind.name for kind in CONDITIONS if kind.values not in (Values.DURATION, Values.STATUSES)]
 _NAMES: Final = (
     ("projects", "*", "agents", "#", "name"),
     ("projects", "*", "agents", "#", "policy"),
     ("projects", "*", "must_see", "#"),
     ("policies", "*", "rules", "#", "name"),
-    ("policies", "*", "rules", "#", "when", "id"),
-    ("policies", "*", "rules", "#", "when", "id", "#"),
-    ("policies", "*", "rules", "#", "when", "version"),
-    ("policies", "*", "rules", "#", "when", "version", "#"),
+    *(("policies", "*", "rules", "#", "when", name, *each) for name in _WORDED for each in ((), ("#",))),
     ("quotas", "*", "projects", "#"),
 )
 

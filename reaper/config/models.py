@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema, create_model
 from pydantic.config import JsonDict
 
 from reaper.config import addresses, headers, vocabulary
 from reaper.config.cron import read_cron
 from reaper.config.duration_texts import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
 from reaper.config.problem import Wrong
+from reaper.core.conditions import CONDITIONS, Values
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
 from reaper.core.policy import Limits as DefaultLimits
@@ -34,14 +35,15 @@ def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
     return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
 
 
-def _several(item: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
-
-
 def _as_list(value: object) -> object:
     if value == []:
         raise Wrong("is empty", "write at least one, or remove the key")
     return value if isinstance(value, list | dict) else [value]
+
+
+def _several(word: Any, item: dict[str, Any]) -> Any:
+    schema = WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+    return Annotated[list[word], BeforeValidator(_as_list), schema]
 
 
 def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -177,27 +179,24 @@ class Project(Part):
     """The first entry that matches an agent gives its policy."""
 
 
+_VALUES: Final[dict[Values, Any]] = {
+    Values.DURATION: Duration,
+    Values.STATUSES: _several(Status, {"enum": list(STATUSES)}),
+    Values.GLOBS: _several(SessionGlob, {"type": "string", "minLength": 1}),
+    Values.VERSIONS: _several(Version, {"type": ["string", "integer"], "minLength": 1}),
+}
+_CONDITIONS: Final[dict[str, Any]] = {
+    kind.name: (_VALUES[kind.values] | None, Field(None, description=kind.__doc__)) for kind in CONDITIONS
+}
+
+
 class When(Part):
     """All conditions given must hold."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    idle: Duration | None = None
-    """Time since the last access, at least. Under 30d, when the platform expires a session."""
-    age: Duration | None = None
-    """Time since the creation, at least."""
-    expires_within: Duration | None = None
-    """Time until the platform expires the session, at most."""
-    status: Annotated[list[Status], BeforeValidator(_as_list), _several({"enum": list(STATUSES)})] | None = None
-    """One or several. By default idle and failed for a delete, active for a stop, any for a keep."""
-    id: Annotated[
-        list[SessionGlob], BeforeValidator(_as_list), _several({"type": "string", "minLength": 1})
-    ] | None = None  # fmt: skip
-    """One or several patterns for the session id, with * ? and [abc]."""
-    version: Annotated[
-        list[Version], BeforeValidator(_as_list), _several({"type": ["string", "integer"], "minLength": 1})
-    ] | None = None  # fmt: skip
-    """`latest`, `superseded`, or names of versions; one or several."""
+
+_When = create_model("When", __base__=When, __doc__=When.__doc__, **_CONDITIONS)
 
 
 class Rule(Part):
@@ -207,7 +206,7 @@ class Rule(Part):
     """Shown wherever the rule decides; unique in its policy."""
     action: Literal["keep", "stop", "delete"]
     """keep: leave alone. stop: end its compute, keep its files. delete: end it, files and all."""
-    when: When
+    when: Annotated[When, GetPydanticSchema(lambda _, schema_of: schema_of(_When))]
     """All conditions given must hold. A stop or delete needs idle, age or expires_within."""
 
 

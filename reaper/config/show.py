@@ -7,7 +7,6 @@ loads again to equal settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import yaml
@@ -16,7 +15,6 @@ from reaper.config.addresses import Endpoint, parse_endpoint, without_password, 
 from reaper.config.duration_texts import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
-from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.durations import exact_duration
 from reaper.core.model import STATUSES
 from reaper.core.policy import Policy
@@ -100,7 +98,8 @@ def _policy(policy: Policy) -> dict[str, Any]:
         "mode": policy.mode.value,
         "grace": exact_duration(policy.grace_s),
         "rules": [
-            {"name": rule.name, "action": rule.action.value, "when": _when(rule.when)} for rule in policy.rules
+            {"name": rule.name, "action": rule.action.value, "when": {c.name: c.written() for c in rule.when}}
+            for rule in policy.rules
         ],
         "limits": {
             "per_sweep": str(limits.per_sweep) if limits.per_sweep.percent else limits.per_sweep.amount,
@@ -111,23 +110,6 @@ def _policy(policy: Policy) -> dict[str, Any]:
     if policy.windows:
         shown["windows"] = [_window(window) for window in policy.windows]
     return shown
-
-
-def _when(conditions: Iterable[Condition]) -> dict[str, Any]:
-    return {condition.name: _wanted(condition) for condition in conditions}
-
-
-def _wanted(condition: Condition) -> str | list[str]:
-    match condition:
-        case Idle() | Age() | ExpiresWithin():
-            return exact_duration(condition.seconds)
-        case StatusIn():
-            return sorted(condition.statuses, key=STATUSES.index)
-        case IdMatches():
-            return list(condition.globs)
-        case VersionIs():
-            return sorted(condition.versions)
-    raise TypeError(f"a condition that the language lacks: {condition.name}")
 
 
 def _window(window: Window) -> dict[str, Any]:

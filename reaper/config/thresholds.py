@@ -9,9 +9,10 @@ from typing import Final
 from reaper.config.cron import shortest_gap_s
 from reaper.config.document import Document, Value
 from reaper.config.duration_texts import seconds_of
-from reaper.config.problem import Finding, Path, Wrong
+from reaper.config.problem import Finding, Path, Wrong, one_of
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.vocabulary import matches
+from reaper.core.conditions import CONDITIONS, TimeCondition
 from reaper.core.durations import exact_duration
 from reaper.core.model import AGE_FLOOR_S, DAY_S, ELIGIBLE, EXPIRY_S, MINUTE_S, STATUSES, Action
 
@@ -20,12 +21,12 @@ FLOORS_S: Final = {Action.DELETE: AGE_FLOOR_S, Action.STOP: MINUTE_S}
 TIMEOUT_S: Final = (1, 600)
 AUDIT_SHORTEST_S: Final = 7 * DAY_S
 
-_TIMES: Final = ("idle", "age", "expires_within")
+_TIMES: Final = {kind.name: kind for kind in CONDITIONS if issubclass(kind, TimeCondition)}
 _STATUS_HINTS: Final = {
     Action.DELETE: "write idle or failed; or active, if running sessions are to be lost",
     Action.STOP: "write active, or remove the key",
 }
-_NEEDS: Final = "add idle, age or expires_within: without one it would match every session at once"
+_NEEDS: Final = f"add {one_of(_TIMES)}: without one it would match every session at once"
 
 
 def threshold_findings(document: Document) -> list[Finding]:
@@ -40,15 +41,15 @@ def _schedule(root: Value) -> Iterator[Finding]:
         return
     schedule, path = child(root, "schedule"), ("schedule",)
     if isinstance(schedule, dict) and has(schedule, "every") == has(schedule, "cron"):
-        told = "gives both every and cron" if has(schedule, "every") else "gives neither every nor cron"
-        yield Finding(path, told, "write one of them, as in `every: 15m`", at_key=True, shows_value=False)
+        message = "gives both every and cron" if has(schedule, "every") else "gives neither every nor cron"
+        yield Finding(path, message, "write one of them, as in `every: 15m`", at_key=True, shows_value=False)
     every = seconds_of(child(schedule, "every"))
     if every is not None and 0 < every < SHORTEST_INTERVAL_S:
         yield Finding((*path, "every"), "is too often", f"write {SHORTEST_INTERVAL_S}s or more")
     jitter, interval = seconds_of(child(schedule, "jitter")), every or _gap(child(schedule, "cron"))
     if jitter and interval and jitter >= interval:
-        told = f"is not shorter than the interval between two sweeps, {exact_duration(interval)}"
-        yield Finding((*path, "jitter"), told, "write less, or 0s")
+        message = f"is not shorter than the interval between two sweeps, {exact_duration(interval)}"
+        yield Finding((*path, "jitter"), message, "write less, or 0s")
     full = seconds_of(child(schedule, "full_listing"))
     if full:
         yield from _full_listing(full, interval, _idles(root), (*path, "full_listing"))
@@ -59,11 +60,11 @@ def _full_listing(full: int, interval: int | None, idles: list[int], path: Path)
     if full > DAY_S:
         yield Finding(path, "is too seldom", "write 1d or less")
     elif interval and full < interval:
-        told = f"is shorter than the interval between two sweeps, {exact_duration(interval)}"
-        yield Finding(path, told, "write more, or leave it out: then every sweep lists all")
+        message = f"is shorter than the interval between two sweeps, {exact_duration(interval)}"
+        yield Finding(path, message, "write more, or leave it out: then every sweep lists all")
     elif idles and full > min(idles):
-        told = f"is longer than the shortest `idle` of a rule, {exact_duration(min(idles))}"
-        yield Finding(path, told, "write less: a session could be due in between and not be read")
+        message = f"is longer than the shortest `idle` of a rule, {exact_duration(min(idles))}"
+        yield Finding(path, message, "write less: a session could be due in between and not be read")
 
 
 def _idles(root: Value) -> list[int]:
@@ -96,8 +97,8 @@ def _requests(root: Value) -> Iterator[Finding]:
 def _policies(root: Value) -> Iterator[Finding]:
     for _, path, policy in entries(child(root, "policies"), ("policies",)):
         if (seconds_of(child(policy, "grace")) or 0) >= EXPIRY_S:
-            told = "can never pass: the platform expires a session that is untouched for 30d"
-            yield Finding((*path, "grace"), told, "write less, as in 24h")
+            message = "can never pass: the platform expires a session that is untouched for 30d"
+            yield Finding((*path, "grace"), message, "write less, as in 24h")
         for place, rule in items(child(policy, "rules"), (*path, "rules")):
             yield from _rule(rule, place)
         for place, window in items(child(policy, "windows"), (*path, "windows")):
@@ -112,33 +113,30 @@ def _rule(rule: Value, path: Path) -> Iterator[Finding]:
         return
     action = next((action for action in Action if action == child(rule, "action")), None)
     if action in ELIGIBLE and not has(when, *_TIMES):
-        told = f"a {action} needs a time"
-        yield Finding(place, told, _NEEDS, shows_value=False, at_key=True)
+        message = f"a {action} needs a time"
+        yield Finding(place, message, _NEEDS, shows_value=False, at_key=True)
     elif not when:
-        told = "has no condition"
-        yield Finding(place, told, 'write one; `id: "*"` holds for every session', shows_value=False)
-    yield from _reachable(when, place)
+        message = "has no condition"
+        yield Finding(place, message, 'write one; `id: "*"` holds for every session', shows_value=False)
+    yield from _times(action, when, place)
     if action in ELIGIBLE and action is not None:
-        yield from _floors(action, when, place)
         yield from _statuses(action, when, place)
 
 
-def _reachable(when: Value, path: Path) -> Iterator[Finding]:
-    if (seconds_of(child(when, "idle")) or 0) >= EXPIRY_S:
-        told = "is never reached: the platform expires a session that is idle for 30d"
-        yield Finding((*path, "idle"), told, "write less than 30d")
-
-
-def _floors(action: Action, when: Value, path: Path) -> Iterator[Finding]:
-    floor = FLOORS_S[action]
-    for key in ("idle", "age"):
-        seconds = seconds_of(child(when, key))
-        if seconds and seconds < floor:
-            told = f"is too short for a {action}"
-            yield Finding((*path, key), told, f"write {exact_duration(floor)} or more")
-    if (seconds_of(child(when, "expires_within")) or 0) >= EXPIRY_S - floor:
-        told = f"would {action} sessions as soon as they exist, for they expire after 30d"
-        yield Finding((*path, "expires_within"), told, "write how near the end it must be, as in 2d")
+def _times(action: Action | None, when: Value, path: Path) -> Iterator[Finding]:
+    floor = FLOORS_S.get(action, 0) if action else 0
+    for key, kind in _TIMES.items():
+        seconds, place = seconds_of(child(when, key)), (*path, key)
+        if not seconds:
+            continue
+        if kind(seconds).unused_s >= EXPIRY_S:
+            message = "is never reached: the platform expires a session that is idle for 30d"
+            yield Finding(place, message, "write less than 30d")
+        elif seconds < floor and not kind.counts_down:
+            yield Finding(place, f"is too short for a {action}", f"write {exact_duration(floor)} or more")
+        elif floor and seconds >= EXPIRY_S - floor and kind.counts_down:
+            message = f"would {action} sessions as soon as they exist, for they expire after 30d"
+            yield Finding(place, message, "write how near the end it must be, as in 2d")
 
 
 def _statuses(action: Action, when: Value, path: Path) -> Iterator[Finding]:
@@ -153,15 +151,14 @@ def _quotas(root: Value) -> Iterator[Finding]:
         above, until = _percent(child(pressure, "above")), _percent(child(pressure, "until"))
         if above and until and until >= above:
             yield Finding((*place, "until"), f"is not below `above`, {above}%", f"write less than {above}%")
-        yield from _reachable(pressure, place)
-        yield from _floors(Action.STOP, pressure, place)
+        yield from _times(Action.STOP, pressure, place)
 
 
 def _audit(root: Value) -> Iterator[Finding]:
     keep = seconds_of(child(child(root, "audit"), "keep"))
     if keep and keep < AUDIT_SHORTEST_S:
-        told = "is too short: the day's limits and the search for lost actions look back into the record"
-        yield Finding(("audit", "keep"), told, f"write {exact_duration(AUDIT_SHORTEST_S)} or more, as in 400d")
+        message = "is too short: the day's limits and the search for lost actions look back into the record"
+        yield Finding(("audit", "keep"), message, f"write {exact_duration(AUDIT_SHORTEST_S)} or more, as in 400d")
 
 
 def _percent(value: Value) -> int | None:

@@ -14,7 +14,7 @@ from reaper.config.cron import standard_cron
 from reaper.config.duration_texts import look_age_s
 from reaper.config.show import show
 from reaper.core import policy, settings, windows
-from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
+from reaper.core.conditions import CONDITIONS, Condition, StatusIn
 from reaper.core.durations import parse_duration
 from reaper.core.model import Action
 from reaper.core.policy import DEFAULT_STATUSES
@@ -91,26 +91,15 @@ def _policy(name: str, part: models.Policy) -> policy.Policy:
 
 def _rule(part: models.Rule) -> policy.Rule:
     action = Action(part.action)
-    return policy.Rule(part.name, action, tuple(_conditions(action, part.when)))
+    return policy.Rule(part.name, action, _conditions(action, part.when))
 
 
-def _conditions(action: Action, when: models.When) -> list[Condition]:
-    """The conditions, times first; the default status of a stop or delete is written out."""
-    statuses = frozenset(when.status) if when.status else DEFAULT_STATUSES.get(action)
-    conditions: list[Condition] = []
-    if when.idle:
-        conditions.append(Idle(parse_duration(when.idle)))
-    if when.age:
-        conditions.append(Age(parse_duration(when.age)))
-    if when.expires_within:
-        conditions.append(ExpiresWithin(parse_duration(when.expires_within)))
-    if statuses:
-        conditions.append(StatusIn(statuses))
-    if when.id:
-        conditions.append(IdMatches(tuple(when.id)))
-    if when.version:
-        conditions.append(VersionIs(frozenset(when.version)))
-    return conditions
+def _conditions(action: Action, when: models.When) -> tuple[Condition, ...]:
+    """The conditions in their order; the default status of a stop or delete is written out."""
+    written = when.model_dump(exclude_none=True)
+    if action in DEFAULT_STATUSES:
+        written.setdefault(StatusIn.name, DEFAULT_STATUSES[action])
+    return tuple(kind.read(written[kind.name]) for kind in CONDITIONS if kind.name in written)
 
 
 def _limit(share: int | str) -> policy.Limit:

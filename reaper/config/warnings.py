@@ -10,7 +10,7 @@ from reaper.config.problem import Finding, Path, show_path
 from reaper.config.tree import child, has
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
 from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
-from reaper.core.conditions import ExpiresWithin, Idle
+from reaper.core.conditions import TimeCondition
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, EXPIRY_S, Action
 from reaper.core.policy import Mode, Policy
@@ -39,15 +39,15 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
         for place in range(len(project.agents)):
             earlier = shadowing_pattern(project.agents, place)
             if earlier is not None:
-                told = f"never gets its turn: {show_path((*path, earlier))} matches all of it first"
-                yield Finding((*path, place, "name"), told, "put the narrower pattern first")
+                message = f"never gets its turn: {show_path((*path, earlier))} matches all of it first"
+                yield Finding((*path, place, "name"), message, "put the narrower pattern first")
 
 
 def _quotas(settings: Settings) -> Iterator[Finding]:
     for quota in settings.quotas:
         if quota.pressure and ACTIVE not in quota.counts:
-            told = "active sessions do not count in this quota, so stopping them relieves nothing"
-            yield Finding(("quotas", quota.name, "pressure"), told, "add active to `counts`", False, True)
+            message = "active sessions do not count in this quota, so stopping them relieves nothing"
+            yield Finding(("quotas", quota.name, "pressure"), message, "add active to `counts`", False, True)
 
 
 def _zone(document: Document) -> Iterator[Finding]:
@@ -59,8 +59,8 @@ def _zone(document: Document) -> Iterator[Finding]:
 def _approvals(settings: Settings) -> Iterator[Finding]:
     for place, name in enumerate(settings.approvals):
         if len(name) == OLD_PLAN_ID_CHARS:
-            told = "approves nothing: ids are 32 digits long now, for two plans can be made to share a short one"
-            yield Finding(("approvals", place), told, "`reaper plan` shows the id of the present plan")
+            message = "approves nothing: ids are 32 digits long now, for two plans can be made to share a short one"
+            yield Finding(("approvals", place), message, "`reaper plan` shows the id of the present plan")
         elif name in settings.approvals[:place]:
             yield Finding(("approvals", place), "stands here twice", "remove one of them")
 
@@ -70,8 +70,8 @@ def _rules(policy: Policy, path: Path) -> Iterator[Finding]:
         earlier = shadowing_rule(policy.rules, place)
         if earlier is not None:
             first = policy.rules[earlier]
-            told = f"never decides: the earlier rule {first.name} holds for everything that {rule.name} does"
-            yield Finding((*path, "rules", place), told, "put the narrower rule first", False)
+            message = f"never decides: the earlier rule {first.name} holds for everything that {rule.name} does"
+            yield Finding((*path, "rules", place), message, "put the narrower rule first", False)
 
 
 def _times(policy: Policy, path: Path) -> Iterator[Finding]:
@@ -81,20 +81,18 @@ def _times(policy: Policy, path: Path) -> Iterator[Finding]:
             continue
         for condition in rule.when:
             where = (*path, "rules", place, "when", condition.name)
-            late = isinstance(condition, Idle) and condition.seconds + policy.grace_s >= EXPIRY_S
-            near = isinstance(condition, ExpiresWithin) and condition.seconds <= policy.grace_s
-            if late or near:
-                told = f"leaves no room for the grace of {exact_duration(policy.grace_s)}"
-                yield Finding(where, told, "the platform expires the session first, so it is never deleted")
+            if isinstance(condition, TimeCondition) and condition.unused_s + policy.grace_s >= EXPIRY_S:
+                message = f"leaves no room for the grace of {exact_duration(policy.grace_s)}"
+                yield Finding(where, message, "the platform expires the session first, so it is never deleted")
 
 
 def _limits(policy: Policy, path: Path) -> Iterator[Finding]:
     sweep, day = policy.limits.per_sweep, policy.limits.per_day
     where = (*path, "limits")
     if sweep.percent == day.percent and day.amount < sweep.amount:
-        told = f"per_day ({day}) is lower than per_sweep ({sweep}), which can never be used up"
-        yield Finding(where, told, "write at least as much for a day", False, at_key=True)
+        message = f"per_day ({day}) is lower than per_sweep ({sweep}), which can never be used up"
+        yield Finding(where, message, "write at least as much for a day", False, at_key=True)
     for key, limit in (("per_sweep", sweep), ("per_day", day)):
         if limit.amount == 0 and policy.mode is Mode.ENFORCE:
-            told = "lets nothing be stopped or deleted without an approval"
-            yield Finding((*where, key), told, "write a limit above 0, or keep it if that is meant")
+            message = "lets nothing be stopped or deleted without an approval"
+            yield Finding((*where, key), message, "write a limit above 0, or keep it if that is meant")

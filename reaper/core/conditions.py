@@ -1,20 +1,23 @@
-"""Conditions of a rule. Each is a function from a session to the moment from which it holds.
+"""Conditions of a rule: the one home of each, from which its key, schema, words, display and shadowing follow.
 
-Time only ever moves a session towards a rule (idle and age grow, expiry nears), so one number says both
-whether a condition holds now and when it will: `NEVER` and `ALWAYS` are its ends, None is "cannot be judged".
+Each is a function from a session to the moment from which it holds. Time only ever moves a session towards a rule
+(idle and age grow, expiry nears), so one number says both whether a condition holds now and when it will: `NEVER` and
+`ALWAYS` are its ends, None is "cannot be judged".
 """
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from enum import Enum, auto
+from typing import Any, ClassVar, Final, Self
 
-from reaper.core.durations import exact_duration, show_duration
-from reaper.core.model import Agent, Session
+from reaper.core.durations import exact_duration, parse_duration, show_duration
+from reaper.core.globs import covers, glob_regex
+from reaper.core.model import EXPIRY_S, STATUSES, Agent, Session
 
 ALWAYS: Final = -math.inf
 NEVER: Final = math.inf
@@ -23,80 +26,144 @@ LATEST: Final = "latest"
 SUPERSEDED: Final = "superseded"
 
 
-class Condition(Protocol):
-    """One line under `when`."""
+class Values(Enum):
+    """What is written behind a condition's key: one duration, or one or several words of a kind."""
 
-    @property
-    def name(self) -> str:
-        """The key under `when`."""
+    DURATION = auto()
+    STATUSES = auto()
+    GLOBS = auto()
+    VERSIONS = auto()
 
+
+class Condition(ABC):
+    """One line under `when`: its key `name`, and the `values` that stand there. Its docstring describes it to users.
+
+    One that `needs_versions` compares versions of the agent, and cannot be judged where these cannot be read.
+    """
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+    values: ClassVar[Values]
+    needs_versions: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def read(cls, written: Any) -> Self:
+        """The condition that valid `values` mean: the text of a duration, or a list of words."""
+
+    @abstractmethod
+    def written(self) -> str | list[str]:
+        """The values that read back as this condition."""
+
+    @abstractmethod
     def holds_from(self, session: Session, agent: Agent) -> float | None:
         """Unix seconds from which it holds; None when it cannot be judged."""
 
+    @abstractmethod
     def wanted(self) -> str:
         """What the policy asks for, in its own words."""
 
+    @abstractmethod
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         """The session's value that is compared with it."""
 
+    def covers(self, other: Condition) -> bool:
+        """Whether this one provably holds wherever `other` does."""
+        return False
+
+
+_OLD_AND_UNUSED: Final = Session("", "", None, created_at=-(10**12), last_accessed_at=0, expires_at=EXPIRY_S)
+
 
 @dataclass(frozen=True, slots=True)
-class Idle:
-    """Time since the last access is at least `seconds`."""
+class TimeCondition(Condition):
+    """A session's `moment` is at least `seconds` past; for one that counts down, it is at most so long to come."""
 
     seconds: int
-    name: str = "idle"
+
+    values = Values.DURATION
+    counts_down: ClassVar[bool] = False
+
+    @classmethod
+    def read(cls, written: Any) -> Self:
+        return cls(parse_duration(written))
+
+    def written(self) -> str:
+        return exact_duration(self.seconds)
+
+    @abstractmethod
+    def moment(self, session: Session) -> int:
+        """The time of the session, in Unix seconds, that is compared with now."""
 
     def holds_from(self, session: Session, agent: Agent) -> float:
-        return session.last_accessed_at + self.seconds
-
-    def wanted(self) -> str:
-        return f"at least {exact_duration(self.seconds)}"
+        return self.moment(session) + (-self.seconds if self.counts_down else self.seconds)
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
-        return show_duration(now - session.last_accessed_at)
+        passed = now - self.moment(session)
+        return show_duration(-passed if self.counts_down else passed)
+
+    def wanted(self) -> str:
+        return f"at {'most' if self.counts_down else 'least'} {exact_duration(self.seconds)}"
+
+    @property
+    def unused_s(self) -> float:
+        """So long at the least a session lies unused before it holds; negative when use does not put it off."""
+        return self.holds_from(_OLD_AND_UNUSED, Agent(""))
+
+    def covers(self, other: Condition) -> bool:
+        if not isinstance(other, type(self)):
+            return False
+        return other.seconds <= self.seconds if self.counts_down else other.seconds >= self.seconds
+
+
+class Idle(TimeCondition):
+    """Time since the last access, at least. Under 30d, when the platform expires a session."""
+
+    name = "idle"
+
+    def moment(self, session: Session) -> int:
+        return session.last_accessed_at
+
+
+class Age(TimeCondition):
+    """Time since the creation, at least."""
+
+    name = "age"
+
+    def moment(self, session: Session) -> int:
+        return session.created_at
+
+    def covers(self, other: Condition) -> bool:
+        # A session is never idle for longer than it exists.
+        return isinstance(other, Age | Idle) and other.seconds >= self.seconds
+
+
+class ExpiresWithin(TimeCondition):
+    """Time until the platform expires the session, at most."""
+
+    name = "expires_within"
+    counts_down = True
+
+    def moment(self, session: Session) -> int:
+        return session.expires_at
 
 
 @dataclass(frozen=True, slots=True)
-class Age:
-    """Time since the creation is at least `seconds`."""
-
-    seconds: int
-    name: str = "age"
-
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        return session.created_at + self.seconds
-
-    def wanted(self) -> str:
-        return f"at least {exact_duration(self.seconds)}"
-
-    def actual(self, session: Session, agent: Agent, now: float) -> str:
-        return show_duration(now - session.created_at)
-
-
-@dataclass(frozen=True, slots=True)
-class ExpiresWithin:
-    """Time until the platform expires the session is at most `seconds`."""
-
-    seconds: int
-    name: str = "expires_within"
-
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        return session.expires_at - self.seconds
-
-    def wanted(self) -> str:
-        return f"at most {exact_duration(self.seconds)}"
-
-    def actual(self, session: Session, agent: Agent, now: float) -> str:
-        return show_duration(session.expires_at - now)
-
-
-@dataclass(frozen=True, slots=True)
-class StatusIn:
-    """The status is one of `statuses`."""
+class StatusIn(Condition):
+    """One or several. By default idle and failed for a delete, active for a stop, any for a keep."""
 
     statuses: frozenset[str]
-    name: str = "status"
+
+    name = "status"
+    values = Values.STATUSES
+
+    @classmethod
+    def read(cls, written: Any) -> Self:
+        return cls(frozenset(written))
+
+    def written(self) -> list[str]:
+        return sorted(self.statuses, key=STATUSES.index)
 
     def holds_from(self, session: Session, agent: Agent) -> float:
         return ALWAYS if session.status in self.statuses else NEVER
@@ -107,17 +174,29 @@ class StatusIn:
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return session.status
 
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, StatusIn) and other.statuses <= self.statuses
+
 
 @dataclass(frozen=True, slots=True)
-class IdMatches:
-    """The id matches one of the globs."""
+class IdMatches(Condition):
+    """One or several patterns for the session id, with * ? and [abc]."""
 
     globs: tuple[str, ...]
-    name: str = "id"
     _regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    name = "id"
+    values = Values.GLOBS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_regex", glob_regex(self.globs))
+
+    @classmethod
+    def read(cls, written: Any) -> Self:
+        return cls(tuple(written))
+
+    def written(self) -> list[str]:
+        return list(self.globs)
 
     def holds_from(self, session: Session, agent: Agent) -> float:
         return ALWAYS if self._regex.match(session.id) else NEVER
@@ -128,13 +207,26 @@ class IdMatches:
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return session.id
 
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, IdMatches) and all(covers(self.globs, glob) for glob in other.globs)
+
 
 @dataclass(frozen=True, slots=True)
-class VersionIs:
-    """The agent version is `latest`, `superseded`, or one of the names given."""
+class VersionIs(Condition):
+    """`latest`, `superseded`, or names of versions; one or several."""
 
     versions: frozenset[str]
-    name: str = "version"
+
+    name = "version"
+    values = Values.VERSIONS
+    needs_versions = True
+
+    @classmethod
+    def read(cls, written: Any) -> Self:
+        return cls(frozenset(written))
+
+    def written(self) -> list[str]:
+        return sorted(self.versions)
 
     def holds_from(self, session: Session, agent: Agent) -> float | None:
         if session.version is None:
@@ -155,10 +247,12 @@ class VersionIs:
         latest = "unreadable" if agent.latest is None else agent.latest
         return f"{session.version or 'unreadable'}, latest {latest}"
 
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, VersionIs) and other.versions <= self.versions
 
-def glob_regex(globs: Iterable[str]) -> re.Pattern[str]:
-    """One pattern that matches what any of the shell globs matches, case and all."""
-    return re.compile("|".join(fnmatch.translate(glob) for glob in globs) or r"(?!)")
+
+CONDITIONS: Final[tuple[type[Condition], ...]] = (Idle, Age, ExpiresWithin, StatusIn, IdMatches, VersionIs)
+"""Every condition of the language, in the order in which they are written, shown and tried."""
 
 
 def _one_of(values: Iterable[str]) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from reaper.core.durations import show_duration, show_time
-from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.policy import Decision, Limits, Mode, Policy, decide
+from reaper.core.model import Action, Agent, Session
+from reaper.core.policy import Decision, Limits, Mode, Policy
 from reaper.core.windows import is_open
 
 
@@ -157,7 +157,7 @@ class Plan:
 
 def make_plan(
     candidates: Sequence[Candidate],
-    standing: PlanContext,
+    context: PlanContext,
     *,
     project: str,
     agent: Agent,
@@ -165,11 +165,11 @@ def make_plan(
     now: float,
 ) -> Plan:
     """Partition the candidates into what may be done at `now` and what is held, each with one reason."""
-    marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, standing, now)}
-    items = [_item(candidate, marks, policy, standing, now) for candidate in candidates]
+    marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
+    items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
     ready = [item for item in items if item.hold is None and not item.approved]
     waiting = [item for item in items if item.hold is not Hold.STRANGE and not item.approved]
-    excess = exceeded(policy.limits, ready, standing)
+    excess = exceeded(policy.limits, ready, context)
     if excess:
         items = [replace(i, hold=excess[0].hold) if i.hold is None and not i.approved else i for i in items]
     return Plan(
@@ -178,28 +178,26 @@ def make_plan(
         policy=policy,
         now=now,
         items=tuple(items),
-        marks=None if _leaves_marks(policy, standing) else tuple(marks.values()),
+        marks=None if _leaves_marks(policy, context) else tuple(marks.values()),
         excess=excess,
-        foreseen=exceeded(policy.limits, waiting, standing),
-        expiry_moved=sum(
-            _only_expiry_moved(standing.marks.get(c.session.incarnation), c.session) for c in candidates
-        ),
+        foreseen=exceeded(policy.limits, waiting, context),
+        expiry_moved=sum(_only_expiry_moved(context.marks.get(c.session.incarnation), c.session) for c in candidates),
     )
 
 
-def _leaves_marks(policy: Policy, standing: PlanContext) -> bool:
+def _leaves_marks(policy: Policy, context: PlanContext) -> bool:
     """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
-    return standing.doubt is not None or (standing.observe and policy.mode is Mode.ENFORCE)
+    return context.doubt is not None or (context.observe and policy.mode is Mode.ENFORCE)
 
 
-def _marks(candidates: Iterable[Candidate], policy: Policy, standing: PlanContext, now: float) -> Iterable[Mark]:
+def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext, now: float) -> Iterable[Mark]:
     """The promises that stand: kept while nothing changed, made anew otherwise, none while observing."""
-    if standing.observe:
+    if context.observe:
         return
     for session, decision in ((c.session, c.decision) for c in candidates):
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
-        mark = standing.marks.get(session.incarnation)
+        mark = context.marks.get(session.incarnation)
         if mark is None or not _still_stands(mark, session, decision):
             if not policy.grace_s:
                 continue
@@ -222,15 +220,15 @@ def _item(
     candidate: Candidate,
     marks: Mapping[tuple[str, int], Mark],
     policy: Policy,
-    standing: PlanContext,
+    context: PlanContext,
     now: float,
 ) -> Item:
-    session, decision = candidate.session, candidate.decision
+    session, decision = candidate
     mark = marks.get(session.incarnation)
-    graced = decision.action is Action.DELETE and policy.grace_s > 0
+    graced = decision.action is not Action.STOP and policy.grace_s > 0
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
-    approved = bool(standing.approved) and _approval(candidate) in standing.approved
-    hold = _hold(candidate, ripe_at, policy, standing, now)
+    approved = bool(context.approved) and _approval(candidate) in context.approved
+    hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
     return Item(session, decision, ripe_at, approved, hold)
 
 
@@ -240,35 +238,32 @@ def _approval(candidate: Candidate) -> Approval:
     return Approval(session.id, session.created_at, session.last_accessed_at, candidate.decision.action)
 
 
-def _hold(candidate: Candidate, ripe_at: float, policy: Policy, standing: PlanContext, now: float) -> Hold | None:
-    """The strongest reason that holds this candidate back, limits aside."""
-    deleting = candidate.decision.action is Action.DELETE
-    if standing.doubt is not None:
-        return standing.doubt
-    if standing.breaker:
-        return Hold.BREAKER
-    if standing.observe:
-        return Hold.OBSERVE
-    if candidate.session.strange:
-        return Hold.STRANGE
-    if candidate.session.incarnation in standing.refused:
-        return Hold.REFUSED
-    if deleting and ripe_at > now:
-        return Hold.GRACE
-    if deleting and not is_open(policy.windows, now):
-        return Hold.WINDOW
-    return None
+def guards(
+    candidate: Candidate, ripe_at: float, policy: Policy, context: PlanContext, now: float
+) -> Iterator[tuple[str, Hold | None]]:
+    """Every guard by its name, strongest first, with the hold by which it keeps this candidate back, if it does.
+
+    The first hold counts; limits are judged over the whole plan. `state` is the guard of all that must be known.
+    """
+    session, stopping = candidate.session, candidate.decision.action is Action.STOP
+    yield "state", context.doubt
+    yield "breaker", Hold.BREAKER if context.breaker else None
+    yield "mode", Hold.OBSERVE if context.observe else None
+    yield "record", Hold.STRANGE if session.strange else None
+    yield "refused", Hold.REFUSED if session.incarnation in context.refused else None
+    yield "grace", Hold.GRACE if ripe_at > now and not stopping else None
+    yield "windows", None if stopping or is_open(policy.windows, now) else Hold.WINDOW
 
 
-def exceeded(limits: Limits, items: Iterable[Item], standing: PlanContext) -> tuple[Excess, ...]:
+def exceeded(limits: Limits, items: Iterable[Item], context: PlanContext) -> tuple[Excess, ...]:
     """The limits that these items are too many for; deletes and stops are counted apart."""
     counts = Counter(item.action for item in items)
     found = []
     for action, planned in sorted(counts.items()):
-        used = standing.used_today.get(action, 0)
+        used = context.used_today.get(action, 0)
         for hold, limit, spent, inventory in (
-            (Hold.LIMIT_SWEEP, limits.per_sweep, 0, standing.inventory),
-            (Hold.LIMIT_DAY, limits.per_day, used, standing.inventory_today),
+            (Hold.LIMIT_SWEEP, limits.per_sweep, 0, context.inventory),
+            (Hold.LIMIT_DAY, limits.per_day, used, context.inventory_today),
         ):
             allowed = limit.of(inventory, limits.at_least)
             if planned + spent > allowed:
@@ -305,47 +300,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the last look before an action found: go ahead, or why not. `changed` breaks the promise to delete."""
-
-    go: bool = False
-    gone: bool = False
-    changed: bool = False
-    why: str = ""
-
-
-def recheck(
-    item: Item, fresh: Session | Malformed, plan: Plan, now: float | None, agent: Agent | None = None
-) -> Verdict:
-    """Whether the plan still holds for the record just read at platform time `now`.
-
-    `agent` is how the agent was just read, None where that does not matter.
-    """
-    if now is None:
-        return Verdict(why="the platform's clock could not be read")
-    if isinstance(fresh, Malformed):
-        return Verdict(why=f"its record is malformed: {fresh.reason}")
-    if fresh.created_at != item.session.created_at:
-        return Verdict(changed=True, why="it was deleted and created again")
-    if fresh.status in TOMBSTONES:
-        return Verdict(gone=True, why=f"its status is {fresh.status}")
-    if fresh != item.session:
-        return Verdict(changed=True, why=_difference(item.session, fresh))
-    again = decide(fresh, plan.policy, agent or plan.agent, now)
-    if (again.action, again.rule) != (item.decision.action, item.decision.rule):
-        return Verdict(changed=True, why="the policy no longer asks for it")
-    if item.action is Action.DELETE and not is_open(plan.policy.windows, now):
-        return Verdict(why="the window has closed")
-    return Verdict(go=True)
-
-
-def _difference(before: Session, after: Session) -> str:
-    names = ("status", "version", "last_accessed_at", "expires_at", "stopped_at", "strange")
-    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
-    return f"it changed since it was listed: {', '.join(changed)}"
-
-
 def hold_text(item: Item, plan: Plan) -> str:
     """What a held candidate waits for, where its hold does not say it all."""
     match item.hold:
@@ -357,5 +311,9 @@ def hold_text(item: Item, plan: Plan) -> str:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
-        case _:
+        case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:
             return ""
+        case Hold.LIMIT_SWEEP | Hold.LIMIT_DAY:
+            return ""
+        case _:
+            assert_never(item.hold)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn, VersionIs
-from reaper.core.durations import show_duration, show_time
+from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
+from reaper.core.durations import show_time
 from reaper.core.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
 from reaper.core.windows import Window
 
@@ -117,7 +117,7 @@ class Policy:
     @property
     def asks_version(self) -> bool:
         """Whether what becomes of a session depends on its agent's versions."""
-        return any(isinstance(condition, VersionIs) for rule in self.rules for condition in rule.when)
+        return any(condition.needs_versions for rule in self.rules for condition in rule.when)
 
 
 class Decision(NamedTuple):
@@ -213,11 +213,7 @@ def checks(session: Session, rule: Rule, agent: Agent, now: float) -> tuple[Cond
     """Each condition of the rule with the values compared, and the floor of age beside them."""
     compared = [_check(condition, session, agent, now) for condition in rule.when]
     if rule.action is not Action.KEEP:
-        floor = session.created_at + AGE_FLOOR_S
-        wanted = f"at least {show_duration(AGE_FLOOR_S)}"
-        compared.append(
-            ConditionCheck("age floor", wanted, show_duration(now - session.created_at), floor <= now, floor)
-        )
+        compared.append(replace(_check(Age(AGE_FLOOR_S), session, agent, now), condition="age floor"))
     return tuple(compared)
 
 
@@ -233,9 +229,9 @@ def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, n
         blind = [r.name for r in policy.rules if any(c.holds_from(session, agent) is None for c in r.when)]
         unread = f"; its version is unreadable, which {', '.join(blind)} asks for" if blind else ""
         return f"no rule matches{unread}"
-    told = [
+    compared = [
         f"{check.condition} {check.actual}" + ("" if check.condition == "status" else f" ({check.wanted})")
         for check in checks(session, decision.rule, agent, now)
         if check.condition != "age floor"
     ]
-    return ", ".join(told) or f"due since {show_time(decision.since)}"
+    return ", ".join(compared) or f"due since {show_time(decision.since)}"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from reaper.core.conditions import glob_regex
+from reaper.core.globs import glob_regex
 from reaper.core.model import ACTIVE, CREATING, DAY_S, UPDATING
 from reaper.core.policy import Policy
 

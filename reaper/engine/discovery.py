@@ -57,7 +57,7 @@ async def discover(project: Project, provider: Provider, known: Collection[str] 
     targets = [(listed[name], pattern.policy) for name, pattern in chosen.items() if pattern]
     for name in plain.keys() - listed.keys():
         pattern = first_match(project, name) or plain[name]
-        targets.append((await _by_name(name, pattern.policy, provider), pattern.policy))
+        targets.append((await read_agent(name, pattern.policy, provider), pattern.policy))
     unmanaged = tuple(name for name, pattern in chosen.items() if pattern is None)
     ordered = tuple(sorted(targets, key=lambda target: target[0].name))
     return Discovery(ordered, unmanaged, unresolved, frozenset(gone))
@@ -90,8 +90,12 @@ def first_match(project: Project, agent: str) -> AgentPattern | None:
     return next((pattern for pattern in project.agents if pattern.matches(agent)), None)
 
 
-async def _by_name(name: str, policy: Policy, provider: Provider) -> Agent:
-    """The agent, with its newest version if the policy asks about versions and it can be read."""
+async def read_agent(name: str, policy: Policy, provider: Provider) -> Agent:
+    """The agent as its policy needs it: with its newest version if it asks about versions and that can be read.
+
+    Whoever judges a session reads the agent so, or what is said of a session differs from what is done. Raises
+    Unauthenticated.
+    """
     if not policy.asks_version:
         return Agent(name)
     try:

@@ -8,9 +8,9 @@ from typing import Any
 
 from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
-from reaper.core.planner import Mark
+from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
 from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
-from reaper.core.windows import is_open, opens_at
+from reaper.core.windows import opens_at
 from reaper.store.store import Breaker, Store
 
 
@@ -20,7 +20,7 @@ class GuardCheck:
 
     name: str
     lets_through: bool
-    told: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,24 @@ class Explanation:
     earliest: float | None
 
     @property
+    def why(self) -> str:
+        """Why it is decided so, in one line."""
+        return reason(self.session, self.decision, self.policy, self.agent, self.now)
+
+    @property
     def due_text(self) -> str:
         """When the session is next due, in a sentence."""
         if self.due is None:
             return "never: no rule will stop or delete it as it is"
         moment, decision = self.due
         rule = decision.rule.name if decision.rule else ""
-        told = f"{decision.action} by rule {rule}"
+        action = f"{decision.action} by rule {rule}"
         if moment >= self.session.expires_at:
-            return f"never: it expires at {show_time(self.session.expires_at)}, before {told} is due"
+            return f"never: it expires at {show_time(self.session.expires_at)}, before {action} is due"
         when = "now" if moment <= self.now else f"{show_time(moment)} (in {show_duration(moment - self.now)})"
         idle = ", once it is idle" if self.once_idle else ""
         unused = "" if moment <= self.now else ", unless it is used before"
-        return f"{when}: {told}{idle}{unused}{self._earliest_text(moment)}"
+        return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
 
     def _earliest_text(self, due: float) -> str:
         if self.earliest is None:
@@ -65,15 +70,26 @@ class Explanation:
 
 
 def explain(project: str, agent: Agent, session: Session, policy: Policy, store: Store, now: float) -> Explanation:
-    """Try every rule and every guard on one session; reads the state, changes nothing."""
-    mark = store.marks(project, agent.name).get(session.incarnation)
+    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing."""
     decision = decide(session, policy, agent, now)
-    breaker = store.breaker(project, agent.name)
-    due = next_due(session, policy, agent, now)
+    due, as_due = next_due(session, policy, agent, now), session
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
-    once_idle = due is None and session.status == ACTIVE
-    if once_idle:
-        due = next_due(session._replace(status=IDLE), policy, agent, now)
+    if due is None and session.status == ACTIVE:
+        as_due = session._replace(status=IDLE)
+        due = next_due(as_due, policy, agent, now)
+    moment, asked = due or (now, decision)
+    breaker = store.breaker(project, agent.name)
+    context = PlanContext(
+        inventory=1,
+        marks=store.marks(project, agent.name),
+        doubt=Hold.STATE if store.fault else None,
+        breaker=breaker is not None,
+        observe=policy.mode is Mode.OBSERVE,
+    )
+
+    def plan_at(at: float) -> Plan:
+        return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
+
     return Explanation(
         project=project,
         agent=agent,
@@ -82,60 +98,53 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         now=now,
         decision=decision,
         trials=tuple(trials(session, policy, agent, now)),
-        guards=tuple(_guards(session, policy, mark, breaker, store, now)),
+        guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
         due=due,
-        once_idle=once_idle and due is not None,
-        earliest=_earliest(due, session, policy, mark, now) if due else None,
+        once_idle=due is not None and as_due is not session,
+        earliest=_earliest(plan_at(max(moment, now))) if due else None,
     )
 
 
-def _earliest(
-    due: tuple[float, Decision], session: Session, policy: Policy, mark: Mark | None, now: float
-) -> float | None:
+def _earliest(plan: Plan) -> float | None:
     """When grace has passed and a window is open, for a sweep that finds the session as soon as it is due."""
-    moment = max(due[0], now)
-    if due[1].action is not Action.DELETE:
-        return moment
-    promised = mark.ripe_at if mark is not None and mark.seen == session else moment + policy.grace_s
-    return opens_at(policy.windows, max(moment, promised))
+    (item,) = plan.items
+    moment = max(plan.now, item.ripe_at)
+    return opens_at(plan.policy.windows, moment) if item.action is Action.DELETE else moment
 
 
 def _guards(
-    session: Session, policy: Policy, mark: Mark | None, breaker: Breaker | None, store: Store, now: float
+    status: str, plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str
 ) -> Iterator[GuardCheck]:
-    touchable = any(session.status in statuses for statuses in ELIGIBLE.values())
-    yield GuardCheck(
-        "status", touchable, session.status if touchable else f"{session.status} sessions are never touched"
-    )
-    enforcing = policy.mode is Mode.ENFORCE
-    yield GuardCheck("mode", enforcing, str(policy.mode) if enforcing else "observe: nothing is touched")
-    yield _grace(session, policy, mark, now)
-    open_now = is_open(policy.windows, now)
-    yield GuardCheck("windows", open_now, _windows(policy, now))
-    limits = policy.limits
-    sizes = f"per_sweep {limits.per_sweep}, per_day {limits.per_day}, at_least {limits.at_least}"
-    yield GuardCheck("limits", True, f"{sizes}; judged over the whole plan")
-    yield GuardCheck("breaker", breaker is None, breaker.reason if breaker else "closed")
-    yield GuardCheck(
-        "record",
-        not session.strange,
-        f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
-    )
-    yield GuardCheck("state", not store.fault, store.fault or "readable")
+    """The guards of the planner with their values; what was refused is known only to the process that asked."""
+    (item,) = plan.items
+    session, policy, stopping = item.session, plan.policy, item.action is Action.STOP
+    touchable = any(status in statuses for statuses in ELIGIBLE.values())
+    yield GuardCheck("status", touchable, status if touchable else f"{status} sessions are never touched")
+    texts = {
+        "state": fault or "readable",
+        "breaker": breaker.reason if breaker else "closed",
+        "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
+        "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
+        "grace": "a stop waits for none" if stopping else _grace(plan, context),
+        "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
+    }
+    for name, hold in guards(Candidate(session, item.decision), item.ripe_at, policy, context, plan.now):
+        if name in texts:
+            yield GuardCheck(name, hold is None, texts[name])
+    limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
+    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; judged over the whole plan")
 
 
-def _grace(session: Session, policy: Policy, mark: Mark | None, now: float) -> GuardCheck:
-    written = exact_duration(policy.grace_s)
-    if not policy.grace_s:
-        return GuardCheck("grace", True, "0s: deleted in the sweep that finds it")
-    if mark is None or mark.seen != session:
-        return GuardCheck(
-            "grace", False, f"not marked yet; a sweep that finds it marks it, and {written} later it may go"
-        )
-    ripe = max(mark.ripe_at, mark.marked_at + policy.grace_s)
-    return GuardCheck(
-        "grace", ripe <= now, f"marked {show_time(mark.marked_at)}, may be deleted from {show_time(ripe)}"
-    )
+def _grace(plan: Plan, context: PlanContext) -> str:
+    (item,) = plan.items
+    known = context.marks.get(item.session.incarnation)
+    for mark in plan.marks or ():
+        if known is not None and mark.marked_at == known.marked_at:
+            return f"marked {show_time(mark.marked_at)}, may be deleted from {show_time(item.ripe_at)}"
+    if not plan.policy.grace_s:
+        return "0s: deleted in the sweep that finds it"
+    grace = exact_duration(plan.policy.grace_s)
+    return f"not marked yet; a sweep that finds it marks it, and {grace} later it may go"
 
 
 def _windows(policy: Policy, now: float) -> str:
@@ -147,26 +156,26 @@ def _windows(policy: Policy, now: float) -> str:
     return "open" if opening <= now else f"closed until {show_time(opening)}"
 
 
-def explanation_json(told: Explanation) -> dict[str, Any]:
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation as one object."""
-    session = told.session
+    session = explanation.session
     return {
-        "project": told.project,
-        "agent": told.agent.name,
-        "policy": told.policy.name,
-        "mode": str(told.policy.mode),
-        "platform_time": told.now,
+        "project": explanation.project,
+        "agent": explanation.agent.name,
+        "policy": explanation.policy.name,
+        "mode": str(explanation.policy.mode),
+        "platform_time": explanation.now,
         "session": session._asdict(),
-        "rules": [_trial_json(trial) for trial in told.trials],
+        "rules": [_trial_json(trial) for trial in explanation.trials],
         "decision": {
-            "action": str(told.decision.action),
-            "rule": told.decision.rule.name if told.decision.rule else None,
-            "reason": reason(session, told.decision, told.policy, told.agent, told.now),
+            "action": str(explanation.decision.action),
+            "rule": explanation.decision.rule.name if explanation.decision.rule else None,
+            "reason": explanation.why,
         },
-        "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.told} for g in told.guards],
-        "next_due": _due_json(told),
-        "earliest": told.earliest,
-        "next_due_text": told.due_text,
+        "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.text} for g in explanation.guards],
+        "next_due": _due_json(explanation),
+        "earliest": explanation.earliest,
+        "next_due_text": explanation.due_text,
     }
 
 
@@ -182,8 +191,8 @@ def _trial_json(trial: RuleTrial) -> dict[str, Any]:
     }
 
 
-def _due_json(told: Explanation) -> dict[str, Any] | None:
-    if told.due is None or told.due[0] >= told.session.expires_at:
+def _due_json(explanation: Explanation) -> dict[str, Any] | None:
+    if explanation.due is None or explanation.due[0] >= explanation.session.expires_at:
         return None
-    moment, decision = told.due
+    moment, decision = explanation.due
     return {"at": moment, "action": str(decision.action), "rule": decision.rule.name if decision.rule else None}

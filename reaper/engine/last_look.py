@@ -9,8 +9,9 @@ from typing import Any, Final, Protocol, TypeVar
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent, Malformed, Session
-from reaper.core.planner import Item, Plan, Verdict, recheck
+from reaper.core.planner import Item, Plan
 from reaper.core.provider import Answer, Provider, ProviderError, Refused
+from reaper.core.recheck import Verdict, recheck
 from reaper.store.evidence import judged_by_policy
 
 LOOK_AGE_MAX_S: Final = 2.0

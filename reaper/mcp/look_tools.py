@@ -10,7 +10,7 @@ from reaper.core.model import Malformed
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
-from reaper.engine.discovery import first_match
+from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
@@ -89,7 +89,7 @@ async def explain_one(desk: ToolContext, asked: ExplainInput) -> Explained:
     with opened(settings.state) as store:
         async with desk.connect(project) as client:
             try:
-                agent = (await client.get_agent(asked.agent_name)).value
+                agent = await read_agent(asked.agent_name, pattern.policy, client)
                 answer = await client.get(asked.agent_name, asked.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, asked, str(error))) from error

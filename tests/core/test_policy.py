@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reaper.config.thresholds import FLOORS_S
 from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import (
     ACTIVE,
@@ -20,7 +21,7 @@ from reaper.core.model import (
     Agent,
     Session,
 )
-from reaper.core.policy import KEPT, Policy, Rule, decide, next_due, reason, trials
+from reaper.core.policy import DEFAULT_STATUSES, KEPT, Policy, Rule, decide, next_due, reason, trials
 from tests.world import AGENT, HOUR_S, NOW, RUNAWAY, STALE, UNTOUCHABLE, examples, policy, session
 
 LONGEST_S = 40 * DAY_S
@@ -294,3 +295,10 @@ def test_the_reason_of_a_version_rule_names_both_versions() -> None:
     assert told.startswith("status idle, idle 8d (at least 2d), version 2")
     assert "latest" in told
     assert "3" in told
+
+
+def test_every_action_but_keep_says_what_it_may_touch_what_it_touches_by_default_and_how_soon() -> None:
+    acting = set(Action) - {Action.KEEP}
+    assert acting == ELIGIBLE.keys() == DEFAULT_STATUSES.keys() == FLOORS_S.keys()
+    for action in acting:
+        assert DEFAULT_STATUSES[action] <= ELIGIBLE[action]

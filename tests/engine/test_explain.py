@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import time
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import DAY_S, Action, Agent, Session
-from reaper.core.planner import Mark
-from reaper.core.policy import Mode, Policy, Rule
-from reaper.engine.explain import explain
+from reaper.core.planner import Candidate, Hold, Mark, PlanContext, make_plan
+from reaper.core.policy import Mode, Policy, Rule, decide
+from reaper.core.windows import Window
+from reaper.engine.explain import Explanation, explain
 from reaper.store.database import MEMORY_URL, Database
 from reaper.store.store import Store
 
@@ -21,39 +26,82 @@ def session(idle: int, status: str = "idle") -> Session:
     return Session("session-1", status, "1", NOW - 20 * DAY_S, NOW - idle, NOW - idle + 30 * DAY_S)
 
 
-def told(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> str:
+def explained(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> Explanation:
     store = Store(Database(MEMORY_URL))
     if mark is not None:
         store.replace_marks("p", "a", [mark])
-    return explain("p", Agent("a", "1"), seen, policy, store, NOW).due_text
+    return explain("p", Agent("a", "1"), seen, policy, store, NOW)
+
+
+def due_text(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> str:
+    return explained(seen, policy, mark).due_text
 
 
 def test_a_session_due_later_is_told_when_and_that_grace_follows() -> None:
-    text = told(session(2 * DAY_S))
+    text = due_text(session(2 * DAY_S))
     assert "(in 5d): delete by rule week, unless it is used before; at the earliest" in text
 
 
 def test_a_session_due_now_and_unmarked_waits_for_its_whole_grace() -> None:
     seen = session(8 * DAY_S)
-    assert told(seen).startswith("now: delete by rule week; at the earliest")
-    assert told(seen, replace(POLICY, grace_s=0)) == "now: delete by rule week"
+    assert due_text(seen).startswith("now: delete by rule week; at the earliest")
+    assert due_text(seen, replace(POLICY, grace_s=0)) == "now: delete by rule week"
 
 
 def test_a_mark_that_is_ripe_lets_it_go_now() -> None:
     seen = session(9 * DAY_S)
     assert (
-        told(seen, mark=Mark(seen, Action.DELETE, "week", NOW - 2 * DAY_S, NOW - DAY_S)) == "now: delete by rule week"
+        due_text(seen, mark=Mark(seen, Action.DELETE, "week", NOW - 2 * DAY_S, NOW - DAY_S))
+        == "now: delete by rule week"
     )
 
 
 def test_an_active_session_is_due_once_it_is_idle() -> None:
-    assert ", once it is idle" in told(session(DAY_S, "active"))
+    assert ", once it is idle" in due_text(session(DAY_S, "active"))
 
 
 def test_a_session_that_expires_first_is_never_due() -> None:
     late = Policy("late", (replace(WEEK, when=(StatusIn(frozenset({"idle"})), Idle(31 * DAY_S))),))
-    assert told(session(DAY_S), late).startswith("never: it expires at")
+    assert due_text(session(DAY_S), late).startswith("never: it expires at")
 
 
 def test_a_session_no_rule_will_catch_is_never_due() -> None:
-    assert told(session(DAY_S, "creating")).startswith("never: no rule")
+    assert due_text(session(DAY_S, "creating")).startswith("never: no rule")
+
+
+RUNAWAY = Rule("runaway", Action.STOP, (StatusIn(frozenset({"active"})), Idle(3_600)))
+MARK = Mark(session(9 * DAY_S), Action.DELETE, "week", NOW - 2 * DAY_S, NOW - DAY_S)
+SHUT = Window(frozenset(), time(0), time(0), ZoneInfo("UTC"))
+NAMES = {Hold.OBSERVE: "mode", Hold.STRANGE: "record", Hold.GRACE: "grace", Hold.WINDOW: "windows"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "policy", "mark", "hold"),
+    [
+        (session(9 * DAY_S), POLICY, None, Hold.GRACE),
+        (session(9 * DAY_S), POLICY, MARK, None),
+        (session(9 * DAY_S), POLICY, replace(MARK, rule="another"), Hold.GRACE),
+        (session(9 * DAY_S), POLICY, replace(MARK, marked_at=NOW - 3 * DAY_S), Hold.GRACE),
+        (session(9 * DAY_S), replace(POLICY, grace_s=0), replace(MARK, ripe_at=NOW + 60), Hold.GRACE),
+        (session(9 * DAY_S), replace(POLICY, grace_s=3 * DAY_S), MARK, Hold.GRACE),
+        (session(9 * DAY_S), replace(POLICY, windows=(SHUT,)), MARK, Hold.WINDOW),
+        (session(9 * DAY_S), replace(POLICY, mode=Mode.OBSERVE), MARK, Hold.OBSERVE),
+        (session(9 * DAY_S)._replace(strange=("new",)), POLICY, None, Hold.STRANGE),
+        (session(DAY_S, "active"), replace(POLICY, rules=(RUNAWAY,), windows=(SHUT,)), None, None),
+    ],
+)
+def test_the_first_guard_that_explain_shows_to_hold_is_the_one_that_holds_in_the_plan(
+    seen: Session, policy: Policy, mark: Mark | None, hold: Hold | None
+) -> None:
+    marks = {mark.seen.incarnation: mark} if mark else {}
+    context = PlanContext(100, marks, observe=policy.mode is Mode.OBSERVE)
+    candidates = [Candidate(seen, decide(seen, policy, Agent("a", "1"), NOW))]
+    plan = make_plan(candidates, context, project="p", agent=Agent("a", "1"), policy=policy, now=NOW)
+    assert plan.items[0].hold is hold
+    holding = [guard.name for guard in explained(seen, policy, mark).guards if not guard.lets_through]
+    assert holding[:1] == ([NAMES[hold]] if hold else [])
+
+
+def test_explain_says_when_a_mark_ripens_that_was_made_under_a_shorter_grace() -> None:
+    shown = explained(session(9 * DAY_S), replace(POLICY, grace_s=3 * DAY_S), MARK)
+    assert shown.earliest == MARK.marked_at + 3 * DAY_S

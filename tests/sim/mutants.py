@@ -13,13 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from reaper.core import clock_check, planner, policy
+from reaper.core import recheck as rechecking
 from reaper.core.clock_check import ClockGuard
 from reaper.core.conditions import ALWAYS, NEVER, VersionIs
 from reaper.core.inventory_checks import Doubt
 from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Approval, Hold, Verdict
+from reaper.core.planner import Approval, Hold
 from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
+from reaper.core.recheck import Verdict
 from reaper.engine import executor, inventory, last_look, sweep
 from reaper.engine.report import Outcome
 from reaper.foundry import client, parsing, transport
@@ -41,20 +43,7 @@ from tests.sim.switches import Mutant, Patch, Remove, around, put
 
 def _no_hold(hold: Hold) -> Remove:
     """The planner does not know this reason."""
-
-    def make(kept: Any) -> Any:
-        def held(candidate: Any, ripe_at: float, rules: Any, standing: Any, now: float) -> Hold | None:
-            bare = replace(
-                standing,
-                breaker=standing.breaker and hold is not Hold.BREAKER,
-                observe=standing.observe and hold is not Hold.OBSERVE,
-            )
-            found: Hold | None = kept(candidate, ripe_at, rules, bare, now)
-            return None if found is hold else found
-
-        return held
-
-    return around(planner, "_hold", make)
+    return around(planner, "guards", lambda kept: lambda *given: ((n, h) for n, h in kept(*given) if h is not hold))
 
 
 def _no_doubted(hold: Hold) -> Remove:
@@ -128,7 +117,7 @@ def _last_rule_decides(patch: Patch) -> None:
         return kept(session, replace(rules, rules=rules.rules[::-1]), *given)
 
     patch.setattr(inventory, "decide", decide)
-    patch.setattr(planner, "decide", decide)
+    patch.setattr(rechecking, "decide", decide)
 
 
 def _unreadable_version_is(moment: float) -> Remove:
@@ -172,14 +161,14 @@ def _changes_are_fine(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, age
 def _policy_not_asked(patch: Patch) -> None:
     """The last look compares records, and takes the policy's word from the plan."""
     current: list[Any] = []
-    kept = planner.recheck
+    kept = rechecking.recheck
 
     def recheck(item: Any, *given: Any) -> Verdict:
         current[:] = [item.decision]
         return kept(item, *given)
 
     patch.setattr(last_look, "recheck", recheck)
-    patch.setattr(planner, "decide", lambda *_: current[0])
+    patch.setattr(rechecking, "decide", lambda *_: current[0])
 
 
 def _open_always(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:

@@ -1,0 +1,51 @@
+"""The last look before an action: whether the plan still holds for the record as it was just read. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
+from reaper.core.planner import Item, Plan
+from reaper.core.policy import decide
+from reaper.core.windows import is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the last look before an action found: go ahead, or why not. `changed` breaks the promise to delete."""
+
+    go: bool = False
+    gone: bool = False
+    changed: bool = False
+    why: str = ""
+
+
+def recheck(
+    item: Item, fresh: Session | Malformed, plan: Plan, now: float | None, agent: Agent | None = None
+) -> Verdict:
+    """Whether the plan still holds for the record just read at platform time `now`.
+
+    `agent` is how the agent was just read, None where that does not matter.
+    """
+    if now is None:
+        return Verdict(why="the platform's clock could not be read")
+    if isinstance(fresh, Malformed):
+        return Verdict(why=f"its record is malformed: {fresh.reason}")
+    if fresh.created_at != item.session.created_at:
+        return Verdict(changed=True, why="it was deleted and created again")
+    if fresh.status in TOMBSTONES:
+        return Verdict(gone=True, why=f"its status is {fresh.status}")
+    if fresh != item.session:
+        return Verdict(changed=True, why=_difference(item.session, fresh))
+    again = decide(fresh, plan.policy, agent or plan.agent, now)
+    if (again.action, again.rule) != (item.decision.action, item.decision.rule):
+        return Verdict(changed=True, why="the policy no longer asks for it")
+    if item.action is not Action.STOP and not is_open(plan.policy.windows, now):
+        return Verdict(why="the window has closed")
+    return Verdict(go=True)
+
+
+def _difference(before: Session, after: Session) -> str:
+    names = ("status", "version", "last_accessed_at", "expires_at", "stopped_at", "strange")
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return f"it changed since it was listed: {', '.join(changed)}"
