@@ -28,9 +28,10 @@ from reaper.core.settings import Connection
 from reaper.core.text import clean
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
+from reaper.foundry.exchange import RawAnswer, ignore
 from reaper.foundry.parsing import AgentsPage
 from reaper.foundry.rate_limiter import RateLimiter
-from reaper.foundry.transport import RawAnswer, Transport, ignore
+from reaper.foundry.transport import Transport
 
 AGENT_PAGES_MAX: Final = 100
 RECORD_MAX_BYTES: Final = 64 * 1024
@@ -61,12 +62,12 @@ class Client:
         connection: Connection,
         clock: Clock,
         tokens: Tokens,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
-        self._sender = Transport(connection, clock, tokens, pace, transport=transport, observe=observe)
+        self._sender = Transport(connection, clock, tokens, limiter, transport=transport, observe=observe)
 
     async def __aenter__(self) -> Self:
         await self._sender.__aenter__()
@@ -95,7 +96,7 @@ class Client:
 
     @property
     def spare(self) -> bool:
-        """Whether one more request could go out at once, but for the pace."""
+        """Whether one more request could go out at once, but for the rate."""
         return self._sender.spare
 
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:

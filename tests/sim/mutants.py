@@ -22,7 +22,7 @@ from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, Throttled
 from reaper.engine import executor, sweep
 from reaper.engine.report import Outcome
-from reaper.foundry import client, parsing, transport
+from reaper.foundry import client, exchange, parsing
 from reaper.listing import listing, snapshot
 from reaper.store import journal as journals
 from reaper.store import single_deletion
@@ -425,7 +425,7 @@ def _reads_malformed(patch: Patch) -> None:
 def _undated_is_local(patch: Patch) -> None:
     """Where the platform does not tell the time, the local clock does."""
     patch.setattr(
-        transport.RawAnswer, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
+        exchange.RawAnswer, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
     )
 
 
