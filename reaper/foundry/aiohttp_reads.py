@@ -50,14 +50,14 @@ class AiohttpReads:
         The cause of what breaks is not kept: it may hold the request, and that the token.
         """
         self._session = self._session or self._open()
-        asked = self._session.get(
+        request = self._session.get(
             URL(url, encoded=True),
             headers=headers,
             allow_redirects=False,
             middlewares=() if token is None else (_Bearer(token),),
         )
         try:
-            async with asked as response:
+            async with request as response:
                 yield response
         except (aiohttp.ClientError, OSError) as error:
             raise _as_httpx(error) from None

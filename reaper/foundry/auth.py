@@ -55,8 +55,8 @@ def build_credential(kind: CredentialKind, proxy: str = PROXY_ENVIRONMENT) -> Cr
         case CredentialKind.WORKLOAD_IDENTITY:
             missing = [name for name in INJECTED if not os.environ.get(name)]
             if missing:
-                told = f"not in the environment: {', '.join(missing)}"
-                raise ValueError(f"{told}; does the pod carry the label azure.workload.identity/use?")
+                problem = f"not in the environment: {', '.join(missing)}"
+                raise ValueError(f"{problem}; does the pod carry the label azure.workload.identity/use?")
             return aio.WorkloadIdentityCredential(**ways)
         case CredentialKind.MANAGED_IDENTITY:
             return aio.ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID") or None, **ways)
