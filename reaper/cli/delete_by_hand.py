@@ -20,7 +20,7 @@ from reaper.core.provider import Gone, InDoubt, Outdated, Provider, ProviderErro
 from reaper.engine.executor import RESOLVE_WAITS_S, VERIFY_WAITS_S, had_effect
 from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness
 from reaper.store.database import StateError
-from reaper.store.evidence import RECEIVED_MAX_BYTES, told_by
+from reaper.store.evidence import RECEIVED_MAX_BYTES, origin_json
 from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 from reaper.store.origin import Origin
 
@@ -160,7 +160,7 @@ class Deletion:
             return None
         intent = Intent("", self.project, self.agent, shown.id, shown.created_at, Action.DELETE, RULE, approved=True)
         origin = Origin.local(endpoint=self.endpoint, configuration=self.configuration, identity=self.client.identity)
-        proof = {**_evidence(fresh, self.meant, at), **told_by(origin)}
+        proof = {**_evidence(fresh, self.meant, at), **origin_json(origin)}
         return await self.journal.intend(intent, at, proof, contradicts=contradicts)
 
     async def _conclude(self, intent: Intent | None, result: DeleteResult, at: float) -> DeleteResult:

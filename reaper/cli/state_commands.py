@@ -49,7 +49,7 @@ def _accept(database: Database, origin: Origin) -> NotedHead:
     """Accept an older copy, and put that on record."""
     had = database.accept()
     told = {"entries": database.head.entries, "logged_entries": had.entries, "logged_head": had.hash}
-    Journal(database).note(ACCEPTED, "", "", SystemClock().wall(), {**told, "origin": origin.told()})
+    Journal(database).note(ACCEPTED, "", "", SystemClock().wall(), {**told, "origin": origin.as_json()})
     log.warning(ACCEPTED, state=database.url, **told, by=origin.by)
     return had
 

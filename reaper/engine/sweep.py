@@ -31,7 +31,7 @@ from reaper.listing.index import ListingIndex
 from reaper.listing.listing import collect
 from reaper.listing.snapshot import SessionCounts, Snapshot
 from reaper.store.database import StateError
-from reaper.store.evidence import told_rules
+from reaper.store.evidence import rules_json
 from reaper.store.journal import Entry
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
@@ -288,7 +288,7 @@ class Sweep:
 
     def _key(self) -> str:
         """What decides when a session is due: the policy, and the newest version."""
-        return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([rules_json(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
 
     def _shown(self) -> str:
         """What a listing can be recalled under: also, whom it had to show."""

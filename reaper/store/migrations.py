@@ -45,5 +45,5 @@ def migrate(connection: Connection, at: float) -> None:
         found = str(int(found) + 1)
         connection.execute(update(meta).where(meta.c.key == "version").values(value=found))
     start = chain.checkpoint(connection)
-    told = {"from": int(first), "to": int(found), "count": start.count, "hash": start.hash}
-    cover_all(connection, MIGRATED, at, told)
+    body = {"from": int(first), "to": int(found), "count": start.count, "hash": start.hash}
+    cover_all(connection, MIGRATED, at, body)

@@ -35,9 +35,9 @@ def prune(connection: Connection, before: float, at: float) -> int:
     cut = _cut(connection, before, start.count)
     if cut is None:
         return 0
-    chained_tables.carry(connection, cut.count, at)
-    told = {"count": cut.count, "hash": cut.hash, "rows": cut.count - start.count, "before": before}
-    chain.note(connection, PRUNED, "", "", at, told)
+    chained_tables.repeat_digests(connection, cut.count, at)
+    body = {"count": cut.count, "hash": cut.hash, "rows": cut.count - start.count, "before": before}
+    chain.note(connection, PRUNED, "", "", at, body)
     connection.execute(delete(journal).where(journal.c.seq <= cut.count))
     chain.put_checkpoint(connection, cut)
     return cut.count - start.count

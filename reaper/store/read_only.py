@@ -56,8 +56,8 @@ class ReadOnlyState:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            told = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise StateError(f"state {self.url}: {told}") from error
+            problem = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise StateError(f"state {self.url}: {problem}") from error
 
     def check_exclusive(self) -> None:
         """No action ever begins here."""

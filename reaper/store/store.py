@@ -17,7 +17,7 @@ from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import Action, Session
 from reaper.core.planner import Mark
 from reaper.store import chain, tables
-from reaper.store.chained_tables import MARKED, Change, cover, covering
+from reaper.store.chained_tables import MARKED, RowChange, cover, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
@@ -103,7 +103,7 @@ class Store:
         """Make these the agent's marks from platform time `at` on, all others are dropped."""
         rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
         gone: list[dict[str, Any]] = []
-        left: list[Sequence[Any]] = []
+        removed: list[Sequence[Any]] = []
         with self._database.begin() as connection:
             chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
@@ -115,16 +115,16 @@ class Store:
                 elif tuple(row.values()) == tuple(stood):
                     del rows[incarnation]
                     continue
-                left.append(tuple(stood))
+                removed.append(tuple(stood))
             if gone:
                 connection.execute(_DROP.where(_of(tables.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
             if gone or rows:
-                came = [tuple(row.values()) for row in rows.values()]
-                change = Change("marks", came, left)
-                told = {"came": len(came), "left": len(left)}
-                cover(connection, MARKED, project, agent, _moment(at), told, change)
+                added = [tuple(row.values()) for row in rows.values()]
+                change = RowChange("marks", added, removed)
+                counts = {"came": len(added), "left": len(removed)}
+                cover(connection, MARKED, project, agent, _moment(at), counts, change)
 
     def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
         """Forget the promise to one incarnation."""
@@ -135,11 +135,11 @@ class Store:
         )
         with self._database.begin() as connection:
             chain.lock(connection)
-            left = [tuple(row) for row in connection.execute(select(tables.marks).where(which))]
-            if left:
+            removed = [tuple(row) for row in connection.execute(select(tables.marks).where(which))]
+            if removed:
                 connection.execute(delete(tables.marks).where(which))
-                told = {"came": 0, "left": len(left)}
-                cover(connection, MARKED, project, agent, _moment(at), told, Change("marks", left=left))
+                counts = {"came": 0, "left": len(removed)}
+                cover(connection, MARKED, project, agent, _moment(at), counts, RowChange("marks", removed=removed))
 
     def baseline(self, project: str, agent: str) -> Baseline | None:
         """The agent's last believed sweep, with our own deletions since."""
@@ -175,8 +175,8 @@ class Store:
         with self._database.begin() as connection:
             text = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == _RATES)).scalar()
         try:
-            told = json.loads(text or "{}")
-            return {str(endpoint): rate for endpoint, rate in told.items() if type(rate) is float and rate > 0}
+            rates = json.loads(text or "{}")
+            return {str(endpoint): rate for endpoint, rate in rates.items() if type(rate) is float and rate > 0}
         except (ValueError, AttributeError):
             return {}
 
@@ -197,8 +197,8 @@ class Store:
         row = {"project": project, "agent": agent, "since": breaker.since, "reason": breaker.reason}
         with self._database.begin() as connection:
             chain.lock(connection)
-            told = {"reason": breaker.reason}
-            with covering(connection, LATCHED, project, agent, breaker.since, told, "breakers"):
+            body = {"reason": breaker.reason}
+            with covering(connection, LATCHED, project, agent, breaker.since, body, "breakers"):
                 connection.execute(upsert(tables.breakers).values(row).on_conflict_do_update(set_=row))
 
     def _put(self, table: Table, row: Mapping[str, object]) -> None:

@@ -69,7 +69,7 @@ def verify(
             broken = Broken(row.seq, what)
             break
     broken = broken or _cut_tail(connection, walk.number) or walk.beginning()
-    doubts = [] if broken else [*walk.ending(), *chained_tables.altered(connection, walk.covers)]
+    doubts = [] if broken else [*walk.ending(), *chained_tables.altered_tables(connection, walk.covers)]
     return Verification(
         walk.rows,
         walk.hash,
@@ -131,10 +131,10 @@ class _Walk:
         if self.start == self.vouched:
             return None
         if self.start.count > self.vouched.count:
-            told = f"entries up to {self.start.count} are gone, and no entry says that they were pruned"
+            why = f"entries up to {self.start.count} are gone, and no entry says that they were pruned"
         else:
-            told = "an entry says that others were pruned, and the record does not begin after them"
-        return Broken(0, told)
+            why = "an entry says that others were pruned, and the record does not begin after them"
+        return Broken(0, why)
 
     def ending(self) -> Iterable[str]:
         """What heads and signatures say that the chain does not fit, once all of it was read."""
@@ -154,19 +154,19 @@ class _Walk:
     def _event(self, row: Row[Any]) -> str:
         """Take in what an event says of the record itself."""
         try:
-            told = json.loads(row.body)
-            for table, cover in chained_tables.covers_of(told).items():
+            body = json.loads(row.body)
+            for table, cover in chained_tables.covered_digests(body).items():
                 self.covers[table, row.project, row.agent] = str(cover["digest"])
             if row.rule in (PRUNED, MIGRATED):
-                self.vouched, self.vouched_at = Place(int(told["count"]), str(told["hash"])), row.seq
+                self.vouched, self.vouched_at = Place(int(body["count"]), str(body["hash"])), row.seq
             if row.rule == SIGNED:
-                return self._signature(told)
+                return self._signature(body)
         except (ValueError, TypeError, KeyError):
             return "it is an event that cannot be read"
         return ""
 
-    def _signature(self, told: object) -> str:
-        head = read_head(told)
+    def _signature(self, body: object) -> str:
+        head = read_head(body)
         if (head.seq, head.head) != (self.number, self.hash):
             return "it signs another entry than the one before it"
         if self.key is None or head.key != self.key.id:
@@ -200,10 +200,10 @@ class _Walk:
 
 
 def _by_number(exported: Sequence[Exported]) -> dict[int, list[Exported]]:
-    found: dict[int, list[Exported]] = {}
+    heads: dict[int, list[Exported]] = {}
     for one in exported:
-        found.setdefault(one.head.seq, []).append(one)
-    return found
+        heads.setdefault(one.head.seq, []).append(one)
+    return heads
 
 
 def _steps() -> Select[Any]:

@@ -107,8 +107,8 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
 
 
 def _approvals_count_always(patch: Patch) -> None:
-    kept = Plans.give
-    patch.setattr(Plans, "give", lambda self, name, at, **_: kept(self, name, at))
+    kept = Plans.approve
+    patch.setattr(Plans, "approve", lambda self, name, at, **_: kept(self, name, at))
 
 
 # Policy

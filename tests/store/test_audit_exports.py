@@ -19,7 +19,7 @@ from reaper.config import ConfigError, load
 from reaper.config.show import show
 from reaper.core.settings import Audit
 from reaper.store.head_exports import ExportError, export, exported
-from reaper.store.housekeeping import Tending
+from reaper.store.housekeeping import Housekeeping
 from reaper.store.signing import Head, Key, UnusableKeyError
 
 BLOB = "https://contoso.blob.core.windows.net/audit/heads?sv=2026&sig=hunter2"
@@ -31,17 +31,17 @@ def place(tmp_path: Path) -> str:
     return str(tmp_path / "heads.jsonl")
 
 
-def end(book: Book, tending: Tending, audit: Audit) -> None:
-    asyncio.run(tending.end(book.journal, audit, NOW, set(), {"prod"}, believed=False))
+def end(book: Book, housekeeping: Housekeeping, audit: Audit) -> None:
+    asyncio.run(housekeeping.end(book.journal, audit, NOW, set(), {"prod"}, believed=False))
 
 
-def tended(book: Book, place: str, *, sign_with: str | None = None) -> Tending:
+def tended(book: Book, place: str, *, sign_with: str | None = None) -> Housekeeping:
     """The record of two runs that acted, each with its head exported."""
-    tending, audit = Tending(), Audit(sign_with=sign_with, export=place)
+    housekeeping, audit = Housekeeping(), Audit(sign_with=sign_with, export=place)
     for number in range(2):
         book.act(f"session-000{number}")
-        end(book, tending, audit)
-    return tending
+        end(book, housekeeping, audit)
+    return housekeeping
 
 
 # Files
@@ -50,8 +50,8 @@ def tended(book: Book, place: str, *, sign_with: str | None = None) -> Tending:
 def test_each_run_that_acted_appends_the_head_to_the_file_and_one_that_did_not_adds_nothing(
     book: Book, place: str
 ) -> None:
-    tending = tended(book, place)
-    end(book, tending, Audit(export=place))
+    housekeeping = tended(book, place)
+    end(book, housekeeping, Audit(export=place))
     heads = [one.head for one in exported(place)]
     assert [head.seq for head in heads] == [2, 4]
     assert heads[-1].head == book.journal.head()
@@ -94,7 +94,7 @@ def test_a_line_that_is_no_head_is_an_error_that_says_which(place: str) -> None:
 def test_a_torn_line_spoils_none_after_it(place: str) -> None:
     Path(place).write_text('{"at": 1, "se')
     asyncio.run(export(place, HEAD))
-    assert json.loads(Path(place).read_text().splitlines()[1]) == HEAD.told()
+    assert json.loads(Path(place).read_text().splitlines()[1]) == HEAD.as_json()
 
 
 def test_heads_older_than_what_was_pruned_are_no_doubt(book: Book, place: str) -> None:
@@ -141,7 +141,7 @@ def test_a_head_is_appended_to_a_blob_as_one_block() -> None:
         "appendblock",
         "hunter2",
     )
-    assert json.loads(request.content) == HEAD.told()
+    assert json.loads(request.content) == HEAD.as_json()
 
 
 def test_a_blob_that_is_not_there_yet_is_made_as_append_only() -> None:

@@ -19,7 +19,7 @@ from reaper.store.origin import Origin
 MADE = int(NOW) - 9 * DAY_S
 DELETE = Intent("", "prod", "desk", "session-0001", MADE, Action.DELETE, "stale", approved=False)
 STOP = replace(DELETE, action=Action.STOP)
-WHO = {"origin": Origin(by="ada").told()}
+WHO = {"origin": Origin(by="ada").as_json()}
 
 
 def intend(journal: Journal, intent: Intent = DELETE, contradicts: str = "") -> Intent:
