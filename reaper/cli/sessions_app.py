@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaper.cli.files_commands import app as files_app
+from reaper.cli.files_app import app as files_app
 from reaper.cli.options import AgentName, Config, Output, OutputFormat, ProjectName, SessionId
 
 app = typer.Typer(help="The platform's own session operations, by hand.", no_args_is_help=True)
