@@ -29,9 +29,9 @@ def check_approvals(settings: Settings) -> None:
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
-        found = store.plans.standing_approvals(settings.approvals)
+        approvals = store.plans.standing_approvals(settings.approvals)
         unknown = store.plans.unknown(settings.approvals)
-    for one in found:
+    for one in approvals:
         print(f"approval {one.id}: {standing_text(one)}")
     for name in unknown:
         print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)

@@ -28,10 +28,10 @@ def list_(
     config: Config = None,
 ) -> None:
     """Show one directory."""
-    from reaper.cli.files_commands import HomeCommands
+    from reaper.cli.files_commands import FileCommands
     from reaper.cli.session_commands import SessionCommands
 
-    asyncio.run(HomeCommands(SessionCommands(config, project, agent, output), session).show(path))
+    asyncio.run(FileCommands(SessionCommands(config, project, agent, output), session).show(path))
 
 
 @app.command()
@@ -47,10 +47,10 @@ def get(
     config: Config = None,
 ) -> None:
     """Fetch one file, up to 64 MiB."""
-    from reaper.cli.files_commands import HomeCommands
+    from reaper.cli.files_commands import FileCommands
     from reaper.cli.session_commands import SessionCommands
 
-    home = HomeCommands(SessionCommands(config, project, agent, OutputFormat.TABLE), session)
+    home = FileCommands(SessionCommands(config, project, agent, OutputFormat.TABLE), session)
     asyncio.run(home.get(path, out, force=force))
 
 
@@ -68,10 +68,10 @@ def put(
     config: Config = None,
 ) -> None:
     """Write one file into the session."""
-    from reaper.cli.files_commands import HomeCommands
+    from reaper.cli.files_commands import FileCommands
     from reaper.cli.session_commands import SessionCommands
 
-    asyncio.run(HomeCommands(SessionCommands(config, project, agent, output), session).put(local, path, force=force))
+    asyncio.run(FileCommands(SessionCommands(config, project, agent, output), session).put(local, path, force=force))
 
 
 @app.command()
@@ -86,8 +86,8 @@ def delete(
     config: Config = None,
 ) -> None:
     """Delete a file, or a directory with all in it; asks first at a terminal."""
-    from reaper.cli.files_commands import HomeCommands
+    from reaper.cli.files_commands import FileCommands
     from reaper.cli.session_commands import SessionCommands
 
-    home = HomeCommands(SessionCommands(config, project, agent, output), session)
+    home = FileCommands(SessionCommands(config, project, agent, output), session)
     asyncio.run(home.delete(path, recursive=recursive, yes=yes))

@@ -1,4 +1,4 @@
-"""sessions files: what a session keeps in its home, listed, fetched, written and deleted by hand."""
+"""sessions files: what a session keeps in its home, listed, fetched, written and deleted."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ _ROOTS: Final = frozenset({"", ".", "/", "./"})
 
 
 @dataclass(frozen=True, slots=True)
-class HomeCommands:
+class FileCommands:
     """The files of one session. Each operation may wake its sandbox."""
 
-    hand: SessionCommands
+    commands: SessionCommands
     session: str
 
     async def show(self, path: str) -> None:
         """Show one directory, whole."""
-        checked(requests.list_files, self.hand.agent, self.session, path)
-        async with self.hand.client() as client:
+        checked(requests.list_files, self.commands.agent, self.session, path)
+        async with self.commands.client() as client:
             with self._must_exist(path):
                 entries = sorted(await self._entries(client, path), key=lambda entry: entry.name)
-        if self.hand.output is OutputFormat.JSON:
-            told = [{"name": e.name, "size": e.size, "is_directory": e.is_directory} for e in entries]
-            print(json.dumps({"path": path, "data": told}, indent=2))
+        if self.commands.output is OutputFormat.JSON:
+            data = [{"name": e.name, "size": e.size, "is_directory": e.is_directory} for e in entries]
+            print(json.dumps({"path": path, "data": data}, indent=2))
             return
-        made = table("name", "bytes#")
+        rows = table("name", "bytes#")
         for entry in entries:
-            made.add_row(safe(entry.name) + ("/" if entry.is_directory else ""), str(entry.size))
-        console().print(made)
+            rows.add_row(safe(entry.name) + ("/" if entry.is_directory else ""), str(entry.size))
+        console().print(rows)
 
     async def _entries(self, client: Provider, path: str) -> list[FileEntry]:
         """All entries of a directory; a listing that loops or does not end is an error."""
-        found: list[FileEntry] = []
+        entries: list[FileEntry] = []
         cursors: set[str | None] = {None}
         cursor: str | None = None
         for count in range(1, PAGES_MAX + 1):
-            page = (await client.list_files(self.hand.agent, self.session, path, after=cursor)).value
-            found += page.entries
+            page = (await client.list_files(self.commands.agent, self.session, path, after=cursor)).value
+            entries += page.entries
             if not page.has_more or not page.entries:
-                return found
+                return entries
             cursor = page.last_id
             if cursor in cursors:
                 raise broken_off(count, "the cursor repeats, or is missing")
@@ -67,11 +67,11 @@ class HomeCommands:
 
     async def get(self, path: str, out: Path | None, *, force: bool) -> None:
         """Fetch one file, whole or not at all; onto an existing file only with `force`."""
-        checked(requests.download_file, self.hand.agent, self.session, path)
+        checked(requests.download_file, self.commands.agent, self.session, path)
         _check_target(out, force=force)
-        async with self.hand.client() as client:
+        async with self.commands.client() as client:
             with self._must_exist(path):
-                content = (await client.download_file(self.hand.agent, self.session, path)).value
+                content = (await client.download_file(self.commands.agent, self.session, path)).value
         if out is None:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
@@ -82,16 +82,16 @@ class HomeCommands:
     async def put(self, local: Path, path: str | None, *, force: bool) -> None:
         """Write one file into the session; onto one that is there only with `force`."""
         target = path or local.name
-        checked(requests.download_file, self.hand.agent, self.session, target)
+        checked(requests.download_file, self.commands.agent, self.session, target)
         content = _read(local)
-        async with self.hand.client() as client:
+        async with self.commands.client() as client:
             if not force and await self._is_there(client, target):
-                told = f"{target} is in the session already: --force replaces it; nothing was written"
-                raise CommandError(told, Exit.FAILED)
+                problem = f"{target} is in the session already: --force replaces it; nothing was written"
+                raise CommandError(problem, Exit.FAILED)
             unknown = f"whether {target} was written is not known"
             with self._must_exist(target), unknown_when_interrupted(unknown):
-                await client.upload_file(self.hand.agent, self.session, target, content)
-        self._say(target, "written", f"{len(content)} bytes written to {target}")
+                await client.upload_file(self.commands.agent, self.session, target, content)
+        self._print_outcome(target, "written", f"{len(content)} bytes written to {target}")
 
     async def _is_there(self, client: Provider, path: str) -> bool:
         parent, _, name = path.rstrip("/").rpartition("/")
@@ -103,31 +103,32 @@ class HomeCommands:
 
     async def delete(self, path: str, *, recursive: bool, yes: bool) -> None:
         """Delete one file, or with `recursive` a directory and all in it."""
-        checked(requests.delete_file, self.hand.agent, self.session, path, recursive=recursive)
+        checked(requests.delete_file, self.commands.agent, self.session, path, recursive=recursive)
         if path in _ROOTS:
             raise CommandError("the home itself is not deleted: name a file or a directory in it")
         must_be_told(yes=yes)
         if not yes:
             ask(f"Delete {clean(path)}{' and all in it' if recursive else ''} from {self.session} for ever?")
-        async with self.hand.client() as client:
+        async with self.commands.client() as client:
             unknown = f"whether {path} was deleted is not known"
             with self._must_exist(path), unknown_when_interrupted(unknown):
-                await client.delete_file(self.hand.agent, self.session, path, recursive=recursive)
-        self._say(path, "deleted", f"{path} deleted")
+                await client.delete_file(self.commands.agent, self.session, path, recursive=recursive)
+        self._print_outcome(path, "deleted", f"{path} deleted")
 
-    def _say(self, path: str, outcome: str, told: str) -> None:
-        if self.hand.output is OutputFormat.JSON:
+    def _print_outcome(self, path: str, outcome: str, text: str) -> None:
+        if self.commands.output is OutputFormat.JSON:
             print(json.dumps({"session": self.session, "path": path, "outcome": outcome}))
         else:
-            console().print(safe(told), soft_wrap=True)
+            console().print(safe(text), soft_wrap=True)
 
     @contextmanager
     def _must_exist(self, path: str) -> Iterator[None]:
         try:
             yield
         except Gone as error:
-            told = f"session {self.session} of {self.hand.agent} has no {path}, or is gone itself: {error.message}"
-            raise CommandError(told, Exit.FAILED) from error
+            where = f"session {self.session} of {self.commands.agent}"
+            problem = f"{where} has no {path}, or is gone itself: {error.message}"
+            raise CommandError(problem, Exit.FAILED) from error
 
 
 def _check_target(out: Path | None, *, force: bool) -> None:

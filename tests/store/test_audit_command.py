@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from audit_world import NOW, Book, write_config
 
-from reaper.cli.audit_commands import run_show, run_verify, which_of
+from reaper.cli.audit_commands import action_filter, run_show, run_verify
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
 from reaper.core.model import DAY_S
@@ -76,7 +76,7 @@ def test_a_limit_beyond_any_record_shows_all(config: Path, limit: int, capsys: p
 def test_a_name_of_bytes_that_are_no_text_is_a_wrong_command_line(option: str) -> None:
     names = {"project": None, "agent": None, "session": None, "since": None, option: "a\udcff-session"}
     with pytest.raises(CommandError, match=f"--{option}") as caught:
-        which_of(**names)
+        action_filter(**names)
     assert caught.value.code == 2
     str(caught.value).encode()
 
