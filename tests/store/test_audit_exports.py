@@ -224,13 +224,13 @@ def test_verify_compares_with_the_exported_heads_and_the_key(
     config = audit_config(tmp_path, book, f"{{sign_with: {tmp_path / 'key'}, export: {place}}}")
     tended(book, place, sign_with=str(tmp_path / "key"))
     assert run_verify(config, None, OutputFormat.TABLE) == 0
-    told = capsys.readouterr().out
-    assert "compared with 2 exported heads" in told
-    assert "up to entry 5" in told
+    printed = capsys.readouterr().out
+    assert "compared with 2 exported heads" in printed
+    assert "up to entry 5" in printed
     book.tamper("DELETE FROM journal WHERE seq > 2; UPDATE sqlite_sequence SET seq = 2")
     assert run_verify(config, None, OutputFormat.JSON) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["holds"], told["exported_heads"], len(told["doubts"])) == (False, 2, 3)
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["holds"], verdict["exported_heads"], len(verdict["doubts"])) == (False, 2, 3)
 
 
 def test_verify_with_a_key_that_is_gone_is_a_wrong_configuration(book: Book, tmp_path: Path) -> None:
@@ -261,5 +261,5 @@ def test_the_signature_of_an_address_is_neither_shown_nor_in_a_repr(book: Book, 
 def test_an_export_to_nowhere_is_refused_without_its_signature(book: Book, tmp_path: Path, export_to: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(audit_config(tmp_path, book, f"{{export: {export_to}}}"), {})
-    told = [str(problem) for problem in caught.value.problems]
-    assert all("audit.export" in each and "hunter2" not in each for each in told)
+    problems = [str(problem) for problem in caught.value.problems]
+    assert all("audit.export" in each and "hunter2" not in each for each in problems)

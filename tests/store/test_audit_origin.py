@@ -22,8 +22,8 @@ CLAIMS = {"tid": "tenant-1", "oid": "object-1", "appid": "app-1", "upn": "ada@co
 
 
 def token(claims: object, signature: str = "c2VjcmV0") -> str:
-    def part(told: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+    def part(fields: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
 
     return f"{part({'alg': 'RS256'})}.{part(claims)}.{signature}"
 
@@ -89,9 +89,9 @@ def test_what_is_no_token_tells_nothing(garbage: str) -> None:
 
 
 def test_claims_are_bounded_and_harmless() -> None:
-    told = claims_of(token({"tid": "t\x1b" * 500}))["tenant"]
-    assert len(told) <= CLAIM_MAX_CHARS
-    assert told.isprintable()
+    tenant = claims_of(token({"tid": "t\x1b" * 500}))["tenant"]
+    assert len(tenant) <= CLAIM_MAX_CHARS
+    assert tenant.isprintable()
 
 
 @given(st.text())
@@ -104,6 +104,6 @@ def test_an_outcome_keeps_the_platforms_name_of_the_answer(book: Book) -> None:
     import asyncio
 
     intent = book.intend()
-    told = book.journal.conclude(intent, OutcomeKind.DONE, NOW, "", None, "req-7f3a")
-    asyncio.run(told)
+    conclusion = book.journal.conclude(intent, OutcomeKind.DONE, NOW, "", None, "req-7f3a")
+    asyncio.run(conclusion)
     assert list(book.journal.entries())[-1].body == {"request_id": "req-7f3a"}

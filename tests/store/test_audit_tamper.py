@@ -261,8 +261,8 @@ def test_a_record_written_anew_is_not_signed(book: Book, key: Key) -> None:
 def test_a_forged_signature_does_not_hold(book: Book, key: Key) -> None:
     book.act_many(2)
     forged = Key(b"x" * 40).sign(NOW, book.journal.end())
-    told = {**forged.as_json(), "key": key.id}
-    book.journal.note("signed", "", "", NOW, told)
+    body = {**forged.as_json(), "key": key.id}
+    book.journal.note("signed", "", "", NOW, body)
     broken = book.journal.verify(key=key).broken
     assert broken is not None
     assert (broken.row, broken.what) == (5, "its signature is not by the key")
