@@ -1,4 +1,4 @@
-"""Answers that are well formed and false: the named lies of `faults`, applied to what the platform says."""
+"""Answers that are well formed and false: the faults that falsify what the platform says."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def visible(faults: Sequence[Fault]) -> Callable[[str], bool] | None:
     return None if lost is None else lambda session: chosen(session, lost, ONLY_OWN_SHARE)
 
 
-def bend_query(faults: Sequence[Fault], query: Query) -> Query:
+def falsify_query(faults: Sequence[Fault], query: Query) -> Query:
     """The listing that is answered instead of the one asked for."""
     if find_fault(faults, "loop_cursor") is None and find_fault(faults, "endless") is None:
         return query
     return {name: value for name, value in query.items() if name != "after"}
 
 
-def bend_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: JsonObject | None) -> JsonObject:
+def falsify_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: JsonObject | None) -> JsonObject:
     """A page as the lies make it; `former` is the record the cursor stood on."""
     if find_fault(faults, "empty_list"):
         return page_record([], "agent_session_id", has_more=False)
@@ -54,7 +54,7 @@ def bend_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: J
         if len(items) > most:
             items = items[:most]
             page = {**page, "has_more": True, "last_id": items[-1]["agent_session_id"]}
-    bent = page_record([bend(faults, item) for item in items], "agent_session_id", page["has_more"])
+    bent = page_record([falsify_record(faults, item) for item in items], "agent_session_id", page["has_more"])
     if find_fault(faults, "loop_cursor"):
         bent["has_more"] = True
     for end in ("first_id", "last_id"):
@@ -62,15 +62,15 @@ def bend_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: J
     return bent
 
 
-def bend(faults: Sequence[Fault], record: JsonObject) -> JsonObject:
+def falsify_record(faults: Sequence[Fault], record: JsonObject) -> JsonObject:
     """One session record as the lies make it."""
     for fault in faults:
         if fault.lie in _FIELD_LIES and chosen(str(record.get("agent_session_id", "")), fault):
-            record = _bend_fields(fault, dict(record))
+            record = _falsify_fields(fault, dict(record))
     return record
 
 
-def _bend_fields(fault: Fault, record: JsonObject) -> JsonObject:
+def _falsify_fields(fault: Fault, record: JsonObject) -> JsonObject:
     if fault.lie == "stale_read":
         record["last_accessed_at"] = record["created_at"]
         record["expires_at"] = record["created_at"] + EXPIRY_S

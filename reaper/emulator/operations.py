@@ -87,11 +87,11 @@ def _create(platform: Platform, operation: OperationRequest) -> Outcome:
 
 def _get(platform: Platform, operation: OperationRequest) -> Outcome:
     record = session_record(platform.get(operation.call.agent, operation.call.session))
-    return Outcome(200, false_answers.bend(operation.faults, record))
+    return Outcome(200, false_answers.falsify_record(operation.faults, record))
 
 
 def _list(platform: Platform, operation: OperationRequest) -> Outcome:
-    query = false_answers.bend_query(operation.faults, operation.query)
+    query = false_answers.falsify_query(operation.faults, operation.query)
     page = platform.page(
         operation.call.agent,
         limit=_limit(query),
@@ -103,7 +103,7 @@ def _list(platform: Platform, operation: OperationRequest) -> Outcome:
     records = [session_record(session) for session in page.sessions]
     payload = page_record(records, "agent_session_id", page.has_more)
     if any(fault.lie for fault in operation.faults):
-        payload = false_answers.bend_page(operation.faults, payload, operation.query, _former(platform, operation))
+        payload = false_answers.falsify_page(operation.faults, payload, operation.query, _former(platform, operation))
     return Outcome(200, payload)
 
 

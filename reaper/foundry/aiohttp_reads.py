@@ -45,7 +45,7 @@ class AiohttpReads:
     async def get(
         self, url: str, headers: Mapping[str, str], token: Secret | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer from its headers on; `url` is quoted already. What breaks is told in the errors of httpx2.
+        """An answer from its headers on; `url` is quoted already. What breaks raises the errors of httpx2.
 
         The cause of what breaks is not kept: it may hold the request, and that the token.
         """
@@ -77,7 +77,7 @@ class _Bearer:
 
 
 def _as_httpx(error: Exception) -> httpx2.TransportError:
-    """The same in the words of httpx2; what is said of a read need not tell whether it was sent."""
+    """The same as an error of httpx2; for a read it does not matter whether it was sent."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx2.ConnectTimeout(str(error))
     if isinstance(error, TimeoutError):

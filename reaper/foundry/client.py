@@ -216,7 +216,7 @@ def _answer(raw: RawAnswer, value: T, body: bytes = b"") -> Answer[T]:
 def _trouble_of(page: AgentsPage, cursors: Collection[str], *, is_promised: bool) -> str:
     """Why a page of agents cannot be the whole rest of the list, '' when it can be, or leads on.
 
-    `is_promised` says whether the page before told that there are more.
+    `is_promised` says whether the page before said that there are more.
     """
     if page.is_empty and page.promises:
         return "an empty page said that there is more"

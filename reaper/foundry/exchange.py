@@ -42,7 +42,7 @@ class RawAnswer:
 
     @property
     def date(self) -> float | None:
-        """The platform's time in Unix seconds, None when it did not tell."""
+        """The platform's time in Unix seconds, None when it gave none."""
         return parsing.parse_date(self.headers.get("date"))
 
     @property
@@ -53,13 +53,13 @@ class RawAnswer:
 
     @property
     def now(self) -> float:
-        """The platform's time; the local one where it did not tell."""
+        """The platform's time; the local one where it gave none."""
         date = self.date
         return self.wall if date is None else date
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds after which the platform wants to be asked again, None when it did not tell."""
+        """The seconds after which the platform wants to be asked again, None when it gave none."""
         return parsing.retry_after(self.headers.get("retry-after"), self.now)
 
 
@@ -203,16 +203,16 @@ def _auth(token: Secret | None) -> Bearer | None:
 
 async def _whole(parts: AsyncIterator[bytes], max_bytes: int, *, is_wanted: bool) -> bytes:
     """The parts together; of an answer that is not wanted, no more than is worth reading."""
-    found: list[bytes] = []
+    chunks: list[bytes] = []
     size = 0
     async for part in parts:
-        found.append(part)
+        chunks.append(part)
         size += len(part)
         if size > max_bytes:
             if is_wanted:
                 raise AnswerTooLargeError(max_bytes)
             break
-    return b"".join(found)
+    return b"".join(chunks)
 
 
 def _code(error: Exception) -> str:

@@ -25,9 +25,9 @@ def claims_of(token: str) -> dict[str, str]:
         return {}
     if not isinstance(claims, dict):
         return {}
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for claim, name in _KEPT.items():
         value = claims.get(claim)
-        if isinstance(value, str) and value and name not in found:
-            found[name] = clean(value, CLAIM_MAX_CHARS)
-    return found
+        if isinstance(value, str) and value and name not in named:
+            named[name] = clean(value, CLAIM_MAX_CHARS)
+    return named

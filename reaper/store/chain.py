@@ -104,8 +104,8 @@ def note_change(
 
 def last(connection: Connection) -> Place:
     """The end of the chain, which the next row continues."""
-    found = connection.execute(_LAST).one_or_none()
-    return Place(found.seq, found.hash) if found else checkpoint(connection)
+    row = connection.execute(_LAST).one_or_none()
+    return Place(row.seq, row.hash) if row else checkpoint(connection)
 
 
 def last_hash(connection: Connection) -> str:

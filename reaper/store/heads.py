@@ -43,7 +43,7 @@ def head_of(connection: Connection) -> NotedHead:
     return NotedHead(given or 0)
 
 
-def lacks(connection: Connection, known: NotedHead) -> str:
+def why_behind(connection: Connection, known: NotedHead) -> str:
     """Why this file cannot be the one, or its successor, whose record had come to `known`; '' when it can."""
     entries = head_of(connection).entries
     if entries < known.entries:
@@ -78,7 +78,7 @@ def write_note(database: str, note: Note) -> None:
     replace_private(str(note_path(database)), json.dumps(fields) + "\n")
 
 
-def insist(database: str, known: NotedHead) -> None:
+def note_known_head(database: str, known: NotedHead) -> None:
     """Note a head that the file at this path may lack, unless a person has accepted that; OSError when that fails."""
     try:
         before = read_note(database)

@@ -216,9 +216,9 @@ class Journal:
         mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
             last = connection.execute(_LAST).scalar() or 0
-            found = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
-        self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
-        return found
+            intents = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
+        self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in intents)])
+        return intents
 
     def used_today(self, project: str, agent: str, now: float) -> dict[Action, int]:
         """Unapproved actions of the 24 hours before platform time `now` that took effect, or may have."""
@@ -249,15 +249,15 @@ class Journal:
         """
         with self._begin() as connection:
             last = chain.last(connection).count
-            found = [entry_of(row) for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})]
-            orphans = [entry for entry in found if _is_orphan(entry, managed, before, spared)]
+            unsettled = [entry_of(row) for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})]
+            orphans = [entry for entry in unsettled if _is_orphan(entry, managed, before, spared)]
             if orphans:
                 chain.lock(connection)
                 # Somebody may have found out between the look and the lock.
                 open_now = {row.seq for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})}
                 orphans = [entry for entry in orphans if entry.seq in open_now]
                 chain.append(connection, [_given_up(entry, at) for entry in orphans])
-        self._settled_by_all = min([last, *(entry.seq - 1 for entry in found)])
+        self._settled_by_all = min([last, *(entry.seq - 1 for entry in unsettled)])
         return orphans
 
     def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:

@@ -124,11 +124,11 @@ class Plans:
 
     def named(self, beginning: str) -> list[str]:
         """The ids that this is, or that begin with it when it is long enough for an id to be meant."""
-        found = func.substr(tables.plans.c.id, 1, len(beginning)) == beginning
+        fits = func.substr(tables.plans.c.id, 1, len(beginning)) == beginning
         if len(beginning) < PREFIX_MIN:
-            found = tables.plans.c.id == beginning
+            fits = tables.plans.c.id == beginning
         with self._begin() as connection:
-            names = list(connection.execute(select(tables.plans.c.id).where(_LIVES, found).distinct()).scalars())
+            names = list(connection.execute(select(tables.plans.c.id).where(_LIVES, fits).distinct()).scalars())
         return [beginning] if beginning in names else sorted(names)
 
     def approve(

@@ -92,12 +92,12 @@ class Store:
 
     def marks(self, project: str, agent: str) -> dict[tuple[str, int], Mark]:
         """The agent's marks by incarnation."""
-        stood = tables.marks.c
-        columns = (stood.seen, stood.action, stood.rule, stood.marked_at, stood.ripe_at)
+        column = tables.marks.c
+        columns = (column.seen, column.action, column.rule, column.marked_at, column.ripe_at)
         with self._database.begin() as connection:
-            rows = connection.execute(select(*columns).where(_of(tables.marks, project, agent)))
-            found = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
-        return {mark.seen.incarnation: mark for mark in found}
+            rows = connection.execute(select(*columns).where(_of_agent(tables.marks, project, agent)))
+            marks = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
+        return {mark.seen.incarnation: mark for mark in marks}
 
     def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float | None = None) -> None:
         """Make these the agent's marks from platform time `at` on, all others are dropped."""
@@ -107,17 +107,17 @@ class Store:
         with self._database.begin() as connection:
             chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
-            for stood in connection.execute(select(tables.marks).where(_of(tables.marks, project, agent))):
-                incarnation = (stood.session, stood.created_at)
+            for old in connection.execute(select(tables.marks).where(_of_agent(tables.marks, project, agent))):
+                incarnation = (old.session, old.created_at)
                 row = rows.get(incarnation)
                 if row is None:
-                    gone.append({"gone": stood.session, "made": stood.created_at})
-                elif tuple(row.values()) == tuple(stood):
+                    gone.append({"gone": old.session, "made": old.created_at})
+                elif tuple(row.values()) == tuple(old):
                     del rows[incarnation]
                     continue
-                removed.append(tuple(stood))
+                removed.append(tuple(old))
             if gone:
-                connection.execute(_DROP.where(_of(tables.marks, project, agent)), gone)
+                connection.execute(_DROP.where(_of_agent(tables.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
             if gone or rows:
@@ -129,7 +129,7 @@ class Store:
     def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
         """Forget the promise to one incarnation."""
         which = and_(
-            _of(tables.marks, project, agent),
+            _of_agent(tables.marks, project, agent),
             tables.marks.c.session == session.id,
             tables.marks.c.created_at == session.created_at,
         )
@@ -145,12 +145,12 @@ class Store:
         """The agent's last believed sweep, with our own deletions since."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(tables.baselines).where(_of(tables.baselines, project, agent))
+                select(tables.baselines).where(_of_agent(tables.baselines, project, agent))
             ).one_or_none()
         if row is None:
             return None
         deleted = self.journal.deleted_since(project, agent, row.now)
-        return Baseline(row.now, row.sessions, _spread(row.spread), deleted)
+        return Baseline(row.now, row.sessions, _stale_counts(row.spread), deleted)
 
     def put_baseline(self, project: str, agent: str, base: Baseline) -> None:
         """Remember a believed sweep."""
@@ -188,7 +188,7 @@ class Store:
         """The agent's latched breaker, None while it is closed."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(tables.breakers).where(_of(tables.breakers, project, agent))
+                select(tables.breakers).where(_of_agent(tables.breakers, project, agent))
             ).one_or_none()
         return None if row is None else Breaker(row.since, row.reason)
 
@@ -216,7 +216,7 @@ def opened(url: str) -> Iterator[Store]:
         store.close()
 
 
-def _of(table: Table, project: str, agent: str) -> ColumnElement[bool]:
+def _of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     return and_(table.c.project == project, table.c.agent == agent)
 
 
@@ -239,7 +239,7 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
     }
 
 
-def _spread(text: str) -> StaleCounts | None:
+def _stale_counts(text: str) -> StaleCounts | None:
     if not text:
         return None
     at, idle, age, *sessions = json.loads(text)

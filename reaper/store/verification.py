@@ -62,30 +62,30 @@ def verify(
         start = chain.checkpoint(connection)
     except ValueError:
         return Verification(0, GENESIS, 0, 0, Broken(0, "the checkpoint of the pruned entries is unreadable"))
-    walk, broken = _Walk(start, noted, _by_number(exported), key), None
-    for row in connection.execute(_steps(), execution_options=_STREAMED):
-        what = walk.step(row)
+    verifier, broken = _Verifier(start, noted, _by_number(exported), key), None
+    for row in connection.execute(_all_rows(), execution_options=_STREAMED):
+        what = verifier.step(row)
         if what:
             broken = Broken(row.seq, what)
             break
-    broken = broken or _cut_tail(connection, walk.number) or walk.beginning()
-    doubts = [] if broken else [*walk.ending(), *chained_tables.altered_tables(connection, walk.covers)]
+    broken = broken or _cut_tail(connection, verifier.number) or verifier.beginning()
+    doubts = [] if broken else [*verifier.ending(), *chained_tables.altered_tables(connection, verifier.covers)]
     return Verification(
-        walk.rows,
-        walk.hash,
+        verifier.rows,
+        verifier.hash,
         start.count,
-        walk.unresolved,
+        verifier.unresolved,
         broken,
-        walk.since_noted,
-        tuple(walk.doubts + doubts),
-        walk.given_up,
-        walk.signed,
+        verifier.since_noted,
+        tuple(verifier.doubts + doubts),
+        verifier.given_up,
+        verifier.signed,
         len(exported),
     )
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Verifier:
     """Goes from row to row; remembers only what the rows say of other things."""
 
     start: Place
@@ -206,7 +206,7 @@ def _by_number(exported: Sequence[Exported]) -> dict[int, list[Exported]]:
     return heads
 
 
-def _steps() -> Select[Any]:
+def _all_rows() -> Select[Any]:
     """Every row in order, with whether its action has an intent before it, and how that action stands at last."""
     intended = exists().where(_MINE, _other.c.kind == INTENT, _other.c.seq < journal.c.seq)
     columns = (
