@@ -16,7 +16,7 @@ from reaper.core.settings import Connection
 from reaper.core.text import clean
 from reaper.foundry import parsing
 from reaper.foundry.error_mapping import AnswerTooLargeError, judge_exchange, judge_status
-from reaper.foundry.http_clients import Bearer, http_client, reads, tls_context
+from reaper.foundry.http_clients import Bearer, Wire, http_client, reads, tls_context
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
 
@@ -74,7 +74,7 @@ class Exchange:
         self,
         connection: Connection,
         clock: Clock,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._clock, self._observe = clock, observe

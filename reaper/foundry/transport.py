@@ -22,6 +22,7 @@ from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import judge_status
 from reaper.foundry.exchange import ANSWER_MAX_BYTES, Exchange, RawAnswer, ignore, outdated
+from reaper.foundry.http_clients import Wire
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
@@ -65,14 +66,14 @@ class Transport:
         tokens: Tokens,
         limiter: RateLimiter,
         *,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._clock, self._tokens, self._limiter = clock, tokens, limiter
         self._exchange = Exchange(connection, clock, transport, observe)
         self._slots = asyncio.Semaphore(connection.requests.concurrency)
         self._queues = {True: asyncio.Lock(), False: asyncio.Lock()}
-        self.heed: ObserveTime = nobody
+        self.observe_time: ObserveTime = nobody
 
     async def __aenter__(self) -> Self:
         await self._exchange.open()
@@ -175,7 +176,7 @@ class Transport:
     async def _once(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> RawAnswer:
         """One exchange, of which the watch on the clocks and the rate learn."""
         raw = await self._exchange.send(call, token, max_bytes, still_right)
-        self.heed(raw.date, raw.wall, raw.monotonic, raw.sent)
+        self.observe_time(raw.date, raw.wall, raw.monotonic, raw.sent)
         if raw.status == 429:
             self._limiter.throttled(self._clock.monotonic(), raw.retry_after, raw.sent)
         else:

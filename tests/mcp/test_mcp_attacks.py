@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mcp_world import EVERYTHING, said, structured
 
 from reaper.core.model import Action
 from reaper.emulator import Fault
+from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Result
 from reaper.mcp import caller
 from reaper.mcp.allowance import CAPS, PROPOSED_MAX
@@ -162,6 +164,43 @@ def test_a_session_that_is_used_while_the_person_thinks_is_kept(inside: Inside, 
         return ElicitResult(action="accept", content={})
 
     said(inside.ask("session_delete", OLD[0], answers=answers, mode=mode))
+    assert inside.deleted() == []
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_session_that_changed_while_the_person_thought_is_asked_about_anew(inside: Inside, mode: str) -> None:
+    async def answers(_: Any, __: Any) -> ElicitResult:
+        inside.emulator.platform.fail("support-eu", OLD[0])
+        return ElicitResult(action="accept", content={})
+
+    words = said(inside.ask("session_delete", OLD[0], answers=answers, mode=mode))
+    assert "changed while the person was asked" in words
+    assert inside.deleted() == []
+
+
+def meanwhile(inside: Inside, operation: str, act: Callable[[], object], turn: int = 1) -> None:
+    """Let something happen right before the so-many-th request of this kind is answered."""
+    left = iter([False] * (turn - 1) + [True])
+
+    def on_call(call: RoutedCall) -> None:
+        if call.operation == operation and next(left, False):
+            act()
+
+    inside.emulator.api.on_call = on_call
+
+
+def test_a_configuration_that_changes_between_the_judgement_and_the_action_stops_nothing(inside: Inside) -> None:
+    meanwhile(inside, "get", lambda: inside.change(mode="observe"))
+    assert "the configuration has changed" in refused(inside, "busy-00000001", tool="session_stop")
+
+
+def test_a_keep_rule_that_begins_to_hold_by_the_last_look_keeps(inside: Inside) -> None:
+    (created,) = [one.created_at for one in inside.emulator.platform.sessions("support-eu") if one.id == OLD[0]]
+    age = int(inside.emulator.now()) - created
+    kept = {"name": "of-age", "action": "keep", "when": {"age": f"{age + 30}s"}}
+    inside.reconfigure(lambda tree: tree["policies"]["standard"]["rules"].insert(0, kept))
+    meanwhile(inside, "get", lambda: inside.emulator.advance(60), turn=3)
+    assert "the policy no longer asks for it" in said(inside.ask("session_delete", OLD[0]))
     assert inside.deleted() == []
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from reaper.config import load
 from reaper.daemon import RELOAD_POLL_S, Daemon
 from reaper.wiring import Connector
+from tests.clock import run
 from tests.scenarios.story import Story
-from tests.sim.virtual import run
 
 LATENCY_S = 1.0
 
@@ -193,7 +193,8 @@ def test_a_file_that_is_gone_for_a_moment_is_no_change(tmp_path: Path) -> None:
     async def told(house: House) -> None:
         daemon = await house.opened()
         house.path.unlink()
-        await asyncio.sleep(RELOAD_POLL_S)
+        await asyncio.sleep(RELOAD_POLL_S + 1)
+        assert list(daemon.board.config_errors) == []
         house.write()
         await asyncio.sleep(3 * RELOAD_POLL_S)
         assert list(daemon.board.config_errors) == []

@@ -105,6 +105,11 @@ class FiledWorld(World):
         self.ledger.kept.clear()
         if self._away.exists():
             os.rename(self._away, self.path)
+            super().look_at_marks()
+
+    def look_at_marks(self) -> None:
+        if self.path.exists():
+            super().look_at_marks()
 
     @property
     def _away(self) -> Path:

@@ -45,6 +45,7 @@ GUARDS = [
     "last look: the agent grows old as well",
     # marks
     "a mark is dropped when its session changes",
+    "a mark is dropped when a sweep keeps its session",
     "a mark belongs to one incarnation",
     "a mark belongs to one rule",
     "a longer grace holds for standing marks",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 DAY_S = 86_400
 AGE_FLOOR_S = 300
@@ -51,7 +52,9 @@ class Line:
     superseded: bool = False
     latest: bool = False
 
-    def holds(self, facts: Facts, latest: str, now: float) -> bool:
+    def holds(self, facts: Facts, latest: str | None, now: float) -> bool:
+        if latest is None and (self.superseded or self.latest):
+            return self.action == "keep"
         allowed = {"delete": {"idle", "failed"}, "stop": {"active"}}.get(self.action)
         statuses = self.status or allowed
         return (
@@ -86,7 +89,7 @@ class Law:
         """Whether any line asks for an agent's newest version."""
         return any(line.superseded or line.latest for line in self.lines)
 
-    def decides(self, facts: Facts, latest: str, now: float) -> Line | None:
+    def decides(self, facts: Facts, latest: str | None, now: float) -> Line | None:
         relief = Line("relief", "stop", idle_s=self.relief_s)
         lines = self.lines if self.relief_s is None else (*self.lines, relief)
         return next((line for line in lines if line.holds(facts, latest, now)), None)
@@ -122,6 +125,26 @@ class Deed:
     latest: str
 
 
+class Believed(NamedTuple):
+    """A sweep that believed what it saw: when it began, when it had seen all, and the newest version by it."""
+
+    began: float
+    seen: float
+    latest: str | None
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A session that stands marked: by which rule and since when (`made`), and the sweeps that said so."""
+
+    made: tuple[str, float]
+    sweeps: tuple[Believed, ...]
+
+    def sweep_at(self, moment: float) -> Believed:
+        """The last one before then."""
+        return [self.sweeps[0], *(sweep for sweep in self.sweeps if sweep.began <= moment)][-1]
+
+
 @dataclass(frozen=True)
 class Note:
     """One action as the reaper's journal tells it; `outcomes` in order, none while nobody found out."""
@@ -142,14 +165,14 @@ class Note:
 class Judge:
     """Knows the laws, the versions and the deeds, and says what was wrong with them.
 
-    `promises`: when each session was first marked by those sweeps that marked it without a break. `decided`: what the
-    plans of the present sweep name. `sacred`: sessions of which the platform says what nobody may act on.
+    `promises`: the sessions that stand marked without a break. `decided`: what the plans of the present sweep name.
+    `sacred`: sessions of which the platform says what nobody may act on.
     """
 
     laws: list[Law] = field(default_factory=list)
     deploys: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     approved: set[tuple[str, str, Incarnation]] = field(default_factory=set)
-    promises: dict[str, dict[Incarnation, float]] = field(default_factory=dict)
+    promises: dict[str, dict[Incarnation, Promise]] = field(default_factory=dict)
     decided: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     sacred: set[str] = field(default_factory=set)
     deeds: list[Deed] = field(default_factory=list)
@@ -161,10 +184,30 @@ class Judge:
         known = [version for moment, version in self.deploys[agent] if moment <= at]
         return known[-1] if known else self.deploys[agent][0][1]
 
-    def promised(self, agent: str, at: float, marks: Iterable[Incarnation]) -> None:
-        """A sweep that began at `at` says that these sessions stand marked, and no others."""
-        before = self.promises.get(agent, {})
-        self.promises[agent] = {seen: before.get(seen, at) for seen in marks}
+    def was_latest(self, agent: str, version: str, since: float, until: float) -> bool:
+        """Whether this was the newest version at any moment from `since` to `until`."""
+        before = [name for moment, name in self.deploys[agent] if moment < since]
+        return version in {*before[-1:], *(name for moment, name in self.deploys[agent] if since <= moment <= until)}
+
+    def promised(self, agent: str, sweep: Believed, marks: Mapping[Incarnation, tuple[str, float]]) -> None:
+        """A sweep says that these sessions stand marked, by which rule and since when, and no others."""
+        before, now = self.promises.get(agent, {}), {}
+        for seen, made in marks.items():
+            stood = before.get(seen)
+            same = stood is not None and stood.made == made
+            now[seen] = replace(stood, sweeps=(*stood.sweeps, sweep)) if stood and same else Promise(made, (sweep,))
+        self.promises[agent] = now
+
+    def found(
+        self, agent: str, before: Mapping[Incarnation, Promise], marks: Mapping[Incarnation, tuple[str, float]]
+    ) -> None:
+        """These marks are on disk after a sweep: it may have died before it wrote down what it said."""
+        now = self.promises.get(agent, {})
+        self.promises[agent] = {
+            seen: promise
+            for seen, made in marks.items()
+            for promise in [p for p in (now.get(seen), before.get(seen)) if p is not None and p.made == made][:1]
+        }
 
     def check(self, deed: Deed) -> None:
         """One deed, at the moment it happened."""
@@ -184,23 +227,30 @@ class Judge:
     def _check_grace(self, law: Law, deed: Deed) -> None:
         """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace.
 
-        By the versions of that time, or as they are now: one that stopped being the newest and became it again while
-        nothing was believed restarts no grace.
+        By the newest version that the sweeps saw which believed what they saw: one that stops being the newest and
+        becomes it again between two of them restarts no grace.
         """
         if not law.grace_s:
             return
         start = deed.at - law.grace_s
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
-        marked = self.promises.get(deed.agent, {}).get(deed.facts.seen)
-        _require(marked is not None and marked <= start + SECOND_S, f"marked only at {marked}", deed)
-        moments = [start + SECOND_S, *(other.since for other in self.laws if start < other.since <= deed.at)]
+        promise = self.promises.get(deed.agent, {}).get(deed.facts.seen)
+        if promise is None or promise.sweeps[0].began > start + SECOND_S:
+            raise ViolationError(f"not marked for all of its grace: {promise} {deed}")
         now = law.decides(deed.facts, deed.latest, deed.looked_at)
-        for moment in moments:
-            before = self.law(moment)
-            versions = (self.latest(deed.agent, moment), deed.latest)
-            lines = [before.decides(deed.facts, version, moment) for version in versions]
+        for version, moments in self._grace_of(promise, start, deed.at):
+            before = self.law(moments[0])
+            lines = [before.decides(deed.facts, version, moment) for moment in moments]
             same = now is not None and (now.action, now.name) in [(line.action, line.name) for line in lines if line]
-            _require(before.enforce and same, "not due by the same rule for all of its grace", deed)
+            _require(before.enforce and same, f"at {moments} not due by the same rule", deed)
+
+    def _grace_of(self, promise: Promise, start: float, end: float) -> Iterator[tuple[str | None, tuple[float, ...]]]:
+        """When a mark must have been right: the version it rested on, and the moment, or from when until when."""
+        for moment in (start + SECOND_S, *(law.since for law in self.laws if start < law.since <= end)):
+            yield promise.sweep_at(moment).latest, (moment,)
+        for sweep in promise.sweeps:
+            if sweep.began > start:
+                yield sweep.latest, (sweep.began, sweep.seen)
 
     def check_limits(self, agent: str, start: float, end: float, inventory: int) -> None:
         """What one sweep did, and the day that ends with it, of which the share is of what there was without it."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from reaper.core.model import TOMBSTONES
 from reaper.emulator import Platform
 from reaper.store.journal import ActionFilter, Journal, Recorded
-from tests.sim.law import Judge, Note, ViolationError
+from tests.sim.law import Incarnation, Judge, Note, ViolationError
 
 _GONE = (
     "SELECT seq, agent, session, created_at, outcome FROM journal"
@@ -20,6 +20,9 @@ _GONE = (
 _TWICE = (
     "SELECT agent, session, created_at, count(DISTINCT action_id) FROM journal"
     " WHERE kind = 'outcome' AND action = 'delete' AND outcome = 'done' GROUP BY 1, 2, 3 HAVING count(*) > 1"
+)
+_MARKS = (
+    "SELECT session, created_at, json_extract(seen, '$.last_accessed_at'), rule, marked_at FROM marks WHERE agent = ?"
 )
 _INTENTS = (
     "SELECT agent, session, count(*) FROM journal WHERE kind = 'intent' AND action = 'delete' AND at > ?"
@@ -55,6 +58,12 @@ class Ledger:
             return True
         with self.disk.look() as connection:
             return connection.exec_driver_sql(_THIS_OPEN, this).first() is not None
+
+    def marks(self, agent: str) -> dict[Incarnation, tuple[str, float]]:
+        """The agent's sessions that stand marked: by which rule and since when."""
+        with self.disk.look() as connection:
+            rows = connection.exec_driver_sql(_MARKS, (agent,)).all()
+        return {(session, created, used): (rule, since) for session, created, used, rule, since in rows}
 
     def keep_intents(self) -> None:
         """Remember what is intended: the file that says so goes out of sight, and may come back."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from reaper.core import policy
+from reaper.core import planner, policy
 from reaper.core.clock_check import ClockGuard
 from reaper.engine import executor, quota_relief, sweep
 from reaper.engine.last_look import AgentLooks, Freshness
@@ -55,6 +55,17 @@ def _agent_looked_at_once(kept: Any) -> Any:
         return self._last
 
     return read
+
+
+def _stands_while_kept(kept: Any) -> Any:
+    """A mark stays until its session is used, whatever the policy said of it meanwhile."""
+
+    def marks(candidates: Any, policy: Any, standing: Any, now: float) -> Any:
+        yield from kept(candidates, policy, standing, now)
+        found = {candidate.session.incarnation for candidate in candidates}
+        yield from (mark for incarnation, mark in standing.marks.items() if incarnation not in found)
+
+    return marks
 
 
 def _only_session_grows_old(patch: Patch) -> None:
@@ -130,6 +141,11 @@ TRUST = [
         "last look: the agent too, where versions decide",
         put(policy.Policy, "asks_version", False),
         scenes_time.taken_back_in_sweep,
+    ),
+    Mutant(
+        "a mark is dropped when a sweep keeps its session",
+        around(planner, "_marks", _stands_while_kept),
+        scenes_time.taken_back_in_grace,
     ),
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
     Mutant(

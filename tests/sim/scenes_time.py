@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from reaper.core.settings import Requests
 from reaper.emulator import AgentVersion, Fault
+from tests.clock import true_time
 from tests.sim.law import Line
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER, STALE, VIP, before, fresh, require, stale
-from tests.sim.virtual import true_time
-from tests.sim.world import World
+from tests.sim.world import HOUR_S, World
 
 LATEST = Line("latest", "keep", latest=True)
 VERSIONED = replace(EAGER, lines=(VIP, LATEST, STALE))
@@ -120,6 +120,35 @@ async def taken_back_between_looks() -> None:
         ]
         before(world, "get", lambda: _take_back_at(world, 1), turn=3)
         await world.sweep(faults=slow)
+
+
+async def taken_back_in_grace() -> None:
+    """The version that keeps these sessions is the newest again in mid-grace, as a sweep sees, and then it is not."""
+    async with World(replace(VERSIONED, grace_s=24 * HOUR_S)) as world:
+        _two_versions(world)
+        process = world.process()
+        await world.sweep(process)
+        await world.wait(10)
+        world.take_back(world.agent)
+        await world.sweep(process)
+        world.deploy(world.agent, replace(SECOND, name="third", created_at=int(true_time())))
+        for _ in range(2):
+            await world.wait(15)
+            await world.sweep(process)
+
+
+async def taken_back_unseen_in_grace() -> None:
+    """The same, while nobody looks; the newest version decides by another rule for an hour, which nobody sees."""
+    async with World(replace(VERSIONED, grace_s=24 * HOUR_S)) as world:
+        _two_versions(world)
+        since, process = true_time(), world.process()
+        await world.sweep(process)
+        world.take_back(world.agent)
+        await world.wait(1)
+        world.deploy(world.agent, replace(SECOND, name="third", created_at=int(true_time())))
+        await world.wait(24)
+        await world.sweep(process)
+        world.check_gone(since)
 
 
 def _take_back_at(world: World, seconds: float) -> None:

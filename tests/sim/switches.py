@@ -29,3 +29,18 @@ def put(owner: Any, name: str, value: Any) -> Remove:
 def around(owner: Any, name: str, make: Callable[[Any], Any]) -> Remove:
     """Replace a function by one made of it."""
     return lambda patch: patch.setattr(owner, name, make(getattr(owner, name)))
+
+
+@dataclass(frozen=True)
+class Unguarded:
+    """A guard taken away by `remove`, and the test, with what it is `given`, that must then fail."""
+
+    guard: str
+    remove: Remove
+    scenario: Callable[..., None]
+    given: tuple[object, ...] = ()
+
+    def must_fail(self, patch: Patch, *fixtures: object) -> None:
+        self.remove(patch)
+        with pytest.raises((AssertionError, TimeoutError, pytest.fail.Exception)):
+            self.scenario(*fixtures, *self.given)

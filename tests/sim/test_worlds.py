@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reaper.core.planner import Plan
+from tests.clock import run
 from tests.sim import scenes_state, scenes_time, scenes_wire
 from tests.sim.soak import attempt
-from tests.sim.virtual import run
 
 
 def test_a_session_used_while_the_process_was_suspended_is_kept() -> None:
@@ -37,6 +37,11 @@ def test_a_machine_that_stood_still_is_found_out_by_the_next_date() -> None:
 def test_a_version_that_is_taken_back_in_mid_sweep_protects_the_one_before() -> None:
     run(scenes_time.taken_back_in_sweep)
     run(scenes_time.taken_back_between_looks)
+
+
+def test_a_version_that_a_sweep_saw_come_and_go_restarts_the_grace_and_one_that_none_saw_does_not() -> None:
+    run(scenes_time.taken_back_in_grace)
+    run(scenes_time.taken_back_unseen_in_grace)
 
 
 def test_a_gateways_404_is_neither_gone_nor_done() -> None:

@@ -11,11 +11,8 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import pytest
-
-from reaper.cli import delete_by_hand
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
-from reaper.core.planner import Plan
+from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
 from reaper.core.settings import (
     AgentPattern,
@@ -34,14 +31,14 @@ from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
+from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
-from tests.sim.law import Deed, Facts, Judge, Law, ViolationError, overdue
+from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
-from tests.sim.virtual import LocalClock, true_time
 from tests.sim.watch import Acted, Watch, check_agent
 
 HOUR_S = 3_600
@@ -77,9 +74,7 @@ class World:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(quiet())
-        self.clock, self.disk = LocalClock(), new_disk()
-        patch = self._ends.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(delete_by_hand, "_SYSTEM", self.clock)
+        self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
         self.emulator = Emulator(
             now=true_time,
@@ -100,6 +95,8 @@ class World:
         self._began, self._taken_in = 0.0, 0
         self._wrong: list[ViolationError] = []
         self._moved_back = False
+        self._promised: dict[str, dict[Incarnation, Promise]] = {}
+        self._believed: set[str] = set()
         self._listed: dict[str, tuple[float, int]] = {}
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
@@ -215,18 +212,16 @@ class World:
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
         self.heard.relieved_reports.clear()
         runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
-        promised = {agent: dict(marked) for agent, marked in self.judge.promises.items()}
+        self._promised = dict(self.judge.promises)
+        self._believed.clear()
         try:
             await asyncio.gather(*runs, *also)
-        except* Killed:
-            # Who died may not have written down what it had just promised: what stood before may stand still.
-            for agent, marked in promised.items():
-                self.judge.promises[agent] = {**self.judge.promises.get(agent, {}), **marked}
-        except* ViolationError:
+        except* (Killed, ViolationError):
             pass
         self.emulator.faults.clear()
         self._raise_wrong()
         self._take_in()
+        self.look_at_marks()
         self._note_listings(self.heard.reports[already:], sizes)
         for agent in self.agents:
             at, size = self._listed.get(agent, (self._began, sizes[agent]))
@@ -239,6 +234,11 @@ class World:
         self.ledger.check_gone()
         self.ledger.check_once()
         return self.heard.reports[already:]
+
+    def look_at_marks(self) -> None:
+        """What the sweeps said stands marked, as it is on disk after them."""
+        for agent in self._believed:
+            self.judge.found(agent, self._promised.get(agent, {}), self.ledger.marks(agent))
 
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
@@ -283,12 +283,19 @@ class World:
         agent = plan.agent.name
         relieving = any(rule.name == f"quota:{RELIEF}" for rule in plan.policy.rules)
         if plan.marks is not None and not relieving:
-            seen = [(m.seen.id, m.seen.created_at, m.seen.last_accessed_at) for m in plan.marks]
-            self.judge.promised(agent, self._began, seen)
+            self._note_marks(plan, plan.marks)
         for item in plan.act:
             session = item.session
             incarnation = (session.id, session.created_at, session.last_accessed_at)
             self.judge.decided.add((agent, str(item.action), incarnation))
+
+    def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
+        agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
+        if latest is not None and not self.judge.was_latest(agent, latest, self._began, now):
+            self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
+        made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
+        self.judge.promised(agent, Believed(self._began, now, latest), made)
+        self._believed.add(agent)
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
         """Nothing may be said to be gone that lives."""
