@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import httpx2
@@ -28,7 +27,7 @@ from reaper.core.settings import Connection
 from reaper.core.text import clean
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
-from reaper.foundry.exchange import RawAnswer, ignore
+from reaper.foundry.exchange import Exchange, RawAnswer, ignore
 from reaper.foundry.http_clients import Wire
 from reaper.foundry.parsing import AgentsPage
 from reaper.foundry.rate_limiter import RateLimiter
@@ -68,19 +67,16 @@ class Client:
         transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
-        self._sender = Transport(connection, clock, tokens, limiter, transport=transport, observe=observe)
+        self._exchange = Exchange(connection, clock, transport, observe)
+        concurrency = connection.requests.concurrency
+        self._sender = Transport(self._exchange, clock, tokens, limiter, concurrency=concurrency)
 
     async def __aenter__(self) -> Self:
-        await self._sender.__aenter__()
+        await self._exchange.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        await self._sender.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self._exchange.close()
 
     @property
     def capabilities(self) -> Capabilities:

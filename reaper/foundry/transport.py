@@ -7,22 +7,19 @@ looked at first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from reaper.clock import Clock
-from reaper.core.provider import CallRecord, ObserveTime, Retryable, StillRight, Throttled
-from reaper.core.settings import Connection
+from reaper.core.provider import ObserveTime, Retryable, StillRight, Throttled, always
 from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import judge_status
-from reaper.foundry.exchange import ANSWER_MAX_BYTES, Exchange, RawAnswer, ignore, outdated
-from reaper.foundry.http_clients import Wire
+from reaper.foundry.exchange import ANSWER_MAX_BYTES, Exchange, RawAnswer, outdated
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
@@ -48,11 +45,6 @@ def nobody(_date: float | None, _wall: float, _monotonic: float, _sent: float | 
     """Heed nothing."""
 
 
-def always() -> bool:
-    """What holds for a call that rests on nothing that grows old."""
-    return True
-
-
 class Transport:
     """Sends calls to one project: in turn, as one identity, each with a deadline.
 
@@ -60,32 +52,12 @@ class Transport:
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        clock: Clock,
-        tokens: Tokens,
-        limiter: RateLimiter,
-        *,
-        transport: Wire | None = None,
-        observe: Callable[[CallRecord], None] = ignore,
+        self, exchange: Exchange, clock: Clock, tokens: Tokens, limiter: RateLimiter, *, concurrency: int
     ) -> None:
-        self._clock, self._tokens, self._limiter = clock, tokens, limiter
-        self._exchange = Exchange(connection, clock, transport, observe)
-        self._slots = asyncio.Semaphore(connection.requests.concurrency)
+        self._exchange, self._clock, self._tokens, self._limiter = exchange, clock, tokens, limiter
+        self._slots = asyncio.Semaphore(concurrency)
         self._queues = {True: asyncio.Lock(), False: asyncio.Lock()}
         self.observe_time: ObserveTime = nobody
-
-    async def __aenter__(self) -> Self:
-        await self._exchange.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        await self._exchange.close()
 
     @property
     def identity(self) -> Mapping[str, str]:
