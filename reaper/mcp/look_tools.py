@@ -55,9 +55,8 @@ async def plan(context: ToolContext, request: PlanInput) -> Planned:
         runner = Runner(store, context.clock, Listener(), context.connect)
         run = await runner.run(settings, Scope(request.project, request.agent_name, rehearsal=True))
     if not run.reports:
-        raise NotDoneError(
-            f"no managed agent matches {clean(request.agent_name)!r}. reaper_status lists the patterns"
-        )
+        wanted = clean(request.agent_name)
+        raise NotDoneError(f"no managed agent matches {wanted!r}. reaper_status lists the patterns")
     return _bounded(run_json(run, planned=True))
 
 

@@ -62,7 +62,7 @@ def lock(connection: Connection) -> None:
 def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to the end of the chain, which nobody else can grow until the transaction ends."""
     lock(connection)
-    previous, chained = last_hash(connection), []
+    previous, chained = last(connection).hash, []
     for row in rows:
         previous = row_hash(previous, row)
         chained.append({**row, "hash": previous})
@@ -106,11 +106,6 @@ def last(connection: Connection) -> Place:
     """The end of the chain, which the next row continues."""
     row = connection.execute(_LAST).one_or_none()
     return Place(row.seq, row.hash) if row else checkpoint(connection)
-
-
-def last_hash(connection: Connection) -> str:
-    """The hash that the next row continues."""
-    return last(connection).hash
 
 
 def checkpoint(connection: Connection) -> Place:

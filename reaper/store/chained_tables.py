@@ -120,10 +120,8 @@ def repeat_digests(connection: Connection, last: int, at: float) -> None:
     query = select(journal).where(journal.c.kind == EVENT, journal.c.seq <= last).order_by(journal.c.seq)
     pruned: dict[Where, Mapping[str, Any]] = {}
     for row in connection.execute(query):
-        pruned |= {
-            (table, row.project, row.agent): recorded
-            for table, recorded in covered_digests(json.loads(row.body)).items()
-        }
+        covers = covered_digests(json.loads(row.body))
+        pruned |= {(table, row.project, row.agent): recorded for table, recorded in covers.items()}
     for (table, project, agent), recorded in pruned.items():
         known = _sum(connection, (table, project, agent))
         if known.seq > last:
