@@ -1,4 +1,4 @@
-"""The command line: parse, call, print, exit code."""
+"""The commands, each in a file of its name: parse, call, print, exit code."""
 
 from reaper.cli.main import main
 

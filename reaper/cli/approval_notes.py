@@ -11,7 +11,7 @@ from reaper.core.text import clean
 from reaper.engine.runner import UNKNOWN_APPROVAL
 from reaper.engine.status_json import instant
 from reaper.store.database import path_of
-from reaper.store.plans import Standing
+from reaper.store.plans import StandingApproval
 from reaper.store.store import opened
 
 
@@ -28,15 +28,15 @@ def check_approvals(settings: Settings) -> None:
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
-        found = store.plans.standing(settings.approvals)
+        approvals = store.plans.standing_approvals(settings.approvals)
         unknown = store.plans.unknown(settings.approvals)
-    for one in found:
-        print(f"approval {one.id}: {told(one)}")
+    for one in approvals:
+        print(f"approval {one.id}: {standing_text(one)}")
     for name in unknown:
         print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
 
 
-def told(one: Standing) -> str:
+def standing_text(one: StandingApproval) -> str:
     """What became of an approval that a file holds, in words."""
     where = ", ".join(f"{plan.project}/{clean(plan.agent)}" for plan in one.plans)
     if one.given is None:

@@ -27,7 +27,7 @@ from reaper.store.read_only import ReadOnlyState
 from reaper.store.signing import Exported, Key, UnusableKeyError
 from reaper.store.verification import Verification
 
-MANY: Final = 2**62
+ENTRIES_MAX: Final = 2**62
 """As many as no record has."""
 
 NOT_SHOWN: Final = (
@@ -39,11 +39,11 @@ NOT_SHOWN: Final = (
 def run_show(config: Path | None, which: ActionFilter, limit: int, output: OutputFormat) -> None:
     """Print the last actions that are meant, the newest last; `limit` 0 prints all."""
     with journal_of(config) as (journal, _):
-        found = journal.history(which, limit if 0 < limit < MANY else None)
+        history = journal.history(which, limit if 0 < limit < ENTRIES_MAX else None)
         if output is OutputFormat.JSON:
-            _stream(found)
+            _stream(history)
         else:
-            shown = list(found)
+            shown = list(history)
             console().print(history_table(shown) if shown else "no action that fits is in the record")
 
 
@@ -59,7 +59,7 @@ def run_verify(config: Path | None, head: str | None, output: OutputFormat) -> i
     if output is OutputFormat.JSON:
         print(json.dumps(_verdict_json(verdict, noted, holds), indent=2))
     else:
-        for line in _told(verdict, noted, heads, key):
+        for line in _verdict_lines(verdict, noted, heads, key):
             print(line)
     return Exit.DONE if holds else Exit.FAILED
 
@@ -110,7 +110,7 @@ def read_since(text: str, now: float) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def which_of(project: str | None, agent: str | None, session: str | None, since: str | None) -> ActionFilter:
+def action_filter(project: str | None, agent: str | None, session: str | None, since: str | None) -> ActionFilter:
     """The actions that a command line means."""
     for option, name in (("--project", project), ("--agent", agent), ("--session", session)):
         if name is not None and not name.isprintable():
@@ -121,10 +121,10 @@ def which_of(project: str | None, agent: str | None, session: str | None, since:
 
 def actions_table(actions: Iterable[Recorded]) -> Table:
     """One line for each action, from its intent to how it ended."""
-    made = table("time", "agent", "session", "action", "rule", "outcome", "why")
+    rows = table("time", "agent", "session", "action", "rule", "outcome", "why")
     for action in actions:
         intent = action.intent.intent
-        made.add_row(
+        rows.add_row(
             show_time(action.intent.at),
             safe(f"{intent.project}/{intent.agent}"),
             safe(intent.session),
@@ -133,49 +133,49 @@ def actions_table(actions: Iterable[Recorded]) -> Table:
             safe(action.outcome),
             safe("; ".join(part for part in (compared_text(action), action.why) if part)),
         )
-    return made
+    return rows
 
 
-def history_table(told: Iterable[Recorded | Entry]) -> Table:
+def history_table(history: Iterable[Recorded | Entry]) -> Table:
     """One line for each action and each event, with who it came from."""
-    made = table("time", "by", "agent", "session", "action", "rule", "outcome", "why")
-    for one in told:
+    rows = table("time", "by", "agent", "session", "action", "rule", "outcome", "why")
+    for one in history:
         if isinstance(one, Entry):
             where = "/".join(part for part in (one.intent.project, one.intent.agent) if part)
-            made.add_row(
-                show_time(one.at), *(safe(t) for t in (by(one), where, "", one.intent.rule, "", "", _said(one)))
-            )
+            cells = (author(one), where, "", one.intent.rule, "", "", _event_text(one))
+            rows.add_row(show_time(one.at), *(safe(cell) for cell in cells))
             continue
         intent = one.intent.intent
         why = "; ".join(part for part in (compared_text(one), one.why) if part)
-        names = (by(one.intent), f"{intent.project}/{intent.agent}", intent.session, str(intent.action), intent.rule)
-        made.add_row(show_time(one.intent.at), *(safe(text) for text in (*names, one.outcome, why)))
-    return made
+        names = (f"{intent.project}/{intent.agent}", intent.session, str(intent.action), intent.rule)
+        cells = (author(one.intent), *names, one.outcome, why)
+        rows.add_row(show_time(one.intent.at), *(safe(cell) for cell in cells))
+    return rows
 
 
-def by(entry: Entry) -> str:
+def author(entry: Entry) -> str:
     """Who an entry came from; '' where that was not known."""
     origin = entry.body.get("origin")
     return str(origin.get("by", "")) if isinstance(origin, dict) else ""
 
 
-def _said(event: Entry) -> str:
+def _event_text(event: Entry) -> str:
     """What an event tells, in one line: `policy standard, mode enforce`."""
-    told = {name: value for name, value in event.body.items() if name not in {"origin", "covers"}}
+    facts = {name: value for name, value in event.body.items() if name not in {"origin", "covers"}}
     return ", ".join(
-        f"{name} {value if isinstance(value, str | int) else json.dumps(value)}" for name, value in told.items()
+        f"{name} {value if isinstance(value, str | int) else json.dumps(value)}" for name, value in facts.items()
     )
 
 
 def compared_text(action: Recorded) -> str:
     """The values that were compared, in one line: `idle 9d3h (at least 7d), status idle`."""
-    told = [
+    values = [
         f"{check['condition']} {check['actual']}"
         + ("" if check["condition"] == "status" else f" ({check['wanted']})")
         for check in action.intent.body.get("compared", [])
         if check["condition"] != "age floor"
     ]
-    return ", ".join(told)
+    return ", ".join(values)
 
 
 def recorded_json(action: Recorded) -> dict[str, Any]:
@@ -206,8 +206,8 @@ def _received(text: object) -> object:
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
-    told = {"entry": entry.seq, "kind": entry.kind, "at": entry.at, "hash": entry.hash}
-    return told if entry.kind == "intent" else {**told, "outcome": entry.outcome, **entry.body}
+    row = {"entry": entry.seq, "kind": entry.kind, "at": entry.at, "hash": entry.hash}
+    return row if entry.kind == "intent" else {**row, "outcome": entry.outcome, **entry.body}
 
 
 def _event_json(event: Entry) -> dict[str, Any]:
@@ -216,19 +216,19 @@ def _event_json(event: Entry) -> dict[str, Any]:
     return {"at": event.at, "event": event.intent.rule, **where, "told": event.body, "entries": [row]}
 
 
-def _stream(told: Iterable[Recorded | Entry]) -> None:
+def _stream(history: Iterable[Recorded | Entry]) -> None:
     """One object, written as it is read: a record of years need not fit into memory."""
     print('{"entries": [', end="")
-    for number, one in enumerate(told):
+    for number, one in enumerate(history):
         print(",\n " if number else "\n ", end="")
         print(json.dumps(_event_json(one) if isinstance(one, Entry) else recorded_json(one)), end="")
     print("\n]}")
 
 
-def _told(
+def _verdict_lines(
     verdict: Verification, noted: str | None, heads: Sequence[Exported] | None, key: Key | None
 ) -> Iterator[str]:
-    yield from _of_the_chain(verdict, noted)
+    yield from _chain_lines(verdict, noted)
     yield from (f"broken: {clean(doubt)}" for doubt in verdict.doubts)
     if verdict.given_up:
         yield f"{verdict.given_up} actions ended as unresolved: their agent or project was gone"
@@ -239,7 +239,7 @@ def _told(
         yield f"signed with the key {key.id} up to entry {verdict.signed}"
 
 
-def _of_the_chain(verdict: Verification, noted: str | None) -> Iterator[str]:
+def _chain_lines(verdict: Verification, noted: str | None) -> Iterator[str]:
     if verdict.broken is not None:
         place = f"entry {verdict.broken.row}" if verdict.broken.row else "the beginning"
         yield f"broken at {place}: {verdict.broken.what}"

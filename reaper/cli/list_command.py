@@ -34,7 +34,7 @@ class Printer(Protocol):
 
 
 @dataclass(slots=True)
-class Lines:
+class AlignedLines:
     """Aligned lines for people. A column is as wide as the widest cell so far: what is printed stays as it is."""
 
     _widths: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class Lines:
 
 
 @dataclass(slots=True)
-class Stream:
+class JsonStream:
     """One JSON object, written as it is read: a million sessions need not fit into memory."""
 
     _count: int = 0
@@ -76,8 +76,8 @@ class Stream:
     def end(self, why: str) -> None:
         """Valid at any end; what breaks off before its first page prints nothing."""
         if self._is_open:
-            told = {"complete": not why, **({"why": why} if why else {})}
-            print("\n], " + json.dumps(told)[1:], flush=True)
+            ending = {"complete": not why, **({"why": why} if why else {})}
+            print("\n], " + json.dumps(ending)[1:], flush=True)
 
 
 @dataclass(slots=True)
@@ -89,31 +89,31 @@ class Tally:
     shown: int = 0
     malformed: int = 0
 
-    def told(self) -> str:
+    def summary(self) -> str:
         unread = f"; {self.malformed} malformed record(s)" if self.malformed else ""
         return f"{self.shown} of {self.seen} sessions on {self.pages} page(s){unread}"
 
 
 async def print_all(batches: AsyncIterator[Batch], meant: Filter, output: OutputFormat) -> None:
     """Print every session that is meant as its page comes; a listing that breaks off says so and fails."""
-    printer: Printer = Stream() if output is OutputFormat.JSON else Lines()
+    printer: Printer = JsonStream() if output is OutputFormat.JSON else AlignedLines()
     tally = Tally()
     try:
         async with aclosing(batches) as pages:  # type: ignore[type-var]
             async for batch in pages:
-                printer.page(list(_meant(batch, meant, tally)), batch.now)
+                printer.page(list(_to_show(batch, meant, tally)), batch.now)
     except CommandError as error:
         printer.end(str(error))
-        raise CommandError(f"{error}; until then {tally.told()}", Exit.FAILED) from error
+        raise CommandError(f"{error}; until then {tally.summary()}", Exit.FAILED) from error
     except asyncio.CancelledError as error:
         printer.end("interrupted")
-        told = f"interrupted, so the listing is not whole: until then {tally.told()}"
-        raise CommandError(told, Exit.FAILED) from error
+        problem = f"interrupted, so the listing is not whole: until then {tally.summary()}"
+        raise CommandError(problem, Exit.FAILED) from error
     printer.end("")
-    print(tally.told(), file=sys.stderr)
+    print(tally.summary(), file=sys.stderr)
 
 
-def _meant(batch: Batch, meant: Filter, tally: Tally) -> Iterator[Session | Malformed]:
+def _to_show(batch: Batch, meant: Filter, tally: Tally) -> Iterator[Session | Malformed]:
     """The records of a page to show: a malformed one cannot be judged, so a filter leaves it out."""
     tally.pages += 1
     for record in batch.records:

@@ -259,9 +259,9 @@ def audit_show(
 
     With json each carries its evidence: the platform's record right before it, and the values compared.
     """
-    from reaper.cli.audit_commands import run_show, which_of
+    from reaper.cli.audit_commands import action_filter, run_show
 
-    run_show(config, which_of(project, agent, session, since), limit, output)
+    run_show(config, action_filter(project, agent, session, since), limit, output)
 
 
 @audit_app.command("verify")

@@ -35,7 +35,7 @@ def record_cells(record: Session | Malformed, now: float | None) -> list[str]:
 
 def records_table(records: Sequence[Session | Malformed], now: float | None) -> Table:
     """The records as one table."""
-    made = sessions_table(now)
+    rows = sessions_table(now)
     for record in records:
-        made.add_row(*record_cells(record, now))
-    return made
+        rows.add_row(*record_cells(record, now))
+    return rows

@@ -89,9 +89,9 @@ class SessionCommands:
         """A new session, and whether somebody else was quicker to make it."""
         if version is not None:
             await _check_version(client, self.agent, version)
-        told = session or "a session"
+        name = session or "a session"
         try:
-            with unknown_when_interrupted(f"whether {told} of {self.agent} was created is not known"):
+            with unknown_when_interrupted(f"whether {name} of {self.agent} was created is not known"):
                 return await client.create(self.agent, session, version), False
         except Refused as error:
             if not (if_missing and session and error.status == 409):
@@ -170,14 +170,14 @@ async def _check_version(client: Provider, agent: str, version: str) -> None:
     except Gone as error:
         raise CommandError(f"agent {agent} has no version {version}: nothing was created", Exit.FAILED) from error
     if status != ACTIVE:
-        told = f"version {version} of agent {agent} is {status}, not active: nothing was created"
-        raise CommandError(told, Exit.FAILED)
+        problem = f"version {version} of agent {agent} is {status}, not active: nothing was created"
+        raise CommandError(problem, Exit.FAILED)
 
 
 @contextmanager
-def unknown_when_interrupted(told: str) -> Iterator[None]:
+def unknown_when_interrupted(unknown: str) -> Iterator[None]:
     """Say what is not known when Ctrl-C comes while a change is under way."""
     try:
         yield
     except asyncio.CancelledError as error:
-        raise CommandError(f"interrupted: {told}", Exit.FAILED) from error
+        raise CommandError(f"interrupted: {unknown}", Exit.FAILED) from error

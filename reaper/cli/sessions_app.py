@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaper.cli.files_commands import app as files_app
+from reaper.cli.files_app import app as files_app
 from reaper.cli.options import AgentName, Config, Output, OutputFormat, ProjectName, SessionId
 
 app = typer.Typer(help="The platform's own session operations, by hand.", no_args_is_help=True)
@@ -42,8 +42,8 @@ def create(
     """Create a session."""
     from reaper.cli.session_commands import SessionCommands
 
-    hand = SessionCommands(config, project, agent, output)
-    asyncio.run(hand.create(session, version, if_missing=if_missing))
+    commands = SessionCommands(config, project, agent, output)
+    asyncio.run(commands.create(session, version, if_missing=if_missing))
 
 
 @app.command()
@@ -85,16 +85,16 @@ def list_(
     from reaper.cli.filters import read_filter
     from reaper.cli.session_commands import SessionCommands
 
-    hand, meant = SessionCommands(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
+    commands, meant = SessionCommands(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
     if not all_ and meant:
         raise typer.BadParameter("one page says little about what fits: add --all", param_hint="filters")
     if all_ and before is not None:
         raise typer.BadParameter("--all reads on to the end: --before has no meaning there", param_hint="--before")
     if all_:
         pages = {"limit": 100 if limit is None else limit, "order": order, "after": after}
-        asyncio.run(hand.all(meant, max_pages, **pages))
+        asyncio.run(commands.all(meant, max_pages, **pages))
         return
-    asyncio.run(hand.page(limit=20 if limit is None else limit, order=order, after=after, before=before))
+    asyncio.run(commands.page(limit=20 if limit is None else limit, order=order, after=after, before=before))
 
 
 @app.command()
@@ -126,9 +126,9 @@ def delete(
     from reaper.cli.filters import read_filter
     from reaper.cli.session_commands import SessionCommands
 
-    hand = SessionCommands(config, project, agent, output)
-    wish = DeleteRequest(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
-    raise typer.Exit(asyncio.run(run_delete(hand, wish, yes=yes, record=not no_record)))
+    commands = SessionCommands(config, project, agent, output)
+    request = DeleteRequest(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
+    raise typer.Exit(asyncio.run(run_delete(commands, request, yes=yes, record=not no_record)))
 
 
 @app.command()
@@ -162,5 +162,5 @@ def logs(
     from reaper.cli.logs_command import run_logs
     from reaper.cli.session_commands import SessionCommands
 
-    hand = SessionCommands(config, project, agent, OutputFormat.TABLE)
-    asyncio.run(run_logs(hand, session, follow=follow))
+    commands = SessionCommands(config, project, agent, OutputFormat.TABLE)
+    asyncio.run(run_logs(commands, session, follow=follow))

@@ -40,22 +40,22 @@ def run_check(config: Path | None, output: OutputFormat, *, accept: bool, by: st
         hint = "; only an older copy can be accepted, this must be mended or put back" if accept else ""
         raise CommandError(f"{error}{hint}", Exit.FAILED) from error
     database.close()
-    _tell(settings.state, database.head, given_up, output)
+    _print_state(settings.state, database.head, given_up, output)
 
 
 def _accept(database: Database, origin: Origin) -> NotedHead:
     """Accept an older copy, and put that on record."""
     had = database.accept()
-    told = {"entries": database.head.entries, "logged_entries": had.entries, "logged_head": had.hash}
-    Journal(database).note(ACCEPTED, "", "", SystemClock().wall(), {**told, "origin": origin.told()})
-    log.warning(ACCEPTED, state=database.url, **told, by=origin.by)
+    heads = {"entries": database.head.entries, "logged_entries": had.entries, "logged_head": had.hash}
+    Journal(database).note(ACCEPTED, "", "", SystemClock().wall(), {**heads, "origin": origin.as_json()})
+    log.warning(ACCEPTED, state=database.url, **heads, by=origin.by)
     return had
 
 
-def _tell(state: str, head: NotedHead, given_up: NotedHead | None, output: OutputFormat) -> None:
+def _print_state(state: str, head: NotedHead, given_up: NotedHead | None, output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
-        told = {"state": state, "whole": True, "entries": head.entries, "head": head.hash or None}
-        print(json.dumps({**told, "given_up_entries": given_up.entries if given_up else None}, indent=2))
+        facts = {"state": state, "whole": True, "entries": head.entries, "head": head.hash or None}
+        print(json.dumps({**facts, "given_up_entries": given_up.entries if given_up else None}, indent=2))
         return
     print(f"{state}: whole, its record has {head.entries} entries")
     if given_up:

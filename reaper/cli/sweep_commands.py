@@ -138,10 +138,10 @@ def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
-        approver = Origin.local(by, reason=reason, configuration=settings.fingerprint).told()
+        origin = Origin.local(by, reason=reason, configuration=settings.fingerprint).as_json()
         name = _the_one(store, plan_id)
         parts = store.plans.known(name)
-        if not parts or not store.plans.give(name, SystemClock().wall(), told=approver):
+        if not parts or not store.plans.approve(name, SystemClock().wall(), origin=origin):
             raise CommandError(_unknown_plan(store, plan_id))
     if output is OutputFormat.JSON:
         approved = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]

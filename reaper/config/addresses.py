@@ -91,8 +91,8 @@ def read_proxy(value: object) -> str:
         raise Wrong("is not a proxy", hint, quiet=True)
     user, at, authority = parts[2].rpartition("@")
     if parts[4] or parts[3] not in ("", "/") or (at and not _USER.fullmatch(user)):
-        told = "a proxy has no path, no query, and its user and password percent-encoded"
-        raise Wrong(told, hint, quiet=True)
+        message = "a proxy has no path, no query, and its user and password percent-encoded"
+        raise Wrong(message, hint, quiet=True)
     scheme = parts[1].lower()
     try:
         host, port = _host_and_port(authority.lower(), _PORTS[scheme])

@@ -42,17 +42,17 @@ def read_bytes(path: str | Path) -> bytes:
         os.close(descriptor)
 
 
-def digest_of(raw: bytes) -> str:
+def digest_of(content: bytes) -> str:
     """What two equal files have in common."""
-    return hashlib.sha256(raw).hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(slots=True)
 class ConfigWatch:
-    """Tells once what a file has come to hold: after two equal reads, `apart_s` or more between them.
+    """Reports once what a file has come to hold: after two equal reads, `apart_s` or more between them.
 
-    A file that is being written is different at the second read, so what stands half in it is never told. `seen` is
-    the digest of what was told last.
+    A file that is being written is different at the second read, so what stands half in it is never reported. `seen`
+    is the digest of what was reported last.
     """
 
     path: Path
@@ -63,16 +63,16 @@ class ConfigWatch:
 
     @property
     def unsettled(self) -> bool:
-        """Whether the last read found something that is not told yet."""
+        """Whether the last read found something that is not reported yet."""
         return bool(self._met)
 
     def settled(self, now: float) -> bytes | None:
         """The new content, read at monotonic `now`; None while there is none, ConfigError when it cannot be read."""
         refusal: ConfigError | None = None
-        raw = b""
+        content = b""
         try:
-            raw = read_bytes(self.path)
-            digest = digest_of(raw)
+            content = read_bytes(self.path)
+            digest = digest_of(content)
         except ConfigError as error:
             refusal, digest = error, str(error)
         if digest == self.seen:
@@ -86,7 +86,7 @@ class ConfigWatch:
         self.seen, self._met = digest, ""
         if refusal is not None:
             raise refusal
-        return raw
+        return content
 
 
 def _unreadable(path: str | Path, error: OSError | ValueError) -> ConfigError:
@@ -94,5 +94,5 @@ def _unreadable(path: str | Path, error: OSError | ValueError) -> ConfigError:
     return _refused(path, f"the file cannot be read: {reason}", "check the path and its rights")
 
 
-def _refused(path: str | Path, told: str, hint: str) -> ConfigError:
-    return ConfigError([Problem(str(path), 0, 0, "", "", told, hint)])
+def _refused(path: str | Path, message: str, hint: str) -> ConfigError:
+    return ConfigError([Problem(str(path), 0, 0, "", "", message, hint)])

@@ -56,16 +56,16 @@ class Document:
 
     def problem(self, finding: Finding) -> Problem:
         """The finding with its line, its column and the value as it may be shown."""
-        told = known = finding.path
+        shown = known = finding.path
         while known not in self.places:
             known = known[:-1]
-        if told == (*known, 0):
-            told = known  # one value that stands for a list of one
+        if shown == (*known, 0):
+            shown = known  # one value that stands for a list of one
         place = self.places[known]
-        at_key = finding.at_key or known != told
+        at_key = finding.at_key or known != shown
         line, column = finding.place or (place.key if at_key else place.value)
         value = self._shown(known) if finding.shows_value else ""
-        return Problem(self.source, line, column, show_path(told), value, finding.message, finding.hint)
+        return Problem(self.source, line, column, show_path(shown), value, finding.message, finding.hint)
 
     def problems(self, findings: list[Finding]) -> list[Problem]:
         """All the findings located, without those at a value that could not be read in the first place."""
@@ -129,8 +129,8 @@ class _Reading:
         if len(path) > DEPTH_LIMIT:
             self._stop(key, path, f"nested more than {DEPTH_LIMIT} levels deep", "remove the aliases")
         if len(self._document.places) >= EXPANDED_LIMIT:
-            told = f"the aliases expand to more than {EXPANDED_LIMIT} values"
-            self._stop(None, path[:1], told, "write the values out, or split the file")
+            message = f"the aliases expand to more than {EXPANDED_LIMIT} values"
+            self._stop(None, path[:1], message, "write the values out, or split the file")
 
     def _stop(self, at: Node | None, path: Path, message: str, hint: str) -> None:
         line, column = _place(at) if at else self._document.places[path].key

@@ -46,9 +46,9 @@ def read_header_name(value: object) -> str:
     lower = name.lower()
     if lower not in _EXACT and not lower.startswith(_PREFIXES):
         raise Wrong("this header is set by the client, or may not be set", f"allowed are {ALLOWED}")
-    for prefix, told in _OTHERS.items():
+    for prefix, effect in _OTHERS.items():
         if lower.startswith(prefix):
-            raise Wrong(f"this header {told}", "remove it; `credential` decides who asks, `endpoint` where")
+            raise Wrong(f"this header {effect}", "remove it; `credential` decides who asks, `endpoint` where")
     return name
 
 

@@ -37,11 +37,11 @@ def load(path: str | Path, environ: Mapping[str, str]) -> Loaded:
 
 def parse(text: str | bytes, source: str, environ: Mapping[str, str]) -> Loaded:
     """Read the text of a configuration; `source` names it in the problems."""
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    document = read(decode(raw, source), source, environ)
+    content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    document = read(decode(content, source), source, environ)
     settings = _settings(document)
     warnings = tuple(sorted(document.problems(warning_findings(document, settings))))
-    return Loaded(settings, warnings, digest_of(raw))
+    return Loaded(settings, warnings, digest_of(content))
 
 
 def _settings(document: Document) -> Settings:

@@ -59,8 +59,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{escaped(self.source)}:{self.line}:{self.column}" if self.line else escaped(self.source)
-        said = f"{self.value} {self.message}" if self.value else self.message
-        return ": ".join(part for part in (place, self.path, said, self.hint) if part)
+        what = f"{self.value} {self.message}" if self.value else self.message
+        return ": ".join(part for part in (place, self.path, what, self.hint) if part)
 
 
 class ConfigError(Exception):

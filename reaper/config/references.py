@@ -50,8 +50,8 @@ def _agents_listed_twice(root: Value) -> Iterator[Finding]:
             continue
         first = seen.setdefault((path[:2], name), path)
         if first != path:
-            told = f"is listed twice, first as {show_path(first)}"
-            yield Finding((*path, "name"), told, "remove one of them; the first decides")
+            message = f"is listed twice, first as {show_path(first)}"
+            yield Finding((*path, "name"), message, "remove one of them; the first decides")
 
 
 def _rules_named_twice(root: Value) -> Iterator[Finding]:
@@ -60,8 +60,8 @@ def _rules_named_twice(root: Value) -> Iterator[Finding]:
         for place, rule in items(child(policy, "rules"), (*path, "rules")):
             name = child(rule, "name")
             if isinstance(name, str) and seen.setdefault(name, place) != place:
-                told = f"names two rules, the first is {show_path(seen[name])}"
-                yield Finding((*place, "name"), told, "give each rule of a policy its own name")
+                message = f"names two rules, the first is {show_path(seen[name])}"
+                yield Finding((*place, "name"), message, "give each rule of a policy its own name")
 
 
 def _endpoints(root: Value) -> Iterator[tuple[Path, Value, Endpoint]]:
@@ -82,8 +82,8 @@ def _connections(root: Value) -> Iterator[Finding]:
         if endpoint.scheme == "http" and not endpoint.is_loopback:
             yield Finding(place, "sends tokens unencrypted", "write https://; http:// is for loopback only")
         elif not (endpoint.is_loopback or endpoint.is_platform or trusted):
-            told = "is not one of the platform's hosts (*.services.ai.azure.com, *.services.ai.azure.us)"
-            yield Finding(place, told, "mend the name, or set `trusted_host: true` beside it")
+            message = "is not one of the platform's hosts (*.services.ai.azure.com, *.services.ai.azure.us)"
+            yield Finding(place, message, "mend the name, or set `trusted_host: true` beside it")
         if child(project, "credential") == "none" and not (endpoint.is_loopback or trusted):
             hint = "name the identity that asks for tokens, as in workload-identity"
             yield Finding((*path, "credential"), "is for loopback and trusted hosts only", hint)
@@ -95,8 +95,8 @@ def _headers_named_twice(headers: Value, path: Path) -> Iterator[Finding]:
     for name, place, _ in entries(headers, path):
         first = seen.setdefault(name.lower(), name)
         if first != name:
-            told = f"the same header as {escaped(first)}"
-            yield Finding(place, told, "upper and lower case do not matter: remove one", False, at_key=True)
+            message = f"the same header as {escaped(first)}"
+            yield Finding(place, message, "upper and lower case do not matter: remove one", False, at_key=True)
 
 
 def _endpoints_used_twice(root: Value) -> Iterator[Finding]:
@@ -105,8 +105,8 @@ def _endpoints_used_twice(root: Value) -> Iterator[Finding]:
     for path, _, endpoint in _endpoints(root):
         first = seen.setdefault((endpoint.host, endpoint.port, endpoint.project.lower()), path)
         if first != path:
-            told = f"is the endpoint of {show_path(first)} too"
-            yield Finding((*path, "endpoint"), told, "put the agents of both under one project")
+            message = f"is the endpoint of {show_path(first)} too"
+            yield Finding((*path, "endpoint"), message, "put the agents of both under one project")
 
 
 def _projects_of_quotas(root: Value) -> Iterator[Finding]:
@@ -117,8 +117,8 @@ def _projects_of_quotas(root: Value) -> Iterator[Finding]:
             if isinstance(projects, dict) and name not in projects:
                 yield Finding(place, "is not one of the projects", did_you_mean(name, projects))
             elif seen.setdefault(name, place) != place:
-                told = f"is counted already in {show_path(seen[name])}"
-                yield Finding(place, told, "a project belongs to one subscription and region: remove one")
+                message = f"is counted already in {show_path(seen[name])}"
+                yield Finding(place, message, "a project belongs to one subscription and region: remove one")
 
 
 def _listeners(root: Value) -> Iterator[Finding]:

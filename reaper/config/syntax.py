@@ -27,16 +27,16 @@ _FORBIDDEN: Final = re.compile(
 _TAB_HINT: Final = "use spaces, two for each level"
 
 
-def decode(raw: bytes, source: str) -> str:
+def decode(content: bytes, source: str) -> str:
     """The bytes of a file as text: UTF-8, of bounded size."""
-    if len(raw) > SIZE_LIMIT_BYTES:
+    if len(content) > SIZE_LIMIT_BYTES:
         _fail(source, 0, 0, f"larger than {SIZE_LIMIT_BYTES} bytes", "a configuration is never that large")
     try:
-        return raw.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8", "replace")
+        before = content[: error.start].decode("utf-8", "replace")
         line, column = _position(before)
-        _fail(source, line, column, f"the byte 0x{raw[error.start]:02x} is not UTF-8", "save it as UTF-8")
+        _fail(source, line, column, f"the byte 0x{content[error.start]:02x} is not UTF-8", "save it as UTF-8")
 
 
 def compose(text: str, source: str) -> Node:
@@ -57,8 +57,8 @@ def compose(text: str, source: str) -> Node:
         _fail(source, 1, 1, "the file is empty", "write at least version, projects and policies")
     if not isinstance(root, MappingNode):
         mark = root.start_mark
-        told = "the file does not hold keys and values"
-        _fail(source, mark.line + 1, mark.column + 1, told, "start with `version: 1`")
+        message = "the file does not hold keys and values"
+        _fail(source, mark.line + 1, mark.column + 1, message, "start with `version: 1`")
     return root
 
 
@@ -85,14 +85,14 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         mark = event.start_mark
         self._nodes += 1
         if getattr(event, "tag", None) not in (None, "!"):
-            told = f"tags such as {escaped(str(event.tag)[:40])} are not part of this language"
-            raise _Stopped(mark.line, mark.column, told, "remove the tag")
+            message = f"tags such as {escaped(str(event.tag)[:40])} are not part of this language"
+            raise _Stopped(mark.line, mark.column, message, "remove the tag")
         if self._nodes > NODES_LIMIT:
-            told = f"more than {NODES_LIMIT} values"
-            raise _Stopped(mark.line, mark.column, told, "a configuration is never that large")
+            message = f"more than {NODES_LIMIT} values"
+            raise _Stopped(mark.line, mark.column, message, "a configuration is never that large")
         if self._depth >= DEPTH_LIMIT:
-            told = f"nested more than {DEPTH_LIMIT} levels deep"
-            raise _Stopped(mark.line, mark.column, told, "check the brackets")
+            message = f"nested more than {DEPTH_LIMIT} levels deep"
+            raise _Stopped(mark.line, mark.column, message, "check the brackets")
         self._depth += 1
         node: Node | None = super().compose_node(parent, index)
         self._depth -= 1
@@ -100,11 +100,11 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
 
 
 def _refuse_forbidden(text: str, source: str) -> None:
-    found = _FORBIDDEN.search(text)
-    if found:
-        line, column = _position(text[: found.start()])
-        told = f"the character U+{ord(found[0]):04X} has no place in a configuration"
-        _fail(source, line, column, told, "remove it")
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden:
+        line, column = _position(text[: forbidden.start()])
+        message = f"the character U+{ord(forbidden[0]):04X} has no place in a configuration"
+        _fail(source, line, column, message, "remove it")
 
 
 def _position(before: str) -> tuple[int, int]:
@@ -125,26 +125,26 @@ def _fail_parsing(error: MarkedYAMLError, source: str) -> NoReturn:
 
 def _plain_words(error: MarkedYAMLError) -> tuple[str, str]:
     """PyYAML's complaint in words that say what to do."""
-    told = error.problem or error.context or "this is not valid YAML"
+    message = error.problem or error.context or "this is not valid YAML"
     start = error.context_mark
     at = error.problem_mark
     if at and at.buffer and at.buffer[max(at.pointer - 1, 0) : at.pointer + 1] == "${":
         return "a ${...} without quotes inside { } or [ ]", "put it in quotes, or write one key a line"
     begun = f" begun at line {start.line + 1} column {start.column + 1}" if start else ""
-    if r"'\t'" in told:
+    if r"'\t'" in message:
         return "a tab stands here", _TAB_HINT
-    if "another document" in told:
+    if "another document" in message:
         return "a second document starts here", "keep one document in a file, without `---` between"
-    if "<stream end>" in told or "end of stream" in told:
+    if "<stream end>" in message or "end of stream" in message:
         return f"the file ends inside something{begun}", "close the bracket or quote, or restore the file"
-    if "mapping values are not allowed" in told:
+    if "mapping values are not allowed" in message:
         return "a colon stands where no key can be", "check the indentation, or put the text in quotes"
-    if "could not find expected ':'" in told:
+    if "could not find expected ':'" in message:
         return f"a line{begun} is neither `key: value` nor a list entry", "add the colon and a value"
-    if "alias" in told or "alias" in (error.context or "") or "anchor" in (error.context or ""):
-        return f"no alias or anchor: {escaped(told)}", "a value that starts with * or & must be in quotes"
-    if "cannot start any token" in told:
-        return escaped(told), "put the text in quotes"
-    if "<block end>" in told:
+    if "alias" in message or "alias" in (error.context or "") or "anchor" in (error.context or ""):
+        return f"no alias or anchor: {escaped(message)}", "a value that starts with * or & must be in quotes"
+    if "cannot start any token" in message:
+        return escaped(message), "put the text in quotes"
+    if "<block end>" in message:
         return f"the indentation does not fit the block{begun}", "line it up with its neighbours"
-    return f"not valid YAML: {escaped(told)}{begun}", "check the indentation, brackets and quotes nearby"
+    return f"not valid YAML: {escaped(message)}{begun}", "check the indentation, brackets and quotes nearby"

@@ -1,1 +1,1 @@
-"""Pure thought: what a session is, what a policy says of it, what may be planned. Knows no I/O and no libraries."""
+"""What a session is, what a policy says of it, what may be planned, and the port of every provider; no I/O."""

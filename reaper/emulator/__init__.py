@@ -1,4 +1,4 @@
-"""The platform again, as a program: a local stand-in for its sessions API, for demos and tests."""
+"""The platform's sessions API as a local program with faults to order, for demos and tests."""
 
 from reaper.emulator.emulator import PROJECT_PATH, Emulator
 from reaper.emulator.faults import Fault, FaultError, Faults, parse_faults

@@ -1,4 +1,4 @@
-"""Routes beside the API, for tests and demos: what happened, faults, and a hand on the clock."""
+"""Routes beside the API, for tests and demos: what happened, faults, and the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are well formed and false: the named lies of `faults`, applied to what the platform says."""
+"""Answers that are well formed and false: the faults that falsify what the platform says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIELD_LIES = frozenset({"bad_field", "drop_field", "add_field", "stale_read"})
 Query = dict[str, str]
 
 
-def told(faults: Sequence[Fault], lie: str) -> Fault | None:
+def find_fault(faults: Sequence[Fault], lie: str) -> Fault | None:
     """The fault that tells this lie, if one does."""
     return next((fault for fault in faults if fault.lie == lie), None)
 
@@ -30,47 +30,47 @@ def chosen(session: str, fault: Fault, share: float = 1.0) -> bool:
 
 def visible(faults: Sequence[Fault]) -> Callable[[str], bool] | None:
     """Which sessions a listing still shows, None for all."""
-    lost = told(faults, "only_own")
+    lost = find_fault(faults, "only_own")
     return None if lost is None else lambda session: chosen(session, lost, ONLY_OWN_SHARE)
 
 
-def bend_query(faults: Sequence[Fault], query: Query) -> Query:
+def falsify_query(faults: Sequence[Fault], query: Query) -> Query:
     """The listing that is answered instead of the one asked for."""
-    if told(faults, "loop_cursor") is None and told(faults, "endless") is None:
+    if find_fault(faults, "loop_cursor") is None and find_fault(faults, "endless") is None:
         return query
     return {name: value for name, value in query.items() if name != "after"}
 
 
-def bend_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: JsonObject | None) -> JsonObject:
+def falsify_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: JsonObject | None) -> JsonObject:
     """A page as the lies make it; `former` is the record the cursor stood on."""
-    if told(faults, "empty_list"):
+    if find_fault(faults, "empty_list"):
         return page_record([], "agent_session_id", has_more=False)
-    if told(faults, "endless"):
+    if find_fault(faults, "endless"):
         return _endless(query)
     items = list(page["data"])
-    if former is not None and told(faults, "duplicate"):
+    if former is not None and find_fault(faults, "duplicate"):
         items.insert(0, former)
         most = int(query.get("limit", "20"))
         if len(items) > most:
             items = items[:most]
             page = {**page, "has_more": True, "last_id": items[-1]["agent_session_id"]}
-    bent = page_record([bend(faults, item) for item in items], "agent_session_id", page["has_more"])
-    if told(faults, "loop_cursor"):
+    bent = page_record([falsify_record(faults, item) for item in items], "agent_session_id", page["has_more"])
+    if find_fault(faults, "loop_cursor"):
         bent["has_more"] = True
     for end in ("first_id", "last_id"):
         bent[end] = page[end]
     return bent
 
 
-def bend(faults: Sequence[Fault], record: JsonObject) -> JsonObject:
+def falsify_record(faults: Sequence[Fault], record: JsonObject) -> JsonObject:
     """One session record as the lies make it."""
     for fault in faults:
         if fault.lie in _FIELD_LIES and chosen(str(record.get("agent_session_id", "")), fault):
-            record = _bend_fields(fault, dict(record))
+            record = _falsify_fields(fault, dict(record))
     return record
 
 
-def _bend_fields(fault: Fault, record: JsonObject) -> JsonObject:
+def _falsify_fields(fault: Fault, record: JsonObject) -> JsonObject:
     if fault.lie == "stale_read":
         record["last_accessed_at"] = record["created_at"]
         record["expires_at"] = record["created_at"] + EXPIRY_S

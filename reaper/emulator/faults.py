@@ -136,9 +136,9 @@ class Faults:
         hit = []
         for i, fault in enumerate(self._faults):
             if fault.matches(operation, agent, session):
-                turn = self._matches[i]
+                met = self._matches[i]
                 self._matches[i] += 1
-                if turn >= fault.after and (fault.times is None or turn < fault.after + fault.times):
+                if met >= fault.after and (fault.times is None or met < fault.after + fault.times):
                     hit.append(fault)
         return hit
 

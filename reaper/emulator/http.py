@@ -62,28 +62,28 @@ class Api:
         faults = self.faults.take(call.operation, call.agent, call.session)
         return self._answer_faulty(OperationRequest(call, request, query, faults))
 
-    def _answer_faulty(self, asked: OperationRequest) -> WireAnswer:
-        faults = asked.faults
+    def _answer_faulty(self, operation: OperationRequest) -> WireAnswer:
+        faults = operation.faults
         if not faults:
-            return self._act(asked)
+            return self._act(operation)
         delay = sum(fault.delay_seconds for fault in faults)
         silence = _silence(faults, "before")
         if silence is None:
-            answer = self._act_or_fail(asked)
+            answer = self._act_or_fail(operation)
             silence = _silence(faults, "after") or answer
         return replace(silence, delay_s=delay)
 
-    def _act_or_fail(self, asked: OperationRequest) -> WireAnswer:
-        failing = next((fault for fault in asked.faults if fault.status is not None), None)
-        if false_answers.told(asked.faults, "gateway"):
+    def _act_or_fail(self, operation: OperationRequest) -> WireAnswer:
+        failing = next((fault for fault in operation.faults if fault.status is not None), None)
+        if false_answers.find_fault(operation.faults, "gateway"):
             status = 404 if failing is None or failing.status is None else failing.status
-            return _spoil(self._foreign(status), asked.faults)
+            return _spoil(self._foreign(status), operation.faults)
         if failing is None:
-            return _spoil(self._act(asked), asked.faults)
+            return _spoil(self._act(operation), operation.faults)
         if failing.effect:
-            self._act(asked)
+            self._act(operation)
         error = PlatformError(failing.status or 500, failing.code, failing.message)
-        return _spoil(self._refuse(error, asked.faults, self._failure_headers(failing)), asked.faults)
+        return _spoil(self._refuse(error, operation.faults, self._failure_headers(failing)), operation.faults)
 
     def _foreign(self, status: int) -> WireAnswer:
         """What a gateway says that does not know the way: a page for people, with nothing of the platform's."""
@@ -92,22 +92,22 @@ class Api:
             status, (("content-type", "text/html"), date, ("server", "gateway")), false_answers.GATEWAY_PAGE
         )
 
-    def _act(self, asked: OperationRequest) -> WireAnswer:
+    def _act(self, operation: OperationRequest) -> WireAnswer:
         try:
-            self._admit(asked)
-            outcome = perform(self.platform, asked)
+            self._admit(operation)
+            outcome = perform(self.platform, operation)
         except PlatformError as error:
-            return self._refuse(error, asked.faults)
-        if asked.call.operation == "logs":
-            return self._stream(asked.call, asked.faults)
-        return self._reply(outcome, asked.faults)
+            return self._refuse(error, operation.faults)
+        if operation.call.operation == "logs":
+            return self._stream(operation.call, operation.faults)
+        return self._reply(outcome, operation.faults)
 
-    def _admit(self, asked: OperationRequest) -> None:
-        bearer = asked.request.headers.get("authorization", "")
+    def _admit(self, operation: OperationRequest) -> None:
+        bearer = operation.request.headers.get("authorization", "")
         if self.require_token and not bearer.startswith("Bearer "):
             raise PlatformError(401, "unauthorized", "A bearer token is required")
-        if asked.query.get("api-version") != API_VERSION:
-            given = asked.query.get("api-version")
+        if operation.query.get("api-version") != API_VERSION:
+            given = operation.query.get("api-version")
             message = f"api-version {given!r} is not supported, only {API_VERSION}"
             raise PlatformError(400, "unsupported_api_version", message, "api-version")
 
@@ -139,7 +139,7 @@ class Api:
 
     def _headers(self, faults: Sequence[Fault]) -> Headers:
         request_id = ("x-request-id", self._request_id())
-        if false_answers.told(faults, "no_date"):
+        if false_answers.find_fault(faults, "no_date"):
             return (request_id,)
         shift = sum(fault.date_shift_seconds for fault in faults)
         return (("date", http_date(int(self.platform.now() + shift))), request_id)
@@ -172,6 +172,6 @@ def _spoil(answer: WireAnswer, faults: Sequence[Fault]) -> WireAnswer:
     for fault in faults:
         if fault.body is not None:
             body = fault.body.encode()
-    if false_answers.told(faults, "truncated"):
+    if false_answers.find_fault(faults, "truncated"):
         body = body[: len(body) // 2]
     return replace(answer, body=body) if body is not answer.body else answer

@@ -44,93 +44,93 @@ class OperationRequest:
     faults: Sequence[Fault]
 
 
-def perform(platform: Platform, asked: OperationRequest) -> Outcome:
+def perform(platform: Platform, operation: OperationRequest) -> Outcome:
     """Do it; PlatformError when the platform refuses."""
     try:
-        return _OPERATIONS[asked.call.operation](platform, asked)
+        return _OPERATIONS[operation.call.operation](platform, operation)
     except HomeError as error:
         raise PlatformError(error.status, error.code, error.message, "path") from None
 
 
-def _list_agents(platform: Platform, asked: OperationRequest) -> Outcome:
-    agents = list(platform.agents.values()) if asked.query.get("kind", "hosted") == "hosted" else []
+def _list_agents(platform: Platform, operation: OperationRequest) -> Outcome:
+    agents = list(platform.agents.values()) if operation.query.get("kind", "hosted") == "hosted" else []
     ordered = sorted(agents, key=lambda agent: agent.created_at)
-    return Outcome(200, _slice([agent_record(each) for each in ordered], "id", asked.query))
+    return Outcome(200, _slice([agent_record(each) for each in ordered], "id", operation.query))
 
 
-def _get_agent(platform: Platform, asked: OperationRequest) -> Outcome:
-    return Outcome(200, agent_record(platform.agent(asked.call.agent)))
+def _get_agent(platform: Platform, operation: OperationRequest) -> Outcome:
+    return Outcome(200, agent_record(platform.agent(operation.call.agent)))
 
 
-def _list_versions(platform: Platform, asked: OperationRequest) -> Outcome:
-    agent = platform.agent(asked.call.agent)
+def _list_versions(platform: Platform, operation: OperationRequest) -> Outcome:
+    agent = platform.agent(operation.call.agent)
     records = [version_record(agent, version) for version in agent.versions.values()]
-    return Outcome(200, _slice(records, "version", asked.query))
+    return Outcome(200, _slice(records, "version", operation.query))
 
 
-def _get_version(platform: Platform, asked: OperationRequest) -> Outcome:
-    agent, version = asked.call.agent, asked.call.version
+def _get_version(platform: Platform, operation: OperationRequest) -> Outcome:
+    agent, version = operation.call.agent, operation.call.version
     return Outcome(200, version_record(platform.agent(agent), platform.version(agent, version)))
 
 
-def _create(platform: Platform, asked: OperationRequest) -> Outcome:
-    body = _object(asked.request.body)
+def _create(platform: Platform, operation: OperationRequest) -> Outcome:
+    body = _object(operation.request.body)
     indicator = body.get("version_indicator") or {}
     if not isinstance(indicator, dict) or indicator.get("type", "version_ref") != "version_ref":
         raise PlatformError(400, "invalid_request", "only version_ref is possible", "version_indicator")
     session, version = body.get("agent_session_id"), indicator.get("agent_version")
     if not isinstance(session, str | None) or not isinstance(version, str | None):
         raise PlatformError(400, "invalid_request", "ids and versions are strings", "agent_session_id")
-    made = platform.create(asked.call.agent, session, version, asked.request.actor)
+    made = platform.create(operation.call.agent, session, version, operation.request.actor)
     return Outcome(201, session_record(made))
 
 
-def _get(platform: Platform, asked: OperationRequest) -> Outcome:
-    record = session_record(platform.get(asked.call.agent, asked.call.session))
-    return Outcome(200, false_answers.bend(asked.faults, record))
+def _get(platform: Platform, operation: OperationRequest) -> Outcome:
+    record = session_record(platform.get(operation.call.agent, operation.call.session))
+    return Outcome(200, false_answers.falsify_record(operation.faults, record))
 
 
-def _list(platform: Platform, asked: OperationRequest) -> Outcome:
-    query = false_answers.bend_query(asked.faults, asked.query)
+def _list(platform: Platform, operation: OperationRequest) -> Outcome:
+    query = false_answers.falsify_query(operation.faults, operation.query)
     page = platform.page(
-        asked.call.agent,
+        operation.call.agent,
         limit=_limit(query),
         order=_order(query),
         after=query.get("after"),
         before=query.get("before"),
-        keep=false_answers.visible(asked.faults),
+        keep=false_answers.visible(operation.faults),
     )
     records = [session_record(session) for session in page.sessions]
     payload = page_record(records, "agent_session_id", page.has_more)
-    if any(fault.lie for fault in asked.faults):
-        payload = false_answers.bend_page(asked.faults, payload, asked.query, _former(platform, asked))
+    if any(fault.lie for fault in operation.faults):
+        payload = false_answers.falsify_page(operation.faults, payload, operation.query, _former(platform, operation))
     return Outcome(200, payload)
 
 
-def _former(platform: Platform, asked: OperationRequest) -> JsonObject | None:
+def _former(platform: Platform, operation: OperationRequest) -> JsonObject | None:
     """The record the cursor stands on, for the lie that repeats it."""
-    after = asked.query.get("after")
-    if after is None or false_answers.told(asked.faults, "duplicate") is None:
+    after = operation.query.get("after")
+    if after is None or false_answers.find_fault(operation.faults, "duplicate") is None:
         return None
-    session = platform.find(asked.call.agent, after)
+    session = platform.find(operation.call.agent, after)
     return None if session is None else session_record(session)
 
 
-def _delete(platform: Platform, asked: OperationRequest) -> Outcome:
-    platform.agent(asked.call.agent)
-    if false_answers.told(asked.faults, "ghost_delete") is None:
-        platform.delete(asked.call.agent, asked.call.session, asked.request.actor)
+def _delete(platform: Platform, operation: OperationRequest) -> Outcome:
+    platform.agent(operation.call.agent)
+    if false_answers.find_fault(operation.faults, "ghost_delete") is None:
+        platform.delete(operation.call.agent, operation.call.session, operation.request.actor)
     return Outcome(204)
 
 
-def _stop(platform: Platform, asked: OperationRequest) -> Outcome:
-    platform.stop(asked.call.agent, asked.call.session, asked.request.actor)
+def _stop(platform: Platform, operation: OperationRequest) -> Outcome:
+    platform.stop(operation.call.agent, operation.call.session, operation.request.actor)
     return Outcome(204)
 
 
-def _logs(platform: Platform, asked: OperationRequest) -> Outcome:
+def _logs(platform: Platform, operation: OperationRequest) -> Outcome:
     """Only checks that there is a log to follow; the answer becomes a stream."""
-    call = asked.call
+    call = operation.call
     platform.version(call.agent, call.version)
     platform.log(call.agent, call.session)
     if platform.get(call.agent, call.session).version != call.version:
@@ -138,24 +138,24 @@ def _logs(platform: Platform, asked: OperationRequest) -> Outcome:
     return Outcome(200)
 
 
-def _files(platform: Platform, asked: OperationRequest) -> Outcome:
-    home = platform.home(asked.call.agent, asked.call.session)
-    path, method = asked.query.get("path", ""), asked.request.method
-    if asked.request.path.endswith("/files/content"):
+def _files(platform: Platform, operation: OperationRequest) -> Outcome:
+    home = platform.home(operation.call.agent, operation.call.session)
+    path, method = operation.query.get("path", ""), operation.request.method
+    if operation.request.path.endswith("/files/content"):
         if method == "GET":
             return Outcome(200, home.read(path))
-        content = asked.request.body
+        content = operation.request.body
         name = home.write(path, content, platform.now())
         return Outcome(201, {"path": name, "bytes_written": len(content)})
     if method == "DELETE":
-        home.remove(path, recursive=asked.query.get("recursive", "").lower() == "true")
+        home.remove(path, recursive=operation.query.get("recursive", "").lower() == "true")
         return Outcome(204)
-    page = _slice([entry_record(entry) for entry in home.entries(path)], "name", asked.query, "entries")
+    page = _slice([entry_record(entry) for entry in home.entries(path)], "name", operation.query, "entries")
     return Outcome(200, {**page, "path": path})
 
 
-def _forbidden(platform: Platform, asked: OperationRequest) -> Outcome:
-    platform.forbidden(asked.call.agent, asked.call.session, asked.request.actor)
+def _forbidden(platform: Platform, operation: OperationRequest) -> Outcome:
+    platform.forbidden(operation.call.agent, operation.call.session, operation.request.actor)
     raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
 
 

@@ -16,7 +16,7 @@ def _key(record: StoredSession) -> tuple[int, int]:
 
 
 class OrderedSessions:
-    """Costs a page what the page holds, not what the shelf holds.
+    """Costs a page what the page holds, not what the agent holds.
 
     Removed records stay in the list as gaps until they are an eighth of it; then it is rebuilt once.
     """

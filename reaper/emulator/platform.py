@@ -53,7 +53,7 @@ class Platform:
         self.gone_cursor = gone_cursor
         self.agents: dict[str, HostedAgent] = {}
         self.history: list[Event] = []
-        self._shelves: dict[str, OrderedSessions] = {}
+        self._sessions: dict[str, OrderedSessions] = {}
         self._leaving: dict[str, list[tuple[float, int, StoredSession]]] = {}
         self._seq = 0
 
@@ -64,7 +64,7 @@ class Platform:
         given = list(versions) or [AgentVersion("1", int(self.now()))]
         agent = HostedAgent(name, given[0].created_at, {version.name: version for version in given})
         self.agents[name] = agent
-        self._shelves[name] = OrderedSessions()
+        self._sessions[name] = OrderedSessions()
         self._leaving[name] = []
         return agent
 
@@ -96,16 +96,16 @@ class Platform:
     ) -> Session:
         """A new session; 409 while its id is taken, a new incarnation when the former one is gone."""
         backing = self.agent(agent).latest if version is None else self.version(agent, version)
-        now, shelf = self._at(agent)
+        now, sessions = self._at(agent)
         name = self._fresh_id() if session is None else session
         if not SESSION_ID.fullmatch(name):
             raise PlatformError(400, "invalid_session_id", f"{name!r} is no session id", "agent_session_id")
-        former = shelf.find(name)
+        former = sessions.find(name)
         if former is not None:
             self._note_expiry(agent, former, now)
             if former.status(now) not in TOMBSTONES:
                 raise PlatformError(409, "session_already_exists", f"Session {name} already exists")
-            shelf.remove(former)
+            sessions.remove(former)
         record = StoredSession(name, backing, int(now), int(now), held=CREATING, held_until=now + self.creating_s)
         self.place(agent, record)
         self._log(record).write(now, "status", "Successfully connected to container")
@@ -114,8 +114,8 @@ class Platform:
 
     def get(self, agent: str, session: str) -> Session:
         """The session; 404 when it never was or is deleted (unless `get_tombstones`)."""
-        now, shelf = self._at(agent)
-        record = shelf.find(session)
+        now, sessions = self._at(agent)
+        record = sessions.find(session)
         if record is None or (record.deleted_at is not None and not self.get_tombstones):
             raise _not_found(session)
         self._note_expiry(agent, record, now)
@@ -139,13 +139,13 @@ class Platform:
             raise PlatformError(400, "invalid_request", "after and before exclude each other", "after")
         if not 1 <= limit <= 100:
             raise PlatformError(400, "invalid_request", "limit must be between 1 and 100", "limit")
-        now, shelf = self._at(agent)
+        now, sessions = self._at(agent)
         cursor_id = before if after is None else after
-        cursor = None if cursor_id is None else shelf.find(cursor_id)
+        cursor = None if cursor_id is None else sessions.find(cursor_id)
         if cursor_id is not None and cursor is None and self.gone_cursor != "restart":
             return self._gone_cursor_page(cursor_id)
         ascending = (order == "asc") != (before is not None)
-        walk = shelf.walk(cursor, ascending=ascending)
+        walk = sessions.walk(cursor, ascending=ascending)
         seen = self._present(agent, walk, now, keep)
         taken = [record.view(now) for record in islice(seen, limit + 1)]
         shown = taken[:limit]
@@ -153,8 +153,8 @@ class Platform:
 
     def delete(self, agent: str, session: str, actor: str = "user") -> bool:
         """Delete it with its home; False (and no error) when there was nothing to delete."""
-        now, shelf = self._at(agent)
-        record = shelf.find(session)
+        now, sessions = self._at(agent)
+        record = sessions.find(session)
         if record is None or record.status(now) in TOMBSTONES:
             return False
         self._note("deleted", agent, record, now, actor)
@@ -217,13 +217,13 @@ class Platform:
 
     def sessions(self, agent: str) -> Iterator[Session]:
         """Everything the listing holds, oldest first."""
-        now, shelf = self._at(agent)
-        return (record.view(now) for record in self._present(agent, iter(shelf), now, None))
+        now, sessions = self._at(agent)
+        return (record.view(now) for record in self._present(agent, iter(sessions), now, None))
 
     def find(self, agent: str, session: str) -> Session | None:
         """What the listing holds under this id, tombstones included."""
-        now, shelf = self._at(agent)
-        record = shelf.find(session)
+        now, sessions = self._at(agent)
+        record = sessions.find(session)
         return None if record is None else record.view(now)
 
     def forbidden(self, agent: str, session: str, actor: str) -> None:
@@ -231,26 +231,26 @@ class Platform:
         self.history.append(Event(self.now(), "forbidden", agent, session, 0, 0, "", actor))
 
     def place(self, agent: str, record: StoredSession) -> None:
-        """Put a ready-made session on the shelf, without an entry in the history."""
+        """Put a ready-made session in its place, without an entry in the history."""
         self._seq += 1
         record.seq = self._seq
-        self._shelves[agent].add(record)
+        self._sessions[agent].add(record)
         if record.deleted_at is not None:
             self._leave(agent, record, record.deleted_at + self.tombstone_s)
 
     # Inside
 
     def _at(self, agent: str) -> tuple[float, OrderedSessions]:
-        """The time and the agent's shelf, after the tombstones whose time is up have left it."""
+        """The time and the agent's sessions, after the tombstones whose time is up have left it."""
         self.agent(agent)
-        now, shelf, leaving = self.now(), self._shelves[agent], self._leaving[agent]
+        now, sessions, leaving = self.now(), self._sessions[agent], self._leaving[agent]
         while leaving and leaving[0][0] <= now:
-            shelf.remove(heapq.heappop(leaving)[2])
-        return now, shelf
+            sessions.remove(heapq.heappop(leaving)[2])
+        return now, sessions
 
     def _living(self, agent: str, session: str) -> tuple[float, StoredSession]:
-        now, shelf = self._at(agent)
-        record = shelf.find(session)
+        now, sessions = self._at(agent)
+        record = sessions.find(session)
         if record is None or record.status(now) in TOMBSTONES:
             raise _not_found(session)
         return now, record

@@ -1,1 +1,1 @@
-"""Sweeps: collect, plan, mark, execute, report; and what is known of them afterwards."""
+"""Sweeps: collect, plan, mark, execute, report, and what is known of them afterwards."""

@@ -19,7 +19,7 @@ from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_change
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
 from reaper.listing.snapshot import SessionCounts, Snapshot, living
-from reaper.store.evidence import told_rules
+from reaper.store.evidence import rules_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class InventoryReader:
     def key(self) -> str:
         """What an index is good for: the policy and the newest version, which say when a session is due, and whom
         the listing had to show."""
-        decides = json.dumps([told_rules(self.policy), self.agent.latest]).encode()
+        decides = json.dumps([rules_json(self.policy), self.agent.latest]).encode()
         return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.project.must_see)])
 
     async def list_all(

@@ -29,7 +29,7 @@ from reaper.engine.report import Failed, Report, Result, Swept
 from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
-from reaper.store.housekeeping import Tending
+from reaper.store.housekeeping import Housekeeping
 from reaper.store.origin import Origin
 from reaper.store.store import Store
 
@@ -104,7 +104,7 @@ class Runner:
     _caches: dict[Key, ListingCache] = field(default_factory=dict)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
-    _tending: Tending = field(default_factory=Tending)
+    _housekeeping: Housekeeping = field(default_factory=Housekeeping)
     _refusals: defaultdict[Key, Refusals] = field(default_factory=lambda: defaultdict(Refusals))
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
@@ -146,9 +146,9 @@ class Runner:
     def _approve(self, settings: Settings) -> None:
         """Honour the approvals written in the configuration, and say which of them are for no plan that is known."""
         try:
-            origin = Origin.local(configuration=settings.fingerprint).told() if settings.approvals else {}
+            origin = Origin.local(configuration=settings.fingerprint).as_json() if settings.approvals else {}
             for name in settings.approvals:
-                self.store.plans.give(name, self.clock.wall(), standing=True, told=origin)
+                self.store.plans.approve(name, self.clock.wall(), standing=True, origin=origin)
             unknown = self.store.plans.unknown(settings.approvals)
         except StateError as error:
             log.error("approvals_not_read", error=str(error))
@@ -329,7 +329,7 @@ class Runner:
         if self.store.fault:
             return
         try:
-            self._tending.begin(self.store.journal, settings, self.clock.wall())
+            self._housekeeping.begin(self.store.journal, settings, self.clock.wall())
         except StateError as error:
             log.error("configuration_not_noted", error=str(error))
 
@@ -347,7 +347,9 @@ class Runner:
         try:
             if believed:
                 self.store.plans.forget(now)
-            await self._tending.end(self.store.journal, settings.audit, now, managed, spared, believed=bool(believed))
+            await self._housekeeping.end(
+                self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)
+            )
         except StateError as error:
             log.error("journal_not_tended", error=str(error))
 

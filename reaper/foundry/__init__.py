@@ -1,1 +1,1 @@
-"""The platform: what to ask it (`calls`, `wire`), how to send it (`client`), and as whom (`auth`)."""
+"""Microsoft Foundry, the one provider: what its API is asked and answers, how that is sent, and as whom."""

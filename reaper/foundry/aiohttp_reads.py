@@ -45,19 +45,19 @@ class AiohttpReads:
     async def get(
         self, url: str, headers: Mapping[str, str], token: Secret | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer from its headers on; `url` is quoted already. What breaks is told in the errors of httpx2.
+        """An answer from its headers on; `url` is quoted already. What breaks raises the errors of httpx2.
 
         The cause of what breaks is not kept: it may hold the request, and that the token.
         """
         self._session = self._session or self._open()
-        asked = self._session.get(
+        request = self._session.get(
             URL(url, encoded=True),
             headers=headers,
             allow_redirects=False,
             middlewares=() if token is None else (_Bearer(token),),
         )
         try:
-            async with asked as response:
+            async with request as response:
                 yield response
         except (aiohttp.ClientError, OSError) as error:
             raise _as_httpx(error) from None
@@ -77,7 +77,7 @@ class _Bearer:
 
 
 def _as_httpx(error: Exception) -> httpx2.TransportError:
-    """The same in the words of httpx2; what is said of a read need not tell whether it was sent."""
+    """The same as an error of httpx2; for a read it does not matter whether it was sent."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx2.ConnectTimeout(str(error))
     if isinstance(error, TimeoutError):

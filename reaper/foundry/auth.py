@@ -48,15 +48,15 @@ def build_credential(kind: CredentialKind, proxy: str = PROXY_ENVIRONMENT) -> Cr
     """
     from azure.identity import aio  # noqa: PLC0415
 
-    ways = _ways(proxy)
+    ways = _proxy_options(proxy)
     match kind:
         case CredentialKind.DEFAULT:
             return aio.DefaultAzureCredential(**ways)
         case CredentialKind.WORKLOAD_IDENTITY:
             missing = [name for name in INJECTED if not os.environ.get(name)]
             if missing:
-                told = f"not in the environment: {', '.join(missing)}"
-                raise ValueError(f"{told}; does the pod carry the label azure.workload.identity/use?")
+                problem = f"not in the environment: {', '.join(missing)}"
+                raise ValueError(f"{problem}; does the pod carry the label azure.workload.identity/use?")
             return aio.WorkloadIdentityCredential(**ways)
         case CredentialKind.MANAGED_IDENTITY:
             return aio.ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID") or None, **ways)
@@ -68,15 +68,15 @@ def build_credential(kind: CredentialKind, proxy: str = PROXY_ENVIRONMENT) -> Cr
             raise ValueError("the credential kind 'none' has no tokens")
 
 
-def _ways(proxy: str) -> dict[str, Any]:
+def _proxy_options(proxy: str) -> dict[str, Any]:
     """Through what a credential asks: Entra through the project's proxy, everything else through none.
 
     Everything else is the machine's own endpoint of a managed identity, which hands out tokens to whoever asks.
     """
     host = os.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY
     authority = host.rstrip("/") if "://" in host else f"https://{host.rstrip('/')}"
-    found = proxy_of(authority, proxy)
-    return {"use_env_settings": False, "proxies": {authority: found} if found else None}
+    url = proxy_of(authority, proxy)
+    return {"use_env_settings": False, "proxies": {authority: url} if url else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +190,9 @@ class Tokens:
 
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
-    said = clean(lines[0]) if lines else type(error).__name__
+    reason = clean(lines[0]) if lines else type(error).__name__
     unreached = type(error).__name__ in ("ServiceRequestError", "ServiceResponseError")
-    return f"the token endpoint was not reached: {said}" if unreached else said
+    return f"the token endpoint was not reached: {reason}" if unreached else reason
 
 
 def _seen(task: asyncio.Task[None]) -> None:

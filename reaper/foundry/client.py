@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import httpx2
@@ -28,10 +27,11 @@ from reaper.core.settings import Connection
 from reaper.core.text import clean
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
+from reaper.foundry.exchange import Exchange, RawAnswer, ignore
 from reaper.foundry.http_clients import Wire
 from reaper.foundry.parsing import AgentsPage
 from reaper.foundry.rate_limiter import RateLimiter
-from reaper.foundry.transport import RawAnswer, Transport, ignore
+from reaper.foundry.transport import Transport
 
 AGENT_PAGES_MAX: Final = 100
 RECORD_MAX_BYTES: Final = 64 * 1024
@@ -62,24 +62,21 @@ class Client:
         connection: Connection,
         clock: Clock,
         tokens: Tokens,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         *,
         transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
-        self._sender = Transport(connection, clock, tokens, pace, transport=transport, observe=observe)
+        self._exchange = Exchange(connection, clock, transport, observe)
+        concurrency = connection.requests.concurrency
+        self._sender = Transport(self._exchange, clock, tokens, limiter, concurrency=concurrency)
 
     async def __aenter__(self) -> Self:
-        await self._sender.__aenter__()
+        await self._exchange.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        await self._sender.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self._exchange.close()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -96,7 +93,7 @@ class Client:
 
     @property
     def spare(self) -> bool:
-        """Whether one more request could go out at once, but for the pace."""
+        """Whether one more request could go out at once, but for the rate."""
         return self._sender.spare
 
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:
@@ -216,7 +213,7 @@ def _answer(raw: RawAnswer, value: T, body: bytes = b"") -> Answer[T]:
 def _trouble_of(page: AgentsPage, cursors: Collection[str], *, is_promised: bool) -> str:
     """Why a page of agents cannot be the whole rest of the list, '' when it can be, or leads on.
 
-    `is_promised` says whether the page before told that there are more.
+    `is_promised` says whether the page before said that there are more.
     """
     if page.is_empty and page.promises:
         return "an empty page said that there is more"

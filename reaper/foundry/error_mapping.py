@@ -84,17 +84,17 @@ def judge_exchange(call: Call, error: Exception, host: str) -> ProviderError:
     if isinstance(error, NEVER_SENT):
         return Retryable(_unreached(error, host), operation=call.operation)
     if isinstance(error, AnswerTooLargeError):
-        said, passing = str(error), False
+        text, passing = str(error), False
     elif isinstance(error, TimeoutError | httpx2.TimeoutException):
-        said, passing = f"no answer from {host} in time", True
+        text, passing = f"no answer from {host} in time", True
     elif isinstance(error, httpx2.DecodingError):
-        said, passing = f"the answer cannot be decompressed: {clean(error, 120)}", False
+        text, passing = f"the answer cannot be decompressed: {clean(error, 120)}", False
     else:
-        said = f"the exchange with {host} broke: {clean(error, 200) or type(error).__name__}"
+        text = f"the exchange with {host} broke: {clean(error, 200) or type(error).__name__}"
         passing = True
     if not call.safe:
-        return InDoubt(f"{said}; the effect is unknown", operation=call.operation)
-    return (Retryable if passing else Unreadable)(said, operation=call.operation)
+        return InDoubt(f"{text}; the effect is unknown", operation=call.operation)
+    return (Retryable if passing else Unreadable)(text, operation=call.operation)
 
 
 def _unreached(error: Exception, host: str) -> str:

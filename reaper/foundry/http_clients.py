@@ -1,4 +1,4 @@
-"""The ways to a project: how its requests are dressed, and through what they go."""
+"""The HTTP clients of a project: their headers, TLS, proxy and bounds."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def http_client(connection: Connection, transport: Wire | None, context: ssl.SSL
         )
     except (ValueError, ImportError, httpx2.InvalidURL):
         # Its text may hold the proxy's password.
-        said = "the proxy cannot be used: write http://HOST:PORT, in `proxy` of the project or in HTTPS_PROXY"
-        raise Refused(said, operation="connect") from None
+        why = "the proxy cannot be used: write http://HOST:PORT, in `proxy` of the project or in HTTPS_PROXY"
+        raise Refused(why, operation="connect") from None
 
 
 def reads(connection: Connection, context: ssl.SSLContext) -> AiohttpReads | None:

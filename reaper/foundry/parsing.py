@@ -268,8 +268,8 @@ def _check_values(body: bytes, operation: str) -> None:
 
 def _check_count(records: Sequence[object], most: int, operation: str) -> None:
     if len(records) > most:
-        said = f"the page holds {len(records):,} records, where {most} were asked for"
-        raise Unreadable(said, operation=operation)
+        problem = f"the page holds {len(records):,} records, where {most} were asked for"
+        raise Unreadable(problem, operation=operation)
 
 
 def _list(obj: dict[str, Any], field: str, operation: str) -> list[Any]:
@@ -284,8 +284,8 @@ def _cursor(value: object) -> str | None:
 
 
 def _has_more(obj: dict[str, Any], data: list[Any]) -> bool:
-    said = obj.get("has_more")
-    return said if type(said) is bool else bool(data)
+    has_more = obj.get("has_more")
+    return has_more if type(has_more) is bool else bool(data)
 
 
 def is_error(body: bytes) -> bool:

@@ -23,10 +23,10 @@ def proxy_of(url: str, setting: str) -> str | None:
     if setting != PROXY_ENVIRONMENT:
         return setting
     proxies = getproxies()
-    found = proxies.get("https") or proxies.get("all")
-    if not found or proxy_bypass(parts.netloc.rpartition("@")[2]):
+    proxy = proxies.get("https") or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    return found if "://" in found else f"http://{found}"
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _is_link_local(host: str) -> bool:

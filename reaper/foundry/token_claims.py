@@ -20,14 +20,14 @@ def claims_of(token: str) -> dict[str, str]:
         return {}
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        told = json.loads(base64.urlsafe_b64decode(padded))
+        claims = json.loads(base64.urlsafe_b64decode(padded))
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(claims, dict):
         return {}
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for claim, name in _KEPT.items():
-        value = told.get(claim)
-        if isinstance(value, str) and value and name not in found:
-            found[name] = clean(value, CLAIM_MAX_CHARS)
-    return found
+        value = claims.get(claim)
+        if isinstance(value, str) and value and name not in named:
+            named[name] = clean(value, CLAIM_MAX_CHARS)
+    return named

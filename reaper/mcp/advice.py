@@ -23,13 +23,13 @@ TEXT_MAX_CHARS: Final = 2_000
 def advice(error: Exception) -> str:
     """One paragraph: what happened, and what to do next."""
     if isinstance(error, ValidationError):
-        told = f"Nothing was sent: {_wrong_arguments(error)}. Correct the arguments and call again."
+        text = f"Nothing was sent: {_wrong_arguments(error)}. Correct the arguments and call again."
     elif isinstance(error, ConfigError):
         problems = "; ".join(str(problem) for problem in error.problems[:_PROBLEMS_SHOWN])
-        told = f"Nothing was sent: {problems}. Ask the operator to run `reaper config check`."
+        text = f"Nothing was sent: {problems}. Ask the operator to run `reaper config check`."
     else:
-        told = f"{str(error).rstrip('.')}. {_next(error)}".rstrip()
-    return clean(told, TEXT_MAX_CHARS)
+        text = f"{str(error).rstrip('.')}. {_next(error)}".rstrip()
+    return clean(text, TEXT_MAX_CHARS)
 
 
 def _next(error: Exception) -> str:
@@ -57,8 +57,8 @@ def _next(error: Exception) -> str:
 
 def _wrong_arguments(error: ValidationError) -> str:
     """Each wrong argument with what was expected."""
-    told = []
+    mistakes = []
     for wrong in error.errors(include_url=False, include_context=False, include_input=False):
         where, what = ".".join(map(str, wrong["loc"])), wrong["msg"].removeprefix("Value error, ")
-        told.append(f"{where}: {what}" if where else what)
-    return "; ".join(told)
+        mistakes.append(f"{where}: {what}" if where else what)
+    return "; ".join(mistakes)

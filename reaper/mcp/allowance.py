@@ -57,9 +57,9 @@ class Allowance:
 
     def check(self, action: Action) -> None:
         """Raise NotDoneError when one more is one too many."""
-        told = self._capped(action) or self._limited(action)
-        if told:
-            raise NotDoneError(told)
+        why = self._capped(action) or self._limited(action)
+        if why:
+            raise NotDoneError(why)
 
     def _capped(self, action: Action) -> str:
         cap, done = CAPS[action], self._done(action, self.now - DAY_S)
@@ -83,9 +83,9 @@ class Allowance:
         per_sweep = limits.per_sweep.of(present, limits.at_least)
         per_day = limits.per_day.of(present + used.get(Action.DELETE, 0), limits.at_least)
         if len(since) + 1 > per_sweep:
-            return self._told(action, "per_sweep", limits, len(since), per_sweep, "since the last sweep")
+            return self._over_limit(action, "per_sweep", limits, len(since), per_sweep, "since the last sweep")
         if used.get(action, 0) + 1 > per_day:
-            return self._told(action, "per_day", limits, used.get(action, 0), per_day, "in the last 24 hours")
+            return self._over_limit(action, "per_day", limits, used.get(action, 0), per_day, "in the last 24 hours")
         return ""
 
     def _base(self) -> Baseline | None:
@@ -100,7 +100,7 @@ class Allowance:
     def _is_here(self, entry: Entry) -> bool:
         return (entry.intent.project, entry.intent.agent) == (self.project, self.agent)
 
-    def _told(self, action: Action, name: str, limits: Limits, done: int, allowed: int, since: str) -> str:
+    def _over_limit(self, action: Action, name: str, limits: Limits, done: int, allowed: int, since: str) -> str:
         return (
             f"nothing was done: limit {name} of policy {self.policy.name!r}: {getattr(limits, name)} allows "
             f"{allowed} {action}s of this agent's sessions, and there were {done} {since}. Only the operator can "
@@ -112,15 +112,15 @@ class Allowance:
 class Proposals:
     """Plans that this server asked a person to approve; few at a time, so that they crowd out no plan of a sweep."""
 
-    _asked: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _proposed: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     def check(self, plan: str, now: float) -> None:
         """Note that `plan` is proposed at monotonic `now`; NotDoneError while too many others are."""
-        while self._asked and next(iter(self._asked.values())) <= now - PROPOSED_S:
-            self._asked.popitem(last=False)
-        if plan not in self._asked and len(self._asked) >= PROPOSED_MAX:
+        while self._proposed and next(iter(self._proposed.values())) <= now - PROPOSED_S:
+            self._proposed.popitem(last=False)
+        if plan not in self._proposed and len(self._proposed) >= PROPOSED_MAX:
             raise NotDoneError(
                 f"nothing was done: {PROPOSED_MAX} sessions wait for a person's approval already, and an hour must "
                 "pass before more are proposed. Tell the person which they are"
             )
-        self._asked.setdefault(plan, now)
+        self._proposed.setdefault(plan, now)

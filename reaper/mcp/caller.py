@@ -102,9 +102,9 @@ def caller_of(context: ServerRequestContext[Any], called: types.CallToolRequestP
     return Caller(name)
 
 
-def _shows_forms(told: types.ClientCapabilities | None) -> bool:
+def _shows_forms(capabilities: types.ClientCapabilities | None) -> bool:
     """Whether the client can put a question to a person; one that names no mode shows forms."""
-    asks = told.elicitation if told else None
+    asks = capabilities.elicitation if capabilities else None
     return asks is not None and (asks.form is not None or asks.url is None)
 
 

@@ -1,4 +1,4 @@
-"""What every tool stands on: the configuration as it is now, and the projects that may be asked at all."""
+"""What every tool needs: the configuration as it is now, and the projects that may be asked at all."""
 
 from __future__ import annotations
 

@@ -40,70 +40,71 @@ PLANS_SHOWN: Final = 20
 ACTIONS_SHOWN: Final = 20
 
 
-async def plan(desk: ToolContext, asked: PlanInput) -> Planned:
+async def plan(context: ToolContext, request: PlanInput) -> Planned:
     """Show what a sweep would do now, and why; nothing is touched.
 
     Lists every session of the agents asked for, which takes a while for large ones. The first 100 stops and deletes
     are shown; the totals count all. A plan larger than its limits is remembered, so that a person can approve it.
     """
-    settings = desk.settings()
+    settings = context.settings()
     names = [project.name for project in settings.projects]
-    if asked.project is not None and asked.project not in names:
-        raise NotDoneError(f"there is no project {clean(asked.project)!r}. Use one of: {', '.join(names)}")
+    if request.project is not None and request.project not in names:
+        raise NotDoneError(f"there is no project {clean(request.project)!r}. Use one of: {', '.join(names)}")
     with opened(settings.state) as store:
-        sweeper = Runner(store, desk.clock, lambda _: None, desk.connect)
-        run = await sweeper.run(settings, Scope(asked.project, asked.agent_name, rehearsal=True))
+        runner = Runner(store, context.clock, lambda _: None, context.connect)
+        run = await runner.run(settings, Scope(request.project, request.agent_name, rehearsal=True))
     if not run.reports:
-        raise NotDoneError(f"no managed agent matches {clean(asked.agent_name)!r}. reaper_status lists the patterns")
+        wanted = clean(request.agent_name)
+        raise NotDoneError(f"no managed agent matches {wanted!r}. reaper_status lists the patterns")
     return _bounded(run_json(run, planned=True))
 
 
-def _bounded(told: dict[str, Any]) -> Planned:
+def _bounded(run: dict[str, Any]) -> Planned:
     """The run with no more decisions than an assistant can read."""
     left = DECISIONS_SHOWN
-    total = sum(len(sweep["decisions"]) for sweep in told["sweeps"])
+    total = sum(len(sweep["decisions"]) for sweep in run["sweeps"])
     sweeps = []
-    for sweep in told["sweeps"]:
+    for sweep in run["sweeps"]:
         shown = sweep["decisions"][:left]
         left -= len(shown)
         sweeps.append(Summary.model_validate({**sweep, "decisions": shown}))
     return Planned(
-        plan_id=told["plan_id"],
+        plan_id=run["plan_id"],
         sweeps=sweeps,
         decisions_total=total,
         decisions_shown=DECISIONS_SHOWN - left,
-        unmanaged_agents=told["unmanaged_agents"],
+        unmanaged_agents=run["unmanaged_agents"],
     )
 
 
-async def explain_one(desk: ToolContext, asked: ExplainInput) -> Explained:
+async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
     """Show why one session is kept, stopped or deleted.
 
     Every rule of its policy with the values compared, every guard, and when it is next due.
     """
-    settings = desk.settings()
-    project = project_of(settings, asked.project, asked.agent_name)
-    pattern = first_match(project, asked.agent_name)
+    settings = context.settings()
+    project = project_of(settings, request.project, request.agent_name)
+    pattern = first_match(project, request.agent_name)
     if pattern is None:
-        raise NotDoneError(f"no policy manages agent {clean(asked.agent_name)!r}: its sessions are left alone")
+        raise NotDoneError(f"no policy manages agent {clean(request.agent_name)!r}: its sessions are left alone")
     with opened(settings.state) as store:
-        async with desk.connect(project) as client:
+        async with context.connect(project) as client:
             try:
-                agent = await read_agent(asked.agent_name, pattern.policy, client)
-                answer = await client.get(asked.agent_name, asked.session_id)
+                agent = await read_agent(request.agent_name, pattern.policy, client)
+                answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
-                raise NotDoneError(_past(store, project, asked, str(error))) from error
+                raise NotDoneError(_past(store, project, request, str(error))) from error
         if isinstance(answer.value, Malformed):
-            raise NotDoneError(f"the record of {asked.session_id} is malformed ({answer.value.reason}): it is kept")
+            raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        told = explain(project.name, agent, answer.value, pattern.policy, store, answer.date)
-    return Explained.model_validate(explanation_json(told))
+        explanation = explain(project.name, agent, answer.value, pattern.policy, store, answer.date)
+    return Explained.model_validate(explanation_json(explanation))
 
 
-def _past(store: Store, project: Project, asked: ExplainInput, error: str) -> str:
+def _past(store: Store, project: Project, request: ExplainInput, error: str) -> str:
     """That a session is gone, and what the record says of it."""
-    which = ActionFilter(project.name, asked.agent_name, asked.session_id)
+    which = ActionFilter(project.name, request.agent_name, request.session_id)
     for done in store.journal.actions(which, 1):
         intent = done.intent.intent
         return (
@@ -114,12 +115,12 @@ def _past(store: Store, project: Project, asked: ExplainInput, error: str) -> st
     return f"{error}; the record knows of no action on it. session_list shows the sessions there are"
 
 
-async def status(desk: ToolContext, _: StatusInput) -> Status:
+async def status(context: ToolContext, _: StatusInput) -> Status:
     """Show the configured projects with endpoints and policies, what waits for a person, and what was done last.
 
     Asks nothing of the platform. With a daemon running beside it, its last sweeps too.
     """
-    settings = desk.settings()
+    settings = context.settings()
     address = daemon_status.address(settings.server)
     daemon = await daemon_status.daemon(settings.server)
     with opened(settings.state) as store:
@@ -155,10 +156,10 @@ def _breakers(store: Store, settings: Settings, plans: list[KnownPlan], recent: 
     """The open breakers of the agents whose names are known without asking the platform."""
     plain = {(p.name, a.name) for p in settings.projects for a in p.agents if a.is_plain}
     known = plain | {(plan.project, plan.agent) for plan in plans} | {(one.project, one.agent) for one in recent}
-    found = ((*key, store.breaker(*key)) for key in sorted(known))
+    breakers = ((*key, store.breaker(*key)) for key in sorted(known))
     return [
         Breaker(project=project, agent=agent, since=instant(breaker.since), reason=clean(breaker.reason))
-        for project, agent, breaker in found
+        for project, agent, breaker in breakers
         if breaker is not None
     ]
 

@@ -130,9 +130,9 @@ TOOLS: Final = (
 
 
 def make_server(
-    desk: ToolContext, allowed: frozenset[str] = frozenset(), state_key: bytes | None = None
+    tool_context: ToolContext, allowed: frozenset[str] = frozenset(), state_key: bytes | None = None
 ) -> Server[Any]:
-    """An MCP server that offers the tools on this desk, over whatever transport it is run on.
+    """An MCP server that offers the tools in this context, over whatever transport it is run on.
 
     It only reads, but for what the flags in `allowed` let it do. Servers that share `state_key`, of 32 bytes, know
     the questions that the others have asked.
@@ -150,7 +150,7 @@ def make_server(
         tool = offered.get(called.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, _not_offered(called.name, offered))
-        return await call(desk, tool, context, called)
+        return await call(tool_context, tool, context, called)
 
     server: Server[Any] = Server(
         "session-reaper",
@@ -174,35 +174,35 @@ def _not_offered(name: str, offered: Iterable[str]) -> str:
 
 
 async def call(
-    desk: ToolContext, tool: Tool, context: ServerRequestContext[Any], called: types.CallToolRequestParams
+    tool_context: ToolContext, tool: Tool, context: ServerRequestContext[Any], called: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult:
     """Carry out one call; what goes wrong becomes a result that is marked as an error and says what to do next."""
     try:
-        asked = tool.takes.model_validate(_given(tool, called.arguments or {}))
-        found = await tool.work(replace(desk, caller=caller_of(context, called)), asked)
+        request = tool.takes.model_validate(_given(tool, called.arguments or {}))
+        result = await tool.work(replace(tool_context, caller=caller_of(context, called)), request)
     except AnswerNeededError as needed:
         return needed.result()
     except EXPECTED as error:
-        told = advice(error)
-        log.info("tool_refused", tool=tool.name, why=told)
-        return _error(told)
+        text = advice(error)
+        log.info("tool_refused", tool=tool.name, why=text)
+        return _error(text)
     except Exception:
         log.exception("tool_crashed", tool=tool.name)
         return _error(f"{tool.name} failed unexpectedly. Do not repeat it; the operator finds the reason in the log.")
-    structured = _cleaned(found.model_dump(mode="json"))
+    structured = _cleaned(result.model_dump(mode="json"))
     text = json.dumps(structured, indent=2)
     return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=structured)
 
 
-def _cleaned(told: Any) -> Any:
+def _cleaned(value: Any) -> Any:
     """A result in which no text steers a terminal, hides in a line, or looks like a token."""
-    if isinstance(told, str):
-        return told if SESSION_ID.fullmatch(told) else clean(told, FIELD_MAX_CHARS)
-    if isinstance(told, list):
-        return [_cleaned(one) for one in told]
-    if isinstance(told, dict):
-        return {clean(name, FIELD_MAX_CHARS): _cleaned(one) for name, one in told.items()}
-    return told
+    if isinstance(value, str):
+        return value if SESSION_ID.fullmatch(value) else clean(value, FIELD_MAX_CHARS)
+    if isinstance(value, list):
+        return [_cleaned(one) for one in value]
+    if isinstance(value, dict):
+        return {clean(name, FIELD_MAX_CHARS): _cleaned(one) for name, one in value.items()}
+    return value
 
 
 def _given(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:

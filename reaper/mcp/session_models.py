@@ -155,8 +155,8 @@ def record(session: Session) -> dict[str, Any]:
     }
 
 
-def listed(found: Session | Malformed) -> Record | MalformedRecord:
+def listed(session: Session | Malformed) -> Record | MalformedRecord:
     """One row of a page."""
-    if isinstance(found, Malformed):
-        return MalformedRecord(agent_session_id=found.id, malformed=found.reason)
-    return Record(**record(found))
+    if isinstance(session, Malformed):
+        return MalformedRecord(agent_session_id=session.id, malformed=session.reason)
+    return Record(**record(session))

@@ -12,34 +12,34 @@ from reaper.mcp.session_models import CreateInput, ListInput, OneInput, OneRecor
 log = get_logger()
 
 
-async def create(desk: ToolContext, asked: CreateInput) -> OneRecord:
+async def create(context: ToolContext, request: CreateInput) -> OneRecord:
     """Create a session of a hosted agent, with an id of your choice or one that the platform chooses.
 
     It starts in status creating and uses compute and quota while it is active.
     """
-    project = project_at(desk.settings(), asked.project_endpoint)
-    async with desk.connect(project) as client:
-        made = await client.create(asked.agent_name, asked.session_id)
-    log.info("session_create", client=desk.caller.name, project=project.name, agent=asked.agent_name)
-    return _one(made)
+    project = project_at(context.settings(), request.project_endpoint)
+    async with context.connect(project) as client:
+        answer = await client.create(request.agent_name, request.session_id)
+    log.info("session_create", client=context.caller.name, project=project.name, agent=request.agent_name)
+    return _one(answer)
 
 
-async def get(desk: ToolContext, asked: OneInput) -> OneRecord:
+async def get(context: ToolContext, request: OneInput) -> OneRecord:
     """Show one session: status, agent version, when it was created and last used, and when it expires."""
-    project = project_at(desk.settings(), asked.project_endpoint)
-    async with desk.connect(project) as client:
-        return _one(await client.get(asked.agent_name, asked.session_id))
+    project = project_at(context.settings(), request.project_endpoint)
+    async with context.connect(project) as client:
+        return _one(await client.get(request.agent_name, request.session_id))
 
 
-async def list_(desk: ToolContext, asked: ListInput) -> Page:
+async def list_(context: ToolContext, request: ListInput) -> Page:
     """Show one page of an agent's sessions, ordered by creation.
 
     Deleted sessions linger in the list with status deleted.
     """
-    project = project_at(desk.settings(), asked.project_endpoint)
-    async with desk.connect(project) as client:
+    project = project_at(context.settings(), request.project_endpoint)
+    async with context.connect(project) as client:
         answer = await client.page(
-            asked.agent_name, limit=asked.limit, order=asked.order, after=asked.after, before=asked.before
+            request.agent_name, limit=request.limit, order=request.order, after=request.after, before=request.before
         )
     page = answer.value
     return Page(

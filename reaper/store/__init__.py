@@ -1,1 +1,1 @@
-"""What must survive a restart: marks, approvals, breakers, and the journal of every action."""
+"""What must survive a restart: marks, plans, approvals, limits, breakers, and the chained record of every action."""

@@ -47,22 +47,22 @@ class Place:
 
 def row_hash(previous: str, row: Mapping[str, Any]) -> str:
     """What the hash of a row is that follows one with the hash `previous`."""
-    told = json.dumps([previous, *(row[name] for name in _COVERED)], default=repr)
-    return hashlib.sha256(told.encode()).hexdigest()
+    text = json.dumps([previous, *(row[name] for name in _COVERED)], default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def lock(connection: Connection) -> None:
     """Keep every other process from writing until this transaction ends."""
     # Without it, what another process appends after a look at the last row would fork the chain.
-    raw = connection.connection.driver_connection
-    if raw is None or not raw.in_transaction:
+    driver = connection.connection.driver_connection
+    if driver is None or not driver.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to the end of the chain, which nobody else can grow until the transaction ends."""
     lock(connection)
-    previous, chained = last_hash(connection), []
+    previous, chained = last(connection).hash, []
     for row in rows:
         previous = row_hash(previous, row)
         chained.append({**row, "hash": previous})
@@ -70,7 +70,7 @@ def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(_INSERT, chained)
 
 
-def note(connection: Connection, event: str, project: str, agent: str, at: float, told: Mapping[str, Any]) -> None:
+def note(connection: Connection, event: str, project: str, agent: str, at: float, body: Mapping[str, Any]) -> None:
     """Add a row about an event to the end of the chain, in the transaction that carries the event out."""
     row = {
         "at": float(at),
@@ -84,33 +84,28 @@ def note(connection: Connection, event: str, project: str, agent: str, at: float
         "rule": event,
         "approved": 0,
         "outcome": NOTED,
-        "body": json.dumps(told, sort_keys=True),
+        "body": json.dumps(body, sort_keys=True),
     }
     append(connection, [row])
 
 
 def note_change(
-    connection: Connection, event: str, about: str, at: float, told: Mapping[str, Any], origin: Mapping[str, Any]
+    connection: Connection, event: str, about: str, at: float, body: Mapping[str, Any], origin: Mapping[str, Any]
 ) -> None:
-    """Add an event, unless the last one of its name `about` the same thing told the same, whoever it came from."""
+    """Add an event, unless the last one of its name `about` the same thing said the same, whoever it came from."""
     lock(connection)
-    key, text = f"last {json.dumps([event, about])}", json.dumps(told, sort_keys=True)
+    key, text = f"last {json.dumps([event, about])}", json.dumps(body, sort_keys=True)
     if connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar() == text:
         return
-    note(connection, event, "", "", at, {**told, "origin": origin})
+    note(connection, event, "", "", at, {**body, "origin": origin})
     put = upsert(meta).values(key=key, value=text).on_conflict_do_update(set_={"value": text})
     connection.execute(put)
 
 
 def last(connection: Connection) -> Place:
     """The end of the chain, which the next row continues."""
-    found = connection.execute(_LAST).one_or_none()
-    return Place(found.seq, found.hash) if found else checkpoint(connection)
-
-
-def last_hash(connection: Connection) -> str:
-    """The hash that the next row continues."""
-    return last(connection).hash
+    row = connection.execute(_LAST).one_or_none()
+    return Place(row.seq, row.hash) if row else checkpoint(connection)
 
 
 def checkpoint(connection: Connection) -> Place:
@@ -118,10 +113,10 @@ def checkpoint(connection: Connection) -> Place:
     text = connection.execute(select(meta.c.value).where(meta.c.key == _CHECKPOINT)).scalar()
     if text is None:
         return Place()
-    told = json.loads(text)
-    if type(told) is not dict or type(told.get("count")) is not int or type(told.get("hash")) is not str:
+    fields = json.loads(text)
+    if type(fields) is not dict or type(fields.get("count")) is not int or type(fields.get("hash")) is not str:
         raise ValueError("no checkpoint")
-    return Place(told["count"], told["hash"])
+    return Place(fields["count"], fields["hash"])
 
 
 def put_checkpoint(connection: Connection, place: Place) -> None:

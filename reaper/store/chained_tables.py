@@ -44,12 +44,12 @@ Where = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RowChange:
     """Rows of one agent that came into a covered table or left it; only its covered columns, in their order."""
 
     table: str
-    came: Iterable[Row] = ()
-    left: Iterable[Row] = ()
+    added: Iterable[Row] = ()
+    removed: Iterable[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class _Sum:
     seq: int = 0
 
     def digest(self) -> str:
-        told = self.value.to_bytes(_SUM_BYTES) + self.rows.to_bytes(8, signed=True)
-        return hashlib.sha256(told).hexdigest()
+        content = self.value.to_bytes(_SUM_BYTES) + self.rows.to_bytes(8, signed=True)
+        return hashlib.sha256(content).hexdigest()
 
 
 def cover(
@@ -71,14 +71,14 @@ def cover(
     project: str,
     agent: str,
     at: float,
-    told: Mapping[str, Any],
-    *changes: Change,
+    body: Mapping[str, Any],
+    *changes: RowChange,
 ) -> None:
     """Add an event to the chain that covers what it changes, in the transaction that changes it."""
     chain.lock(connection)
     sums = {change.table: _changed(connection, change, project, agent) for change in changes}
     digests = {table: {"digest": one.digest(), "rows": one.rows} for table, one in sums.items()}
-    chain.note(connection, event, project, agent, at, {**told, "covers": digests})
+    chain.note(connection, event, project, agent, at, {**body, "covers": digests})
     seq = chain.last(connection).count
     for table, one in sums.items():
         _put(connection, (table, project, agent), _Sum(one.value, one.rows, seq))
@@ -86,7 +86,7 @@ def cover(
 
 @contextmanager
 def covering(
-    connection: Connection, event: str, project: str, agent: str, at: float, told: Mapping[str, Any], *tables: str
+    connection: Connection, event: str, project: str, agent: str, at: float, body: Mapping[str, Any], *tables: str
 ) -> Iterator[None]:
     """Cover whatever the block changes in the agent's rows of these small tables; no event when nothing changes."""
     chain.lock(connection)
@@ -95,45 +95,46 @@ def covering(
     changes = []
     for table in tables:
         after = list(_rows(connection, table, project, agent))
-        came = [row for row in after if row not in before[table]]
-        left = [row for row in before[table] if row not in after]
-        changes += [Change(table, came, left)] if came or left else []
+        added = [row for row in after if row not in before[table]]
+        removed = [row for row in before[table] if row not in after]
+        changes += [RowChange(table, added, removed)] if added or removed else []
     if changes:
-        cover(connection, event, project, agent, at, told, *changes)
+        cover(connection, event, project, agent, at, body, *changes)
 
 
-def cover_all(connection: Connection, event: str, at: float, told: Mapping[str, Any]) -> None:
+def cover_all(connection: Connection, event: str, at: float, body: Mapping[str, Any]) -> None:
     """Let the chain cover what the tables hold that no event covers yet, after an event about why."""
-    chain.note(connection, event, "", "", at, told)
+    chain.note(connection, event, "", "", at, body)
     for table, (_, columns) in COVERED.items():
         rows: dict[tuple[str, str], list[Row]] = {}
         for row in _rows(connection, table):
             place = row[columns.index("project")], row[columns.index("agent")]
             rows.setdefault(place, []).append(row)
-        for (project, agent), came in sorted(rows.items()):
-            cover(connection, CARRIED, project, agent, at, {}, Change(table, came))
+        for (project, agent), added in sorted(rows.items()):
+            cover(connection, CARRIED, project, agent, at, {}, RowChange(table, added))
 
 
-def carry(connection: Connection, last: int, at: float) -> None:
+def repeat_digests(connection: Connection, last: int, at: float) -> None:
     """Say again at the end of the chain what only rows up to number `last` say, which are about to go."""
     journal = tables.journal
     query = select(journal).where(journal.c.kind == EVENT, journal.c.seq <= last).order_by(journal.c.seq)
-    dying: dict[Where, Mapping[str, Any]] = {}
+    pruned: dict[Where, Mapping[str, Any]] = {}
     for row in connection.execute(query):
-        dying |= {(table, row.project, row.agent): told for table, told in covers_of(json.loads(row.body)).items()}
-    for (table, project, agent), told in dying.items():
+        covers = covered_digests(json.loads(row.body))
+        pruned |= {(table, row.project, row.agent): recorded for table, recorded in covers.items()}
+    for (table, project, agent), recorded in pruned.items():
         known = _sum(connection, (table, project, agent))
         if known.seq > last:
             continue
-        if told["digest"] != _Sum().digest():
-            chain.note(connection, CARRIED, project, agent, at, {"covers": {table: told}})
+        if recorded["digest"] != _Sum().digest():
+            chain.note(connection, CARRIED, project, agent, at, {"covers": {table: recorded}})
             seq = chain.last(connection).count
             _put(connection, (table, project, agent), _Sum(known.value, known.rows, seq))
         else:
             connection.execute(tables.meta.delete().where(tables.meta.c.key == _key((table, project, agent))))
 
 
-def covers_of(body: object) -> dict[str, Mapping[str, Any]]:
+def covered_digests(body: object) -> dict[str, Mapping[str, Any]]:
     """The tables that an event covers, with the digest of each; ValueError when that was made unreadable."""
     covers = body.get("covers", {}) if isinstance(body, dict) else None
     is_whole = isinstance(covers, dict) and all(
@@ -144,22 +145,22 @@ def covers_of(body: object) -> dict[str, Mapping[str, Any]]:
     return dict(covers)
 
 
-def altered(connection: Connection, told: Mapping[Where, str]) -> Iterator[str]:
+def altered_tables(connection: Connection, recorded: Mapping[Where, str]) -> Iterator[str]:
     """What the tables hold that is not what the chain says last, in words."""
     for table, (_, columns) in COVERED.items():
         sums: dict[Where, _Sum] = {}
         for row in _rows(connection, table):
             place = table, row[columns.index("project")], row[columns.index("agent")]
             sums[place] = _added(sums.get(place, _Sum()), [row], 1)
-        expected = {place: digest for place, digest in told.items() if place[0] == table}
+        expected = {place: digest for place, digest in recorded.items() if place[0] == table}
         for place in sorted(sums.keys() | expected.keys()):
             if sums.get(place, _Sum()).digest() != expected.get(place, _Sum().digest()):
                 yield f"the {table} of {place[1]}/{place[2]} are not those that were recorded: somebody altered them"
 
 
-def _changed(connection: Connection, change: Change, project: str, agent: str) -> _Sum:
+def _changed(connection: Connection, change: RowChange, project: str, agent: str) -> _Sum:
     known = _sum(connection, (change.table, project, agent))
-    return _added(_added(known, change.came, 1), change.left, -1)
+    return _added(_added(known, change.added, 1), change.removed, -1)
 
 
 def _added(known: _Sum, rows: Iterable[Row], sign: int) -> _Sum:
@@ -171,11 +172,11 @@ def _added(known: _Sum, rows: Iterable[Row], sign: int) -> _Sum:
 
 
 def _number(row: Row) -> int:
-    told = repr([_plain(each) for each in row])
-    return int.from_bytes(hashlib.shake_256(told.encode("utf-8", "backslashreplace")).digest(_SUM_BYTES))
+    text = repr([_comparable(each) for each in row])
+    return int.from_bytes(hashlib.shake_256(text.encode("utf-8", "backslashreplace")).digest(_SUM_BYTES))
 
 
-def _plain(value: object) -> object:
+def _comparable(value: object) -> object:
     """A value as it reads before it was written and after: whole numbers come back as fractions from some columns."""
     if isinstance(value, int):
         return float(value)
@@ -184,10 +185,10 @@ def _plain(value: object) -> object:
 
 def _rows(connection: Connection, table: str, *where: str) -> Iterator[Row]:
     """The rows of a table, or those of one project and agent."""
-    found, columns = COVERED[table]
-    query = select(*(found.c[name] for name in columns))
+    source, columns = COVERED[table]
+    query = select(*(source.c[name] for name in columns))
     if where:
-        query = query.where(found.c.project == where[0], found.c.agent == where[1])
+        query = query.where(source.c.project == where[0], source.c.agent == where[1])
     for row in connection.execute(query, execution_options={"yield_per": _ROWS_AT_A_TIME}):
         yield tuple(row)
 
@@ -201,8 +202,8 @@ def _sum(connection: Connection, place: Where) -> _Sum:
     if text is None:
         return _Sum()
     try:
-        told = json.loads(text)
-        return _Sum(int(told["sum"], 16), int(told["rows"]), int(told["seq"]))
+        known = json.loads(text)
+        return _Sum(int(known["sum"], 16), int(known["rows"]), int(known["seq"]))
     except (ValueError, TypeError, KeyError):
         # Altered by somebody: from here on the digests fit no table, and a look at the record says so.
         return _Sum()

@@ -68,14 +68,14 @@ class Claim:
             return f"the lock {self._path} was let go"
         held = os.fstat(self._descriptor)
         try:
-            leads_to, found = os.path.realpath(self._named), identity(self._path)
+            leads_to, present = os.path.realpath(self._named), identity(self._path)
         except OSError as error:
             return f"the lock {self._path}: {error.strerror}"
         if leads_to != self._database:
             return f"{self._named} leads to another file than {self._database}, which was claimed"
-        if found is None:
+        if present is None:
             return f"the lock {self._path} is not there any more"
-        if found != (held.st_dev, held.st_ino):
+        if present != (held.st_dev, held.st_ino):
             return f"the lock {self._path} is not the file that is held: it was replaced"
         return ""
 

@@ -17,7 +17,7 @@ from sqlalchemy.pool import StaticPool
 from reaper.clock import SystemClock
 from reaper.logs import get_logger
 from reaper.store import tables
-from reaper.store.heads import Note, NotedHead, head_of, lacks, note_path, read_note, write_note
+from reaper.store.heads import Note, NotedHead, head_of, note_path, read_note, why_behind, write_note
 from reaper.store.migrations import AlteredVersionError, migrate
 from reaper.store.state_files import PRIVATE, OpenedFile, making_in, set_aside
 
@@ -75,7 +75,7 @@ class Database:
             self._open(create, believing)
         except (SQLAlchemyError, OSError) as error:
             self.close()
-            raise StateError(f"state {url}: {_plain(error)}") from error
+            raise StateError(f"state {url}: {_error_text(error)}") from error
         except StateError:
             self.close()
             raise
@@ -86,7 +86,7 @@ class Database:
         self._anew = self._engine if watch is None else _engine(watch.real, NullPool)
         if watch is None:
             with self._engine.begin() as connection:
-                _make(connection)
+                _create_tables(connection)
         else:
             self._find(watch, create)
         # SQLite removes the files beside the state with the last connection, so one stays open all the time.
@@ -95,7 +95,7 @@ class Database:
             self._check_whole(self._anchor)
         if watch is not None:
             watch.opened()
-            self._heed_note(watch.real, believing)
+            self._check_note(watch.real, believing)
         with self._engine.begin() as connection:
             self._check_damage(connection)
             self._bring_up_to_date(connection)
@@ -135,11 +135,11 @@ class Database:
             raise StateError(f"state {self.url}: {error}") from error
 
     def _check_version(self, connection: Connection) -> None:
-        found = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
-        if found != str(tables.SCHEMA_VERSION):
-            raise StateError(f"state {self.url}: version {found}, this program writes {tables.SCHEMA_VERSION}")
+        version = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
+        if version != str(tables.SCHEMA_VERSION):
+            raise StateError(f"state {self.url}: version {version}, this program writes {tables.SCHEMA_VERSION}")
 
-    def _heed_note(self, real: str, believing: bool) -> None:
+    def _check_note(self, real: str, believing: bool) -> None:
         """Refuse a record that had come further, by the note beside it or by what this process knows."""
         if believing:
             self.head = NotedHead()
@@ -169,7 +169,7 @@ class Database:
 
     def _head_in(self, connection: Connection) -> NotedHead:
         """The head of the record as this connection sees it, which must contain what was known."""
-        why = lacks(connection, self.head) if self._watch else ""
+        why = why_behind(connection, self.head) if self._watch else ""
         if why:
             self.fault = self.fault or f"state {self.url}: {why}; put the newest back, or {ACCEPT}"
             raise OlderStateError(self.fault)
@@ -177,9 +177,9 @@ class Database:
 
     def check(self) -> None:
         """Refuse files that are not those that were opened; then this is at fault until it is opened again."""
-        self._insist(self._watch.changed() if self._watch else "")
+        self._refuse_changed(self._watch.changed() if self._watch else "")
 
-    def _insist(self, changed: str) -> None:
+    def _refuse_changed(self, changed: str) -> None:
         if changed:
             self.fault = self.fault or f"state {self.url}: {changed}"
             raise StateError(self.fault)
@@ -207,12 +207,12 @@ class Database:
         except SQLAlchemyError as error:
             raise self._failed(error) from error
         self.head = head or self.head
-        self._insist(self._watch.settled() if self._watch else "")
+        self._refuse_changed(self._watch.settled() if self._watch else "")
 
     def _failed(self, error: SQLAlchemyError) -> StateError:
         """What an error means; one that does not pass by itself puts this at fault."""
-        failed = StateError(f"state {self.url}: {_plain(error)}")
-        if _stays(error):
+        failed = StateError(f"state {self.url}: {_error_text(error)}")
+        if _is_lasting(error):
             self.fault = self.fault or str(failed)
         return failed
 
@@ -230,7 +230,7 @@ class Database:
                 given_up = before.given_up if before and before.given_up > self.head.entries else 0
                 write_note(self._watch.real, Note(self.head, given_up))
         except (OSError, ValueError) as error:
-            log.warning("head_not_noted", state=self.url, error=_plain(error))
+            log.warning("head_not_noted", state=self.url, error=_error_text(error))
 
     def accept(self) -> NotedHead:
         """Take this file for the state although its record had come further; returns how far it had, as far as known.
@@ -248,23 +248,23 @@ class Database:
         try:
             write_note(self._watch.real, Note(self.head, given_up if given_up > self.head.entries else 0))
         except OSError as error:
-            raise StateError(f"state {self.url}: {_plain(error)}") from error
+            raise StateError(f"state {self.url}: {_error_text(error)}") from error
         return had
 
     def close(self) -> None:
         if self._watch is not None and self._watch.changed():
-            self._part(self._watch)
+            self._leave_old_file(self._watch)
         if self._anchor is not None:
             self._anchor.close()
         self._engine.dispose()
 
-    def _part(self, watch: OpenedFile) -> None:
+    def _leave_old_file(self, watch: OpenedFile) -> None:
         """Ask a file that has lost its place how far its record had come, and leave no log where it was.
 
         What is put there next would be read together with that log.
         """
         with suppress(SQLAlchemyError), self._engine.connect() as connection:
-            if not lacks(connection, self.head):
+            if not why_behind(connection, self.head):
                 self.head = head_of(connection)
             connection.rollback()
             if watch.owns_log():
@@ -279,7 +279,7 @@ def _create(real: str) -> None:
     os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     try:
         with create_engine(_url(fresh), poolclass=NullPool).begin() as connection:
-            _make(connection)
+            _create_tables(connection)
         set_aside(real)
         if note_path(real).exists():
             log.warning("state_begun_anew", state=real, meaning="the file was gone: grace and limits start again")
@@ -291,7 +291,7 @@ def _create(real: str) -> None:
         raise
 
 
-def _make(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     connection.execute(insert(tables.meta).values(key="version", value=str(tables.SCHEMA_VERSION)))
 
@@ -322,7 +322,7 @@ def _url(real: str) -> URL:
     return URL.create("sqlite", database=f"file:{quote(os.fsencode(real))}", query={"mode": "rw", "uri": "true"})
 
 
-def _stays(error: SQLAlchemyError) -> bool:
+def _is_lasting(error: SQLAlchemyError) -> bool:
     """Whether an error says something about the file, and not about the one transaction."""
     original = error.orig if isinstance(error, DBAPIError) else None
     if not isinstance(original, sqlite3.DatabaseError):
@@ -332,7 +332,7 @@ def _stays(error: SQLAlchemyError) -> bool:
     return getattr(original, "sqlite_errorcode", 0) & 0xFF not in _PASSING
 
 
-def _plain(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     original = getattr(error, "orig", None) or error
     if isinstance(original, OSError) and original.strerror:
         return f"{original.filename}: {original.strerror}" if original.filename else original.strerror

@@ -83,8 +83,8 @@ class ActionFilter:
 
     def _fits(self, kind: str) -> ColumnElement[bool]:
         named = ((journal.c.project, self.project), (journal.c.agent, self.agent), (journal.c.session, self.session))
-        found = [journal.c.kind == kind, *(column == name for column, name in named if name is not None)]
-        return and_(*found, *([journal.c.at >= self.since] if self.since is not None else []))
+        conditions = [journal.c.kind == kind, *(column == name for column, name in named if name is not None)]
+        return and_(*conditions, *([journal.c.at >= self.since] if self.since is not None else []))
 
 
 def row_of(intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def evidence(
         "platform_time": at,
         "sweep": sweep,
         **judged_by,
-        **told_by(origin),
+        **origin_json(origin),
     }
 
 
@@ -54,25 +54,25 @@ def judged_by_policy(item: Item, plan: Plan, at: float) -> dict[str, Any]:
     }
 
 
-def told_by(origin: Origin | None) -> dict[str, Any]:
+def origin_json(origin: Origin | None) -> dict[str, Any]:
     """Who acts, as it stands in every entry's evidence; {} when that is not known."""
-    return {} if origin is None else {"origin": origin.told()}
+    return {} if origin is None else {"origin": origin.as_json()}
 
 
 def policy_digest(policy: Policy) -> str:
     """Sixteen hexadecimal digits that change when a rule or a guard does, the same in every process."""
     limits = policy.limits
-    told = {
-        "rules": told_rules(policy),
+    policy_json = {
+        "rules": rules_json(policy),
         "mode": policy.mode,
         "grace_s": policy.grace_s,
         "limits": [str(limits.per_sweep), str(limits.per_day), limits.at_least],
         "windows": [_window(window) for window in policy.windows],
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(policy_json, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def told_rules(policy: Policy) -> list[Any]:
+def rules_json(policy: Policy) -> list[Any]:
     """The rules as plain lists that read the same in every process."""
     return [[rule.name, rule.action, [[c.name, c.wanted()] for c in rule.when]] for rule in policy.rules]
 

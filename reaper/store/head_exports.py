@@ -28,7 +28,7 @@ def is_address(place: str) -> bool:
 
 async def export(place: str, head: Head) -> None:
     """Append a head, durably; ExportError when that fails."""
-    line = json.dumps(head.told()).encode() + b"\n"
+    line = json.dumps(head.as_json()).encode() + b"\n"
     if is_address(place):
         await _append_to_blob(place, line)
     else:

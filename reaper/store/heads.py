@@ -43,13 +43,13 @@ def head_of(connection: Connection) -> NotedHead:
     return NotedHead(given or 0)
 
 
-def lacks(connection: Connection, known: NotedHead) -> str:
+def why_behind(connection: Connection, known: NotedHead) -> str:
     """Why this file cannot be the one, or its successor, whose record had come to `known`; '' when it can."""
     entries = head_of(connection).entries
     if entries < known.entries:
         return f"an older copy was put back: its record has {entries} entries, {known.entries} were logged"
-    found = connection.exec_driver_sql("SELECT hash FROM journal WHERE seq = ?", (known.entries,)).scalar()
-    if found is not None and known.hash and found != known.hash:
+    logged = connection.exec_driver_sql("SELECT hash FROM journal WHERE seq = ?", (known.entries,)).scalar()
+    if logged is not None and known.hash and logged != known.hash:
         return f"another copy was put in its place: its entry {known.entries} is not the one that was logged"
     return ""
 
@@ -63,10 +63,10 @@ def read_note(database: str) -> Note | None:
     """The note, None when there is none; ValueError when it cannot be read as one."""
     try:
         with note_path(database).open("rb") as file:
-            told = json.loads(file.read(_NOTE_MAX_BYTES))
+            fields = json.loads(file.read(_NOTE_MAX_BYTES))
     except FileNotFoundError:
         return None
-    match told:
+    match fields:
         case {"entries": int(entries), "hash": str(hash_), "given_up": int(given_up)}:
             return Note(NotedHead(entries, hash_), given_up)
     raise ValueError("not a note of a head")
@@ -74,11 +74,11 @@ def read_note(database: str) -> Note | None:
 
 def write_note(database: str, note: Note) -> None:
     """Put the note beside the state, on disk; OSError when that fails."""
-    told = {"entries": note.head.entries, "hash": note.head.hash, "given_up": note.given_up}
-    replace_private(str(note_path(database)), json.dumps(told) + "\n")
+    fields = {"entries": note.head.entries, "hash": note.head.hash, "given_up": note.given_up}
+    replace_private(str(note_path(database)), json.dumps(fields) + "\n")
 
 
-def insist(database: str, known: NotedHead) -> None:
+def note_known_head(database: str, known: NotedHead) -> None:
     """Note a head that the file at this path may lack, unless a person has accepted that; OSError when that fails."""
     try:
         before = read_note(database)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from reaper.logs import get_logger
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError, path_of
-from reaper.store.heads import insist
+from reaper.store.heads import note_known_head
 from reaper.store.store import Store
 
 log = get_logger("reaper")
@@ -43,13 +43,13 @@ class HeldState:
         self._look()
         if self._is_lost():
             if not busy:
-                self._let_go()
+                self._release_claim()
         elif self._claim is not None:
             self.standby = self._unclaimed = ""
         if self.store.fault and not busy:
             self._reopen()
         if self._claim is None and not busy:
-            self._take()
+            self._take_claim()
         return self._claim is not None and not self.standby
 
     def _is_lost(self) -> bool:
@@ -76,13 +76,13 @@ class HeldState:
         self._known = max(self._known, old.head, key=lambda head: head.entries)
         if self._claim is not None and self._is_there():
             with suppress(OSError):
-                insist(os.path.realpath(self._path), self._known)
+                note_known_head(os.path.realpath(self._path), self._known)
         self.store = Store.open(self._url, create=not self._seen, known=self._known)
         if not self.store.fault:
             self._known = self.store.head
         self.store.rely_on(self._claim)
 
-    def _take(self) -> None:
+    def _take_claim(self) -> None:
         try:
             self._claim = Claim(self._url)
         except ClaimedElsewhereError as error:
@@ -93,7 +93,7 @@ class HeldState:
             self.standby = self._unclaimed = ""
             self.store.rely_on(self._claim)
 
-    def _let_go(self) -> None:
+    def _release_claim(self) -> None:
         if self._claim is not None:
             self._claim.release()
         self._claim = None
@@ -108,4 +108,4 @@ class HeldState:
         """Let another process have it all."""
         self.note()
         self.store.close()
-        self._let_go()
+        self._release_claim()

@@ -1,4 +1,4 @@
-"""What a record needs between sweeps: which configuration came into force, orphans, pruning, and its head told."""
+"""What a record needs between sweeps: the configuration in force, orphans, pruning, and a signed head."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ log = get_logger()
 
 
 @dataclass(slots=True)
-class Tending:
-    """Keeps what it told already, so that a run in which nothing happens adds nothing."""
+class Housekeeping:
+    """Keeps the record between sweeps; a run in which nothing happens adds nothing."""
 
     _noted: str = ""
-    _told: Place | None = None
+    _reported: Place | None = None
 
     def begin(self, journal: Journal, settings: Settings, at: float) -> None:
         """Write down which configuration is in force, and each policy's mode, where that changed. StateError."""
-        if self._told is None:
-            self._told = journal.end()
+        if self._reported is None:
+            self._reported = journal.end()
         if settings.fingerprint == self._noted:
             return
-        origin = Origin.local(configuration=settings.fingerprint).told()
+        origin = Origin.local(configuration=settings.fingerprint).as_json()
         modes = {policy.name: policy.mode.value for policy in settings.policies}
         journal.note_change(CONFIGURED, "", at, {"digest": settings.fingerprint, "modes": modes}, origin)
         for name, mode in modes.items():
@@ -53,19 +53,19 @@ class Tending:
         *,
         believed: bool,
     ) -> None:
-        """Settle orphans and prune, where the time `now` is `believed`; sign and tell the new head. StateError."""
+        """Settle orphans and prune, where the time `now` is `believed`; sign and export the new head. StateError."""
         pruned = 0
         if believed:
             _settle_orphans(journal, now, managed, spared)
             pruned = journal.prune(now - audit.keep_s, now)
-        if journal.end() == self._told:
+        if journal.end() == self._reported:
             return
         key = _key(audit)
         if key is not None:
             journal.sign(key, now)
         end = journal.end()
         log.info("journal", head=end.hash, pruned=pruned)
-        self._told = end
+        self._reported = end
         if audit.export is not None:
             await _export(audit.export, key.sign(now, end) if key else Head(now, end.count, end.hash))
 

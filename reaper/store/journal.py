@@ -116,7 +116,7 @@ class Journal:
 
     def __init__(self, database: Rows) -> None:
         self._database = database
-        self._asked: list[tuple[WantedRow, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[WantedRow, asyncio.Future[None]]] = []
         self._settled: dict[tuple[str, str], int] = {}
         self._settled_by_all = 0
 
@@ -147,32 +147,32 @@ class Journal:
 
         `request_id` is the platform's name for the answer that accepted or refused it.
         """
-        told = {"why": why or None, "window_seconds": window_s, "request_id": request_id or None}
-        body = {name: value for name, value in told.items() if value is not None}
+        facts = {"why": why or None, "window_seconds": window_s, "request_id": request_id or None}
+        body = {name: value for name, value in facts.items() if value is not None}
         await self._append(row_of(intent, OUTCOME, at, outcome, body))
 
-    def note(self, event: str, project: str, agent: str, at: float, told: Mapping[str, Any]) -> None:
+    def note(self, event: str, project: str, agent: str, at: float, body: Mapping[str, Any]) -> None:
         """Put an event on disk: it is part of the chain, and counts as no action. `at` is platform time."""
         with self._begin() as connection:
-            chain.note(connection, event, project, agent, at, told)
+            chain.note(connection, event, project, agent, at, body)
 
     def note_change(
-        self, event: str, about: str, at: float, told: Mapping[str, Any], origin: Mapping[str, Any]
+        self, event: str, about: str, at: float, body: Mapping[str, Any], origin: Mapping[str, Any]
     ) -> None:
-        """Put an event on disk, unless the last one of its name `about` the same thing told the same."""
+        """Put an event on disk, unless the last one of its name `about` the same thing said the same."""
         with self._begin() as connection:
-            chain.note_change(connection, event, about, at, told, origin)
+            chain.note_change(connection, event, about, at, body, origin)
 
     async def _append(self, row: dict[str, Any], contradicts: str = "") -> None:
         loop = asyncio.get_running_loop()
         written = loop.create_future()
-        self._asked.append((WantedRow(row, contradicts), written))
-        if len(self._asked) == 1:
+        self._waiting.append((WantedRow(row, contradicts), written))
+        if len(self._waiting) == 1:
             loop.call_soon(self._write_after, TURNS)
         try:
             await written
         except asyncio.CancelledError:
-            # What was done must be told, and the loop may end before its turn comes.
+            # What was done must be on disk, and the loop may end before its turn comes.
             self._write()
             raise
 
@@ -185,15 +185,15 @@ class Journal:
 
     def _write(self) -> None:
         """Put all rows that wait on disk in one transaction, and tell whoever waits for them how that went."""
-        asked, self._asked = self._asked, []
-        if not asked:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
             return
         errors: list[BaseException | None]
         try:
-            errors = self._admitted([each for each, _ in asked])
+            errors = self._admitted([each for each, _ in waiting])
         except BaseException as failed:  # whatever it was, nobody may go on as if written, or wait for ever
-            errors = [failed] * len(asked)
-        for (_, written), error in zip(asked, errors, strict=True):
+            errors = [failed] * len(waiting)
+        for (_, written), error in zip(waiting, errors, strict=True):
             if written.cancelled():
                 continue
             if error is None:
@@ -201,11 +201,11 @@ class Journal:
             else:
                 written.set_exception(error)
 
-    def _admitted(self, asked: Sequence[WantedRow]) -> list[BaseException | None]:
+    def _admitted(self, waiting: Sequence[WantedRow]) -> list[BaseException | None]:
         """Write what may be written; for each row that was asked for why it was not, None when it was."""
         with self._begin() as connection:
             chain.lock(connection)
-            answers = list(admit(connection, asked))
+            answers = list(admit(connection, waiting))
             rows = [row for answer in answers if isinstance(answer, list) for row in answer]
             chain.append(connection, rows)
         return [answer if isinstance(answer, AlreadyIntendedError) else None for answer in answers]
@@ -216,9 +216,9 @@ class Journal:
         mine = {"project": project, "agent": agent, "settled": self._settled.get((project, agent), 0)}
         with self._begin() as connection:
             last = connection.execute(_LAST).scalar() or 0
-            found = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
-        self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in found)])
-        return found
+            intents = [_with_outcome(connection, entry_of(row)) for row in connection.execute(_OPEN, mine).all()]
+        self._settled[project, agent] = min([last, *(entry.seq - 1 for entry in intents)])
+        return intents
 
     def used_today(self, project: str, agent: str, now: float) -> dict[Action, int]:
         """Unapproved actions of the 24 hours before platform time `now` that took effect, or may have."""
@@ -249,15 +249,15 @@ class Journal:
         """
         with self._begin() as connection:
             last = chain.last(connection).count
-            found = [entry_of(row) for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})]
-            orphans = [entry for entry in found if _is_orphan(entry, managed, before, spared)]
+            unsettled = [entry_of(row) for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})]
+            orphans = [entry for entry in unsettled if _is_orphan(entry, managed, before, spared)]
             if orphans:
                 chain.lock(connection)
                 # Somebody may have found out between the look and the lock.
                 open_now = {row.seq for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})}
                 orphans = [entry for entry in orphans if entry.seq in open_now]
                 chain.append(connection, [_given_up(entry, at) for entry in orphans])
-        self._settled_by_all = min([last, *(entry.seq - 1 for entry in found)])
+        self._settled_by_all = min([last, *(entry.seq - 1 for entry in unsettled)])
         return orphans
 
     def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:
@@ -278,13 +278,13 @@ class Journal:
 
     def actions(self, which: ActionFilter, limit: int | None = None) -> Iterator[Recorded]:
         """The last `limit` actions that are meant, the newest last; read as they are asked for."""
-        return (told for told in self._told(which.fits(), limit) if isinstance(told, Recorded))
+        return (action for action in self._matching(which.fits(), limit) if isinstance(action, Recorded))
 
     def history(self, which: ActionFilter, limit: int | None = None) -> Iterator[Recorded | Entry]:
         """The same with the events among them, as entries; those that only cover tables or sign are left out."""
-        return self._told(or_(which.fits(), which.fits_event()), limit)
+        return self._matching(or_(which.fits(), which.fits_event()), limit)
 
-    def _told(self, fits: ColumnElement[bool], limit: int | None) -> Iterator[Recorded | Entry]:
+    def _matching(self, fits: ColumnElement[bool], limit: int | None) -> Iterator[Recorded | Entry]:
         with self._begin() as connection:
             if limit is not None:
                 newest = select(journal.c.seq).where(fits).order_by(journal.c.seq.desc()).limit(limit).subquery()

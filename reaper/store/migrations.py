@@ -15,13 +15,13 @@ from reaper.store.tables import SCHEMA_VERSION, journal, meta
 MIGRATED: Final = "migrated"
 
 
-def _spread_of_times(connection: Connection) -> None:
+def _to_version_2(connection: Connection) -> None:
     """Version 2: what a listing is compared with are its times, no longer how many sessions a policy caught."""
     for change in ("DROP COLUMN candidates", "DROP COLUMN key", "ADD COLUMN spread VARCHAR NOT NULL DEFAULT ''"):
         connection.exec_driver_sql(f"ALTER TABLE baselines {change}")
 
 
-STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _spread_of_times}
+STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _to_version_2}
 """By the version from which each leads to the next."""
 
 
@@ -34,16 +34,16 @@ def migrate(connection: Connection, at: float) -> None:
 
     A chained row of time `at` tells of it, and vouches for what the chain did not cover before.
     """
-    first = found = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
-    if found not in STEPS:
+    first = version = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+    if version not in STEPS:
         return
     chain.lock(connection)
     if first == "1" and connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT).limit(1)).first():
         raise AlteredVersionError("version 1 with entries of a later one: its version was altered")
-    while found in STEPS and found != str(SCHEMA_VERSION):
-        STEPS[found](connection)
-        found = str(int(found) + 1)
-        connection.execute(update(meta).where(meta.c.key == "version").values(value=found))
+    while version in STEPS and version != str(SCHEMA_VERSION):
+        STEPS[version](connection)
+        version = str(int(version) + 1)
+        connection.execute(update(meta).where(meta.c.key == "version").values(value=version))
     start = chain.checkpoint(connection)
-    told = {"from": int(first), "to": int(found), "count": start.count, "hash": start.hash}
-    cover_all(connection, MIGRATED, at, told)
+    body = {"from": int(first), "to": int(version), "count": start.count, "hash": start.hash}
+    cover_all(connection, MIGRATED, at, body)

@@ -53,11 +53,11 @@ class Origin:
             identity={name: clean(claim) for name, claim in (identity or {}).items()},
         )
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """What is known of it, as it stands in an entry."""
         names = ("by", "host", "version", "client", "endpoint", "configuration", "reason")
-        told: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name)}
-        return told | ({"identity": dict(self.identity)} if self.identity else {})
+        fields: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name)}
+        return fields | ({"identity": dict(self.identity)} if self.identity else {})
 
 
 def os_user() -> str:

@@ -21,7 +21,7 @@ from reaper.core.model import DAY_S, Action
 from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
-from reaper.store.chained_tables import PLANNED, Change, cover, covering
+from reaper.store.chained_tables import PLANNED, RowChange, cover, covering
 from reaper.store.database import Database, StateError
 
 PLAN_KEPT_S: Final = 14 * DAY_S
@@ -62,7 +62,7 @@ class KnownPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingApproval:
     """What the state knows of an approval that is written in a file. `given` is when it was first honoured."""
 
     id: str
@@ -124,32 +124,34 @@ class Plans:
 
     def named(self, beginning: str) -> list[str]:
         """The ids that this is, or that begin with it when it is long enough for an id to be meant."""
-        found = func.substr(tables.plans.c.id, 1, len(beginning)) == beginning
+        fits = func.substr(tables.plans.c.id, 1, len(beginning)) == beginning
         if len(beginning) < PREFIX_MIN:
-            found = tables.plans.c.id == beginning
+            fits = tables.plans.c.id == beginning
         with self._begin() as connection:
-            names = list(connection.execute(select(tables.plans.c.id).where(_LIVES, found).distinct()).scalars())
+            names = list(connection.execute(select(tables.plans.c.id).where(_LIVES, fits).distinct()).scalars())
         return [beginning] if beginning in names else sorted(names)
 
-    def give(self, name: str, at: float, *, standing: bool = False, told: Mapping[str, Any] | None = None) -> bool:
+    def approve(
+        self, name: str, at: float, *, standing: bool = False, origin: Mapping[str, Any] | None = None
+    ) -> bool:
         """Approve a plan, and close the breakers of its agents; False when it is unknown.
 
-        A `standing` approval, one that stays written in a file, counts the first time only. What is `told` of it, who
-        and why, stands in the record.
+        A `standing` approval, one that stays written in a file, counts the first time only. Its `origin`, who and
+        why, stands in the record.
         """
-        told = {"plan": name, "standing": standing, **(told or {})}
+        body = {"plan": name, "standing": standing, **(origin or {})}
         plans = tables.plans.c
         with self._begin() as connection:
             chain.lock(connection)
             parts = connection.execute(select(plans.project, plans.agent).where(_LIVES, plans.id == name)).all()
             for project, agent in parts:
                 row = {"plan": name, "project": project, "agent": agent, "at": at}
-                with covering(connection, APPROVED, project, agent, at, told, "approvals"):
+                with covering(connection, APPROVED, project, agent, at, body, "approvals"):
                     fresh = connection.execute(insert(tables.approvals).values(row).on_conflict_do_nothing()).rowcount
                 if fresh or not standing:
                     breakers = tables.breakers.c
                     which = and_(breakers.project == project, breakers.agent == agent)
-                    with covering(connection, CLOSED, project, agent, at, told, "breakers"):
+                    with covering(connection, CLOSED, project, agent, at, body, "breakers"):
                         connection.execute(delete(tables.breakers).where(which))
             return bool(parts)
 
@@ -189,9 +191,9 @@ class Plans:
         with self._begin() as connection:
             return connection.execute(select(plans.id).where(wanted).limit(1)).first() is not None
 
-    def standing(self, names: Sequence[str]) -> list[Standing]:
+    def standing_approvals(self, names: Sequence[str]) -> list[StandingApproval]:
         """What is known of each approval that a file holds, in its order."""
-        found = []
+        approvals = []
         for name in dict.fromkeys(names):
             plans = tuple(self.known(name))
             with self._begin() as connection:
@@ -199,8 +201,8 @@ class Plans:
                     select(func.min(tables.approvals.c.at)).where(tables.approvals.c.plan == name)
                 ).scalar()
                 begun = sum(_begun(connection, plan) for plan in plans)
-            found.append(Standing(name, plans, given, begun))
-        return found
+            approvals.append(StandingApproval(name, plans, given, begun))
+        return approvals
 
     def forget(self, now: float) -> None:
         """Drop plans that were not made for their time, and of each agent those beyond the newest thousands."""
@@ -240,8 +242,8 @@ def _add(connection: Connection, name: str, project: str, agent: str, at: float,
     """Add a plan that is not known, and let the record cover it."""
     row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
     if connection.execute(insert(tables.plans).values(row).on_conflict_do_nothing()).rowcount:
-        came = Change("plans", came=[(name, project, agent, body)])
-        cover(connection, PLANNED, project, agent, at, {"plans": [name]}, came)
+        added = RowChange("plans", added=[(name, project, agent, body)])
+        cover(connection, PLANNED, project, agent, at, {"plans": [name]}, added)
 
 
 def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
@@ -312,15 +314,15 @@ def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None
     base = cast(func.substr(plans.sessions, len(_REFERS) + 1, _ID_CHARS), String)
     needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
     needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
-    left: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    removed: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     gone = and_(which, ~_among(needed))
     for row in connection.execute(select(plans.id, plans.project, plans.agent, plans.sessions).where(gone)):
-        left[row.project, row.agent].append(tuple(row))
+        removed[row.project, row.agent].append(tuple(row))
     connection.execute(delete(tables.plans).where(gone))
     connection.execute(update(tables.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
-    for where, rows in left.items():
-        told = {"forgotten": [row[0] for row in rows]}
-        cover(connection, PLANNED, *where, at, told, Change("plans", left=rows))
+    for where, rows in removed.items():
+        body = {"forgotten": [row[0] for row in rows]}
+        cover(connection, PLANNED, *where, at, body, RowChange("plans", removed=rows))
 
 
 def _is(name: str, project: str, agent: str) -> ColumnElement[bool]:

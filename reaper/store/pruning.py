@@ -35,9 +35,9 @@ def prune(connection: Connection, before: float, at: float) -> int:
     cut = _cut(connection, before, start.count)
     if cut is None:
         return 0
-    chained_tables.carry(connection, cut.count, at)
-    told = {"count": cut.count, "hash": cut.hash, "rows": cut.count - start.count, "before": before}
-    chain.note(connection, PRUNED, "", "", at, told)
+    chained_tables.repeat_digests(connection, cut.count, at)
+    body = {"count": cut.count, "hash": cut.hash, "rows": cut.count - start.count, "before": before}
+    chain.note(connection, PRUNED, "", "", at, body)
     connection.execute(delete(journal).where(journal.c.seq <= cut.count))
     chain.put_checkpoint(connection, cut)
     return cut.count - start.count
@@ -60,14 +60,14 @@ def _cut(connection: Connection, before: float, first: int) -> Place | None:
         _LATEST.label("latest"),
         ends.label("last"),
     )
-    found, complete_at, is_worth_it = None, 0, False
+    cut, complete_at, is_worth_it = None, 0, False
     with connection.execute(select(*columns).order_by(journal.c.seq), execution_options=_STREAMED) as rows:
         for row in rows:
-            enough = found is not None and row.seq > first + PRUNE_MAX_ROWS
+            enough = cut is not None and row.seq > first + PRUNE_MAX_ROWS
             if row.at >= before or row.latest in UNSETTLED or enough:
                 break
             is_worth_it = is_worth_it or row.kind != EVENT or row.rule not in _UPKEEP
             complete_at = max(complete_at, row.last)
             if complete_at == row.seq and is_worth_it:
-                found = Place(row.seq, row.hash)
-    return found
+                cut = Place(row.seq, row.hash)
+    return cut

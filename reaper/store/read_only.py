@@ -41,10 +41,10 @@ class ReadOnlyState:
         missing = tables.metadata.tables.keys() - set(inspect(connection).get_table_names())
         if missing:
             raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
-        found = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
-        if found != str(tables.SCHEMA_VERSION):
+        version = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
+        if version != str(tables.SCHEMA_VERSION):
             raise StateError(
-                f"state {self.url}: version {found}, this program reads {tables.SCHEMA_VERSION}; an older one is "
+                f"state {self.url}: version {version}, this program reads {tables.SCHEMA_VERSION}; an older one is "
                 "brought up to date by the next `reaper sweep`, or by `reaper plan` on a copy that can be written"
             )
 
@@ -55,8 +55,8 @@ class ReadOnlyState:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            told = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise StateError(f"state {self.url}: {told}") from error
+            problem = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise StateError(f"state {self.url}: {problem}") from error
 
     def check_exclusive(self) -> None:
         """No action ever begins here."""

@@ -35,10 +35,10 @@ class Head:
     key: str = ""
     hmac: str = ""
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The same as an object."""
-        told: dict[str, Any] = {"at": self.at, "seq": self.seq, "head": self.head}
-        return told | ({"key": self.key, "hmac": self.hmac} if self.hmac else {})
+        fields: dict[str, Any] = {"at": self.at, "seq": self.seq, "head": self.head}
+        return fields | ({"key": self.key, "hmac": self.hmac} if self.hmac else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,15 @@ class Key:
         """Whether this key, and nobody without it, signed the head as it is."""
         return hmac.compare_digest(self._digest([head.at, head.seq, head.head]), head.hmac)
 
-    def _digest(self, told: object) -> str:
-        return hmac.new(self.secret, json.dumps(told).encode(), hashlib.sha256).hexdigest()
+    def _digest(self, signed: object) -> str:
+        return hmac.new(self.secret, json.dumps(signed).encode(), hashlib.sha256).hexdigest()
 
 
-def read_head(told: object) -> Head:
+def read_head(fields: object) -> Head:
     """A head from an object; ValueError when it is none."""
-    told = told if isinstance(told, Mapping) else {}
-    at, seq, head = told.get("at"), told.get("seq"), told.get("head")
-    key, signature = told.get("key", ""), told.get("hmac", "")
+    fields = fields if isinstance(fields, Mapping) else {}
+    at, seq, head = fields.get("at"), fields.get("seq"), fields.get("head")
+    key, signature = fields.get("key", ""), fields.get("hmac", "")
     if isinstance(at, bool) or not isinstance(at, int | float) or type(seq) is not int or not isinstance(head, str):
         raise ValueError("no head")
     if not isinstance(key, str) or not isinstance(signature, str) or not signature.isascii():
@@ -104,4 +104,4 @@ def sign(connection: Connection, key: Key, at: float) -> None:
     last = connection.execute(select(journal).order_by(journal.c.seq.desc()).limit(1)).one_or_none()
     if last is not None and last.kind == EVENT and last.rule == SIGNED and json.loads(last.body).get("key") == key.id:
         return
-    chain.note(connection, SIGNED, "", "", at, key.sign(at, chain.last(connection)).told())
+    chain.note(connection, SIGNED, "", "", at, key.sign(at, chain.last(connection)).as_json())

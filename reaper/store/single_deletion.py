@@ -24,7 +24,7 @@ _LATEST: Final = (
     .limit(1)
     .scalar_subquery()
 )
-_STANDING: Final = (
+_EARLIER: Final = (
     select(journal, _LATEST.label("latest"))
     .where(journal.c.session.in_(bindparam("sessions", expanding=True)), journal.c.kind == INTENT)
     .order_by(journal.c.seq)
@@ -44,9 +44,9 @@ class AlreadyIntendedError(Exception):
         self.at = float(row["at"])
         self.outcome = outcome
         self.by = _by(str(row["body"]))
-        told = {"": "is under way", OutcomeKind.IN_DOUBT.value: "is in doubt"}.get(outcome, f"is {outcome}")
+        state = {"": "is under way", OutcomeKind.IN_DOUBT.value: "is in doubt"}.get(outcome, f"is {outcome}")
         super().__init__(
-            f"another {row['action']} of this session {told}, intended at {show_time(self.at)}"
+            f"another {row['action']} of this session {state}, intended at {show_time(self.at)}"
             + (f" by {self.by}" if self.by else "")
         )
 
@@ -72,45 +72,45 @@ def stands_in_the_way(action: str, outcome: str) -> bool:
     return outcome in UNSETTLED or (action == Action.DELETE.value and outcome == OutcomeKind.DONE.value)
 
 
-def admit(connection: Connection, asked: Sequence[WantedRow]) -> Iterator[list[Row] | AlreadyIntendedError]:
+def admit(connection: Connection, wanted: Sequence[WantedRow]) -> Iterator[list[Row] | AlreadyIntendedError]:
     """For each row, in order, the rows to be added for it, or why it must not be.
 
     Everything is judged as it stands after the rows before it. Nobody else may write meanwhile.
     """
-    standing = _standing(connection, {one.row["session"] for one in asked if one.row["kind"] == INTENT})
-    for one in asked:
+    earlier = _earlier_deletions(connection, {one.row["session"] for one in wanted if one.row["kind"] == INTENT})
+    for one in wanted:
         if one.row["kind"] == INTENT:
-            yield _admit(one, standing)
+            yield _admit(one, earlier)
             continue
-        for known in standing.values():
+        for known in earlier.values():
             if one.row["kind"] == OUTCOME and known.row["action_id"] == one.row["action_id"]:
                 known.outcome = one.row["outcome"]
         yield [one.row]
 
 
-def _admit(one: WantedRow, standing: dict[tuple[object, ...], _EarlierDeletion]) -> list[Row] | AlreadyIntendedError:
+def _admit(one: WantedRow, earlier: dict[tuple[object, ...], _EarlierDeletion]) -> list[Row] | AlreadyIntendedError:
     rows: list[Row] = [one.row]
     key = _incarnation(one.row)
-    known = standing.get(key)
+    known = earlier.get(key)
     if known is not None and stands_in_the_way(known.row["action"], known.outcome):
         is_wrong = known.outcome == OutcomeKind.DONE.value and known.row["action_id"] == one.contradicts
         if not is_wrong:
             return AlreadyIntendedError(known.row, known.outcome)
         rows.insert(0, _undone(known.row))
-    standing[key] = _EarlierDeletion(one.row, "")
+    earlier[key] = _EarlierDeletion(one.row, "")
     return rows
 
 
-def _standing(connection: Connection, sessions: set[str]) -> dict[tuple[object, ...], _EarlierDeletion]:
+def _earlier_deletions(connection: Connection, sessions: set[str]) -> dict[tuple[object, ...], _EarlierDeletion]:
     """How the last intent that blocks stands, by incarnation and action."""
-    found: dict[tuple[object, ...], _EarlierDeletion] = {}
+    earlier: dict[tuple[object, ...], _EarlierDeletion] = {}
     if not sessions:
-        return found
-    for found_row in connection.execute(_STANDING, {"sessions": sorted(sessions)}):
+        return earlier
+    for found_row in connection.execute(_EARLIER, {"sessions": sorted(sessions)}):
         row = found_row._asdict()
         if stands_in_the_way(row["action"], row["latest"]):
-            found[_incarnation(row)] = _EarlierDeletion(row, row["latest"])
-    return found
+            earlier[_incarnation(row)] = _EarlierDeletion(row, row["latest"])
+    return earlier
 
 
 def _incarnation(row: Row) -> tuple[object, ...]:
@@ -129,6 +129,6 @@ def _undone(row: Row) -> Row:
 
 
 def _by(body: str) -> str:
-    told = json.loads(body)
-    origin = told.get("origin") if type(told) is dict else None
+    fields = json.loads(body)
+    origin = fields.get("origin") if type(fields) is dict else None
     return str(origin.get("by", "")) if type(origin) is dict else ""

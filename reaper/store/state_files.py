@@ -23,26 +23,26 @@ Identity = tuple[int, int]
 def identity(path: str) -> Identity | None:
     """The device and inode that a path leads to, None when nothing is there."""
     try:
-        found = os.stat(path)
+        info = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    return info.st_dev, info.st_ino
 
 
-def check_plain(path: str, found: os.stat_result) -> None:
+def check_plain(path: str, info: os.stat_result) -> None:
     """Refuse what is no regular file of one name, or can be written by everybody."""
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(info.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", path)
-    if found.st_nlink > 1:
-        raise OSError(errno.EMLINK, f"has {found.st_nlink} names (hard links), it must have one", path)
-    if found.st_mode & _OTHERS_WRITE:
+    if info.st_nlink > 1:
+        raise OSError(errno.EMLINK, f"has {info.st_nlink} names (hard links), it must have one", path)
+    if info.st_mode & _OTHERS_WRITE:
         raise OSError(errno.EPERM, "can be written by everybody: chmod o-w it", path)
 
 
-def check_mine(path: str, found: os.stat_result) -> None:
+def check_mine(path: str, info: os.stat_result) -> None:
     """Refuse a file that another user owns."""
-    if found.st_uid != os.geteuid():
-        what = f"is owned by uid {found.st_uid}, this process is uid {os.geteuid()}: whoever owns it must remove it"
+    if info.st_uid != os.geteuid():
+        what = f"is owned by uid {info.st_uid}, this process is uid {os.geteuid()}: whoever owns it must remove it"
         raise OSError(errno.EPERM, what, path)
 
 
@@ -56,10 +56,10 @@ def open_mine(path: str) -> int:
             raise OSError(errno.ELOOP, "is a symbolic link: remove it", path) from error
         raise
     try:
-        found = os.fstat(descriptor)
-        check_mine(path, found)
-        check_plain(path, found)
-        if found.st_mode & 0o077:
+        info = os.fstat(descriptor)
+        check_mine(path, info)
+        check_plain(path, info)
+        if info.st_mode & 0o077:
             # Who can open a lock, if only to read, can hold it. Some volumes know no modes: there it has no effect.
             with suppress(OSError):
                 os.fchmod(descriptor, PRIVATE)
@@ -72,9 +72,9 @@ def open_mine(path: str) -> int:
 def write_private(path: str, text: str) -> None:
     """Write a file that only its owner can read; links of strangers are not followed."""
     with suppress(FileNotFoundError):
-        found = os.lstat(path)
-        if stat.S_ISLNK(found.st_mode) and found.st_uid not in {0, os.geteuid()}:
-            raise OSError(errno.ELOOP, f"is a symbolic link of uid {found.st_uid}", path)
+        info = os.lstat(path)
+        if stat.S_ISLNK(info.st_mode) and info.st_uid not in {0, os.geteuid()}:
+            raise OSError(errno.ELOOP, f"is a symbolic link of uid {info.st_uid}", path)
     with open(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE), "w", encoding="utf-8"
     ) as file:
@@ -139,7 +139,7 @@ class OpenedFile:
         self._log_seen = self._log_now()
 
     def _expect(self, *paths: str) -> None:
-        self._opened |= {path: found for path in paths if (found := identity(path)) is not None}
+        self._opened |= {path: known for path in paths if (known := identity(path)) is not None}
 
     def changed(self) -> str:
         """Which of them is not the one that was opened, '' while all are."""
@@ -170,10 +170,10 @@ class OpenedFile:
 
     def _log_now(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.log)
+            info = os.stat(self.log)
         except OSError:
             return None
-        return found.st_size, found.st_mtime_ns
+        return info.st_size, info.st_mtime_ns
 
 
 def set_aside(database: str) -> None:

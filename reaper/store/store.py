@@ -17,7 +17,7 @@ from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import Action, Session
 from reaper.core.planner import Mark
 from reaper.store import chain, tables
-from reaper.store.chained_tables import MARKED, Change, cover, covering
+from reaper.store.chained_tables import MARKED, RowChange, cover, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
@@ -92,65 +92,65 @@ class Store:
 
     def marks(self, project: str, agent: str) -> dict[tuple[str, int], Mark]:
         """The agent's marks by incarnation."""
-        stood = tables.marks.c
-        columns = (stood.seen, stood.action, stood.rule, stood.marked_at, stood.ripe_at)
+        column = tables.marks.c
+        columns = (column.seen, column.action, column.rule, column.marked_at, column.ripe_at)
         with self._database.begin() as connection:
-            rows = connection.execute(select(*columns).where(_of(tables.marks, project, agent)))
-            found = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
-        return {mark.seen.incarnation: mark for mark in found}
+            rows = connection.execute(select(*columns).where(_of_agent(tables.marks, project, agent)))
+            marks = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
+        return {mark.seen.incarnation: mark for mark in marks}
 
     def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float | None = None) -> None:
         """Make these the agent's marks from platform time `at` on, all others are dropped."""
         rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
         gone: list[dict[str, Any]] = []
-        left: list[Sequence[Any]] = []
+        removed: list[Sequence[Any]] = []
         with self._database.begin() as connection:
             chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
-            for stood in connection.execute(select(tables.marks).where(_of(tables.marks, project, agent))):
-                incarnation = (stood.session, stood.created_at)
+            for old in connection.execute(select(tables.marks).where(_of_agent(tables.marks, project, agent))):
+                incarnation = (old.session, old.created_at)
                 row = rows.get(incarnation)
                 if row is None:
-                    gone.append({"gone": stood.session, "made": stood.created_at})
-                elif tuple(row.values()) == tuple(stood):
+                    gone.append({"gone": old.session, "made": old.created_at})
+                elif tuple(row.values()) == tuple(old):
                     del rows[incarnation]
                     continue
-                left.append(tuple(stood))
+                removed.append(tuple(old))
             if gone:
-                connection.execute(_DROP.where(_of(tables.marks, project, agent)), gone)
+                connection.execute(_DROP.where(_of_agent(tables.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
             if gone or rows:
-                came = [tuple(row.values()) for row in rows.values()]
-                change = Change("marks", came, left)
-                told = {"came": len(came), "left": len(left)}
-                cover(connection, MARKED, project, agent, _moment(at), told, change)
+                added = [tuple(row.values()) for row in rows.values()]
+                change = RowChange("marks", added, removed)
+                counts = {"came": len(added), "left": len(removed)}
+                cover(connection, MARKED, project, agent, _moment(at), counts, change)
 
     def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
         """Forget the promise to one incarnation."""
         which = and_(
-            _of(tables.marks, project, agent),
+            _of_agent(tables.marks, project, agent),
             tables.marks.c.session == session.id,
             tables.marks.c.created_at == session.created_at,
         )
         with self._database.begin() as connection:
             chain.lock(connection)
-            left = [tuple(row) for row in connection.execute(select(tables.marks).where(which))]
-            if left:
+            removed = [tuple(row) for row in connection.execute(select(tables.marks).where(which))]
+            if removed:
                 connection.execute(delete(tables.marks).where(which))
-                told = {"came": 0, "left": len(left)}
-                cover(connection, MARKED, project, agent, _moment(at), told, Change("marks", left=left))
+                counts = {"came": 0, "left": len(removed)}
+                cover(connection, MARKED, project, agent, _moment(at), counts, RowChange("marks", removed=removed))
 
     def baseline(self, project: str, agent: str) -> Baseline | None:
         """The agent's last believed sweep, with our own deletions since."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(tables.baselines).where(_of(tables.baselines, project, agent))
+                select(tables.baselines).where(_of_agent(tables.baselines, project, agent))
             ).one_or_none()
         if row is None:
             return None
         deleted = self.journal.deleted_since(project, agent, row.now)
-        return Baseline(row.now, row.sessions, _spread(row.spread), deleted)
+        return Baseline(row.now, row.sessions, _stale_counts(row.spread), deleted)
 
     def put_baseline(self, project: str, agent: str, base: Baseline) -> None:
         """Remember a believed sweep."""
@@ -175,8 +175,8 @@ class Store:
         with self._database.begin() as connection:
             text = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == _RATES)).scalar()
         try:
-            told = json.loads(text or "{}")
-            return {str(endpoint): rate for endpoint, rate in told.items() if type(rate) is float and rate > 0}
+            rates = json.loads(text or "{}")
+            return {str(endpoint): rate for endpoint, rate in rates.items() if type(rate) is float and rate > 0}
         except (ValueError, AttributeError):
             return {}
 
@@ -188,7 +188,7 @@ class Store:
         """The agent's latched breaker, None while it is closed."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(tables.breakers).where(_of(tables.breakers, project, agent))
+                select(tables.breakers).where(_of_agent(tables.breakers, project, agent))
             ).one_or_none()
         return None if row is None else Breaker(row.since, row.reason)
 
@@ -197,8 +197,8 @@ class Store:
         row = {"project": project, "agent": agent, "since": breaker.since, "reason": breaker.reason}
         with self._database.begin() as connection:
             chain.lock(connection)
-            told = {"reason": breaker.reason}
-            with covering(connection, LATCHED, project, agent, breaker.since, told, "breakers"):
+            body = {"reason": breaker.reason}
+            with covering(connection, LATCHED, project, agent, breaker.since, body, "breakers"):
                 connection.execute(upsert(tables.breakers).values(row).on_conflict_do_update(set_=row))
 
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
@@ -216,7 +216,7 @@ def opened(url: str) -> Iterator[Store]:
         store.close()
 
 
-def _of(table: Table, project: str, agent: str) -> ColumnElement[bool]:
+def _of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     return and_(table.c.project == project, table.c.agent == agent)
 
 
@@ -239,7 +239,7 @@ def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
     }
 
 
-def _spread(text: str) -> StaleCounts | None:
+def _stale_counts(text: str) -> StaleCounts | None:
     if not text:
         return None
     at, idle, age, *sessions = json.loads(text)

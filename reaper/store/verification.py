@@ -62,30 +62,30 @@ def verify(
         start = chain.checkpoint(connection)
     except ValueError:
         return Verification(0, GENESIS, 0, 0, Broken(0, "the checkpoint of the pruned entries is unreadable"))
-    walk, broken = _Walk(start, noted, _by_number(exported), key), None
-    for row in connection.execute(_steps(), execution_options=_STREAMED):
-        what = walk.step(row)
+    verifier, broken = _Verifier(start, noted, _by_number(exported), key), None
+    for row in connection.execute(_all_rows(), execution_options=_STREAMED):
+        what = verifier.step(row)
         if what:
             broken = Broken(row.seq, what)
             break
-    broken = broken or _cut_tail(connection, walk.number) or walk.beginning()
-    doubts = [] if broken else [*walk.ending(), *chained_tables.altered(connection, walk.covers)]
+    broken = broken or _cut_tail(connection, verifier.number) or verifier.beginning()
+    doubts = [] if broken else [*verifier.ending(), *chained_tables.altered_tables(connection, verifier.covers)]
     return Verification(
-        walk.rows,
-        walk.hash,
+        verifier.rows,
+        verifier.hash,
         start.count,
-        walk.unresolved,
+        verifier.unresolved,
         broken,
-        walk.since_noted,
-        tuple(walk.doubts + doubts),
-        walk.given_up,
-        walk.signed,
+        verifier.since_noted,
+        tuple(verifier.doubts + doubts),
+        verifier.given_up,
+        verifier.signed,
         len(exported),
     )
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Verifier:
     """Goes from row to row; remembers only what the rows say of other things."""
 
     start: Place
@@ -131,10 +131,10 @@ class _Walk:
         if self.start == self.vouched:
             return None
         if self.start.count > self.vouched.count:
-            told = f"entries up to {self.start.count} are gone, and no entry says that they were pruned"
+            why = f"entries up to {self.start.count} are gone, and no entry says that they were pruned"
         else:
-            told = "an entry says that others were pruned, and the record does not begin after them"
-        return Broken(0, told)
+            why = "an entry says that others were pruned, and the record does not begin after them"
+        return Broken(0, why)
 
     def ending(self) -> Iterable[str]:
         """What heads and signatures say that the chain does not fit, once all of it was read."""
@@ -154,19 +154,19 @@ class _Walk:
     def _event(self, row: Row[Any]) -> str:
         """Take in what an event says of the record itself."""
         try:
-            told = json.loads(row.body)
-            for table, cover in chained_tables.covers_of(told).items():
+            body = json.loads(row.body)
+            for table, cover in chained_tables.covered_digests(body).items():
                 self.covers[table, row.project, row.agent] = str(cover["digest"])
             if row.rule in (PRUNED, MIGRATED):
-                self.vouched, self.vouched_at = Place(int(told["count"]), str(told["hash"])), row.seq
+                self.vouched, self.vouched_at = Place(int(body["count"]), str(body["hash"])), row.seq
             if row.rule == SIGNED:
-                return self._signature(told)
+                return self._signature(body)
         except (ValueError, TypeError, KeyError):
             return "it is an event that cannot be read"
         return ""
 
-    def _signature(self, told: object) -> str:
-        head = read_head(told)
+    def _signature(self, body: object) -> str:
+        head = read_head(body)
         if (head.seq, head.head) != (self.number, self.hash):
             return "it signs another entry than the one before it"
         if self.key is None or head.key != self.key.id:
@@ -200,13 +200,13 @@ class _Walk:
 
 
 def _by_number(exported: Sequence[Exported]) -> dict[int, list[Exported]]:
-    found: dict[int, list[Exported]] = {}
+    heads: dict[int, list[Exported]] = {}
     for one in exported:
-        found.setdefault(one.head.seq, []).append(one)
-    return found
+        heads.setdefault(one.head.seq, []).append(one)
+    return heads
 
 
-def _steps() -> Select[Any]:
+def _all_rows() -> Select[Any]:
     """Every row in order, with whether its action has an intent before it, and how that action stands at last."""
     intended = exists().where(_MINE, _other.c.kind == INTENT, _other.c.seq < journal.c.seq)
     columns = (

@@ -1,1 +1,1 @@
-"""What is served: metrics, health, and the status page."""
+"""What the daemon serves over HTTP: metrics, health, and the status page."""

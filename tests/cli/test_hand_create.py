@@ -65,19 +65,19 @@ def test_if_missing_returns_the_session_that_somebody_else_was_quicker_to_make(c
 
 
 @pytest.mark.parametrize(
-    ("operation", "arguments", "told"),
+    ("operation", "arguments", "unknown"),
     [
         ("create", ("create", AGENT, "--id", "build-00000001"), "whether build-00000001 of support-eu was created"),
         ("stop", ("stop", AGENT, "busy-00000001"), "whether busy-00000001 was stopped"),
     ],
 )
 def test_ctrl_c_while_a_change_is_under_way_says_that_its_effect_is_not_known(
-    cli: Cli, people: Town, operation: str, arguments: tuple[str, ...], told: str
+    cli: Cli, people: Town, operation: str, arguments: tuple[str, ...], unknown: str
 ) -> None:
     cli.configure(people.endpoint)
     people.break_with({"operation": operation, "hang": "after"})
     process = start(cli, "sessions", *arguments)
     wait_for("the change", lambda: people.counts().get(operation))
     assert process.end(signal.SIGINT, 10) == 1
-    assert f"interrupted: {told} is not known" in process.stderr
+    assert f"interrupted: {unknown} is not known" in process.stderr
     assert process.stdout == ""

@@ -22,8 +22,8 @@ def deleted(town: Town) -> list[str]:
     return sorted(name for _, name in town.deleted())
 
 
-def outcomes(told: Any) -> dict[str, str]:
-    return {one["session"]: one["outcome"] for one in told["deleted"]}
+def outcomes(printed: Any) -> dict[str, str]:
+    return {one["session"]: one["outcome"] for one in printed["deleted"]}
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_ctrl_c_finishes_what_is_under_way_and_tells_all_the_rest(cli: Cli, tmp_
         process = start(cli, *FILTERED, "--output", "json")
         wait_for("some deletes", lambda: len(made.deleted()) >= 5)
         assert process.end(number, 15) == 1
-        told = outcomes(json.loads(process.stdout))
-        assert len(told) == 60
-        assert sorted(name for name, outcome in told.items() if outcome == "done") == deleted(made)
+        printed = outcomes(json.loads(process.stdout))
+        assert len(printed) == 60
+        assert sorted(name for name, outcome in printed.items() if outcome == "done") == deleted(made)
         assert 5 <= len(deleted(made)) < 60
-        assert set(told.values()) == {"done", "not_tried"}
+        assert set(printed.values()) == {"done", "not_tried"}
         assert "interrupted" in process.stderr
         assert sorted(row["session"] for row in rows(cli, "intent")) == deleted(made)
         assert {row["outcome"] for row in rows(cli, "outcome")} == {"done"}

@@ -23,8 +23,8 @@ def upload(town: Town, path: str, content: bytes = b"x") -> None:
 
 
 def names(cli: Cli, path: str = ".") -> list[str]:
-    told = cli.run("sessions", "files", "list", *WHERE, "--path", path, "--output", "json").ended(0).json
-    return [one["name"] for one in told["data"]]
+    printed = cli.run("sessions", "files", "list", *WHERE, "--path", path, "--output", "json").ended(0).json
+    return [one["name"] for one in printed["data"]]
 
 
 def test_a_file_goes_in_and_comes_out_as_it_was(cli: Cli, people: Town) -> None:

@@ -18,9 +18,9 @@ Record = dict[str, Any]
 
 
 def listed(cli: Cli, *arguments: str) -> list[str]:
-    told = cli.run("sessions", "list", AGENT, "--all", *arguments, "--output", "json").ended(0).json
-    assert told["complete"] is True
-    return [one["agent_session_id"] for one in told["data"]]
+    printed = cli.run("sessions", "list", AGENT, "--all", *arguments, "--output", "json").ended(0).json
+    assert printed["complete"] is True
+    return [one["agent_session_id"] for one in printed["data"]]
 
 
 def idle_s(record: Record) -> float:
@@ -74,8 +74,8 @@ def test_rows_are_printed_as_pages_come_and_ctrl_c_says_that_more_is_missing(
     assert process.end(signal.SIGINT) == 1
     assert "not whole: until then 10 of 10 sessions on 1 page(s)" in process.stderr
     if output == "json":
-        told = json.loads(process.stdout)
-        assert (len(told["data"]), told["complete"], told["why"]) == (10, False, "interrupted")
+        printed = json.loads(process.stdout)
+        assert (len(printed["data"]), printed["complete"], printed["why"]) == (10, False, "interrupted")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_a_record_that_cannot_be_read_is_listed_as_malformed_and_fits_no_filter(
     lie = {"operation": "list", "lie": "bad_field", "session": "vip-*", "field": "created_at", "value": "soon"}
     people.break_with(lie)
     cli.configure(people.endpoint)
-    told = cli.run("sessions", "list", AGENT, "--all", "--output", "json").ended(0).json["data"]
-    assert sum("malformed" in one for one in told) == 3
+    printed = cli.run("sessions", "list", AGENT, "--all", "--output", "json").ended(0).json["data"]
+    assert sum("malformed" in one for one in printed) == 3
     done = cli.run("sessions", "list", AGENT, "--all", "--id", "vip-*", "--output", "json").ended(0)
     assert done.json["data"] == []
     assert "3 malformed record(s)" in done.stderr

@@ -18,8 +18,8 @@ BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 def test_a_bad_file_is_refused_with_every_problem_it_has(path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path, {})
-    told = "".join(f"{problem}\n" for problem in caught.value.problems).replace(str(path), "{file}")
-    assert told == path.with_suffix(".expected").read_text(encoding="utf-8")
+    printed = "".join(f"{problem}\n" for problem in caught.value.problems).replace(str(path), "{file}")
+    assert printed == path.with_suffix(".expected").read_text(encoding="utf-8")
 
 
 def test_there_are_bad_files_and_each_has_its_expected_output() -> None:
@@ -30,9 +30,9 @@ def test_there_are_bad_files_and_each_has_its_expected_output() -> None:
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_no_message_carries_a_control_character_or_a_secret(path: Path) -> None:
-    told = path.with_suffix(".expected").read_text(encoding="utf-8")
-    assert "hunter2" not in told
-    assert all(line.isprintable() for line in told.splitlines())
+    expected = path.with_suffix(".expected").read_text(encoding="utf-8")
+    assert "hunter2" not in expected
+    assert all(line.isprintable() for line in expected.splitlines())
 
 
 def test_a_file_that_is_not_there_is_one_problem_without_a_line(tmp_path: Path) -> None:

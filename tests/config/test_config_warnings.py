@@ -96,7 +96,7 @@ def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "warning"),
     [
         ("    limits: {per_sweep: 10%, per_day: 5%}\n", "per_day (5%) is lower than per_sweep (10%)"),
         ("    limits: {per_sweep: 10, per_day: 9}\n", "per_day (9) is lower than per_sweep (10)"),
@@ -109,9 +109,9 @@ def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
         ),
     ],
 )
-def test_a_doubtful_value_is_said(more: str, told: str) -> None:
+def test_a_doubtful_value_is_said(more: str, warning: str) -> None:
     found = warned(more=more)
-    assert any(told in line for line in found), found
+    assert any(warning in line for line in found), found
 
 
 def test_a_share_and_a_number_are_not_compared() -> None:

@@ -1,4 +1,4 @@
-"""An httpx2 client on the emulator without sockets, its waiting done by a clock in hand."""
+"""An httpx2 client on the emulator without sockets, its waiting done by a clock of the test."""
 
 from __future__ import annotations
 

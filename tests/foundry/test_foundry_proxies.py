@@ -158,8 +158,8 @@ def test_what_is_not_encrypted_or_on_the_machines_own_link_goes_through_no_proxy
 
 def granted() -> bytes:
     """What the endpoint of a managed identity answers."""
-    told = {"access_token": TOKEN, "expires_on": str(int(time.time()) + 3600), "expires_in": "3600"}
-    body = json.dumps({**told, "resource": "https://ai.azure.com", "token_type": "Bearer"}).encode()
+    grant = {"access_token": TOKEN, "expires_on": str(int(time.time()) + 3600), "expires_in": "3600"}
+    body = json.dumps({**grant, "resource": "https://ai.azure.com", "token_type": "Bearer"}).encode()
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 

@@ -80,8 +80,8 @@ class Inside:
         flags: Sequence[str] = EVERYTHING,
     ) -> T:
         """What the official client gets; `answers` is the person behind it, None where nobody can be asked."""
-        desk = ToolContext(lambda: self.settings, self.connector("assistant"), self.clock)
-        server, called = make_server(desk, frozenset(flags)), Implementation(name=name, version="1")
+        context = ToolContext(lambda: self.settings, self.connector("assistant"), self.clock)
+        server, called = make_server(context, frozenset(flags)), Implementation(name=name, version="1")
 
         async def run() -> T:
             made = Client(server, elicitation_callback=answers, client_info=called, mode=mode)  # type: ignore[arg-type]

@@ -114,7 +114,7 @@ def said(result: CallToolResult) -> str:
     return str(result.content[0].text)  # type: ignore[union-attr]
 
 
-def told(result: CallToolResult) -> Any:
+def structured(result: CallToolResult) -> Any:
     """The structured result of a call that went well."""
     assert not result.is_error, result.content
     return result.structured_content

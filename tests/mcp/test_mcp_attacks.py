@@ -13,7 +13,7 @@ from inside import ENDPOINT, Inside, deleting
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult
-from mcp_world import EVERYTHING, said, told
+from mcp_world import EVERYTHING, said, structured
 
 from reaper.core.model import Action
 from reaper.emulator import Fault
@@ -265,7 +265,7 @@ def test_where_nobody_can_be_asked_a_person_approves_exactly_this_session(inside
     assert plan in {one["plan_id"] for one in inside.call("reaper_status")["plans_to_approve"]}
     inside.approve(plan)
     assert "this client cannot ask one" in unasked(inside, OLD[1])
-    assert told(inside.ask("session_delete", OLD[0], answers=None))["outcome"] == "done"
+    assert structured(inside.ask("session_delete", OLD[0], answers=None))["outcome"] == "done"
     assert inside.deleted() == [OLD[0]]
 
 
@@ -280,9 +280,7 @@ def test_an_assistant_cannot_crowd_out_the_plans_that_wait_for_a_person(inside: 
     inside.change(limits={"per_sweep": 1, "per_day": 9})
     waiting = inside.call("reaper_plan", agentName="support-*")["plan_id"]
     words = inside.refusals(OLD[:12], answers=None)
-    assert ["`reaper approve" in told_why for told_why in words] == [True] * PROPOSED_MAX + [False] * (
-        12 - PROPOSED_MAX
-    )
+    assert ["`reaper approve" in why for why in words] == [True] * PROPOSED_MAX + [False] * (12 - PROPOSED_MAX)
     assert f"{PROPOSED_MAX} sessions wait for a person's approval already" in words[-1]
     inside.approve(waiting)
 
@@ -303,7 +301,7 @@ def test_the_cap_survives_restarts_and_a_new_name_gets_no_new_one(inside: Inside
 def test_stopping_needs_an_active_session_and_is_recorded_with_the_client(inside: Inside) -> None:
     assert "it is idle: there is nothing to stop" in refused(inside, OLD[0], tool="session_stop")
     assert "rule 'vip'" in refused(inside, "vip-00000001", tool="session_stop")
-    told(inside.ask("session_stop", "busy-00000001"))
+    structured(inside.ask("session_stop", "busy-00000001"))
     (entry,) = inside.intents()
     assert (entry.intent.action, entry.intent.rule, entry.intent.approved) == (Action.STOP, "by-hand:mcp", False)
     assert entry.body["sweep"].endswith("mcp client tester")
@@ -316,7 +314,7 @@ def test_a_client_with_a_hostile_name_steers_no_log_and_no_person(inside: Inside
         given = {"projectEndpoint": ENDPOINT, "agentName": "support-eu", "sessionId": OLD[0]}
         return await client.call_tool("session_delete", given)
 
-    told(inside.talk(work, name=name))
+    structured(inside.talk(work, name=name))
     (entry,) = inside.intents()
     assert entry.body["sweep"].isprintable()
     assert len(entry.body["sweep"]) < 120

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 import pytest
-from mcp_world import Place, said, told
+from mcp_world import Place, said, structured
 
 pytestmark = pytest.mark.process
 
@@ -37,8 +37,8 @@ WRONG = {
 @pytest.mark.parametrize("session", KEPT)
 def test_a_guarded_session_is_not_deleted_and_the_assistant_is_told_why(shared: Place, session: str) -> None:
     before = shared.town.counts().get("delete", 0)
-    told_why = said(shared.ask("session_delete", sessionId=session))
-    assert [part for part in KEPT[session] if part not in told_why] == []
+    why = said(shared.ask("session_delete", sessionId=session))
+    assert [part for part in KEPT[session] if part not in why] == []
     assert shared.town.counts().get("delete", 0) == before
     assert shared.status_of(session) not in {"deleted", None}
 
@@ -47,9 +47,9 @@ def test_a_guarded_session_is_not_deleted_and_the_assistant_is_told_why(shared: 
 def test_what_the_schemas_forbid_is_refused_before_anything_is_sent(shared: Place, case: str) -> None:
     tool, arguments, named = WRONG[case]
     before = sum(shared.town.counts().values())
-    told_why = said(shared.ask(tool, **arguments))
-    assert "Nothing was sent" in told_why
-    assert named in told_why
+    why = said(shared.ask(tool, **arguments))
+    assert "Nothing was sent" in why
+    assert named in why
     assert sum(shared.town.counts().values()) == before
 
 
@@ -59,8 +59,8 @@ def test_an_endpoint_that_is_not_configured_is_never_spoken_to(shared: Place, to
         stranger.setblocking(False)
         endpoint = f"http://127.0.0.1:{stranger.getsockname()[1]}/api/projects/emulated"
         given: dict[str, Any] = {} if tool == "session_list" else {"sessionId": "old-00000001"}
-        told_why = said(shared.call(tool, projectEndpoint=endpoint, agentName="support-eu", **given))
-        assert shared.town.endpoint in told_why
+        why = said(shared.call(tool, projectEndpoint=endpoint, agentName="support-eu", **given))
+        assert shared.town.endpoint in why
         with pytest.raises(BlockingIOError):
             stranger.accept()
 
@@ -68,7 +68,7 @@ def test_an_endpoint_that_is_not_configured_is_never_spoken_to(shared: Place, to
 @pytest.mark.parametrize("written", ["{}/", "{}//", " {} "])
 def test_an_endpoint_may_be_written_with_slashes_at_its_end(shared: Place, written: str) -> None:
     endpoint = written.format(shared.town.endpoint)
-    told(shared.call("session_list", projectEndpoint=endpoint, agentName="support-eu", limit=1))
+    structured(shared.call("session_list", projectEndpoint=endpoint, agentName="support-eu", limit=1))
 
 
 @pytest.mark.parametrize("more", ["?x=1", "#x", "/../emulated", "x"])
@@ -80,7 +80,7 @@ def test_an_endpoint_with_anything_more_is_another_one(shared: Place, more: str)
 
 
 def test_a_deletion_is_verified_and_recorded_with_its_evidence(shared: Place) -> None:
-    result = told(shared.ask("session_delete", sessionId="old-00000002"))
+    result = structured(shared.ask("session_delete", sessionId="old-00000002"))
     assert (result["outcome"], result["agent_session_id"]) == ("done", "old-00000002")
     assert shared.status_of("old-00000002") in {"deleted", None}
     intent, outcome = [row for row in shared.cli.journal() if row["session"] == "old-00000002"]
@@ -92,19 +92,19 @@ def test_a_deletion_is_verified_and_recorded_with_its_evidence(shared: Place) ->
 
 
 def test_a_failed_session_may_be_deleted_too(shared: Place) -> None:
-    assert told(shared.ask("session_delete", sessionId="broken-00000001"))["outcome"] == "done"
+    assert structured(shared.ask("session_delete", sessionId="broken-00000001"))["outcome"] == "done"
 
 
 def test_deleting_what_is_gone_already_is_no_error(shared: Place) -> None:
-    told(shared.ask("session_delete", sessionId="old-00000003"))
-    assert told(shared.ask("session_delete", sessionId="old-00000003"))["outcome"] == "already_gone"
+    structured(shared.ask("session_delete", sessionId="old-00000003"))
+    assert structured(shared.ask("session_delete", sessionId="old-00000003"))["outcome"] == "already_gone"
 
 
 def test_the_explanation_of_a_session_that_is_gone_tells_who_deleted_it(shared: Place) -> None:
-    told(shared.ask("session_delete", sessionId="old-00000004"))
-    told_why = said(shared.call("reaper_explain", agentName="support-eu", sessionId="old-00000004"))
-    assert "delete by rule by-hand:mcp" in told_why
-    assert "reaper audit show --session old-00000004" in told_why
+    structured(shared.ask("session_delete", sessionId="old-00000004"))
+    why = said(shared.call("reaper_explain", agentName="support-eu", sessionId="old-00000004"))
+    assert "delete by rule by-hand:mcp" in why
+    assert "reaper audit show --session old-00000004" in why
 
 
 def test_an_agent_that_there_is_not_is_an_error_and_no_session_that_is_gone(shared: Place) -> None:
@@ -121,14 +121,14 @@ def test_a_keep_rule_that_is_added_while_the_server_runs_is_heeded(own: Place) -
 def test_a_keep_rule_behind_the_rule_that_decides_does_not_keep(own: Place) -> None:
     rule = {"name": "later", "action": "keep", "when": {"id": ["old-*"]}}
     own.reconfigure(lambda tree: tree["policies"]["standard"]["rules"].append(rule))
-    assert told(own.ask("session_delete", sessionId="old-00000001"))["outcome"] == "done"
+    assert structured(own.ask("session_delete", sessionId="old-00000001"))["outcome"] == "done"
 
 
 def test_nothing_is_done_while_the_configuration_is_broken(own: Place) -> None:
     own.reconfigure(lambda tree: tree.update(polices={}))
-    told_why = said(own.ask("session_delete", sessionId="old-00000001"))
-    assert "polices" in told_why
-    assert "reaper config check" in told_why
+    why = said(own.ask("session_delete", sessionId="old-00000001"))
+    assert "polices" in why
+    assert "reaper config check" in why
     assert own.town.changes() == 0
 
 
@@ -143,8 +143,8 @@ def test_a_session_that_is_used_between_the_two_looks_stays(own: Place) -> None:
     own.town.break_with(
         {"operation": "get", "after": 2, "lie": "bad_field", "field": "last_accessed_at", "value": now + 60}
     )
-    told_why = said(own.ask("session_delete", sessionId="old-00000001"))
-    assert "it changed since it was listed: last_accessed_at" in told_why
+    why = said(own.ask("session_delete", sessionId="old-00000001"))
+    assert "it changed since it was listed: last_accessed_at" in why
     assert own.town.changes() == 0
 
 
@@ -156,26 +156,26 @@ def test_a_record_with_unknown_fields_keeps_its_session(own: Place) -> None:
 
 def test_a_deletion_without_effect_is_told_as_unverified(own: Place) -> None:
     own.town.break_with({"operation": "delete", "lie": "ghost_delete"})
-    result = told(own.ask("session_delete", sessionId="old-00000001"))
+    result = structured(own.ask("session_delete", sessionId="old-00000001"))
     assert result["outcome"] == "unverified"
     assert "session_get" in result["next"]
 
 
 def test_a_deletion_that_cannot_be_looked_up_is_told_as_in_doubt(own: Place) -> None:
     own.town.break_with({"operation": "get", "after": 3, "status": 400})
-    result = told(own.ask("session_delete", sessionId="old-00000001"))
+    result = structured(own.ask("session_delete", sessionId="old-00000001"))
     assert result["outcome"] == "in_doubt"
     assert "before you ask for it again" in result["next"]
 
 
 def test_what_the_platform_refuses_is_told_with_what_to_do(own: Place) -> None:
     own.town.break_with({"operation": "get", "status": 403, "code": "session_not_accessible"})
-    told_why = said(own.ask("session_get", sessionId="old-00000001"))
-    assert "Foundry User" in told_why
-    assert "Asking the same again is of no use" in told_why
+    why = said(own.ask("session_get", sessionId="old-00000001"))
+    assert "Foundry User" in why
+    assert "Asking the same again is of no use" in why
 
 
 def test_a_creation_without_an_answer_is_told_as_such(own: Place) -> None:
     own.town.break_with({"operation": "create", "drop": "after"})
-    told_why = said(own.ask("session_create", sessionId="fresh-00000001"))
-    assert "It may have happened, or not. Look with session_get or session_list" in told_why
+    why = said(own.ask("session_create", sessionId="fresh-00000001"))
+    assert "It may have happened, or not. Look with session_get or session_list" in why

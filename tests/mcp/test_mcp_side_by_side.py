@@ -38,9 +38,7 @@ def test_without_a_flag_there_are_only_tools_that_read_and_an_error_names_the_fl
         return words
 
     words = talk(own.stdio() if transport == "stdio" else over_http(own.serving()), work, says_yes)
-    assert [
-        f"reaper mcp --allow-{tool.removeprefix('session_')}" in told_why for tool, told_why in words.items()
-    ] == [True] * 3
+    assert [f"reaper mcp --allow-{tool.removeprefix('session_')}" in why for tool, why in words.items()] == [True] * 3
     assert own.town.changes() == 0
 
 

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
-from mcp_world import Place, over_http, talk, told
+from mcp_world import Place, over_http, structured, talk
 
 pytestmark = pytest.mark.process
 
@@ -107,7 +107,7 @@ def test_what_every_tool_gives_fits_its_output_schema(shared: Place, transport: 
         schema = tools[name].output_schema
         assert schema is not None
         assert schema["type"] == "object"
-        Draft202012Validator(schema).validate(told(result))
+        Draft202012Validator(schema).validate(structured(result))
 
 
 def test_a_tool_that_there_is_not_is_a_protocol_error(shared: Place) -> None:
@@ -119,36 +119,36 @@ def test_a_tool_that_there_is_not_is_a_protocol_error(shared: Place) -> None:
 
 
 def test_a_session_is_created_shown_and_listed(shared: Place) -> None:
-    made = told(shared.ask("session_create", sessionId="fresh-00000001"))
+    made = structured(shared.ask("session_create", sessionId="fresh-00000001"))
     assert (made["agent_session_id"], made["status"]) == ("fresh-00000001", "creating")
-    shown = told(shared.ask("session_get", sessionId="fresh-00000001"))
+    shown = structured(shared.ask("session_get", sessionId="fresh-00000001"))
     assert shown["created_at"] == made["created_at"]
-    newest = told(shared.ask("session_list", order="desc", limit=1))
+    newest = structured(shared.ask("session_list", order="desc", limit=1))
     assert [one["agent_session_id"] for one in newest["data"]] == ["fresh-00000001"]
     assert newest["has_more"] is True
 
 
 def test_the_platform_chooses_the_id_of_a_session_that_is_created_without(shared: Place) -> None:
-    made = told(shared.ask("session_create"))
+    made = structured(shared.ask("session_create"))
     assert shared.status_of(made["agent_session_id"]) in {"creating", "active"}
 
 
 def test_pages_have_twenty_sessions_and_follow_on_each_other(shared: Place) -> None:
-    first = told(shared.ask("session_list", agent="crowded"))
-    second = told(shared.ask("session_list", agent="crowded", after=first["last_id"]))
-    back = told(shared.ask("session_list", agent="crowded", before=second["first_id"]))
+    first = structured(shared.ask("session_list", agent="crowded"))
+    second = structured(shared.ask("session_list", agent="crowded", after=first["last_id"]))
+    back = structured(shared.ask("session_list", agent="crowded", before=second["first_id"]))
     ids = [one["agent_session_id"] for one in first["data"] + second["data"]]
     assert len(set(ids)) == len(ids) == 40
     assert back["data"] == first["data"]
 
 
 def test_a_parameter_that_may_be_left_out_may_also_be_null(shared: Place) -> None:
-    page = told(shared.ask("session_list", limit=3, after=None, before=None, order=None))
+    page = structured(shared.ask("session_list", limit=3, after=None, before=None, order=None))
     assert len(page["data"]) == 3
 
 
 def test_the_plan_shows_a_hundred_decisions_and_counts_all(shared: Place) -> None:
-    plan = told(shared.call("reaper_plan", agentName="crowded"))
+    plan = structured(shared.call("reaper_plan", agentName="crowded"))
     assert (plan["decisions_total"], plan["decisions_shown"]) == (120, 100)
     (sweep,) = plan["sweeps"]
     assert (sweep["totals"]["delete"], len(sweep["decisions"])) == (120, 100)
@@ -158,14 +158,14 @@ def test_the_plan_shows_a_hundred_decisions_and_counts_all(shared: Place) -> Non
 
 
 def test_the_explanation_names_the_rule_that_decides(shared: Place) -> None:
-    why = told(shared.call("reaper_explain", agentName="support-eu", sessionId="vip-00000001"))
+    why = structured(shared.call("reaper_explain", agentName="support-eu", sessionId="vip-00000001"))
     assert (why["decision"]["action"], why["decision"]["rule"]) == ("keep", "vip")
     assert {guard["guard"] for guard in why["guards"]} >= {"status", "mode", "grace", "limits", "breaker"}
 
 
 def test_the_status_names_the_endpoints_and_policies_and_what_was_done(shared: Place) -> None:
-    told(shared.ask("session_delete", sessionId="old-00000020"))
-    status = told(shared.call("reaper_status"))
+    structured(shared.ask("session_delete", sessionId="old-00000020"))
+    status = structured(shared.call("reaper_status"))
     (project,) = status["projects"]
     assert project["endpoint"] == shared.town.endpoint
     assert project["agents"][0] == {"pattern": "support-*", "policy": "standard", "mode": "enforce"}
@@ -177,17 +177,17 @@ def test_the_status_names_the_endpoints_and_policies_and_what_was_done(shared: P
 def test_the_status_names_plans_that_wait_for_a_person(own: Place) -> None:
     tight = {"per_sweep": 1, "per_day": 1, "at_least": 1}
     own.reconfigure(lambda tree: tree["policies"]["standard"].update(limits=tight))
-    plan = told(own.call("reaper_plan", agentName="support-*"))
+    plan = structured(own.call("reaper_plan", agentName="support-*"))
     assert plan["sweeps"][0]["would_exceed"]
-    waiting = told(own.call("reaper_status"))["plans_to_approve"]
+    waiting = structured(own.call("reaper_status"))["plans_to_approve"]
     assert plan["plan_id"] in {one["plan_id"] for one in waiting}
     own.cli.run("approve", plan["plan_id"]).ended(0)
-    assert told(own.call("reaper_status"))["plans_to_approve"] == []
+    assert structured(own.call("reaper_status"))["plans_to_approve"] == []
 
 
 def test_the_status_tells_what_a_daemon_beside_it_knows(own: Place, free_port: int) -> None:
     own.reconfigure(lambda tree: tree["server"].update(listen=f"127.0.0.1:{free_port}"))
     own.cli.daemon().until_ready()
-    daemon = told(own.call("reaper_status"))["daemon"]
+    daemon = structured(own.call("reaper_status"))["daemon"]
     assert daemon["ready"] is True
     assert {"support-eu"} <= {sweep["agent"] for sweep in daemon["agents"] if sweep["sessions"]}

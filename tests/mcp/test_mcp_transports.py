@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from mcp.client import Client
 from mcp_types import CallToolResult
-from mcp_world import PATIENCE_S, TOKEN, Place, address, over_http, serve, talk, told
+from mcp_world import PATIENCE_S, TOKEN, Place, address, over_http, serve, structured, talk
 from process_world import REAPER, harmless_environment
 
 from reaper.cli.endings import CommandError
@@ -135,7 +135,7 @@ def test_the_token_may_come_from_the_environment_and_the_official_client_carries
     async def status(client: Client) -> CallToolResult:
         return await client.call_tool("reaper_status", {})
 
-    assert told(talk(over_http(url), status))["projects"]
+    assert structured(talk(over_http(url), status))["projects"]
 
 
 def test_the_http_server_ends_cleanly_on_sigterm(shared: Place) -> None:

@@ -75,7 +75,7 @@ async def test_a_plan_is_approved_while_another_agents_sweep_still_runs() -> Non
     running = asyncio.create_task(story.sweep())
     await asyncio.sleep(3)
     assert not running.done()
-    assert story.store.plans.give(plan.id, story.clock.wall())
+    assert story.store.plans.approve(plan.id, story.clock.wall())
     await running
     await story.sweep()
     assert len(story.deleted()) == 40
@@ -161,13 +161,13 @@ async def test_an_approval_that_was_used_up_and_forgotten_is_not_told_to_be_unkn
     assert plan is not None
     story.approvals = (plan.id,)
     await story.sweep()
-    (standing,) = story.store.plans.standing(story.approvals)
+    (standing,) = story.store.plans.standing_approvals(story.approvals)
     assert (standing.begun, standing.actions) == (40, 40)
     story.options["mode"] = Mode.OBSERVE
     await asyncio.sleep(15 * DAY_S)
     await story.sweep()
     assert story.store.plans.known(plan.id) == []
     assert list(story.board.approvals_unknown) == []
-    (standing,) = story.store.plans.standing(story.approvals)
+    (standing,) = story.store.plans.standing_approvals(story.approvals)
     assert standing.plans == ()
     assert standing.given is not None

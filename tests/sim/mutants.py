@@ -24,7 +24,7 @@ from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
 from reaper.core.recheck import Verdict
 from reaper.engine import executor, inventory, last_look, sweep
 from reaper.engine.report import Outcome
-from reaper.foundry import client, parsing, transport
+from reaper.foundry import client, exchange, parsing
 from reaper.listing import listing, snapshot
 from reaper.store import journal as journals
 from reaper.store import single_deletion
@@ -96,8 +96,8 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
 
 
 def _approvals_count_always(patch: Patch) -> None:
-    kept = Plans.give
-    patch.setattr(Plans, "give", lambda self, name, at, **_: kept(self, name, at))
+    kept = Plans.approve
+    patch.setattr(Plans, "approve", lambda self, name, at, **_: kept(self, name, at))
 
 
 # Policy
@@ -417,7 +417,7 @@ def _reads_malformed(patch: Patch) -> None:
 def _undated_is_local(patch: Patch) -> None:
     """Where the platform does not tell the time, the local clock does."""
     patch.setattr(
-        transport.RawAnswer, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
+        exchange.RawAnswer, "date", property(lambda raw: parsing.parse_date(raw.headers.get("date")) or raw.wall)
     )
 
 

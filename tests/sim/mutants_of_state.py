@@ -31,7 +31,9 @@ def _sweeps_anyway(kept: Any) -> Any:
 STATE = [
     Mutant("the state is the file that was opened", _any_file_will_do, scenes_state.removed_in_sweep),
     Mutant("the state is no copy of what was opened", _any_file_will_do, scenes_state.replaced_in_sweep),
-    Mutant("an older copy is not believed", put(database, "lacks", lambda *_: ""), scenes_state.older_copy_put_back),
+    Mutant(
+        "an older copy is not believed", put(database, "why_behind", lambda *_: ""), scenes_state.older_copy_put_back
+    ),
     Mutant("a claim is the lock that is there", put(Claim, "lost", lambda _: ""), scenes_state.lock_removed),
     Mutant(
         "no intent is written once the claim is lost",

@@ -11,7 +11,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.engine import executor, quota_relief, sweep
 from reaper.engine.last_look import AgentLooks, Freshness
 from reaper.engine.refusals import Refusals
-from reaper.foundry import parsing, transport
+from reaper.foundry import exchange, parsing
 from tests.sim import scenes_time, scenes_wire
 from tests.sim.switches import Mutant, Patch, around, put
 
@@ -33,7 +33,7 @@ def _asked_when_it_leaves(patch: Patch) -> None:
     async def leaving(*_: Any) -> None:
         return
 
-    patch.setattr(transport._Leaving, "__call__", leaving)
+    patch.setattr(exchange._Leaving, "__call__", leaving)
 
 
 def _one_at_first(kept: Any) -> Any:

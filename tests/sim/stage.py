@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from reaper.foundry import transport
+from reaper.foundry import exchange
 from reaper.listing import index, listing
 from tests.sim.wire import Direct
 
@@ -22,9 +22,9 @@ def small_pages(size: int, bound: int) -> Iterator[None]:
         patch.setattr(listing, "PAGES_MAX", bound)
         patch.setattr(index, "STRETCH_SESSIONS", size - 1)
         patch.setattr(index, "STRETCHES_MIN", 2)
-        patch.setattr(transport, "tls_context", lambda _: None)
+        patch.setattr(exchange, "tls_context", lambda _: None)
         patch.setattr(
-            transport, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s)
+            exchange, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s)
         )
         yield
 

@@ -341,7 +341,7 @@ class World:
     def approve(self, plan_id: str) -> None:
         """A person lets one plan run."""
         plans = self.state().plans
-        parts = plans.known(plan_id) if plans.give(plan_id, true_time()) else []
+        parts = plans.known(plan_id) if plans.approve(plan_id, true_time()) else []
         for part in parts:
             for one in part.approvals:
                 seen = (one.session, one.created_at, one.last_accessed_at)

@@ -78,8 +78,8 @@ def log_replaced(path: Path) -> None:
 
 def custody_at_work(url: str) -> HeldState:
     """A process that has swept and acted."""
-    custody = HeldState(url)
-    assert custody.check(busy=False)
-    act(custody.store, 5)
-    custody.note()
-    return custody
+    held = HeldState(url)
+    assert held.check(busy=False)
+    act(held.store, 5)
+    held.note()
+    return held

@@ -161,9 +161,9 @@ def test_verify_says_that_it_holds_and_what_it_cannot_show(
     book.act_many(2)
     config = write_config(tmp_path, book.path)
     assert run_verify(config, None, OutputFormat.TABLE) == 0
-    told = capsys.readouterr().out
-    assert told.startswith(f"4 entries, unbroken, head {book.journal.head()}\n")
-    assert "Not shown by this: whether the end was cut off" in told
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"4 entries, unbroken, head {book.journal.head()}\n")
+    assert "Not shown by this: whether the end was cut off" in printed
     assert run_verify(config, book.journal.head().upper(), OutputFormat.TABLE) == 0
     assert "with 0 entries since" in capsys.readouterr().out
 
@@ -179,8 +179,8 @@ def test_verify_fails_with_the_place_and_with_a_head_that_is_not_in_it(
     assert run_verify(config, None, OutputFormat.TABLE) == 1
     assert capsys.readouterr().out.startswith("broken at entry 2: its hash does not fit")
     assert run_verify(config, None, OutputFormat.JSON) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["holds"], told["broken"]["entry"]) == (False, 2)
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["holds"], verdict["broken"]["entry"]) == (False, 2)
 
 
 def test_verify_refuses_a_head_that_is_none_and_a_state_that_is_not_there(book: Book, tmp_path: Path) -> None:

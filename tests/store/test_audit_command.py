@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from audit_world import NOW, Book, write_config
 
-from reaper.cli.audit_commands import run_show, run_verify, which_of
+from reaper.cli.audit_commands import action_filter, run_show, run_verify
 from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
 from reaper.core.model import DAY_S
@@ -28,7 +28,7 @@ REAPER = Path(sys.executable).parent / "reaper"
 def config(book: Book, tmp_path: Path) -> Path:
     book.act("a-session", at=NOW - DAY_S)
     book.store.latch("prod", "desk", Breaker(NOW, "accepted without effect"))
-    book.journal.note("configuration", "", "", NOW, {"digest": "abc", "origin": Origin(by="ada").told()})
+    book.journal.note("configuration", "", "", NOW, {"digest": "abc", "origin": Origin(by="ada").as_json()})
     book.journal.note("marks", "prod", "desk", NOW, {"came": 1})
     return write_config(tmp_path, book.path)
 
@@ -44,12 +44,12 @@ def test_events_stand_among_the_actions_with_who_they_came_from(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_show(config, ActionFilter(), 50, OutputFormat.TABLE)
-    told = capsys.readouterr().out
-    assert "breaker_latched" in told
-    assert "reason accepted without effect" in told
-    (line,) = [line for line in told.splitlines() if "configuration" in line]
+    printed = capsys.readouterr().out
+    assert "breaker_latched" in printed
+    assert "reason accepted without effect" in printed
+    (line,) = [line for line in printed.splitlines() if "configuration" in line]
     assert line.split()[2] == "ada"
-    assert "marks" not in told
+    assert "marks" not in printed
 
 
 def test_json_contains_the_events(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +76,7 @@ def test_a_limit_beyond_any_record_shows_all(config: Path, limit: int, capsys: p
 def test_a_name_of_bytes_that_are_no_text_is_a_wrong_command_line(option: str) -> None:
     names = {"project": None, "agent": None, "session": None, "since": None, option: "a\udcff-session"}
     with pytest.raises(CommandError, match=f"--{option}") as caught:
-        which_of(**names)
+        action_filter(**names)
     assert caught.value.code == 2
     str(caught.value).encode()
 
@@ -107,18 +107,18 @@ def test_a_copy_on_a_medium_that_is_read_only_is_verified_and_nothing_is_made_be
 ) -> None:
     book.journal.note("marks", "prod", "other", NOW, {})
     book.store.close()
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    copy = shelf / "state.db"
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    copy = folder / "state.db"
     shutil.copy(book.path, copy)
     before = copy.read_bytes()
     copy.chmod(0o400)
-    shelf.chmod(0o500)
+    folder.chmod(0o500)
     try:
         assert run_verify(write_config(tmp_path, copy), None, OutputFormat.TABLE) == 0
-        assert os.listdir(shelf) == ["state.db"]
+        assert os.listdir(folder) == ["state.db"]
     finally:
-        shelf.chmod(0o700)
+        folder.chmod(0o700)
     assert copy.read_bytes() == before
     assert "unbroken" in capsys.readouterr().out
 

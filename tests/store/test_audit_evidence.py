@@ -118,8 +118,8 @@ def test_the_digest_of_a_policy_is_the_same_in_every_process(tmp_path: Path, boo
     )
     config = str(write_config(tmp_path, book.path))
     command = [sys.executable, "-c", program, config]
-    told = {
+    digests = {
         subprocess.run(command, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
         for seed in ("1", "2", "3", "4")
     }
-    assert len(told) == 1
+    assert len(digests) == 1

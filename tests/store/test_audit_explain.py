@@ -69,9 +69,9 @@ def test_explain_of_a_session_we_deleted_tells_what_was_done_and_why(swept: Inst
 
 def test_explain_of_a_session_we_deleted_has_the_evidence_as_json(swept: Installation) -> None:
     ran = swept.reaper("explain", swept.agent, swept.deleted, "--output", "json")
-    told = json.loads(ran.stdout)
-    assert (ran.returncode, told["gone"]) == (0, True)
-    (action,) = told["actions"]
+    explained = json.loads(ran.stdout)
+    assert (ran.returncode, explained["gone"]) == (0, True)
+    (action,) = explained["actions"]
     assert (action["action"], action["rule"], action["outcome"]) == ("delete", "stale", "done")
     assert action["evidence"]["received"]["agent_session_id"] == swept.deleted
 

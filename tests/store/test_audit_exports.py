@@ -22,7 +22,7 @@ from reaper.config import ConfigError, load
 from reaper.config.show import show
 from reaper.core.settings import Audit
 from reaper.store.head_exports import ExportError, export, exported
-from reaper.store.housekeeping import Tending
+from reaper.store.housekeeping import Housekeeping
 from reaper.store.signing import Head, Key, UnusableKeyError
 
 BLOB = "https://contoso.blob.core.windows.net/audit/heads?sv=2026&sig=hunter2"
@@ -34,17 +34,17 @@ def place(tmp_path: Path) -> str:
     return str(tmp_path / "heads.jsonl")
 
 
-def end(book: Book, tending: Tending, audit: Audit) -> None:
-    asyncio.run(tending.end(book.journal, audit, NOW, set(), {"prod"}, believed=False))
+def end(book: Book, housekeeping: Housekeeping, audit: Audit) -> None:
+    asyncio.run(housekeeping.end(book.journal, audit, NOW, set(), {"prod"}, believed=False))
 
 
-def tended(book: Book, place: str, *, sign_with: str | None = None) -> Tending:
+def tended(book: Book, place: str, *, sign_with: str | None = None) -> Housekeeping:
     """The record of two runs that acted, each with its head exported."""
-    tending, audit = Tending(), Audit(sign_with=sign_with, export=place)
+    housekeeping, audit = Housekeeping(), Audit(sign_with=sign_with, export=place)
     for number in range(2):
         book.act(f"session-000{number}")
-        end(book, tending, audit)
-    return tending
+        end(book, housekeeping, audit)
+    return housekeeping
 
 
 # Files
@@ -53,8 +53,8 @@ def tended(book: Book, place: str, *, sign_with: str | None = None) -> Tending:
 def test_each_run_that_acted_appends_the_head_to_the_file_and_one_that_did_not_adds_nothing(
     book: Book, place: str
 ) -> None:
-    tending = tended(book, place)
-    end(book, tending, Audit(export=place))
+    housekeeping = tended(book, place)
+    end(book, housekeeping, Audit(export=place))
     heads = [one.head for one in exported(place)]
     assert [head.seq for head in heads] == [2, 4]
     assert heads[-1].head == book.journal.head()
@@ -97,7 +97,7 @@ def test_a_line_that_is_no_head_is_an_error_that_says_which(place: str) -> None:
 def test_a_torn_line_spoils_none_after_it(place: str) -> None:
     Path(place).write_text('{"at": 1, "se')
     asyncio.run(export(place, HEAD))
-    assert json.loads(Path(place).read_text().splitlines()[1]) == HEAD.told()
+    assert json.loads(Path(place).read_text().splitlines()[1]) == HEAD.as_json()
 
 
 def test_heads_older_than_what_was_pruned_are_no_doubt(book: Book, place: str) -> None:
@@ -167,7 +167,7 @@ def test_a_head_is_appended_to_a_blob_as_one_block() -> None:
         asyncio.run(export(storage.address, HEAD))
     ((path, _, body),) = storage.asked
     assert path == "/audit/heads?sv=2026&sig=hunter2&comp=appendblock"
-    assert json.loads(body) == HEAD.told()
+    assert json.loads(body) == HEAD.as_json()
 
 
 def test_a_blob_that_is_not_there_yet_is_made_as_append_only() -> None:
@@ -251,13 +251,13 @@ def test_verify_compares_with_the_exported_heads_and_the_key(
     config = audit_config(tmp_path, book, f"{{sign_with: {tmp_path / 'key'}, export: {place}}}")
     tended(book, place, sign_with=str(tmp_path / "key"))
     assert run_verify(config, None, OutputFormat.TABLE) == 0
-    told = capsys.readouterr().out
-    assert "compared with 2 exported heads" in told
-    assert "up to entry 5" in told
+    printed = capsys.readouterr().out
+    assert "compared with 2 exported heads" in printed
+    assert "up to entry 5" in printed
     book.tamper("DELETE FROM journal WHERE seq > 2; UPDATE sqlite_sequence SET seq = 2")
     assert run_verify(config, None, OutputFormat.JSON) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["holds"], told["exported_heads"], len(told["doubts"])) == (False, 2, 3)
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["holds"], verdict["exported_heads"], len(verdict["doubts"])) == (False, 2, 3)
 
 
 def test_verify_with_a_key_that_is_gone_is_a_wrong_configuration(book: Book, tmp_path: Path) -> None:
@@ -288,5 +288,5 @@ def test_the_signature_of_an_address_is_neither_shown_nor_in_a_repr(book: Book, 
 def test_an_export_to_nowhere_is_refused_without_its_signature(book: Book, tmp_path: Path, export_to: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(audit_config(tmp_path, book, f"{{export: {export_to}}}"), {})
-    told = [str(problem) for problem in caught.value.problems]
-    assert all("audit.export" in each and "hunter2" not in each for each in told)
+    problems = [str(problem) for problem in caught.value.problems]
+    assert all("audit.export" in each and "hunter2" not in each for each in problems)

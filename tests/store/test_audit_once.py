@@ -19,7 +19,7 @@ from reaper.store.origin import Origin
 MADE = int(NOW) - 9 * DAY_S
 DELETE = Intent("", "prod", "desk", "session-0001", MADE, Action.DELETE, "stale", approved=False)
 STOP = replace(DELETE, action=Action.STOP)
-WHO = {"origin": Origin(by="ada").told()}
+WHO = {"origin": Origin(by="ada").as_json()}
 
 
 def intend(journal: Journal, intent: Intent = DELETE, contradicts: str = "") -> Intent:
@@ -44,8 +44,8 @@ def test_a_second_delete_of_an_incarnation_is_refused_while_one_is_open_or_done(
     before = rows(book)
     with pytest.raises(AlreadyIntendedError) as caught:
         intend(book.journal)
-    told = caught.value
-    assert (told.id, told.at, told.outcome, told.by) == (first.id, NOW, str(outcome or ""), "ada")
+    error = caught.value
+    assert (error.id, error.at, error.outcome, error.by) == (first.id, NOW, str(outcome or ""), "ada")
     assert rows(book) == before
     assert book.verify().broken is None
 
@@ -157,7 +157,7 @@ def test_two_processes_that_delete_the_same_sessions_beside_each_other_record_ea
         assert pipe.stdin
         pipe.stdin.write("go\n")
         pipe.stdin.flush()
-    told = [json.loads(pipe.communicate(timeout=60)[0]) for pipe in pipes]
-    assert sum(told) == 100
+    counts = [json.loads(pipe.communicate(timeout=60)[0]) for pipe in pipes]
+    assert sum(counts) == 100
     assert book.verify().rows == 200
     assert book.verify().broken is None

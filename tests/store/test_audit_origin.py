@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from reaper import __version__
 from reaper.core.model import OutcomeKind
 from reaper.foundry.token_claims import CLAIM_MAX_CHARS, claims_of
-from reaper.store.evidence import told_by
+from reaper.store.evidence import origin_json
 from reaper.store.origin import Origin
 
 CLAIMS = {"tid": "tenant-1", "oid": "object-1", "appid": "app-1", "upn": "ada@contoso.example", "exp": 7}
 
 
 def token(claims: object, signature: str = "c2VjcmV0") -> str:
-    def part(told: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+    def part(fields: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
 
     return f"{part({'alg': 'RS256'})}.{part(claims)}.{signature}"
 
@@ -33,7 +33,7 @@ def test_a_local_origin_names_user_pod_and_version(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOSTNAME", "other")
     monkeypatch.setenv("USER", "mallory")
     origin = Origin.local(configuration="abc", endpoint="https://x.example", identity={"tenant": "t"})
-    assert origin.told() == {
+    assert origin.as_json() == {
         "by": pwd.getpwuid(os.getuid()).pw_name,
         "host": "reaper-0",
         "version": __version__,
@@ -54,8 +54,8 @@ def test_a_name_that_a_person_gives_stands_instead_and_is_made_harmless() -> Non
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    assert told_by(None) == {}
-    assert told_by(Origin(by="ada")) == {"origin": {"by": "ada"}}
+    assert origin_json(None) == {}
+    assert origin_json(Origin(by="ada")) == {"origin": {"by": "ada"}}
 
 
 def test_a_token_tells_tenant_object_and_application_and_nothing_else() -> None:
@@ -89,9 +89,9 @@ def test_what_is_no_token_tells_nothing(garbage: str) -> None:
 
 
 def test_claims_are_bounded_and_harmless() -> None:
-    told = claims_of(token({"tid": "t\x1b" * 500}))["tenant"]
-    assert len(told) <= CLAIM_MAX_CHARS
-    assert told.isprintable()
+    tenant = claims_of(token({"tid": "t\x1b" * 500}))["tenant"]
+    assert len(tenant) <= CLAIM_MAX_CHARS
+    assert tenant.isprintable()
 
 
 @given(st.text())
@@ -104,6 +104,6 @@ def test_an_outcome_keeps_the_platforms_name_of_the_answer(book: Book) -> None:
     import asyncio
 
     intent = book.intend()
-    told = book.journal.conclude(intent, OutcomeKind.DONE, NOW, "", None, "req-7f3a")
-    asyncio.run(told)
+    conclusion = book.journal.conclude(intent, OutcomeKind.DONE, NOW, "", None, "req-7f3a")
+    asyncio.run(conclusion)
     assert list(book.journal.entries())[-1].body == {"request_id": "req-7f3a"}

@@ -83,9 +83,9 @@ def test_hostile_text_reaches_neither_the_terminal_nor_the_markup(
 ) -> None:
     book.act("d-session", why="\x1b[31m[bold]boo[/bold]")
     run_show(config, ActionFilter(session="d-session"), 50, OutputFormat.TABLE)
-    told = capsys.readouterr().out
-    assert "\x1b" not in told
-    assert "[bold]boo[/bold]" in told
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "[bold]boo[/bold]" in printed
 
 
 def test_an_empty_record_says_so(book: Book, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def full(book: Book) -> None:
     book.store.replace_marks(*HERE, [mark("session-0001"), mark("session-0002")], NOW)
     first = remember(book.store, "session-0001")
     remember(book.store, "session-0002")
-    assert book.store.plans.give(first, NOW)
+    assert book.store.plans.approve(first, NOW)
     book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
 
 
@@ -185,7 +185,7 @@ def test_sweeps_that_change_no_mark_add_no_entry(book: Book) -> None:
     book.store.replace_marks(*HERE, [mark("session-0001"), mark("session-0002")], NOW + 60)
     book.store.drop_mark(*HERE, session("not-marked"), NOW + 60)
     first = remember(book.store, "session-0001", at=NOW + 60)
-    book.store.plans.give(first, NOW + 60, standing=True)
+    book.store.plans.approve(first, NOW + 60, standing=True)
     book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
     assert book.journal.head() == before
 
@@ -194,7 +194,7 @@ def test_every_ordinary_change_leaves_a_state_that_holds(book: Book) -> None:
     full(book)
     book.store.replace_marks(*HERE, [mark("session-0002", NOW + 5), mark("session-0004")], NOW + 60)
     book.store.drop_mark(*HERE, session("session-0004"), NOW + 61)
-    book.store.plans.give(remember(book.store, "session-0002"), NOW + 62)
+    book.store.plans.approve(remember(book.store, "session-0002"), NOW + 62)
     for number in range(30):
         remember(book.store, f"session-{number:04d}", "session-9999", at=NOW + 63 + number)
     remember(book.store, "session-0001", at=NOW + 15 * DAY_S)
@@ -261,8 +261,8 @@ def test_a_record_written_anew_is_not_signed(book: Book, key: Key) -> None:
 def test_a_forged_signature_does_not_hold(book: Book, key: Key) -> None:
     book.act_many(2)
     forged = Key(b"x" * 40).sign(NOW, book.journal.end())
-    told = {**forged.told(), "key": key.id}
-    book.journal.note("signed", "", "", NOW, told)
+    body = {**forged.as_json(), "key": key.id}
+    book.journal.note("signed", "", "", NOW, body)
     broken = book.journal.verify(key=key).broken
     assert broken is not None
     assert (broken.row, broken.what) == (5, "its signature is not by the key")

@@ -106,8 +106,8 @@ def test_another_user_can_not_hold_the_lock() -> None:
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "held\n"
         claim = Claim(f"sqlite:///{folder}/state.db")
         claim.release()
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        assert told == "Permission denied\n"
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert printed == "Permission denied\n"
 
 
 @pytest.mark.parametrize("number", [37, 95])

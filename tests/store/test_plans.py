@@ -79,7 +79,7 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
 def test_plans_and_approvals_survive(store: Store, reopen: Callable[[], Store]) -> None:
     stop = Item(session("session-0002", status=ACTIVE), Decision(Action.STOP, RUNAWAY), NOW)
     name = remember(store, item(), stop)
-    assert store.plans.give(name, NOW)
+    assert store.plans.approve(name, NOW)
     again = reopen()
     seen = session()
     expected = {
@@ -93,14 +93,14 @@ def test_plans_and_approvals_survive(store: Store, reopen: Callable[[], Store]) 
 
 def test_an_approved_plan_is_never_replaced_by_another_under_its_id(store: Store) -> None:
     name = remember(store, *items(1, 2))
-    store.plans.give(name, NOW)
+    store.plans.approve(name, NOW)
     store.plans.remember(name, *HERE, NOW + 1, items(3, 4, 5))
     assert approved(store) == {"session-0001", "session-0002"}
 
 
 def test_a_plan_whose_kept_sessions_were_altered_approves_nothing(store: Store, url: str) -> None:
     name = remember(store, *items(1, 2))
-    store.plans.give(name, NOW)
+    store.plans.approve(name, NOW)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
         raw.execute("UPDATE plans SET sessions = CAST(replace(sessions, '0002', '0003') AS BLOB)")
     assert approved(store) == set()
@@ -112,7 +112,7 @@ def test_kept_sessions_that_are_no_longer_what_was_written_are_a_fault_and_no_cr
     store: Store, url: str, altered: str
 ) -> None:
     name = remember(store, *items(1, 2))
-    store.plans.give(name, NOW)
+    store.plans.approve(name, NOW)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
         raw.execute(f"UPDATE plans SET sessions = {altered}")
     found: set[str] = set()
@@ -152,7 +152,7 @@ def test_a_plan_of_before_with_a_short_id_approves_nothing_and_closes_no_breaker
         row = ("abcdef012345", *HERE, NOW, b'[["session-0001", 1, 2, "delete"]]')
         raw.execute("INSERT INTO plans VALUES (?, ?, ?, ?, ?)", row)
         raw.execute("INSERT INTO approvals VALUES ('abcdef012345', 'prod', 'desk', 1)")
-    assert not store.plans.give("abcdef012345", NOW)
+    assert not store.plans.approve("abcdef012345", NOW)
     assert store.plans.named("abcdef012345") == store.plans.latest(5) == []
     assert approved(store) == set()
     assert store.breaker(*HERE) is not None
@@ -162,7 +162,7 @@ def test_a_plan_of_before_with_a_short_id_approves_nothing_and_closes_no_breaker
 
 
 def test_an_approval_of_a_plan_that_is_not_known_approves_nothing(store: Store) -> None:
-    assert not store.plans.give(plan_id(*HERE, [item()]), NOW)
+    assert not store.plans.approve(plan_id(*HERE, [item()]), NOW)
     remember(store, item())
     assert approved(store) == set()
 
@@ -172,7 +172,7 @@ def test_a_joint_plan_is_approved_for_each_of_its_agents(store: Store) -> None:
     joint = joint_plan_id([here, there])
     store.plans.remember_joint(joint, [(here, *HERE, NOW), (there, "prod", "other", NOW)])
     assert len(store.plans.known(joint)) == 2
-    assert store.plans.give(joint, NOW)
+    assert store.plans.approve(joint, NOW)
     assert approved(store) == {"session-0001"}
     assert approved(store, "other") == {"session-0002"}
 
@@ -180,12 +180,12 @@ def test_a_joint_plan_is_approved_for_each_of_its_agents(store: Store) -> None:
 def test_a_standing_approval_closes_a_breaker_once_and_not_the_next_one(store: Store) -> None:
     name = remember(store, item())
     store.latch(*HERE, Breaker(NOW, "first"))
-    store.plans.give(name, NOW, standing=True)
+    store.plans.approve(name, NOW, standing=True)
     assert store.breaker(*HERE) is None
     store.latch(*HERE, Breaker(NOW, "second"))
-    store.plans.give(name, NOW, standing=True)
+    store.plans.approve(name, NOW, standing=True)
     assert store.breaker(*HERE) == Breaker(NOW, "second")
-    store.plans.give(name, NOW)
+    store.plans.approve(name, NOW)
     assert store.breaker(*HERE) is None
 
 
@@ -205,7 +205,7 @@ def test_an_approval_that_is_judged_with_is_not_noted_as_given(store: Store) -> 
     assert store.plans.awaits(*HERE, [name])
     assert not store.plans.awaits("prod", "other", [name])
     assert approved(store) == set()
-    store.plans.give(name, NOW)
+    store.plans.approve(name, NOW)
     assert not store.plans.awaits(*HERE, [name])
 
 
@@ -218,7 +218,7 @@ def test_a_plan_can_be_approved_for_fourteen_days_whatever_was_planned_since(sto
         remember(store, *items(*range(20)), item(f"session-9{quarter:04d}"), at=NOW + quarter * 900)
     store.plans.forget(NOW + PLAN_KEPT_S - 1)
     assert len(sessions(store, first)) == 20
-    assert store.plans.give(first, NOW + PLAN_KEPT_S - 1)
+    assert store.plans.approve(first, NOW + PLAN_KEPT_S - 1)
     store.plans.forget(NOW + PLAN_KEPT_S + 1)
     assert approved(store) == set()
 
@@ -247,7 +247,7 @@ def test_beyond_the_newest_thousands_only_approved_plans_are_kept(
 ) -> None:
     monkeypatch.setattr(kept, "PLANS_KEPT", 5)
     given = remember(store, item())
-    store.plans.give(given, NOW)
+    store.plans.approve(given, NOW)
     names = [remember(store, item(f"session-1{number:03d}"), at=NOW + 1 + number) for number in range(9)]
     store.plans.forget(NOW + 60)
     assert [bool(store.plans.known(name)) for name in names] == [False] * 4 + [True] * 5
@@ -259,10 +259,10 @@ def test_beyond_the_newest_thousands_only_approved_plans_are_kept(
 
 def test_an_approval_in_a_file_is_unknown_waits_or_was_given(store: Store) -> None:
     waits, given = remember(store, item()), remember(store, *items(1, 2))
-    store.plans.give(given, NOW + 5, standing=True)
+    store.plans.approve(given, NOW + 5, standing=True)
     names = [waits, given, NOBODY, NOBODY]
     assert store.plans.unknown(names) == [NOBODY]
-    assert [(one.id, one.actions, one.given) for one in store.plans.standing(names)] == [
+    assert [(one.id, one.actions, one.given) for one in store.plans.standing_approvals(names)] == [
         (waits, 1, None),
         (given, 2, NOW + 5),
         (NOBODY, 0, None),

@@ -165,7 +165,7 @@ def test_a_breaker_survives_until_a_person_closes_it(store: Store, reopen: Calla
     again = reopen()
     assert again.breaker(*HERE) == Breaker(NOW, "3 actions were accepted without effect")
     assert again.breaker("prod", "other") is None
-    assert again.plans.give(name, NOW)
+    assert again.plans.approve(name, NOW)
     assert again.breaker(*HERE) is None
 
 

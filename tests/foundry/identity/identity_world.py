@@ -254,7 +254,7 @@ class Pod:
     cluster: Cluster
     tokens: TokenEndpoint
     emulator: Emulator
-    gate: HttpAccess
+    access: HttpAccess
     environ: dict[str, str]
     endpoint: str
 
@@ -329,8 +329,8 @@ def pod(folder: Path, cluster: Cluster, certificates: tuple[Path, Path], **world
     trusted, served = certificates
     tokens = TokenEndpoint(cluster)
     emulator = Emulator(agents=2, sessions=60, require_token=True, **world)
-    gate = HttpAccess(emulator, tokens.is_good)
-    with serving(tokens, ssl_certfile=served) as token_port, serving(gate) as port:
+    access = HttpAccess(emulator, tokens.is_good)
+    with serving(tokens, ssl_certfile=served) as token_port, serving(access) as port:
         environ = {
             "AZURE_CLIENT_ID": CLIENT,
             "AZURE_TENANT_ID": TENANT,
@@ -339,6 +339,6 @@ def pod(folder: Path, cluster: Cluster, certificates: tuple[Path, Path], **world
             "SSL_CERT_FILE": str(trusted),
             "NO_PROXY": "127.0.0.1",
         }
-        made = Pod(folder, cluster, tokens, emulator, gate, environ, f"http://127.0.0.1:{port}{PROJECT_PATH}")
+        made = Pod(folder, cluster, tokens, emulator, access, environ, f"http://127.0.0.1:{port}{PROJECT_PATH}")
         made.project(cluster.token())
         yield made

@@ -19,10 +19,10 @@ def refused(pod: Pod, **environ: str | None) -> str:
     assert done.code == 1, done.said
     assert pod.deleted() == []
     assert pod.emulator.api.requests.total() == 0
-    told = [line for line in done.stdout.splitlines() if "no token from the credential 'workload-identity'" in line]
-    assert len(told) == 1, done.said
+    lines = [line for line in done.stdout.splitlines() if "no token from the credential 'workload-identity'" in line]
+    assert len(lines) == 1, done.said
     assert [line["result"] for line in done.log if line["event"] == "sweep"] == ["failed"]
-    return told[0]
+    return lines[0]
 
 
 @pytest.mark.parametrize("credential", ["workload-identity", "default"])
@@ -39,7 +39,7 @@ def test_a_sweep_trades_the_service_account_token_and_deletes_what_is_due(here: 
     assert exchange.form["scope"] == SCOPE
     assert exchange.claims["aud"] == [AUDIENCE]
     assert exchange.claims["sub"] == SUBJECT
-    assert here.gate.rejected == 0
+    assert here.access.rejected == 0
 
 
 def test_tokens_that_end_during_a_sweep_are_renewed_with_the_service_account_token_as_it_is_then(slow: Pod) -> None:
@@ -57,7 +57,7 @@ def test_tokens_that_end_during_a_sweep_are_renewed_with_the_service_account_tok
     took = time.monotonic() - started
     assert done.code == 0, done.said
     assert Counter(slow.deleted()) == Counter(due)
-    assert slow.gate.rejected >= 1
+    assert slow.access.rejected >= 1
     assert 2 <= len(slow.tokens.given) <= took / slow.tokens.lifetime_s + 1
     assert len(set(slow.tokens.given)) == len(slow.tokens.given) == len(slow.tokens.exchanges)
     assertions = [exchange.form["client_assertion"] for exchange in slow.tokens.exchanges]
@@ -111,16 +111,16 @@ def test_a_token_file_that_cannot_be_read_is_named(here: Pod) -> None:
 
 
 def test_variables_that_were_not_injected_are_told_in_one_line(here: Pod) -> None:
-    told = refused(here, AZURE_CLIENT_ID=None, AZURE_FEDERATED_TOKEN_FILE=None)
-    assert "not in the environment: AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE" in told
+    lines = refused(here, AZURE_CLIENT_ID=None, AZURE_FEDERATED_TOKEN_FILE=None)
+    assert "not in the environment: AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE" in lines
     assert here.tokens.exchanges == []
 
 
 def test_a_token_endpoint_that_is_down_is_told_in_one_line(here: Pod) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    told = refused(here, AZURE_AUTHORITY_HOST=f"https://127.0.0.1:{port}/")
-    assert f"the token endpoint was not reached: Cannot connect to host 127.0.0.1:{port}" in told
+    lines = refused(here, AZURE_AUTHORITY_HOST=f"https://127.0.0.1:{port}/")
+    assert f"the token endpoint was not reached: Cannot connect to host 127.0.0.1:{port}" in lines
 
 
 def test_a_token_endpoint_with_an_unknown_certificate_gets_no_assertion(here: Pod) -> None:

@@ -36,21 +36,21 @@ def test_a_burst_of_refusals_is_one_signal():
 
 
 def test_a_refusal_pauses_everything_until_the_platform_wants_more():
-    pace = RateLimiter(50, 0.0)
-    pace.throttled(1.0, 30.0, 0.9)
-    assert pace.reserve(2.0) == pytest.approx(29)
-    assert pace.pause_left(2.0) == pytest.approx(29)
-    turns = [pace.reserve(31.0) for _ in range(4)]
+    limiter = RateLimiter(50, 0.0)
+    limiter.throttled(1.0, 30.0, 0.9)
+    assert limiter.reserve(2.0) == pytest.approx(29)
+    assert limiter.pause_left(2.0) == pytest.approx(29)
+    turns = [limiter.reserve(31.0) for _ in range(4)]
     assert turns[0] == 0
     assert turns[-1] > 0
 
 
 def test_refusals_without_a_time_pause_longer_and_longer_and_never_loop_hot():
     for said in (None, 0.0):
-        pace, now, pauses = RateLimiter(50, 0.0, jitter=lambda: 0.5), 1.0, []
+        limiter, now, pauses = RateLimiter(50, 0.0, jitter=lambda: 0.5), 1.0, []
         for _ in range(10):
-            pace.throttled(now, said, now)
-            pauses.append(pace.pause_left(now))
+            limiter.throttled(now, said, now)
+            pauses.append(limiter.pause_left(now))
             now += pauses[-1] + 0.01
         assert pauses == sorted(pauses)
         assert pauses[1] == pytest.approx(2)
@@ -58,13 +58,13 @@ def test_refusals_without_a_time_pause_longer_and_longer_and_never_loop_hot():
 
 
 def test_a_rate_that_nobody_uses_does_not_rise():
-    pace = RateLimiter(50, 0.0)
-    pace.throttled(1.0, 0.0, 0.9)
-    lowered = pace.rate
+    limiter = RateLimiter(50, 0.0)
+    limiter.throttled(1.0, 0.0, 0.9)
+    lowered = limiter.rate
     for now in range(2, 1000):
-        assert pace.reserve(now) == 0
-        pace.answered(now + 0.1)
-    assert pace.rate == lowered
+        assert limiter.reserve(now) == 0
+        limiter.answered(now + 0.1)
+    assert limiter.rate == lowered
 
 
 LIMITS = [
@@ -126,27 +126,27 @@ def test_after_ten_minutes_of_refusals_the_rate_is_back_within_minutes(most, per
 
 
 def test_a_platform_that_was_closed_is_asked_slowly_at_first_and_then_as_before():
-    pace, now = RateLimiter(50, 0.0, jitter=lambda: 0.5), 1.0
+    limiter, now = RateLimiter(50, 0.0, jitter=lambda: 0.5), 1.0
     for _ in range(20):
-        pace.throttled(now, None, now)
-        now += pace.pause_left(now) + 0.01
-    assert pace.rate <= 4
+        limiter.throttled(now, None, now)
+        now += limiter.pause_left(now) + 0.01
+    assert limiter.rate <= 4
     for _ in range(100):
-        while wait := pace.reserve(now):
+        while wait := limiter.reserve(now):
             now += wait
-        pace.answered(now)
-    assert pace.rate >= 40
+        limiter.answered(now)
+    assert limiter.rate >= 40
 
 
 def test_a_refusal_pauses_for_a_moment_even_if_the_platform_wants_none():
-    pace = RateLimiter(50, 0.0)
-    pace.throttled(1.0, 0.0, 0.9)
-    assert pace.pause_left(1.0) == pytest.approx(0.25)
+    limiter = RateLimiter(50, 0.0)
+    limiter.throttled(1.0, 0.0, 0.9)
+    assert limiter.pause_left(1.0) == pytest.approx(0.25)
 
 
 def test_a_rate_that_was_found_is_where_the_next_process_begins():
-    pace = RateLimiter(1000, 0.0)
-    assert (pace.rate, pace.found) == (50, None)
+    limiter = RateLimiter(1000, 0.0)
+    assert (limiter.rate, limiter.found) == (50, None)
     first = RateLimiter(1000, 0.0, known=140.0)
     assert (first.rate, first.found) == (140, None)
     used, refused = simulate(
@@ -158,9 +158,9 @@ def test_a_rate_that_was_found_is_where_the_next_process_begins():
 
 
 def test_a_rate_that_was_found_is_told_and_one_that_is_only_guessed_is_not():
-    pace = RateLimiter(1000, 0.0, jitter=random.Random(1).random)
-    simulate(lambda _: 150, 60, max_per_second=1000, burst=30, workers=64, pacing=pace)
-    assert 130 <= pace.found <= 165
-    pace = RateLimiter(1000, 0.0)
-    simulate(lambda _: 1e9, 60, max_per_second=1000, burst=1e9, workers=64, pacing=pace)
-    assert pace.found is None
+    limiter = RateLimiter(1000, 0.0, jitter=random.Random(1).random)
+    simulate(lambda _: 150, 60, max_per_second=1000, burst=30, workers=64, pacing=limiter)
+    assert 130 <= limiter.found <= 165
+    limiter = RateLimiter(1000, 0.0)
+    simulate(lambda _: 1e9, 60, max_per_second=1000, burst=1e9, workers=64, pacing=limiter)
+    assert limiter.found is None

@@ -1,4 +1,4 @@
-"""The gate of the HTTP server in virtual time: how strangers are refused, and what that costs."""
+"""Who may use the MCP server over HTTP, in virtual time: how strangers are refused, and what that costs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ async def settle() -> None:
 
 
 class Door:
-    """A gate, and what those who came to it got."""
+    """The access control, and what those who asked got."""
 
     def __init__(self) -> None:
         self.got, self.let_in = [], 0  # type: ignore[var-annotated]
-        self.gate = HttpAccess(self._inside, token=TOKEN, private=True, clock=VirtualClock())
+        self.access = HttpAccess(self._inside, token=TOKEN, private=True, clock=VirtualClock())
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.let_in += 1
@@ -40,7 +40,7 @@ class Door:
         async def receive() -> Message:
             raise AssertionError("a stranger's body is not read")
 
-        await self.gate({"type": "http", "method": "POST", "headers": headers}, receive, send)
+        await self.access({"type": "http", "method": "POST", "headers": headers}, receive, send)
 
 
 def test_a_refusal_is_told_after_a_while_and_who_has_the_token_does_not_wait() -> None:

@@ -27,8 +27,8 @@ def on_sockets(work: Callable[[Client, Emulator, list[str]], Awaitable[None]]) -
         clock = SystemClock()
         async with emulator.serving() as endpoint:
             connection = Connection(endpoint, CredentialKind.NONE, requests=Requests(max_per_second=1000))
-            tokens, pace = Tokens(connection, clock), RateLimiter(1000, clock.monotonic())
-            async with Client(connection, clock, tokens, pace) as client:
+            tokens, limiter = Tokens(connection, clock), RateLimiter(1000, clock.monotonic())
+            async with Client(connection, clock, tokens, limiter) as client:
                 listed = (await client.page(AGENT)).value.sessions
                 await work(client, emulator, [one.id for one in listed if one.id])
 

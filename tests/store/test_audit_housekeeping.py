@@ -79,9 +79,9 @@ def test_what_an_agent_that_is_gone_left_open_is_given_up_after_a_week_and_said(
     site.sweep()
     assert [entry.intent.id for entry in book.journal.open("prod", "gone")] == [fresh.id]
     assert lost.id != fresh.id
-    told = "".join(capsys.readouterr())
-    assert told.count("orphaned_action") == 1
-    assert "session-0001" in told
+    printed = "".join(capsys.readouterr())
+    assert printed.count("orphaned_action") == 1
+    assert "session-0001" in printed
     assert book.verify().given_up == 1
 
 

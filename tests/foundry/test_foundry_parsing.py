@@ -371,7 +371,7 @@ def test_a_page_of_more_sessions_than_were_asked_for_is_unreadable(bad):
 
 
 def test_a_large_page_of_agents_full_of_text_is_read():
-    told = "One, two, three, and so on; that is what they say, mostly. " * 300
-    body = json.dumps({"data": [{"name": f"a{n}", "description": told} for n in range(100)]}).encode()
+    text = "One, two, three, and so on; that is what they say, mostly. " * 300
+    body = json.dumps({"data": [{"name": f"a{n}", "description": text} for n in range(100)]}).encode()
     assert 1024 * 1024 < len(body) < 2 * 1024 * 1024
     assert len(parsing.parse_agents(body).agents) == 100

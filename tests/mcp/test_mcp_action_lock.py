@@ -75,10 +75,10 @@ def test_a_lock_that_is_replaced_while_it_is_waited_for_is_not_held_twice(tmp_pa
 
 def test_of_a_thousand_that_want_a_turn_few_wait(tmp_path: Path) -> None:
     async def run() -> list[object]:
-        turn, clock, leave = ActionLock(), ManualClock(), asyncio.Event()
+        lock, clock, leave = ActionLock(), ManualClock(), asyncio.Event()
 
         async def one() -> None:
-            async with turn.taken(lambda: f"sqlite:///{tmp_path / 'state.db'}", clock):
+            async with lock.taken(lambda: f"sqlite:///{tmp_path / 'state.db'}", clock):
                 await leave.wait()
 
         all_ = [asyncio.create_task(one()) for _ in range(1_000)]
