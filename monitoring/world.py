@@ -9,11 +9,12 @@ from structlog.testing import capture_logs
 from reaper.clock import SystemClock
 from reaper.config import parse
 from reaper.emulator import Emulator
+from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Runner, Scope
 from reaper.store.store import Store
 from reaper.telemetry import Metrics
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector
 
 CONFIG = """\
 version: 1
@@ -42,7 +43,7 @@ def swept() -> Metrics:
     board = LiveStatus(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
     metrics = Metrics(board)
     connect = Connector(clock, metrics.request, Emulator(agents=2, sessions=20).transport("reaper"))
-    sweeper = Runner(Store.open("sqlite://"), clock, Listeners([board, metrics]), connect)
+    sweeper = Runner(Store.open("sqlite://"), clock, to_all(board.hear, metrics.hear), connect)
     with capture_logs():
         asyncio.run(sweeper.run(settings, Scope()))
     sweeper.store.close()

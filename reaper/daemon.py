@@ -24,13 +24,14 @@ from reaper.core.command_lines import config_option
 from reaper.core.model import DAY_S
 from reaper.core.provider import CallRecord
 from reaper.core.settings import DEFAULT_PATH, Schedule, Server, Settings
+from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Runner, Scope
 from reaper.logs import get_logger
 from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
 from reaper.web.server import Served, listening, sites
-from reaper.wiring import Connector, Listeners, silence_max_s
+from reaper.wiring import Connector, silence_max_s
 
 log = get_logger("reaper")
 
@@ -79,7 +80,7 @@ class Daemon:
         self.board = LiveStatus(self.clock, option=command_option(self.path, self.environ))
         self.metrics = Metrics(self.board)
         self.connector.on_request = self._requested
-        listener = Listeners([self.board, self.metrics, EventLog()])
+        listener = to_all(self.board.hear, self.metrics.hear, EventLog().hear)
         self._custody = HeldState(self.settings.state)
         self._note_custody()
         self.sweeper = Runner(self._custody.store, self.clock, listener, self.connector)

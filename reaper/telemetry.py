@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, Final, assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -13,11 +14,14 @@ from prometheus_client.registry import Collector
 
 from reaper import __version__
 from reaper.core.model import STATUSES, Action, OutcomeKind
-from reaper.core.planner import Hold, Plan
+from reaper.core.planner import Hold
+from reaper.core.policy import Rule
 from reaper.core.provider import CallRecord
 from reaper.core.text import clean
+from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Listener, Outcome, Report, Result
+from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
+from reaper.engine.status_json import summary_json
 from reaper.listing.snapshot import BUCKETS_S
 from reaper.listing.snapshot import Histogram as StaleCounts
 from reaper.logs import get_logger
@@ -30,39 +34,30 @@ OPERATIONS: Final = ("list_agents", "get_agent", "list_sessions", "get_session",
 _AGENT: Final = ("project", "agent")
 
 
-class Metrics(Listener):
-    """The product's metrics: counters that are told, and gauges read from the board when asked."""
+class Metrics:
+    """The product's metrics: counters of what is heard, and gauges read from the live status when asked."""
 
-    def __init__(self, board: LiveStatus) -> None:
+    def __init__(self, live: LiveStatus) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(StatusCollector(board))
+        self.registry.register(StatusCollector(live))
         self._actions = self._counter("actions", "Actions by how they ended", *_AGENT, "rule", "action", "outcome")
         self._sweeps = self._counter("sweeps", "Sweeps of one agent by how they ended", *_AGENT, "result")
         self._requests = self._counter("api_requests", "Requests to the platform", "project", "operation", "code")
         self._throttled = self._counter("api_throttled", "Requests the platform throttled", "project", "operation")
-        self._durations = Histogram(
-            f"{PREFIX}sweep_duration_seconds",
-            "How long a sweep of one agent took",
-            _AGENT,
-            buckets=SWEEP_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._windows = Histogram(
-            f"{PREFIX}action_window_seconds",
-            "From the answer to the last look at a session until its stop or delete was sent",
-            _AGENT,
-            buckets=WINDOW_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._latencies = Histogram(
-            f"{PREFIX}api_request_duration_seconds",
-            "How long the platform took to answer",
-            ("project", "operation"),
-            registry=self.registry,
-        )
+        took = "How long a sweep of one agent took"
+        self._durations = self._histogram("sweep_duration_seconds", took, _AGENT, SWEEP_BUCKETS_S)
+        unseen = "From the answer to the last look at a session until its stop or delete was sent"
+        self._windows = self._histogram("action_window_seconds", unseen, _AGENT, WINDOW_BUCKETS_S)
+        answered = "How long the platform took to answer"
+        self._latencies = self._histogram("api_request_duration_seconds", answered, ("project", "operation"))
 
-    def _counter(self, name: str, told: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}{name}", told, labels, registry=self.registry)
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, labels: Sequence[str], buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS
+    ) -> Histogram:
+        return Histogram(f"{PREFIX}{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def rendered(self, accept: str) -> tuple[bytes, str]:
         """All of them in the form that an `Accept` header asks for, with its content type."""
@@ -77,50 +72,56 @@ class Metrics(Listener):
         if record.throttled:
             throttled.inc()
 
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        labels = (project, clean(agent), outcome.item.rule, str(outcome.item.action), str(outcome.kind))
-        self._actions.labels(*labels).inc()
+    def hear(self, event: events.Event) -> None:
+        """Count what a sweep has just done."""
+        match event:
+            case events.ActionEnded(project, agent, outcome):
+                self._action_ended(project, clean(agent), outcome)
+            case events.Planned(project, plan):
+                # Every outcome stands at 0 before the first action, so that an increase can be seen.
+                self._show_outcomes((project, clean(plan.agent.name)), plan.policy.rules)
+            case events.AgentsFound(project, managed):
+                for agent, result in product(managed, Result):
+                    self._sweeps.labels(project, clean(agent), str(result))
+            case events.SweepEnded(report):
+                self._sweep_ended(report)
+            case events.PageRead() | events.QuotaRelieved() | events.UnknownApprovals():
+                pass
+            case _:
+                assert_never(event)
+
+    def _action_ended(self, project: str, agent: str, outcome: Outcome) -> None:
+        item = outcome.item
+        self._actions.labels(project, agent, item.rule, str(item.action), str(outcome.kind)).inc()
         if outcome.window_s is not None:
-            self._windows.labels(project, clean(agent)).observe(outcome.window_s)
+            self._windows.labels(project, agent).observe(outcome.window_s)
 
-    def planned(self, project: str, plan: Plan) -> None:
-        """Every outcome stands at 0 before the first action, so that an increase can be seen."""
-        for rule in plan.policy.rules:
-            for kind in OutcomeKind if rule.action is not Action.KEEP else ():
-                self._actions.labels(project, clean(plan.agent.name), rule.name, str(rule.action), str(kind))
-
-    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
-        for agent in managed:
-            for result in Result:
-                self._sweeps.labels(project, clean(agent), str(result))
-
-    def report(self, report: Report) -> None:
+    def _sweep_ended(self, report: Report) -> None:
         where = _where(report)
         for result in Result:
             self._sweeps.labels(*where, str(result)).inc(int(result is report.result))
         self._durations.labels(*where).observe(report.seconds)
         self._windows.labels(*where)
-        for rule in report.rules:
+        self._show_outcomes(where, report.rules)
+
+    def _show_outcomes(self, where: Sequence[str], rules: Sequence[Rule]) -> None:
+        for rule in rules:
             for kind in OutcomeKind if rule.action is not Action.KEEP else ():
-                self._actions.labels(*where, rule.name, str(rule.action), str(kind)).inc(0)
+                self._actions.labels(*where, rule.name, str(rule.action), str(kind))
 
 
 class StatusCollector(Collector):
     """Builds every gauge anew on each scrape, so that agents that are gone or not believed vanish."""
 
-    def __init__(self, board: LiveStatus) -> None:
-        self._board = board
+    def __init__(self, live: LiveStatus) -> None:
+        self._live = live
 
     def describe(self) -> list[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge(
-            "build_info",
-            "Version of the program",
-            ("version", "python"),
-            [((__version__, platform.python_version()), 1)],
-        )
+        version = (__version__, platform.python_version())
+        yield _gauge("build_info", "Version of the program", ("version", "python"), [(version, 1)])
         yield from self._configuration()
         yield from self._inventory()
         yield from self._plans()
@@ -128,30 +129,19 @@ class StatusCollector(Collector):
         yield from self._quotas()
 
     def _configuration(self) -> Iterator[Metric]:
-        board = self._board
-        yield _gauge("config_info", "Digest of the configuration in force", ("hash",), [((board.config_hash,), 1)])
-        yield _gauge(
-            "config_last_reload_successful",
-            "Whether the last reading succeeded",
-            (),
-            [((), int(not board.config_errors))],
-        )
-        yield _gauge(
-            "config_last_reload_success_timestamp_seconds",
-            "When the configuration was last read",
-            (),
-            [((), board.config_read_at)],
-        )
+        live = self._live
+        yield _gauge("config_info", "Digest of the configuration in force", ("hash",), [((live.config_hash,), 1)])
+        succeeded, read_at = [((), int(not live.config_errors))], [((), live.config_read_at)]
+        yield _gauge("config_last_reload_successful", "Whether the last reading succeeded", (), succeeded)
+        read = "When the configuration was last read"
+        yield _gauge("config_last_reload_success_timestamp_seconds", read, (), read_at)
 
     def _inventory(self) -> Iterator[Metric]:
         sessions = _gauge("sessions", "Sessions by status", (*_AGENT, "status"))
         idle = _spread("session_idle_seconds", "Time since the last access, of the present inventory")
         age = _spread("session_age_seconds", "Time since the creation, of the present inventory")
-        for report in self._board.trusted():
-            snapshot = report.snapshot
-            if snapshot is None:
-                continue
-            where = _where(report)
+        for report in self._live.trusted():
+            snapshot, where = report.snapshot, _where(report)
             unknown = sum(count for status, count in snapshot.by_status.items() if status not in STATUSES)
             for status in STATUSES:
                 sessions.add_metric([*where, status], snapshot.by_status[status])
@@ -159,7 +149,7 @@ class StatusCollector(Collector):
             idle.add_metric(where, _buckets(snapshot.idle), snapshot.idle.total_s)
             age.add_metric(where, _buckets(snapshot.age), snapshot.age.total_s)
         agents = _gauge(
-            "agents", "Agents by the policy that manages them", ("project", "policy"), self._board.agents()
+            "agents", "Agents by the policy that manages them", ("project", "policy"), self._live.agents()
         )
         yield from (sessions, idle, age, agents)
 
@@ -169,9 +159,7 @@ class StatusCollector(Collector):
         blocked = _gauge("blocked", "Candidates not acted on, by reason", (*_AGENT, "reason"))
         overdue = _gauge("oldest_overdue_seconds", "How long the most overdue candidate has been overdue", _AGENT)
         remaining = _gauge("limit_remaining", "Deletes that the limits still allow", (*_AGENT, "window"))
-        for report in self._board.trusted():
-            if report.plan is None or report.snapshot is None:
-                continue
+        for report in self._live.trusted():
             where = _where(report)
             for rule in report.rules:
                 if rule.action is not Action.KEEP:
@@ -185,7 +173,7 @@ class StatusCollector(Collector):
         yield from (candidates, blocked, overdue, remaining)
 
     def _health(self) -> Iterator[Metric]:
-        fault = int(bool(self._board.state_fault))
+        fault = int(bool(self._live.state_fault))
         yield _gauge(
             "state_fault", "Whether the state cannot be relied on, so that nothing is touched", (), [((), fault)]
         )
@@ -194,22 +182,22 @@ class StatusCollector(Collector):
         breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)
         success = _gauge("sweep_last_success_timestamp_seconds", "When a sweep last did its job", _AGENT)
         skew = _gauge("clock_skew_seconds", "The platform's clock minus the local one", ("project",))
-        for report in self._board.latest.values():
+        for report in self._live.latest.values():
             where = _where(report)
-            trusted.add_metric(where, int(report.trusted))
+            trusted.add_metric(where, int(is_trusted(report)))
             breaker.add_metric(where, int(report.breaker is not None))
-            if report.trusted and report.snapshot is not None and report.snapshot.listed_at is not None:
+            if is_trusted(report) and report.snapshot.listed_at is not None:
                 listed.add_metric(where, report.snapshot.listed_at)
-        for (project, agent), moment in self._board.succeeded.items():
+        for (project, agent), moment in self._live.succeeded.items():
             success.add_metric([project, clean(agent)], moment)
-        for project, seconds in self._board.skews().items():
+        for project, seconds in self._live.skews().items():
             skew.add_metric([project], seconds)
         yield from (trusted, listed, breaker, success, skew)
 
     def _quotas(self) -> Iterator[Metric]:
         limits = _gauge("quota_limit", "Sessions that may run at once, as configured", ("quota",))
         used = _gauge("quota_used", "Sessions counted against the quota: a lower bound", ("quota",))
-        for quota, count in self._board.quotas():
+        for quota, count in self._live.quotas():
             limits.add_metric([quota.name], quota.limit)
             if count is not None:
                 used.add_metric([quota.name], count)
@@ -221,15 +209,15 @@ def _where(report: Report) -> list[str]:
     return [report.project, clean(report.agent)]
 
 
-def _gauge(name: str, told: str, labels: tuple[str, ...], values: Any = ()) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"{PREFIX}{name}", told, labels=labels)
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], values: Any = ()) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"{PREFIX}{name}", meaning, labels=labels)
     for key, value in values:
         family.add_metric(list(key), value)
     return family
 
 
-def _spread(name: str, told: str) -> GaugeHistogramMetricFamily:
-    return GaugeHistogramMetricFamily(f"{PREFIX}{name}", told, labels=_AGENT)
+def _spread(name: str, meaning: str) -> GaugeHistogramMetricFamily:
+    return GaugeHistogramMetricFamily(f"{PREFIX}{name}", meaning, labels=_AGENT)
 
 
 def _buckets(spread: StaleCounts) -> list[tuple[str, float]]:
@@ -240,17 +228,32 @@ def _buckets(spread: StaleCounts) -> list[tuple[str, float]]:
     return found
 
 
-class EventLog(Listener):
-    """Says what sweeps do, one line an event. The sweep's id is bound to every line by the sweeper."""
+class EventLog:
+    """Says what sweeps do, one line an event. The sweep's id is bound to every line by the runner."""
 
     def __init__(self) -> None:
         self._log = get_logger("reaper")
         self._strange_seen: set[tuple[str, str]] = set()
 
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        said = self._log.info if outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY_GONE} else self._log.warning
+    def hear(self, event: events.Event) -> None:
+        """Write down what a sweep has just done, where it is worth a line."""
+        match event:
+            case events.ActionEnded(outcome=outcome):
+                self._action_ended(outcome)
+            case events.SweepEnded(report):
+                self._sweep_ended(report)
+            case events.AgentsFound(project, _, unmanaged):
+                if unmanaged:
+                    self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
+            case events.PageRead() | events.Planned() | events.QuotaRelieved() | events.UnknownApprovals():
+                pass
+            case _:
+                assert_never(event)
+
+    def _action_ended(self, outcome: Outcome) -> None:
+        write = self._log.info if outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY_GONE} else self._log.warning
         session, item = outcome.item.session, outcome.item
-        said(
+        write(
             "action",
             session=session.id,
             created_at=session.created_at,
@@ -260,37 +263,24 @@ class EventLog(Listener):
             why=outcome.why,
         )
 
-    def report(self, report: Report) -> None:
-        said = self._log.info if report.result is Result.OK else self._log.warning
-        snapshot = report.snapshot
-        said(
+    def _sweep_ended(self, report: Report) -> None:
+        write, shown = self._log.info if report.result is Result.OK else self._log.warning, summary_json(report)
+        write(
             "sweep",
-            project=report.project,
-            agent=report.agent,
-            policy=report.policy.name,
-            result=str(report.result),
-            why=report.why,
-            **({"notes": list(report.notes)} if report.notes else {}),
+            **{name: shown[name] for name in ("project", "agent", "policy", "result", "why")},
+            **({"notes": shown["notes"]} if shown["notes"] else {}),
             observed=report.observed,
-            plan=report.plan.id if report.plan else None,
-            sessions=snapshot.sessions if snapshot else None,
-            pages=snapshot.pages if snapshot else None,
-            totals=report.totals,
-            blocked={reason: count for reason, count in report.blocked.items() if count},
-            doubts=list(report.doubts),
-            actions=len(report.outcomes),
-            seconds=round(report.seconds, 3),
+            plan=shown["plan_id"],
+            **{name: shown[name] for name in ("sessions", "pages", "totals", "blocked", "doubts")},
+            actions=len(report.outcomes) if isinstance(report, Swept) else 0,
+            seconds=shown["duration_seconds"],
         )
-        if snapshot is not None:
-            self._say_once("unknown_status", snapshot.unknown_statuses)
-            self._say_once("unknown_field", snapshot.strange)
+        if isinstance(report, Swept):
+            self._say_once("unknown_status", report.snapshot.unknown_statuses)
+            self._say_once("unknown_field", report.snapshot.strange)
 
     def _say_once(self, event: str, names: frozenset[str]) -> None:
         for name in sorted(names):
             if (event, name) not in self._strange_seen:
                 self._strange_seen.add((event, name))
                 self._log.warning(event, name=name, meaning="sessions that show it are kept")
-
-    def roster(self, project: str, managed: Any, unmanaged: Any) -> None:
-        if unmanaged:
-            self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))

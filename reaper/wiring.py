@@ -1,18 +1,16 @@
-"""Puts the parts together: a sweeper that reaches the platform and tells everyone who listens."""
+"""Puts the parts together: how a runner reaches the platform."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.clock import Clock
-from reaper.core.planner import Plan
 from reaper.core.provider import CallRecord, Provider
 from reaper.core.settings import Project, Settings
-from reaper.engine.report import Listener, Outcome, Report
 from reaper.foundry.auth import ACQUIRE_MAX_S, Tokens
 from reaper.foundry.client import Client
 from reaper.foundry.http_clients import Wire
@@ -79,38 +77,3 @@ class Connector:
                 yield client
         finally:
             await tokens.aclose()
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners(Listener):
-    """Passes everything on to several listeners, in order."""
-
-    voices: Sequence[Listener]
-
-    def page(self, project: str, agent: str, sessions: int) -> None:
-        for voice in self.voices:
-            voice.page(project, agent, sessions)
-
-    def planned(self, project: str, plan: Plan) -> None:
-        for voice in self.voices:
-            voice.planned(project, plan)
-
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        for voice in self.voices:
-            voice.outcome(project, agent, outcome)
-
-    def report(self, report: Report) -> None:
-        for voice in self.voices:
-            voice.report(report)
-
-    def relieved(self, report: Report) -> None:
-        for voice in self.voices:
-            voice.relieved(report)
-
-    def unknown_approvals(self, names: Sequence[str]) -> None:
-        for voice in self.voices:
-            voice.unknown_approvals(names)
-
-    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
-        for voice in self.voices:
-            voice.roster(project, managed, unmanaged)

@@ -17,12 +17,13 @@ from reaper.core.planner import Hold
 from reaper.core.policy import Mode, Policy, Rule
 from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Quota, Requests, Settings
 from reaper.emulator import Emulator, Fault
+from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Report, Result
+from reaper.engine.report import Report, Result, Swept
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Breaker, Store
 from reaper.telemetry import PREFIX, Metrics
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector
 from tests.clock import ManualClock
 from tests.world import ENDPOINT, NOW, RUNAWAY, STALE, policy
 
@@ -48,7 +49,7 @@ OF_THE_INVENTORY = {
 
 @dataclass
 class Watched:
-    """A sweeper on the emulator, with a board and the metrics read from it."""
+    """A sweeper on the emulator, with a live status and the metrics read from it."""
 
     policy: Policy = field(default_factory=lambda: policy(VIP, STALE, RUNAWAY))
     patterns: tuple[str, ...] = ("support-*", "research")
@@ -58,12 +59,12 @@ class Watched:
         self.clock = ManualClock(NOW)
         self.emulator = Emulator(clock=self.clock, agents=2, sessions=150, seed=3)
         self.store = Store.open("sqlite://")
-        self.board = LiveStatus(
+        self.live = LiveStatus(
             self.clock, pools=(Quota("sweden", 2000, ("prod",)),), config_hash="abc", config_read_at=7
         )
-        self.metrics = Metrics(self.board)
+        self.metrics = Metrics(self.live)
         connect = Connector(self.clock, self.metrics.request, self.emulator.transport("reaper"))
-        self.sweeper = Runner(self.store, self.clock, Listeners((self.board, self.metrics)), connect)
+        self.sweeper = Runner(self.store, self.clock, to_all(self.live.hear, self.metrics.hear), connect)
 
     def sweep(self, **scope: bool) -> Run:
         self.clock.passed += 900
@@ -152,8 +153,8 @@ def test_the_labels_are_those_of_the_contract(watched: Watched) -> None:
 
 
 def test_the_gauges_tell_what_was_listed(watched: Watched) -> None:
-    report = watched.board.latest["prod", "research"]
-    assert report.snapshot is not None
+    report = watched.live.latest["prod", "research"]
+    assert isinstance(report, Swept)
     for status in STATUSES:
         told = watched.value("sessions", project="prod", agent="research", status=status)
         assert told == report.snapshot.by_status[status]
@@ -237,7 +238,7 @@ def test_the_gauges_of_an_agent_that_is_gone_vanish(watched: Watched) -> None:
 
 
 def test_the_gauges_of_a_project_that_is_gone_vanish(watched: Watched) -> None:
-    watched.board.keep_projects([])
+    watched.live.keep_projects([])
     told = {name for name, labels in watched.samples() if name in OF_THE_INVENTORY | {"clock_skew_seconds", "agents"}}
     assert told == set()
 
@@ -282,9 +283,9 @@ def test_the_last_success_is_remembered_while_agents_cannot_be_listed(watched: W
 def test_a_quota_counts_what_is_believed_and_is_silent_while_nothing_is(watched: Watched) -> None:
     counted = sum(
         report.snapshot.by_status[status]
-        for report in watched.board.latest.values()
+        for report in watched.live.latest.values()
+        if isinstance(report, Swept)
         for status in ("creating", "active", "updating")
-        if report.snapshot is not None
     )
     assert watched.value("quota_used", quota="sweden") == counted
     assert watched.value("quota_limit", quota="sweden") == 2000
@@ -306,7 +307,7 @@ def test_a_listing_that_lost_its_place_tells_each_kept_session_once() -> None:
 
 
 def duplicates(run: Run) -> list[tuple[str, str]]:
-    told = [(report.agent, kept.session.id) for report in run.reports for kept in report.kept]
+    told = [(report.agent, kept.session.id) for report in run.swept for kept in report.kept]
     return sorted({each for each in told if told.count(each) > 1})
 
 
@@ -322,6 +323,6 @@ def test_a_report_that_is_untrusted_is_no_success(watched: Watched) -> None:
     watched.emulator.faults.add(Fault(operation="list", agent="research", lie="empty_list"))
     watched.sweep()
     assert watched.value("sweep_last_success_timestamp_seconds", project="prod", agent="research") == before
-    report: Report = watched.board.latest["prod", "research"]
+    report: Report = watched.live.latest["prod", "research"]
     assert replace(report, doubts=()).trusted
     assert not report.trusted

@@ -11,21 +11,22 @@ from pathlib import Path
 from typing import Final
 
 from reaper.cli.endings import Exit
+from reaper.cli.printed import console, print_run
 from reaper.cli.progress import Progress
 from reaper.cli.sweep_commands import sweep_exit
-from reaper.cli.tables import console, print_run
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.core.command_lines import config_option
 from reaper.core.settings import Server, Settings
 from reaper.emulator import Emulator
+from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.logs import configure_logging
 from reaper.store.store import opened
 from reaper.telemetry import Metrics
 from reaper.web.server import Served, listening, sites
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector
 
 EVERY_S: Final = 15
 ROWS_OBSERVED, ROWS_ENFORCED = 3, 8
@@ -69,21 +70,21 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
         async with emulator.serving() as endpoint:
             path = _write_config(Path(folder), endpoint, emulator)
             settings = load(path, {}).settings
-            board = LiveStatus(
+            live = LiveStatus(
                 clock, config_hash=settings.fingerprint, config_read_at=clock.wall(), pools=settings.quotas
             )
-            board.option = config_option(str(path))
-            metrics = Metrics(board)
-            where = sites(Served(board, metrics.rendered), Server(*_free(listen)))
+            live.option = config_option(str(path))
+            metrics = Metrics(live)
+            where = sites(Served(live, metrics.rendered), Server(*_free(listen)))
             async with listening(where) as [address]:
                 out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
                 with opened(settings.state) as store:
-                    sweeper = Runner(store, clock, Listeners([board, metrics]), Connector(clock, metrics.request))
+                    sweeper = Runner(store, clock, to_all(live.hear, metrics.hear), Connector(clock, metrics.request))
                     code = await _two_sweeps(sweeper, settings, emulator)
                     out.print(f"status page: {address}/   metrics: {address}/metrics   JSON: {address}/api/v1/status")
                     if not once:
-                        out.print(f"approve here: add{board.option}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
-                        await _go_on(sweeper, settings, board)
+                        out.print(f"approve here: add{live.option}   next sweeps: every {EVERY_S} s   end: Ctrl-C")
+                        await _go_on(sweeper, settings, live)
     return code
 
 
@@ -101,25 +102,25 @@ async def _two_sweeps(sweeper: Runner, settings: Settings, emulator: Emulator) -
 
 async def _sweep(sweeper: Runner, settings: Settings, scope: Scope, rows: int) -> Run:
     with Progress(sys.stderr) as progress:
-        heard, sweeper.listener = sweeper.listener, Listeners([progress, sweeper.listener])
+        heard, sweeper.listener = sweeper.listener, to_all(progress.hear, sweeper.listener)
         run = await sweeper.run(settings, scope)
         sweeper.listener = heard
     print_run(run, planned=False, rows_shown=rows)
     return run
 
 
-async def _go_on(sweeper: Runner, settings: Settings, board: LiveStatus) -> None:
+async def _go_on(sweeper: Runner, settings: Settings, live: LiveStatus) -> None:
     """Sweep now and then, so that an approval can be seen to work; returns when interrupted."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     while not stop.is_set():
-        board.next_sweep_at = board.clock.wall() + EVERY_S
+        live.next_sweep_at = live.clock.wall() + EVERY_S
         try:
             await asyncio.wait_for(stop.wait(), EVERY_S)
         except TimeoutError:
             run = await sweeper.run(settings, Scope(), lambda: "stopping" if stop.is_set() else "")
-            if any(report.outcomes for report in run.reports):
+            if any(report.outcomes for report in run.swept):
                 print_run(run, planned=False, rows_shown=ROWS_ENFORCED)
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self, TextIO
+from typing import Self, TextIO, assert_never
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from reaper.core.planner import Plan
-from reaper.engine.report import Listener, Outcome, Report
+from reaper.engine import events
 
 
-class Progress(Listener):
+class Progress:
     """One moving line for all agents; silent when `stream` is not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,35 +28,29 @@ class Progress(Listener):
         self._task = self._bars.add_task("asking the platform")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def page(self, project: str, agent: str, sessions: int) -> None:
-        self._pages += 1
-        self._sessions += sessions
-        self._show()
-
-    def planned(self, project: str, plan: Plan) -> None:
-        self._planned += len(plan.act)
-        self._show()
-
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        self._acted += 1
-        self._show()
-
-    def report(self, report: Report) -> None:
+    def hear(self, event: events.Event) -> None:
+        """Show that a sweep has come further."""
+        match event:
+            case events.PageRead(sessions=sessions):
+                self._pages += 1
+                self._sessions += sessions
+            case events.Planned(plan=plan):
+                self._planned += len(plan.act)
+            case events.ActionEnded():
+                self._acted += 1
+            case events.SweepEnded() | events.QuotaRelieved() | events.UnknownApprovals() | events.AgentsFound():
+                pass
+            case _:
+                assert_never(event)
         self._show()
 
     def _show(self) -> None:
         if self._task is not None:
             actions = f", {self._acted} of {self._planned} actions" if self._planned else ""
-            told = f"{self._sessions} sessions on {self._pages} pages{actions}"
-            self._bars.update(self._task, description=told)
+            self._bars.update(self._task, description=f"{self._sessions} sessions on {self._pages} pages{actions}")
 
 
 @contextmanager

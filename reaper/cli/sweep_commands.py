@@ -12,14 +12,15 @@ from pathlib import Path
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
+from reaper.cli.printed import ROWS_SHOWN, print_approval, print_run
 from reaper.cli.progress import Progress
-from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.cli.which_config import path_of, read
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.core.settings import Settings
 from reaper.core.text import clean
-from reaper.engine.report import Listener, Result
+from reaper.engine.events import to_all
+from reaper.engine.report import Result
 from reaper.engine.runner import UNKNOWN_APPROVAL, Run, Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.logs import configure_logging
@@ -29,7 +30,7 @@ from reaper.store.plans import PREFIX_MIN
 from reaper.store.state_files import write_private
 from reaper.store.store import Store, opened
 from reaper.telemetry import EventLog
-from reaper.wiring import Connector, Listeners, settle_memory
+from reaper.wiring import Connector, settle_memory
 
 
 async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
@@ -51,14 +52,14 @@ async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
     """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
     _check_scope(settings, scope)
     clock = SystemClock()
-    listeners: list[Listener] = [] if scope.rehearsal else [EventLog()]
+    listeners = [] if scope.rehearsal else [EventLog().hear]
     level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
     configure_logging(settings.log.format, level)
     settle_memory()
     with opened(settings.state) as store, Progress(sys.stderr) as progress:
         if store.fault:
             print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)
-        yield Runner(store, clock, Listeners([progress, *listeners]), Connector(clock))
+        yield Runner(store, clock, to_all(progress.hear, *listeners), Connector(clock))
 
 
 def _check_scope(settings: Settings, scope: Scope) -> None:
@@ -128,7 +129,7 @@ def plan_exit(run: Run) -> Exit:
         return Exit.FAILED
     if Result.UNTRUSTED in results:
         return Exit.WITHHELD
-    return Exit.PLANNED if any(report.plan and report.plan.items for report in run.reports) else Exit.DONE
+    return Exit.PLANNED if any(report.plan.items for report in run.swept) else Exit.DONE
 
 
 def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:
@@ -137,14 +138,14 @@ def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str
     with opened(settings.state) as store:
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
-        told_by = Origin.local(by, reason=reason, configuration=settings.fingerprint).told()
+        approver = Origin.local(by, reason=reason, configuration=settings.fingerprint).told()
         name = _the_one(store, plan_id)
         parts = store.plans.known(name)
-        if not parts or not store.plans.give(name, SystemClock().wall(), told=told_by):
+        if not parts or not store.plans.give(name, SystemClock().wall(), told=approver):
             raise CommandError(_unknown_plan(store, plan_id))
     if output is OutputFormat.JSON:
-        told = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]
-        print(json.dumps({"plan_id": name, "approved": told}, indent=2))
+        approved = [{"project": p.project, "agent": p.agent, "sessions": len(p.approvals)} for p in parts]
+        print(json.dumps({"plan_id": name, "approved": approved}, indent=2))
     else:
         print_approval(name, parts)
 
@@ -153,8 +154,8 @@ def _the_one(store: Store, beginning: str) -> str:
     """The id that was meant: as it is, or the only one that begins like this."""
     names = store.plans.named(beginning)
     if len(names) > 1:
-        told = f"{len(names)} plans begin with {beginning!r}: {', '.join(names[:5])}"
-        raise CommandError(f"{told}. Write the whole id: one may have been made to look like the other")
+        several = f"{len(names)} plans begin with {beginning!r}: {', '.join(names[:5])}"
+        raise CommandError(f"{several}. Write the whole id: one may have been made to look like the other")
     if not names and len(beginning) < PREFIX_MIN:
         raise CommandError(f"{_unknown_plan(store, beginning)}. An id has 32 digits; {PREFIX_MIN} are the least")
     return names[0] if names else beginning
@@ -162,5 +163,5 @@ def _the_one(store: Store, beginning: str) -> str:
 
 def _unknown_plan(store: Store, plan_id: str) -> str:
     known = [f"{plan.id} ({plan.project}/{plan.agent}, {instant(plan.at)})" for plan in store.plans.latest(5)]
-    told = f"known are: {', '.join(known)}" if known else "no plan waits for an approval"
-    return f"no plan {clean(plan_id)!r} in {store.url}; {told}. `reaper plan` shows the present one"
+    others = f"known are: {', '.join(known)}" if known else "no plan waits for an approval"
+    return f"no plan {clean(plan_id)!r} in {store.url}; {others}. `reaper plan` shows the present one"

@@ -163,14 +163,19 @@ def earliest(session: Session, policy: Policy, agent: Agent) -> float:
     Whatever becomes of its status, but for one that fails later on. Early rather than late: what other rules keep is
     not looked at, unless they keep it for good.
     """
-    found = NEVER
+    found, status = NEVER, session.status
+    # Made once: every session of every listing that is remembered is asked.
+    may_become = [
+        session if later == status else session._replace(status=later) for later in _MAY_BECOME.get(status, _LIVING)
+    ]
     for rule in policy.rules:
         if rule.action is Action.KEEP:
             if rule.statuses is None and rule.holds_from(session, agent) == ALWAYS:
                 break
             continue
-        for status in _MAY_BECOME.get(session.status, _LIVING):
-            found = min(found, rule.holds_from(session._replace(status=status), agent))
+        for one in may_become:
+            if rule.statuses is None or one.status in rule.statuses:
+                found = min(found, rule.holds_from(one, agent))
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.model import Action, OutcomeKind
-from reaper.engine.report import Report
+from reaper.engine.report import Swept
 from reaper.listing.index import ListingIndex
 
 _GONE: Final = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
@@ -20,22 +20,22 @@ class ListingCache:
     """
 
     full_every_s: int
-    atlas: ListingIndex | None = None
+    index: ListingIndex | None = None
     made_at: float = 0.0
 
     def take(self, key: str, now: float) -> ListingIndex | None:
-        """The atlas if it is about the same rules and not too old, at monotonic `now`. Only once: see `keep`."""
-        atlas, self.atlas = self.atlas, None
-        fits = atlas is not None and atlas.key == key and now - self.made_at < self.full_every_s
-        return atlas if fits else None
+        """The index if it is about the same rules and not too old, at monotonic `now`. Only once: see `keep`."""
+        index, self.index = self.index, None
+        fits = index is not None and index.key == key and now - self.made_at < self.full_every_s
+        return index if fits else None
 
-    def keep(self, report: Report, atlas: ListingIndex, now: float) -> None:
-        """Hand an atlas on after a sweep that believed it, made at monotonic `now` if it is new."""
-        if not report.trusted or report.snapshot is None or not atlas.is_worth_it:
+    def keep(self, report: Swept, index: ListingIndex, now: float) -> None:
+        """Hand an index on after a sweep that believed it, made at monotonic `now` if it is new."""
+        if not report.trusted or not index.is_worth_it:
             return
         if report.snapshot.listed_at == report.snapshot.now:
             self.made_at = now
         for outcome in report.outcomes:
             is_gone = outcome.item.action is Action.DELETE and outcome.kind in _GONE
-            atlas.acted_on(outcome.item.session, is_gone=is_gone)
-        self.atlas = atlas
+            index.acted_on(outcome.item.session, is_gone=is_gone)
+        self.index = index

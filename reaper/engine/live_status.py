@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 
 from reaper.clock import Clock
+from reaper.core.quotas import Key
 from reaper.core.settings import Quota
-from reaper.engine.report import Listener, Outcome, Report, Result
+from reaper.engine import events
+from reaper.engine.report import Report, Result, Swept, is_trusted
 
 RECENT_ACTIONS: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class RecentAction:
-    """An action that ended, where it happened, and when by the local clock."""
-
-    project: str
-    agent: str
-    outcome: Outcome
-    at: float
-
-
 @dataclass(slots=True)
-class LiveStatus(Listener):
+class LiveStatus:
     """The present state of the world as sweeps have last seen it. Times are local.
 
     `option` is what a command beside this process must be given to find the same configuration, '' for nothing.
     """
 
     clock: Clock
-    latest: dict[tuple[str, str], Report] = field(default_factory=dict)
-    succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
-    believed: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    latest: dict[Key, Report] = field(default_factory=dict)
+    succeeded: dict[Key, float] = field(default_factory=dict)
+    believed: dict[Key, Counter[str]] = field(default_factory=dict)
     managed: dict[str, Mapping[str, str]] = field(default_factory=dict)
     unmanaged: dict[str, Sequence[str]] = field(default_factory=dict)
-    recent: deque[RecentAction] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
+    recent: deque[events.ActionEnded] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
     pools: Sequence[Quota] = ()
     config_hash: str = ""
     config_errors: Sequence[str] = ()
@@ -50,22 +42,49 @@ class LiveStatus(Listener):
     state_fault: str = ""
     option: str = ""
 
-    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
-        self.managed[project], self.unmanaged[project] = managed, unmanaged
-        for key in [key for key in self.latest if key[0] == project and key[1] not in managed]:
-            del self.latest[key]
-            self.succeeded.pop(key, None)
-            self.believed.pop(key, None)
+    def hear(self, event: events.Event) -> None:
+        """Take in what a sweep has just done."""
+        match event:
+            case events.PageRead():
+                self.progressed()
+            case events.ActionEnded():
+                self.progressed()
+                self.recent.append(event)
+            case events.SweepEnded(report):
+                self._ended(report)
+            case events.QuotaRelieved(report):
+                known = self.latest.get(report.key)
+                if known is not None and known.sweep_id == report.sweep_id:
+                    self.latest[report.key] = report
+            case events.AgentsFound(project, managed, unmanaged):
+                self.managed[project], self.unmanaged[project] = managed, unmanaged
+                self._forget(key for key in self.latest if key[0] == project and key[1] not in managed)
+            case events.UnknownApprovals(names):
+                self.approvals_unknown = tuple(names)
+            case events.Planned():
+                pass
+            case _:
+                assert_never(event)
 
-    def unknown_approvals(self, names: Sequence[str]) -> None:
-        self.approvals_unknown = tuple(names)
+    def _ended(self, report: Report) -> None:
+        self.latest[report.key] = report
+        if is_trusted(report):
+            self.believed[report.key] = report.snapshot.by_status
+        self.progressed()
+        if report.result in {Result.OK, Result.WITHHELD}:
+            self.succeeded[report.key] = self.clock.wall()
+        if report.result is not Result.FAILED:
+            self.ready = True
 
     def keep_projects(self, projects: Sequence[str]) -> None:
         """Forget projects that the configuration no longer names."""
         for known in (self.managed, self.unmanaged):
             for project in known.keys() - set(projects):
                 del known[project]
-        for key in [key for key in self.latest if key[0] not in projects]:
+        self._forget(key for key in self.latest if key[0] not in projects)
+
+    def _forget(self, keys: Iterable[Key]) -> None:
+        for key in list(keys):
             del self.latest[key]
             self.succeeded.pop(key, None)
             self.believed.pop(key, None)
@@ -74,33 +93,9 @@ class LiveStatus(Listener):
         """This process has come further, whether the platform let it or not."""
         self.progressed_at = self.clock.monotonic()
 
-    def page(self, project: str, agent: str, sessions: int) -> None:
-        self.progressed()
-
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        self.progressed()
-        self.recent.append(RecentAction(project, agent, outcome, self.clock.wall()))
-
-    def report(self, report: Report) -> None:
-        key = (report.project, report.agent)
-        self.latest[key] = report
-        if report.trusted and report.snapshot is not None:
-            self.believed[key] = report.snapshot.by_status
-        self.progressed()
-        if report.result in {Result.OK, Result.WITHHELD}:
-            self.succeeded[key] = self.clock.wall()
-        if report.result is not Result.FAILED:
-            self.ready = True
-
-    def relieved(self, report: Report) -> None:
-        key = (report.project, report.agent)
-        known = self.latest.get(key)
-        if known is not None and known.sweep_id == report.sweep_id:
-            self.latest[key] = report
-
-    def trusted(self) -> Iterator[Report]:
+    def trusted(self) -> Iterator[Swept]:
         """The latest reports whose listing was complete and believed."""
-        return (report for report in self.latest.values() if report.trusted)
+        return filter(is_trusted, self.latest.values())
 
     def agents(self) -> Iterator[tuple[tuple[str, str], int]]:
         """How many agents each project has under each policy; '' is managed by none."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeAlias, TypeGuard
 
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Candidate, Hold, Item, Plan
 from reaper.core.policy import Policy, Rule
+from reaper.core.quotas import Key
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
 
@@ -43,13 +45,12 @@ class Outcome:
     request_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Report:
-    """One sweep of one agent.
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One sweep of one agent, however far it came.
 
-    `started` and `seconds` are local, `plan.now` is the platform's time. `snapshot` and `plan` are None when the
-    agent could not be listed. `kept` is filled on request only. `doubts` say why its inventory is not believed,
-    `why` says in words what went wrong. `relief` is the rule by which the agent's quota may stop sessions when full.
+    `started` and `seconds` are local, `why` says in words what went wrong. `relief` is the rule by which the agent's
+    quota may stop sessions when full.
     """
 
     sweep_id: str
@@ -58,46 +59,63 @@ class Report:
     policy: Policy
     result: Result
     started: float
-    seconds: float
     observed: bool
+    seconds: float = 0.0
     why: str = ""
-    snapshot: Snapshot | None = None
-    plan: Plan | None = None
-    outcomes: Sequence[Outcome] = ()
-    kept: Sequence[Candidate] = ()
-    doubts: Sequence[str] = ()
     breaker: Breaker | None = None
-    used_today: Mapping[Action, int] = field(default_factory=dict)
     skew: float | None = None
     relief: Rule | None = None
 
-    @cached_property
-    def trusted(self) -> bool:
-        """Whether what was listed is complete and believed."""
-        return self.snapshot is not None and not self.snapshot.incomplete and not self.doubts
-
-    @cached_property
-    def blocked(self) -> Counter[str]:
-        """Candidates not acted on, by reason."""
-        return Counter({str(hold): count for hold, count in (self.plan.blocked if self.plan else {}).items()})
+    @property
+    def key(self) -> Key:
+        return (self.project, self.agent)
 
     @property
     def rules(self) -> Sequence[Rule]:
         """Every rule that may catch a session of this agent: the policy's, then its quota's."""
         return self.policy.rules if self.relief is None else (*self.policy.rules, self.relief)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Attempt):
+    """A sweep that came to no plan: the agent could not be listed, the state could not be read, or it crashed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept(Attempt):
+    """A sweep that listed its agent and made a plan, if only one in which everything is held.
+
+    `plan.now` is the platform's time. `kept` is filled on request only. `doubts` say why its inventory is not
+    believed.
+    """
+
+    snapshot: Snapshot
+    plan: Plan
+    outcomes: Sequence[Outcome] = ()
+    kept: Sequence[Candidate] = ()
+    doubts: Sequence[str] = ()
+    used_today: Mapping[Action, int] = field(default_factory=dict)
+
+    @cached_property
+    def trusted(self) -> bool:
+        """Whether what was listed is complete and believed."""
+        return not self.snapshot.incomplete and not self.doubts
+
+    @cached_property
+    def blocked(self) -> Counter[str]:
+        """Candidates not acted on, by reason."""
+        return Counter({str(hold): count for hold, count in self.plan.blocked.items()})
+
     @cached_property
     def by_rule(self) -> Counter[str]:
         """Candidates by the rule that caught them."""
-        return Counter(item.rule for item in self.plan.items) if self.plan else Counter()
+        return Counter(item.rule for item in self.plan.items)
 
     @cached_property
     def totals(self) -> dict[str, int]:
         """How many sessions the policy would keep, stop and delete."""
-        if self.snapshot is None or self.plan is None:
-            return {str(action): 0 for action in Action}
         asked = Counter(item.action for item in self.plan.items)
-        kept = self.snapshot.sessions - sum(asked.values())
+        kept = self.snapshot.sessions - asked.total()
         return {"keep": kept, "stop": asked[Action.STOP], "delete": asked[Action.DELETE]}
 
     @cached_property
@@ -108,18 +126,16 @@ class Report:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know although nothing went wrong."""
-        moved = self.plan.expiry_moved if self.plan else 0
-        told = (
-            f"{moved} sessions have another expires_at than when they were marked, although nobody used them since: "
-            "their grace began anew, and while the platform goes on so, they are never deleted"
+        if not self.plan.expiry_moved:
+            return ()
+        return (
+            f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
+            "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
         )
-        return (told,) if moved else ()
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:
         """Deletes that the limits would still allow, in one sweep and in the day."""
-        if self.snapshot is None:
-            return {}
         limits, inventory = self.policy.limits, self.snapshot.sessions
         used = self.used_today.get(Action.DELETE, 0)
         day = limits.per_day.of(inventory + used, limits.at_least) - used
@@ -128,33 +144,15 @@ class Report:
     @cached_property
     def oldest_overdue_s(self) -> float:
         """How long the most overdue candidate has been due, its grace counted in."""
-        if self.plan is None:
-            return 0.0
         grace = {Action.DELETE: self.policy.grace_s}
         since = (item.decision.since + grace.get(item.action, 0) for item in self.plan.items)
         return max((self.plan.now - moment for moment in since), default=0.0)
 
 
-class Listener:
-    """Hears what sweeps do as they do it; every method may be left out."""
+Report: TypeAlias = Failed | Swept
+"""How one sweep of one agent ended."""
 
-    def page(self, project: str, agent: str, sessions: int) -> None:
-        """A page with so many records was read."""
 
-    def planned(self, project: str, plan: Plan) -> None:
-        """A plan was made, nothing was done yet."""
-
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        """An action ended."""
-
-    def report(self, report: Report) -> None:
-        """A sweep of one agent ended."""
-
-    def relieved(self, report: Report) -> None:
-        """The same sweep's report once more: its quota was too full, and asked for stops of its own."""
-
-    def unknown_approvals(self, names: Sequence[str]) -> None:
-        """The configuration approves these ids, and no plan that is known has them."""
-
-    def roster(self, project: str, managed: Mapping[str, str], unmanaged: Sequence[str]) -> None:
-        """The agents of a project were found: those with their policy's name, and those that no pattern matches."""
+def is_trusted(report: Report) -> TypeGuard[Swept]:
+    """Whether an agent was listed, and what was listed is complete and believed."""
+    return isinstance(report, Swept) and report.trusted

@@ -8,7 +8,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
@@ -16,17 +16,17 @@ from reaper.core.model import Agent
 from reaper.core.planner import joint_plan_id
 from reaper.core.policy import Policy
 from reaper.core.provider import Connect, Provider, ProviderError
-from reaper.core.quotas import pools
+from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
+from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
 from reaper.engine.known_rates import keep_rates, recall_rates
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
-from reaper.engine.quota_relief import QuotaRelief
+from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
-from reaper.engine.report import Listener, Report, Result
+from reaper.engine.report import Failed, Report, Result, Swept
 from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
-from reaper.listing.listing import collect
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Tending
@@ -70,11 +70,24 @@ class Run:
 
     @property
     def plan_id(self) -> str:
-        return joint_plan_id([report.plan.id for report in self.reports if report.plan])
+        return joint_plan_id([report.plan.id for report in self.swept])
+
+    @property
+    def swept(self) -> list[Swept]:
+        """The sweeps that came to a plan."""
+        return [report for report in self.reports if isinstance(report, Swept)]
 
     @property
     def observed(self) -> bool:
         return all(report.observed for report in self.reports)
+
+
+class _ProjectRun(NamedTuple):
+    """What the sweeps of one project's agents came to; `members` are those that a quota may take sessions of."""
+
+    reports: Sequence[Report] = ()
+    members: Sequence[PoolMember] = ()
+    unmanaged: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -86,13 +99,13 @@ class Runner:
     listener: Listener
     connect: Connect
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
-    _busy: set[tuple[str, str]] = field(default_factory=set)
+    _busy: set[Key] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
-    _recalls: dict[tuple[str, str], ListingCache] = field(default_factory=dict)
+    _caches: dict[Key, ListingCache] = field(default_factory=dict)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
     _tending: Tending = field(default_factory=Tending)
-    _refusals: defaultdict[tuple[str, str], Refusals] = field(default_factory=lambda: defaultdict(Refusals))
+    _refusals: defaultdict[Key, Refusals] = field(default_factory=lambda: defaultdict(Refusals))
 
     async def run(self, settings: Settings, scope: Scope, stopping: Callable[[], str] = lambda: "") -> Run:
         """Sweep what the scope covers, then relieve the quotas that are too full.
@@ -105,7 +118,7 @@ class Runner:
             self._approve(settings)
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         rates = recall_rates(self.connect, self.store)
-        relief = QuotaRelief(pools(settings.quotas))
+        quotas = pools(settings.quotas)
         foreseen = settings.approvals if scope.rehearsal else ()
         scope = replace(
             scope,
@@ -113,14 +126,16 @@ class Runner:
             approvals=foreseen,
             configuration=settings.fingerprint,
         )
-        parts = await _all(self._project(project, scope, stopping, relief) for project in projects)
+        parts = await _all(
+            self._project(project, scope, stopping, pool_of(project.name, quotas)) for project in projects
+        )
         run = Run(
-            reports=tuple(report for part, _ in parts for report in part),
-            unmanaged={project.name: names for project, (_, names) in zip(projects, parts, strict=True) if names},
+            reports=tuple(report for part in parts for report in part.reports),
+            unmanaged={p.name: part.unmanaged for p, part in zip(projects, parts, strict=True) if part.unmanaged},
         )
         self._remember_plans(run)
-        await self._relieve(relief)
-        run = replace(run, reports=tuple(relief.latest(report) for report in run.reports))
+        relieved = await self._relieve(quotas, [member for part in parts for member in part.members])
+        run = replace(run, reports=tuple(relieved.get(report.key, report) for report in run.reports))
         if not scope.rehearsal:
             keep_rates(
                 self.connect, self.store, rates, [project.connection.endpoint for project in settings.projects]
@@ -131,82 +146,83 @@ class Runner:
     def _approve(self, settings: Settings) -> None:
         """Honour the approvals written in the configuration, and say which of them are for no plan that is known."""
         try:
-            told = Origin.local(configuration=settings.fingerprint).told() if settings.approvals else {}
+            origin = Origin.local(configuration=settings.fingerprint).told() if settings.approvals else {}
             for name in settings.approvals:
-                self.store.plans.give(name, self.clock.wall(), standing=True, told=told)
+                self.store.plans.give(name, self.clock.wall(), standing=True, told=origin)
             unknown = self.store.plans.unknown(settings.approvals)
         except StateError as error:
             log.error("approvals_not_read", error=str(error))
             return
-        self.listener.unknown_approvals(unknown)
+        self.listener(UnknownApprovals(unknown))
         if unknown and self._doubted != (settings.fingerprint, unknown):
             log.warning("unknown_approvals", plans=unknown, meaning=UNKNOWN_APPROVAL)
         self._doubted = (settings.fingerprint, unknown)
 
-    async def _relieve(self, relief: QuotaRelief) -> None:
+    async def _relieve(self, quotas: Sequence[Pool], members: Sequence[PoolMember]) -> dict[Key, Swept]:
         """Relieve the pools by the agents that no later run is sweeping by now; none will until this is over."""
-        free = {key for key in relief.swept if not self._busy & {key, (key[0], "*")}}
-        claimed = free | {(key[0], "*") for key in free if relief.swept[key].sweep.site.project.must_see}
+        free = {one.key: one for one in members if not self._busy & {one.key, (one.report.project, "*")}}
+        claimed = free.keys() | {(key[0], "*") for key, one in free.items() if one.sweep.site.project.must_see}
         self._busy |= claimed
         try:
-            await relief.carry_out(free, self.connect)
+            return await relieve(quotas, members, free, self.connect)
         finally:
             self._busy -= claimed
 
     async def _project(
-        self, project: Project, scope: Scope, stopping: Callable[[], str], relief: QuotaRelief
-    ) -> tuple[list[Report], Sequence[str]]:
+        self, project: Project, scope: Scope, stopping: Callable[[], str], pool: Pool | None
+    ) -> _ProjectRun:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
         whole = (project.name, "*")
         if whole in self._busy:
             log.warning("still_sweeping", project=project.name)
-            return [], ()
+            return _ProjectRun()
         claimed = {whole} if project.must_see else set()
         self._busy |= claimed
         try:
             async with self.connect(project) as client:
-                return await self._agents(project, client, scope, stopping, relief)
+                return await self._agents(project, client, scope, stopping, pool)
         except ProviderError as error:
             known = self._managed.get(project.name) or {p.name: p.policy for p in project.agents}
             failed = {name: policy for name, policy in known.items() if scope.covers(name)}
-            return [self._failed(project, name, policy, str(error)) for name, policy in failed.items()], ()
+            return _ProjectRun([self._failed(project, name, policy, str(error)) for name, policy in failed.items()])
         finally:
             self._busy -= claimed
 
     async def _agents(
-        self, project: Project, client: Provider, scope: Scope, stopping: Callable[[], str], relief: QuotaRelief
-    ) -> tuple[list[Report], Sequence[str]]:
+        self, project: Project, client: Provider, scope: Scope, stopping: Callable[[], str], pool: Pool | None
+    ) -> _ProjectRun:
         guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
         client.observe_time(guard.observe)
         if finding in self._busy:
             log.warning("still_finding_agents", project=project.name)
-            return [], ()
+            return _ProjectRun()
         self._busy.add(finding)
         try:
-            roster = await discover(project, client, self._known(project))
+            found = await discover(project, client, self._known(project))
         finally:
             self._busy.discard(finding)
-        managed = {agent.name: policy.name for agent, policy in roster.targets}
-        if not roster.unresolved:
-            self._managed[project.name] = roster.targets_by_name
+        managed = {agent.name: policy.name for agent, policy in found.targets}
+        if not found.unresolved:
+            self._managed[project.name] = found.targets_by_name
             self._resolved[project.name] = self.clock.monotonic()
-            for key in [key for key in self._recalls if key[0] == project.name and key[1] not in managed]:
-                del self._recalls[key]
-            self.listener.roster(project.name, managed, roster.unmanaged)
+            for key in [key for key in self._caches if key[0] == project.name and key[1] not in managed]:
+                del self._caches[key]
+            self.listener(AgentsFound(project.name, managed, found.unmanaged))
         elif known := self._managed.get(project.name):
-            self._managed[project.name] = {name: it for name, it in known.items() if name not in roster.gone}
+            self._managed[project.name] = {name: it for name, it in known.items() if name not in found.gone}
         site = ConnectedProject(project, client, guard, scope.configuration)
-        free = [target for target in roster.targets if (project.name, target[0].name) not in self._busy]
+        free = [target for target in found.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if scope.covers(target[0].name)]
         others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
         canaries = MustSee(project.must_see, len(swept) + len(others))
-        sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, relief) for agent, policy in swept)
-        looks = (_look_for(canaries, site, agent) for agent in others)
+        sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, pool) for agent, policy in swept)
+        looks = (canaries.look(client, project.name, agent.name) for agent in others)
         async with asyncio.TaskGroup() as group:
             for look in looks:
                 group.create_task(look)
-            reports = await _all(sweeps)
-        return [*reports, *self._unresolved(project, roster, scope)], roster.unmanaged
+            ended = await _all(sweeps)
+        reports = [report for report, _ in ended] + self._unresolved(project, found, scope)
+        return _ProjectRun(reports, [member for _, member in ended if member is not None], found.unmanaged)
 
     def _known(self, project: Project) -> Sequence[str]:
         """The agents that the last listing showed; those swept last by an earlier process, before the first one."""
@@ -226,8 +242,8 @@ class Runner:
         canaries: MustSee,
         scope: Scope,
         stopping: Callable[[], str],
-        relief: QuotaRelief,
-    ) -> Report:
+        pool: Pool | None,
+    ) -> tuple[Report, PoolMember | None]:
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
             site=site,
@@ -242,67 +258,66 @@ class Runner:
             rehearsal=scope.rehearsal,
             approvals=scope.approvals,
             keeps={} if scope.keeps else None,
-            reserve=relief.reserve(site.project.name),
+            reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[site.project.name, agent.name],
         )
         key = (site.project.name, agent.name)
-        sweep = replace(sweep, recall=self._recall(sweep, scope))
+        sweep = replace(sweep, cache=self._cache(sweep, scope))
         self._busy.add(key)
         try:
             with bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
                 report = await sweep.run()
-                relief.add(sweep, since, report)
-                return report
+                return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
         except Exception as error:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
-            return self._failed(site.project, agent.name, policy, f"unexpected {type(error).__name__}, see the log")
+            why = f"unexpected {type(error).__name__}, see the log"
+            return self._failed(site.project, agent.name, policy, why), None
         finally:
             self._busy.discard(key)
 
-    def _recall(self, sweep: Sweep, scope: Scope) -> ListingCache | None:
+    def _cache(self, sweep: Sweep, scope: Scope) -> ListingCache | None:
         """What the agent's last sweep left, where all need not be seen each time."""
         key = (sweep.site.project.name, sweep.agent.name)
         if scope.full_every_s is None or scope.rehearsal or scope.keeps or sweep.reserve is not None:
-            self._recalls.pop(key, None)
+            self._caches.pop(key, None)
             return None
-        recall = self._recalls.setdefault(key, ListingCache(scope.full_every_s))
-        recall.full_every_s = scope.full_every_s
-        return recall
+        cache = self._caches.setdefault(key, ListingCache(scope.full_every_s))
+        cache.full_every_s = scope.full_every_s
+        return cache
 
-    def _unresolved(self, project: Project, roster: Discovery, scope: Scope) -> list[Report]:
+    def _unresolved(self, project: Project, found: Discovery, scope: Scope) -> list[Report]:
         """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""
-        if not roster.unresolved:
+        if not found.unresolved:
             return []
-        swept = roster.targets_by_name
+        swept = found.targets_by_name
         known = self._managed.get(project.name, {})
         left = {name: policy for name, policy in known.items() if name not in swept}
-        lost = left or {name: policy for name, (policy, _) in roster.unresolved.items()}
-        why = next(iter(roster.unresolved.values()))[1]
+        lost = left or {name: policy for name, (policy, _) in found.unresolved.items()}
+        why = next(iter(found.unresolved.values()))[1]
         return [self._failed(project, name, policy, why) for name, policy in lost.items() if scope.covers(name)]
 
     def _failed(self, project: Project, agent: str, policy: Policy, why: str) -> Report:
-        report = Report(
+        report = Failed(
             sweep_id=uuid.uuid4().hex[:12],
             project=project.name,
             agent=agent,
             policy=policy,
             result=Result.FAILED,
             started=self.clock.wall(),
-            seconds=0.0,
             observed=True,
             why=why,
             breaker=known_breaker(self.store, project.name, agent),
         )
-        self.listener.report(report)
+        self.listener(SweepEnded(report))
         return report
 
     def _remember_plans(self, run: Run) -> None:
         """Keep together, under the id of them all, the plans that each sweep has kept for an approval."""
         parts = [
             (report.plan.id, report.project, report.agent, report.plan.now or report.started)
-            for report in run.reports
-            if report.plan and needs_approval(report.plan, report.breaker)
+            for report in run.swept
+            if needs_approval(report.plan, report.breaker)
         ]
         try:
             self.store.plans.remember_joint(run.plan_id, parts)
@@ -324,7 +339,7 @@ class Runner:
         Old by this clock and by that of every project whose inventory is believed; when none is, nothing is old.
         Projects whose agents were not found out since this run began at monotonic `begun` lose nothing.
         """
-        believed = [report.plan.now for report in run.reports if report.plan and report.trusted]
+        believed = [report.plan.now for report in run.swept if report.trusted]
         now = min([self.clock.wall(), *believed])
         known = {project.name for project in settings.projects if self._resolved.get(project.name, -1.0) >= begun}
         managed = {(name, agent) for name in known for agent in self._managed.get(name, {})}
@@ -342,15 +357,3 @@ async def _all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(coroutine) for coroutine in coroutines]
     return [task.result() for task in tasks]
-
-
-async def _look_for(canaries: MustSee, site: ConnectedProject, agent: Agent) -> None:
-    """List an agent that is not to be swept, only for the sessions that must be seen somewhere in the project."""
-    seen: frozenset[str] = frozenset()
-    try:
-        snapshot = await collect(site.client, agent.name, lambda *_: None, site.project.must_see, lambda _: None)
-        seen = snapshot.seen
-    except ProviderError as error:
-        log.warning("must_see_listing_failed", project=site.project.name, agent=agent.name, error=str(error))
-    finally:
-        canaries.listed(seen)

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from reaper.core.model import Action
 from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
 from reaper.core.text import clean
-from reaper.engine.live_status import LiveStatus, RecentAction
-from reaper.engine.report import Report
+from reaper.engine.events import ActionEnded
+from reaper.engine.live_status import LiveStatus
+from reaper.engine.report import Failed, Report, Swept
 from reaper.engine.runner import Run
 
 
@@ -31,41 +33,62 @@ def report_json(report: Report, *, planned: bool = False) -> dict[str, Any]:
 
 def summary_json(report: Report) -> dict[str, Any]:
     """One agent's sweep without its decisions."""
-    snapshot, plan = report.snapshot, report.plan
-    return {
+    shown = {
         "project": report.project,
         "agent": report.agent,
         "policy": report.policy.name,
         "mode": str(report.policy.mode),
         "observed": report.observed,
         "sweep_id": report.sweep_id,
-        "plan_id": plan.id if plan else None,
+        "plan_id": None,
         "result": str(report.result),
         "why": report.why,
-        "notes": list(report.notes),
+        "notes": [],
         "started": instant(report.started),
-        "platform_time": instant(plan.now) if plan and plan.now else None,
-        "sessions": snapshot.sessions if snapshot else None,
-        "pages": snapshot.pages if snapshot else None,
-        "listed_at": instant(snapshot.listed_at) if snapshot and snapshot.listed_at else None,
-        "by_status": dict(snapshot.by_status) if snapshot else {},
-        "malformed": dict(snapshot.malformed) if snapshot else {},
+        "platform_time": None,
+        "sessions": None,
+        "pages": None,
+        "listed_at": None,
+        "by_status": {},
+        "malformed": {},
+        "totals": dict.fromkeys(map(str, Action), 0),
+        "blocked": {},
+        "would_exceed": [],
+        "doubts": [],
+        "trusted": False,
+        "breaker": report.breaker.reason if report.breaker else None,
+        "limit_remaining": {},
+        "duration_seconds": round(report.seconds, 3),
+    }
+    return shown | _found_json(report) if isinstance(report, Swept) else shown
+
+
+def _found_json(report: Swept) -> dict[str, Any]:
+    """What is only known of an agent that could be listed."""
+    snapshot, plan = report.snapshot, report.plan
+    return {
+        "plan_id": plan.id,
+        "notes": list(report.notes),
+        "platform_time": instant(plan.now) if plan.now else None,
+        "sessions": snapshot.sessions,
+        "pages": snapshot.pages,
+        "listed_at": instant(snapshot.listed_at) if snapshot.listed_at else None,
+        "by_status": dict(snapshot.by_status),
+        "malformed": dict(snapshot.malformed),
         "totals": report.totals,
         "blocked": {reason: count for reason, count in report.blocked.items() if count},
-        "would_exceed": [str(excess) for excess in plan.foreseen] if plan else [],
+        "would_exceed": [str(excess) for excess in plan.foreseen],
         "doubts": list(report.doubts),
         "trusted": report.trusted,
-        "breaker": report.breaker.reason if report.breaker else None,
         "limit_remaining": report.limit_remaining,
-        "duration_seconds": round(report.seconds, 3),
     }
 
 
 def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, Any]]:
     """Every stop and delete that the policy asks for, with what became of it and why."""
-    plan = report.plan
-    if plan is None:
+    if isinstance(report, Failed):
         return
+    plan = report.plan
     ended = {outcome.item.session.incarnation: outcome for outcome in report.outcomes}
     for item in plan.items:
         outcome = ended.get(item.session.incarnation)
@@ -94,27 +117,27 @@ def decision_json(item: Item, outcome: str, why: str) -> dict[str, Any]:
     }
 
 
-def status_json(board: LiveStatus) -> dict[str, Any]:
+def status_json(live: LiveStatus) -> dict[str, Any]:
     """What the daemon knows now."""
     return {
-        "ready": board.ready,
-        "standby": board.standby or None,
-        "state_fault": board.state_fault or None,
+        "ready": live.ready,
+        "standby": live.standby or None,
+        "state_fault": live.state_fault or None,
         "config": {
-            "hash": board.config_hash,
-            "errors": list(board.config_errors),
-            "unknown_approvals": list(board.approvals_unknown),
+            "hash": live.config_hash,
+            "errors": list(live.config_errors),
+            "unknown_approvals": list(live.approvals_unknown),
         },
-        "next_sweep": instant(board.next_sweep_at) if board.next_sweep_at else None,
-        "agents": [summary_json(report) for _, report in sorted(board.latest.items())],
-        "unmanaged_agents": {project: list(names) for project, names in board.unmanaged.items() if names},
-        "quotas": [{"quota": q.name, "limit": q.limit, "used": used} for q, used in board.quotas()],
+        "next_sweep": instant(live.next_sweep_at) if live.next_sweep_at else None,
+        "agents": [summary_json(report) for _, report in sorted(live.latest.items())],
+        "unmanaged_agents": {project: list(names) for project, names in live.unmanaged.items() if names},
+        "quotas": [{"quota": q.name, "limit": q.limit, "used": used} for q, used in live.quotas()],
         "planned": [
             {"project": report.project, "agent": report.agent, **decision}
-            for _, report in sorted(board.latest.items())
+            for _, report in sorted(live.latest.items())
             for decision in _first(decisions(report), 100)
         ],
-        "recent_actions": [_recent_json(action) for action in reversed(board.recent)],
+        "recent_actions": [_recent_json(action) for action in reversed(live.recent)],
     }
 
 
@@ -122,9 +145,9 @@ def _first(decisions_: Iterable[dict[str, Any]], count: int) -> Iterable[dict[st
     return (decision for decision, _ in zip(decisions_, range(count), strict=False))
 
 
-def _recent_json(action: RecentAction) -> dict[str, Any]:
-    told = decision_json(action.outcome.item, str(action.outcome.kind), action.outcome.why)
-    return {"at": instant(action.at), "project": action.project, "agent": action.agent, **told}
+def _recent_json(action: ActionEnded) -> dict[str, Any]:
+    decision = decision_json(action.outcome.item, str(action.outcome.kind), action.outcome.why)
+    return {"at": instant(action.at), "project": action.project, "agent": action.agent, **decision}
 
 
 def instant(seconds: float) -> str:

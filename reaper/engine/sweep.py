@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -12,25 +10,24 @@ from typing import Final, NamedTuple
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.model import Action, Agent, Session
+from reaper.core.model import Agent
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy, decide, earliest
-from reaper.core.provider import Answer, Gone, Page, Provider, ProviderError
+from reaper.core.policy import Mode, Policy
+from reaper.core.provider import Gone, Provider, ProviderError
 from reaper.core.quotas import Reserve
 from reaper.core.settings import Project
+from reaper.engine.events import ActionEnded, Listener, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
+from reaper.engine.inventory import InventoryReader
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
-from reaper.engine.report import Listener, Outcome, Report, Result
+from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
-from reaper.listing.incremental import revisit
 from reaper.listing.index import ListingIndex
-from reaper.listing.listing import collect
-from reaper.listing.snapshot import SessionCounts, Snapshot
+from reaper.listing.snapshot import Snapshot
 from reaper.logs import get_logger
 from reaper.store.database import StateError
-from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
@@ -62,7 +59,7 @@ class Collected(NamedTuple):
     """What there is, what of it the next sweep may know, and what the state knew before."""
 
     snapshot: Snapshot
-    atlas: ListingIndex | None
+    listing_index: ListingIndex | None
     left_open: Sequence[Entry]
     base: Baseline | None
 
@@ -73,7 +70,7 @@ class Sweep:
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
     with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With `recall`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
+    With a `cache`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
     that the configuration approves, without noting them as given.
     """
 
@@ -90,101 +87,83 @@ class Sweep:
     rehearsal: bool = False
     keeps: dict[tuple[str, int], Candidate] | None = None
     reserve: Reserve | None = None
-    recall: ListingCache | None = None
+    cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
 
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
         started, since = self.clock.wall(), self.clock.monotonic()
-        report = Report(
+        report: Report
+        try:
+            found = await self._collect()
+            report = await self._judge(found, started, since)
+            if self.cache is not None and found.listing_index is not None:
+                self.cache.keep(report, found.listing_index, since)
+        except Gone:
+            report = self._failed(started, "the platform does not know this agent")
+        except (ProviderError, StateError) as error:
+            report = self._failed(started, str(error))
+        except InterruptedError as error:
+            report = self._failed(started, str(error), Result.INCOMPLETE)
+        except TimeoutError:
+            report = self._failed(started, f"the listing took over {LISTING_MAX_S} s", Result.INCOMPLETE)
+        report = replace(report, seconds=self.clock.monotonic() - since, skew=self.site.guard.skew)
+        self.listener(SweepEnded(report))
+        return report
+
+    @property
+    def _observed(self) -> bool:
+        return self.observe or self.policy.mode is Mode.OBSERVE
+
+    def _failed(self, started: float, why: str, result: Result = Result.FAILED) -> Failed:
+        return Failed(
             sweep_id=self.id,
             project=self.site.project.name,
             agent=self.agent.name,
             policy=self.policy,
-            result=Result.FAILED,
+            result=result,
             started=started,
-            seconds=0.0,
-            observed=self.observe or self.policy.mode is Mode.OBSERVE,
+            observed=self._observed,
+            why=why,
+            breaker=known_breaker(self.store, self.site.project.name, self.agent.name),
             relief=self.reserve.pool.rule if self.reserve else None,
         )
-        try:
-            found = await self._collect()
-            report = await self._judge(replace(report, snapshot=found.snapshot), found, since)
-            if self.recall is not None and found.atlas is not None:
-                self.recall.keep(report, found.atlas, since)
-        except Gone:
-            report = replace(report, why="the platform does not know this agent")
-        except (ProviderError, StateError) as error:
-            report = replace(report, why=str(error))
-        except InterruptedError as error:
-            report = replace(report, result=Result.INCOMPLETE, why=str(error))
-        except TimeoutError:
-            report = replace(report, result=Result.INCOMPLETE, why=f"the listing took over {LISTING_MAX_S} s")
-        report = replace(
-            report,
-            seconds=self.clock.monotonic() - since,
-            skew=self.site.guard.skew,
-            breaker=report.breaker if report.plan else known_breaker(self.store, report.project, report.agent),
-        )
-        self.listener.report(report)
-        return report
 
     async def _collect(self) -> Collected:
         """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
-        snapshot, project, agent = None, self.site.project.name, self.agent.name
+        snapshot, project, agent, reader = None, self.site.project.name, self.agent.name, self._reader()
         # Whatever fails, other agents wait for what this one has seen.
         try:
             left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
             base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
+            wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None
             async with asyncio.timeout(LISTING_MAX_S):
-                atlas = self.recall.take(self._shown(), self.clock.monotonic()) if self.recall else None
-                if atlas is not None and not sought:
-                    snapshot = await revisit(self.site.client, self.agent.name, atlas, self._candidate, self._paged)
+                index = self.cache.take(reader.key, self.clock.monotonic()) if self.cache else None
+                if index is not None and not sought:
+                    snapshot = await reader.list_changes(index)
                 if snapshot is None:
-                    snapshot, atlas = await self._list_all(sought, base)
+                    snapshot, index = await reader.list_all(wanted, then, indexed=self.cache is not None)
         finally:
             self.canaries.listed(snapshot.seen if snapshot else frozenset())
-        return Collected(snapshot, atlas, left_open, base)
+        return Collected(snapshot, index, left_open, base)
 
-    async def _list_all(self, sought: frozenset[str], base: Baseline | None) -> tuple[Snapshot, ListingIndex | None]:
-        made: list[ListingIndex] = []
+    def _reader(self) -> InventoryReader:
+        return InventoryReader(
+            project=self.site.project,
+            client=self.site.client,
+            agent=self.agent,
+            policy=self.policy,
+            listener=self.listener,
+            stopping=self.stopping,
+            keeps=self.keeps,
+            reserve=self.reserve,
+        )
 
-        def chart(census: SessionCounts) -> ListingIndex | None:
-            if self.recall is None:
-                return None
-            made.append(
-                ListingIndex(census, lambda session: earliest(session, self.policy, self.agent), self._shown())
-            )
-            return made[-1]
-
-        wanted = self.site.project.must_see | sought
-        then = base.spread.at if base and base.spread else None
-        snapshot = await collect(self.site.client, self.agent.name, self._candidate, wanted, self._paged, chart, then)
-        if not made or snapshot.incomplete:
-            return snapshot, None
-        made[-1].finish()
-        return snapshot, made[-1]
-
-    def _candidate(self, session: Session, now: float) -> Candidate | None:
-        decision = decide(session, self.policy, self.agent, now)
-        if self.reserve is not None:
-            self.reserve.offer(session, decision, self.agent, now)
-        if decision.action is not Action.KEEP:
-            return Candidate(session, decision)
-        if self.keeps is not None:
-            self.keeps[session.incarnation] = Candidate(session, decision)
-        return None
-
-    def _paged(self, answer: Answer[Page]) -> None:
-        if self.stopping():
-            raise InterruptedError(self.stopping())
-        self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
-
-    async def _judge(self, report: Report, collected: Collected, since: float) -> Report:
+    async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it."""
         snapshot, _, left_open, base = collected
-        project, agent = report.project, report.agent
+        project, agent = self.site.project.name, self.agent.name
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
@@ -197,32 +176,44 @@ class Sweep:
             refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
-            observe=report.observed,
+            observe=self._observed,
         )
         plan = make_plan(
             snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
         )
         self._keep(plan, breaker)
-        self.listener.planned(project, plan)
+        self.listener(Planned(project, plan))
         execution = Execution()
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt, base)
             execution = await self.executor(since).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
-        report = replace(
-            report,
+        acted = bool(execution.outcomes)
+        report = Swept(
+            sweep_id=self.id,
+            project=project,
+            agent=agent,
+            policy=self.policy,
+            result=Result.OK,
+            started=started,
+            observed=self._observed,
+            breaker=(self.store.breaker(project, agent) if acted else None) or breaker,
+            relief=self.reserve.pool.rule if self.reserve else None,
+            snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
             kept=tuple((self.keeps or {}).values()),
             doubts=found,
-            breaker=(self.store.breaker(project, agent) if execution.outcomes else None) or breaker,
-            used_today=(
-                self.store.journal.used_today(project, agent, now) if execution.outcomes else standing.used_today
-            ),
+            used_today=self.store.journal.used_today(project, agent, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
             self._keep(plan, report.breaker)
-        return self._conclude(report, doubt, execution, why, unresolved)
+        if doubt is not None:
+            return replace(
+                report, result=Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED, why=why
+            )
+        result, why = _conclude(report, execution, unresolved)
+        return replace(report, result=result, why=why)
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
@@ -284,14 +275,6 @@ class Sweep:
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
-    def _key(self) -> str:
-        """What decides when a session is due: the policy, and the newest version."""
-        return hashlib.sha256(json.dumps([told_rules(self.policy), self.agent.latest]).encode()).hexdigest()[:16]
-
-    def _shown(self) -> str:
-        """What a listing can be recalled under: also, whom it had to show."""
-        return " ".join([self._key(), *sorted(self.site.project.must_see)])
-
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         project, agent = self.site.project.name, self.agent.name
         if plan.marks is not None:
@@ -308,8 +291,8 @@ class Sweep:
             late = self.clock.monotonic() - since > SWEEP_MAX_S
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
 
-        def heard(outcome: Outcome) -> None:
-            self.listener.outcome(self.site.project.name, self.agent.name, outcome)
+        def ended(outcome: Outcome) -> None:
+            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome, self.clock.wall()))
 
         return Executor(
             project=self.site.project.name,
@@ -320,7 +303,7 @@ class Sweep:
             sweep_id=self.id,
             started=since,
             stopping=stopping,
-            on_outcome=heard,
+            on_outcome=ended,
             workers=self.site.project.connection.requests.concurrency,
             look_age_s=self.site.project.connection.requests.max_look_age_s,
             origin=Origin.local(
@@ -330,23 +313,16 @@ class Sweep:
             ),
         )
 
-    def _conclude(
-        self, report: Report, doubt: Hold | None, execution: Execution, why: str, unresolved: Sequence[str]
-    ) -> Report:
-        """Name the result, and say what a person should know or do."""
-        if doubt is Hold.INCOMPLETE:
-            return replace(report, result=Result.INCOMPLETE, why=why)
-        if doubt is not None:
-            return replace(report, result=Result.UNTRUSTED, why=why)
-        if execution.halted:
-            return replace(report, result=Result.FAILED, why=execution.halted)
-        if unresolved:
-            return replace(report, result=Result.FAILED, why=f"{len(unresolved)} earlier actions are still in doubt")
-        if failing := failing_text(report):
-            return replace(report, result=Result.FAILED, why=failing)
-        if report.withheld:
-            return replace(report, result=Result.WITHHELD, why=withheld_text(report))
-        return replace(report, result=Result.OK)
+
+def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) -> tuple[Result, str]:
+    """The result of a sweep that believed what it listed, and what a person should know or do."""
+    if execution.halted:
+        return Result.FAILED, execution.halted
+    if unresolved:
+        return Result.FAILED, f"{len(unresolved)} earlier actions are still in doubt"
+    if failing := failing_text(report):
+        return Result.FAILED, failing
+    return (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:

@@ -6,26 +6,26 @@ from reaper.core.command_lines import command, only
 from reaper.core.inventory_checks import Baseline
 from reaper.core.model import OutcomeKind
 from reaper.core.planner import Hold
-from reaper.engine.report import Report
+from reaper.engine.report import Swept
 from reaper.listing.snapshot import Snapshot
 
 
 def disbelief_text(snapshot: Snapshot, base: Baseline | None, missing: frozenset[str]) -> str:
     """What was listed beside what was expected, and what is wrong with it."""
-    told = [f"{snapshot.sessions} sessions listed"]
+    parts = [f"{snapshot.sessions} sessions listed"]
     if base is not None:
-        told.append(f"{max(base.sessions - base.deleted_since, 0)} expected from the last believed sweep")
+        parts.append(f"{max(base.sessions - base.deleted_since, 0)} expected from the last believed sweep")
     if missing:
-        told.append(f"must_see not seen: {', '.join(sorted(missing))} (does the identity still have its role?)")
+        parts.append(f"must_see not seen: {', '.join(sorted(missing))} (does the identity still have its role?)")
     if snapshot.malformed:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(snapshot.malformed.items()))
-        told.append(f"malformed records: {reasons}")
+        parts.append(f"malformed records: {reasons}")
     if snapshot.disorder:
-        told.append(f"{snapshot.disorder} records out of order")
-    return "; ".join(told)
+        parts.append(f"{snapshot.disorder} records out of order")
+    return "; ".join(parts)
 
 
-def failing_text(report: Report) -> str:
+def failing_text(report: Swept) -> str:
     """What does not work: actions that failed, or that are left alone since they were refused; '' while all does."""
     failed = [outcome for outcome in report.outcomes if outcome.kind is OutcomeKind.FAILED]
     if failed:
@@ -38,11 +38,9 @@ def failing_text(report: Report) -> str:
     return ""
 
 
-def withheld_text(report: Report) -> str:
+def withheld_text(report: Swept) -> str:
     """What holds the plan back, how to look at it, and how to let it run."""
-    plan = report.plan
-    if plan is None:
-        return ""
-    reasons = [f"the breaker is open: {report.breaker.reason}"] if report.breaker else [str(e) for e in plan.excess]
+    plan, breaker = report.plan, report.breaker
+    reasons = [f"the breaker is open: {breaker.reason}"] if breaker else [str(excess) for excess in plan.excess]
     look = command("plan", project=report.project, agent=only(report.agent))
     return f"{'; '.join(reasons)}. Look: {look}. Approve: {command('approve', plan.id)}"

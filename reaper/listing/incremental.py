@@ -5,134 +5,154 @@ Anything that does not fit what was known ends it without a result: then all is 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from reaper.core.model import Malformed, Session
 from reaper.core.provider import Answer, Gone, Page, Provider, ProviderError, Refused
 from reaper.listing import listing
 from reaper.listing.index import ListingIndex, Stretch
-from reaper.listing.listing import OnPage
-from reaper.listing.snapshot import Judge, Snapshot
+from reaper.listing.page_requests import PageRequests
 
 CURSORS_LOST_MAX: Final = 2
-"""So many sessions in a row may be gone after which a leaf would begin."""
+"""So many sessions in a row may be gone after which a stretch would begin."""
 
 
 class SurpriseError(Exception):
     """The listing is not what the last one lets expect."""
 
 
-async def revisit(
-    client: Provider, agent: str, atlas: ListingIndex, judge: Judge, on_page: OnPage
-) -> Snapshot | None:
-    """Bring the atlas up to date by reading as little as possible; None when all has to be listed.
+class Fresh(NamedTuple):
+    """Sessions that the index does not know, newest first, at platform time `now`."""
 
-    The snapshot's candidates are those read now and those known from before: each is looked at again before anything
-    is done to it. What is counted of sessions that were not read is as old as `listed_at` says.
+    now: float
+    sessions: Sequence[Session]
+
+
+class Reread(NamedTuple):
+    """What was listed from where a stretch begins, or before, to its end or beyond."""
+
+    stretch: Stretch
+    sessions: Sequence[Session]
+
+
+async def list_changes(
+    client: Provider, agent: str, index: ListingIndex
+) -> AsyncGenerator[Answer[Page] | Fresh | Reread, None]:
+    """Read as little as brings the index up to date: each page as it comes, once what is `Fresh`, and each stretch.
+
+    Who reads this takes each of them into the index before the next. `SurpriseError` or a `ProviderError` says that
+    all has to be listed.
     """
-    visit = _Visit(client, agent, atlas, on_page)
-    atlas.census.judge = judge
-    watched, atlas.census.seen = atlas.watched, set()
-    try:
-        await visit.newest()
-        ripe = list(atlas.ripe(atlas.census.now or 0.0))
-        if 2 * len(ripe) > len(atlas.leaves):
-            return None
-        async with asyncio.TaskGroup() as group:
-            for place in ripe:
-                before = atlas.leaves[max(place - CURSORS_LOST_MAX, 0) : place]
-                group.create_task(visit.leaf(atlas.leaves[place], before[::-1]))
-    except (SurpriseError, ProviderError):
-        return None
-    except BaseExceptionGroup as troubles:
-        for error in troubles.exceptions:
-            if not isinstance(error, SurpriseError | ProviderError):
-                raise error from None
-        return None
-    if not watched <= atlas.census.seen or visit.found < visit.expected // 2:
-        return None
-    atlas.move_borders(visit.read)
-    return replace(
-        atlas.census.snapshot(),
-        pages=visit.pages,
-        sessions=atlas.sessions,
-        idle=atlas.idle,
-        age=atlas.age,
-        listed_at=atlas.listed_at,
-        then=None,
-    )
-
-
-class _Visit:
-    """Reads pages for one atlas; counts what was found beside what was expected."""
-
-    def __init__(self, client: Provider, agent: str, atlas: ListingIndex, on_page: OnPage) -> None:
-        self._client, self._agent, self._atlas, self._on_page = client, agent, atlas, on_page
-        self.pages = self.found = self.expected = 0
-        self.read: list[tuple[Stretch, list[Session]]] = []
-        # To list all would not take more.
-        self._pages_max = len(atlas.leaves) + 1
-
-    async def newest(self) -> None:
-        """Read from the newest session back to those that are known."""
-        atlas, fresh = self._atlas, list[Session]()
-        known_at, known = atlas.newest_at, frozenset(atlas.newest)
-        cursor = last = None
-        while True:
-            answer = await self._client.page(self._agent, order="desc", after=cursor, limit=listing.PAGE_SIZE)
-            if answer.date is None:
-                raise SurpriseError
-            atlas.census.now = answer.date
-            sessions = self._sessions(answer, last, ascending=False)
-            fresh += [one for one in sessions if one.created_at >= known_at and one.id not in known]
-            if not answer.value.has_more or (sessions and sessions[-1].created_at < known_at):
-                break
-            cursor, last = self._further(answer.value, sessions)
-        atlas.census.judge_anew()
-        atlas.census.count(fresh)
-        atlas.grow(fresh)
-
-    async def leaf(self, leaf: Stretch, before: Sequence[Stretch]) -> None:
-        """Read one leaf again, to its end; those before it help when the session is gone after which it begins."""
-        first, answer = await self._start((leaf, *before))
-        shown = self._sessions(answer, None, ascending=True)
-        while answer.value.has_more and not leaf.ends_in(shown):
-            cursor, last = self._further(answer.value, shown)
-            answer = await self._client.page(self._agent, after=cursor, limit=listing.PAGE_SIZE)
-            shown += self._sessions(answer, last, ascending=True)
-        if leaf.sessions and not (shown and first.low <= shown[0].created_at <= leaf.high):
-            # The platform began elsewhere, as it may when a cursor's session is gone.
+    # To list all would not take more.
+    budget = _Budget(len(index.stretches) + 1)
+    watched, index.counts.seen = index.watched, set()
+    fresh, known_at, known = list[Session](), index.newest_at, frozenset(index.newest)
+    cursor = last = None
+    while True:
+        answer = await client.page(agent, order="desc", after=cursor, limit=listing.PAGE_SIZE)
+        if answer.date is None:
             raise SurpriseError
-        self.expected += leaf.sessions
-        self.read.append((leaf, self._atlas.reread(leaf, shown)))
-        self.found += leaf.sessions
-
-    async def _start(self, leaves: Sequence[Stretch]) -> tuple[Stretch, Answer[Page]]:
-        """The first page of the first leaf whose cursor the platform knows."""
-        for leaf in leaves:
-            try:
-                return leaf, await self._client.page(self._agent, after=leaf.after, limit=listing.PAGE_SIZE)
-            except (Gone, Refused):
-                continue
+        yield answer
+        sessions = budget.sessions(answer.value, last, ascending=False)
+        fresh += [one for one in sessions if one.created_at >= known_at and one.id not in known]
+        if not answer.value.has_more or (sessions and sessions[-1].created_at < known_at):
+            break
+        cursor, last = _further(answer.value, sessions)
+    yield Fresh(answer.date, fresh)
+    ripe = index.ripe(answer.date)
+    if 2 * len(ripe) > len(index.stretches):
+        raise SurpriseError
+    readings = [
+        _Reading(index.stretches[place], index.stretches[max(place - CURSORS_LOST_MAX, 0) : place]) for place in ripe
+    ]
+    async with aclosing(_read(PageRequests(client, agent, listing.PAGE_SIZE), readings, budget)) as values:
+        expected = found = 0
+        async for value in values:
+            expected += value.stretch.sessions if isinstance(value, Reread) else 0
+            yield value
+            found += value.stretch.sessions if isinstance(value, Reread) else 0
+    if not watched <= index.watched or found < expected // 2 or not index.is_sound:
         raise SurpriseError
 
-    def _further(self, page: Page, sessions: list[Session]) -> tuple[str, int]:
-        """Where the next page begins: the cursor, and the creation from which it goes on."""
-        if page.last_id is None or not sessions:
-            raise SurpriseError
-        return page.last_id, sessions[-1].created_at
 
-    def _sessions(self, answer: Answer[Page], last: int | None, *, ascending: bool) -> list[Session]:
-        """A page's sessions; malformed records, broken order, and pages without end are a surprise."""
-        self.pages += 1
-        self._on_page(answer)
-        if self.pages > self._pages_max:
+@dataclass(slots=True)
+class _Reading:
+    """One stretch that is read again, to its end.
+
+    Those before it help when the session is gone after which it begins: it is read from where `begins` begins.
+    """
+
+    stretch: Stretch
+    before: list[Stretch]
+    shown: list[Session] = field(default_factory=list)
+    begins: Stretch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begins = self.stretch
+
+    def next_page(self, answer: Answer[Page] | ProviderError, budget: _Budget) -> tuple[bool, str | None]:
+        """Take in a page; returns whether another is needed, and after which session it begins."""
+        if isinstance(answer, ProviderError):
+            if self.shown or not self.before or not isinstance(answer, Gone | Refused):
+                raise answer
+            self.begins = self.before.pop()
+            return True, self.begins.after
+        page = answer.value
+        last = self.shown[-1].created_at if self.shown else None
+        self.shown += budget.sessions(page, last, ascending=True)
+        if not page.has_more or self.stretch.ends_in(self.shown):
+            return False, None
+        return True, _further(page, self.shown)[0]
+
+    def result(self) -> Reread:
+        begins_there = self.shown and self.begins.low <= self.shown[0].created_at <= self.stretch.high
+        if self.stretch.sessions and not begins_there:
+            # The platform began elsewhere, as it may when a cursor's session is gone.
             raise SurpriseError
-        sessions = [record for record in answer.value.sessions if not isinstance(record, Malformed)]
+        return Reread(self.stretch, self.shown)
+
+
+async def _read(
+    requests: PageRequests[_Reading], readings: Sequence[_Reading], budget: _Budget
+) -> AsyncGenerator[Answer[Page] | Reread, None]:
+    """Read stretches side by side."""
+    async with aclosing(requests):
+        for reading in readings:
+            requests.ask(reading, "asc", reading.stretch.after)
+        while requests.are_pending:
+            reading, answer = await requests.next()
+            if not isinstance(answer, ProviderError):
+                yield answer
+            needs_more, cursor = reading.next_page(answer, budget)
+            if needs_more:
+                requests.ask(reading, "asc", cursor)
+            else:
+                yield reading.result()
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How many more pages may be read."""
+
+    pages_left: int
+
+    def sessions(self, page: Page, last: int | None, *, ascending: bool) -> list[Session]:
+        """A page's sessions; malformed records, broken order, and pages without end are a surprise."""
+        self.pages_left -= 1
+        if self.pages_left < 0:
+            raise SurpriseError
+        sessions = [record for record in page.sessions if not isinstance(record, Malformed)]
         times = [*([] if last is None else [last]), *(session.created_at for session in sessions)]
-        if len(sessions) < len(answer.value.sessions) or times != sorted(times, reverse=not ascending):
+        if len(sessions) < len(page.sessions) or times != sorted(times, reverse=not ascending):
             raise SurpriseError
         return sessions
+
+
+def _further(page: Page, sessions: Sequence[Session]) -> tuple[str, int]:
+    """Where the next page begins: the cursor, and the creation from which it goes on."""
+    if page.last_id is None or not sessions:
+        raise SurpriseError
+    return page.last_id, sessions[-1].created_at

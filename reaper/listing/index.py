@@ -1,36 +1,43 @@
 """What a full listing leaves for the sweeps after it: which stretch of it to read again, and when.
 
 A stretch (`Stretch`) is as many sessions as a page holds, in order of creation. Of its sessions are kept only their
-number and the first moment at which one of them may be due, so a million sessions take a few megabytes.
+number, how old and how long idle they were, and the first moment at which one of them may be due, so a million
+sessions take a few megabytes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import TOMBSTONES, Session
+from reaper.core.planner import Candidate
 from reaper.core.provider import Order
-from reaper.listing.snapshot import SessionCounts
+from reaper.listing.snapshot import Histogram, SessionCounts, Snapshot
 
 STRETCH_SESSIONS: Final = 90
-"""Fewer than a page holds, so that one page shows the whole leaf and where the next begins."""
+"""Fewer than a page holds, so that one page shows the whole stretch and where the next begins."""
 
 STRETCHES_MIN: Final = 10
 """A listing of so few pages is made anew each time."""
 
-Due = Callable[[Session], float]
+
+class Dated(NamedTuple):
+    """A session, and the first moment at which it may be due."""
+
+    session: Session
+    due: float
 
 
 @dataclass(slots=True)
 class Stretch:
     """Sessions created from `low` to `high`: those after the session `after`, up to `last`, None where all end.
 
-    `due` is the first moment at which one of them may be due, `watched` whether one of them must be seen.
+    `due` is the first moment at which one of them may be due, `watched` whether one of them must be seen. How long
+    they were idle, and how old, is counted as of when they were read, lately at platform time `read_at`.
     """
 
     after: str | None = None
@@ -40,37 +47,69 @@ class Stretch:
     sessions: int = 0
     due: float = NEVER
     watched: bool = False
+    read_at: float = 0.0
+    idle: Histogram = field(default_factory=Histogram)
+    age: Histogram = field(default_factory=Histogram)
 
     def holds(self, session: Session) -> bool:
         return self.low <= session.created_at <= self.high
 
     def ends_in(self, sessions: Sequence[Session]) -> bool:
-        """Whether a listing from the beginning of this leaf has come to its end."""
+        """Whether a listing from the beginning of this stretch has come to its end."""
         has_passed = bool(sessions) and sessions[-1].created_at > self.high
         return has_passed or any(session.id == self.last for session in sessions)
 
-    def part(self, sessions: Sequence[Session]) -> list[Session]:
-        """Those of this leaf, out of a listing from its beginning or before to its end or beyond."""
-        ids = [session.id for session in sessions]
+    def part(self, shown: Sequence[Dated]) -> Sequence[Dated]:
+        """Those of this stretch, out of a listing from its beginning or before to its end or beyond."""
+        ids = [session.id for session, _ in shown]
         end = ids.index(self.last) + 1 if self.last in ids else len(ids)
-        return [session for session in sessions[:end] if self.holds(session)]
+        return [dated for dated in shown[:end] if self.holds(dated.session)]
 
-    def add(self, session: Session, due: float, *, watched: bool) -> None:
-        """Take in one more session at either end."""
-        is_first = self.high < 0
-        self.low = session.created_at if is_first else min(self.low, session.created_at)
-        self.high = max(self.high, session.created_at)
-        self.sessions += 1
-        self.due = min(self.due, due)
-        self.watched = self.watched or watched
+    def add(self, sessions: Sequence[Dated], counts: SessionCounts) -> None:
+        """Take in more sessions at either end, read just now."""
+        if not sessions:
+            return
+        created = [session.created_at for session, _ in sessions]
+        self.low = min(created) if self.high < 0 else min(self.low, *created)
+        self.high = max(self.high, *created)
+        self.due = min(self.due, _first_due(sessions, counts))
+        if counts.wanted:
+            self.watched = self.watched or any(session.id in counts.wanted for session, _ in sessions)
+        self._count(sessions, counts.now or 0.0)
+
+    def show(self, sessions: Sequence[Dated], counts: SessionCounts) -> None:
+        """Put those that it shows now, read just now, in the place of all that it held."""
+        self.due = _first_due(sessions, counts)
+        self.sessions, self.idle, self.age = 0, Histogram(), Histogram()
+        self._count(sessions, counts.now or 0.0)
+
+    def take(self, session: Session) -> None:
+        """Take one away that is gone."""
+        if self.sessions:
+            self.sessions -= 1
+            self.idle.take(self.read_at - session.last_accessed_at)
+            self.age.take(self.read_at - session.created_at)
 
     def merge(self, newer: Stretch) -> None:
-        """Take in the leaf after this one."""
+        """Take in the stretch after this one."""
         if newer.sessions:
             self.low = newer.low if self.high < 0 else self.low
             self.high, self.sessions = newer.high, self.sessions + newer.sessions
             self.last = newer.last
             self.due, self.watched = min(self.due, newer.due), self.watched or newer.watched
+            self.read_at = newer.read_at
+            self.idle, self.age = Histogram.of_all([self.idle, newer.idle]), Histogram.of_all([self.age, newer.age])
+
+    def _count(self, sessions: Sequence[Dated], now: float) -> None:
+        self.read_at, self.sessions = now, self.sessions + len(sessions)
+        self.idle.add(sorted([now - session.last_accessed_at for session, _ in sessions]))
+        self.age.add(sorted([now - session.created_at for session, _ in sessions]))
+
+
+def _first_due(sessions: Iterable[Dated], counts: SessionCounts) -> float:
+    """When one of them may be due; a candidate is known to be, and acted on without another listing."""
+    now, candidates = counts.now or 0.0, counts.candidates
+    return min([due for session, due in sessions if due > now or session.id not in candidates], default=NEVER)
 
 
 class ListingIndex:
@@ -79,147 +118,171 @@ class ListingIndex:
     `key` stands for all that decides when a session is due. `listed_at` is the platform's time of the full listing.
     """
 
-    def __init__(self, census: SessionCounts, due: Due, key: str) -> None:
-        self.census, self.key = census, key
-        self.listed_at = census.now
-        self.leaves: list[Stretch] = []
+    def __init__(self, counts: SessionCounts, key: str) -> None:
+        self.counts, self.key = counts, key
+        self.listed_at = counts.now
+        self.stretches: list[Stretch] = []
         self.newest_at = 0
         self.newest: set[str] = set()
-        self.idle, self.age = census.idle, census.age
         self._at_most = 0
-        self._due = due
         self._ends = {"asc": Stretch(), "desc": Stretch()}
 
     @property
     def sessions(self) -> int:
-        """How many there are, as far as is known.
+        """How many there are, as far as is known."""
+        return sum(stretch.sessions for stretch in self.stretches)
 
-        Never more than were listed and have come since: limits are a share of it, and where many were created in one
-        second, two leaves can both hold them.
+    @property
+    def is_sound(self) -> bool:
+        """Whether there are no more than were listed and have come since.
+
+        Limits are a share of them, and where many were created in one second, two stretches can both hold them.
         """
-        return min(sum(leaf.sessions for leaf in self.leaves), self._at_most)
+        return self.sessions <= self._at_most
 
     @property
     def is_worth_it(self) -> bool:
         """Whether reading a part of it is less than reading all."""
-        return len(self.leaves) >= STRETCHES_MIN
+        return len(self.stretches) >= STRETCHES_MIN
 
     @property
     def watched(self) -> frozenset[str]:
         """Those of the sessions to look for that the listing has shown."""
-        return frozenset(self.census.seen)
+        return frozenset(self.counts.seen)
 
-    def add(self, sessions: Iterable[Session], order: Order) -> None:
+    def add(self, sessions: Sequence[Dated], order: Order) -> None:
         """Take in sessions that were listed for the first time, in the order in which they came."""
-        for session in sessions:
-            self._note_newest(session)
-            if session.status in TOMBSTONES:
-                continue
-            leaf = self._ends[order]
-            # What is about to be deleted is no place to go on from.
-            may_cut = leaf.sessions >= STRETCH_SESSIONS and session.id not in self.census.candidates
-            if order == "desc" and may_cut:
-                leaf.after = session.id
-                self._close(leaf, order).last = session.id
-            self._ends[order].add(session, self.due(session), watched=session.id in self.census.wanted)
-            if order == "asc" and may_cut:
-                leaf.last = session.id
-                self._close(leaf, order).after = session.id
+        self._note_newest(sessions)
+        left = [dated for dated in sessions if dated.session.status not in TOMBSTONES]
+        while left:
+            stretch, cut = self._ends[order], self._cut(left, order)
+            if cut == len(left):
+                stretch.add(left, self.counts)
+                return
+            border = left[cut].session.id
+            upto = cut + (order == "asc")
+            stretch.add(left[:upto], self.counts)
+            left = left[upto:]
+            if order == "asc":
+                stretch.last = self._close(order).after = border
+            else:
+                stretch.after = self._close(order).last = border
 
     def finish(self) -> None:
-        """The listing is whole: what its ends hold is one last leaf."""
+        """The listing is whole: what its ends hold is one last stretch."""
         rest = self._ends["asc"]
         rest.merge(self._ends["desc"])
         if rest.sessions:
-            self.leaves.append(rest)
+            self.stretches.append(rest)
         self._ends = {"asc": Stretch(), "desc": Stretch()}
-        self.leaves.sort(key=lambda leaf: leaf.low)
-        self._at_most = sum(leaf.sessions for leaf in self.leaves)
-        self.idle, self.age = deepcopy(self.census.idle), deepcopy(self.census.age)
+        self.stretches.sort(key=lambda stretch: stretch.low)
+        self._at_most = self.sessions
 
-    def grow(self, sessions: Sequence[Session]) -> None:
+    def grow(self, sessions: Sequence[Dated]) -> None:
         """Take in sessions that are new since, newest first."""
-        last = self.leaves[-1] if self.leaves else Stretch()
-        self.leaves = self.leaves or [last]
+        last = self.stretches[-1] if self.stretches else Stretch()
+        self.stretches = self.stretches or [last]
         self.add(sessions, "desc")
         last.merge(self._ends["desc"])
         self._ends["desc"] = Stretch()
-        self._at_most += sum(session.status not in TOMBSTONES for session in sessions)
-        self.leaves.sort(key=lambda leaf: leaf.low)
+        self._at_most += sum(dated.session.status not in TOMBSTONES for dated in sessions)
+        self.stretches.sort(key=lambda stretch: stretch.low)
 
-    def due(self, session: Session) -> float:
-        """When this one may be due; a candidate is known to be, and acted on without another listing."""
-        moment = self._due(session)
-        now = self.census.now or 0.0
-        return NEVER if session.id in self.census.candidates and moment <= now else moment
-
-    def ripe(self, now: float) -> Iterator[int]:
-        """The places of the leaves that are worth another look.
+    def ripe(self, now: float) -> list[int]:
+        """The places of the stretches that are worth another look.
 
         The newest is always: where nothing else is due, it shows whether we still see what is there.
         """
-        newest = len(self.leaves) - 1
-        return (place for place, leaf in enumerate(self.leaves) if leaf.watched or leaf.due <= now or place == newest)
-
-    def reread(self, leaf: Stretch, sessions: Sequence[Session]) -> list[Session]:
-        """Put what a leaf shows now in the place of what was known of it; returns its sessions."""
-        listed = {session.id for session in sessions}
-        candidates = self.census.candidates
-        gone = [
-            known.session.id
-            for known in candidates.values()
-            if leaf.low < known.session.created_at < leaf.high and known.session.id not in listed
+        newest = len(self.stretches) - 1
+        return [
+            place
+            for place, stretch in enumerate(self.stretches)
+            if stretch.watched or stretch.due <= now or place == newest
         ]
-        for session_id in gone:
-            del candidates[session_id]
-        live = [session for session in leaf.part(sessions) if session.status not in TOMBSTONES]
-        self.census.look_again(sessions)
-        leaf.sessions = len(live)
-        leaf.due = min(map(self.due, live), default=NEVER)
+
+    def reread(self, stretch: Stretch, shown: Sequence[Dated], candidates: Iterable[Candidate]) -> Sequence[Dated]:
+        """Put what a stretch shows now in the place of what was known of it; returns its own sessions."""
+        sessions = [session for session, _ in shown]
+        self._forget_gone(stretch, {session.id for session in sessions})
+        self.counts.look_again(sessions, candidates)
+        live = [dated for dated in stretch.part(shown) if dated.session.status not in TOMBSTONES]
+        stretch.show(live, self.counts)
         return live
 
-    def move_borders(self, read: Iterable[tuple[Stretch, list[Session]]]) -> None:
-        """Let each leaf that was read end with a session that stays: the next one is found by it.
+    def move_borders(self, read: Iterable[tuple[Stretch, Sequence[Dated]]]) -> None:
+        """Let each stretch that was read end with a session that stays: the next one is found by it.
 
-        What is about to be deleted, or the whole leaf if all of it is, goes over to the next.
+        What is about to be deleted, or the whole stretch if all of it is, goes over to the next.
         """
-        for leaf, live in sorted(read, key=lambda each: each[0].low):
-            place = next(place for place, known in enumerate(self.leaves) if known is leaf)
-            if leaf is self.leaves[-1]:
+        for stretch, live in sorted(read, key=lambda each: each[0].low):
+            place = next(place for place, known in enumerate(self.stretches) if known is stretch)
+            if stretch is self.stretches[-1]:
                 continue
-            following = self.leaves[place + 1]
-            staying = [i for i, session in enumerate(live) if session.id not in self.census.candidates]
+            following = self.stretches[place + 1]
+            staying = [i for i, dated in enumerate(live) if dated.session.id not in self.counts.candidates]
             stay = staying[-1] + 1 if staying else 0
             if stay:
-                leaf.last = following.after = live[stay - 1].id
-                leaf.sessions, leaf.high = stay, live[stay - 1].created_at
+                last = live[stay - 1].session
+                stretch.last, stretch.high = last.id, last.created_at
+                following.after = last.id
+                stretch.show(live[:stay], self.counts)
             else:
-                following.after = leaf.after
-                del self.leaves[place]
-            for session in live[stay:]:
-                following.add(session, self.due(session), watched=session.id in self.census.wanted)
+                following.after = stretch.after
+                del self.stretches[place]
+            following.add(live[stay:], self.counts)
+
+    def snapshot(self, pages: int) -> Snapshot:
+        """What is known now, so many pages having been read."""
+        return replace(
+            self.counts.snapshot(),
+            pages=pages,
+            sessions=self.sessions,
+            idle=Histogram.of_all([stretch.idle for stretch in self.stretches]),
+            age=Histogram.of_all([stretch.age for stretch in self.stretches]),
+            listed_at=self.listed_at,
+            then=None,
+        )
 
     def acted_on(self, session: Session, *, is_gone: bool) -> None:
         """Something was done to a session, or found out about it: look there again at the next chance."""
         if is_gone:
-            self.census.discount(session)
+            self.counts.discount(session)
             self._at_most -= 1
-        self.census.candidates.pop(session.id, None)
-        place = bisect_left(self.leaves, session.created_at, key=lambda leaf: leaf.high)
-        for leaf in self.leaves[place : place + 2]:
-            if leaf.holds(session):
-                leaf.due = ALWAYS
-                leaf.sessions -= is_gone
-                return
+        self.counts.candidates.pop(session.id, None)
+        place = bisect_left(self.stretches, session.created_at, key=lambda stretch: stretch.high)
+        for stretch in self.stretches[place : place + 2]:
+            if stretch.holds(session):
+                stretch.due = ALWAYS
+                if is_gone:
+                    stretch.take(session)
+                break
 
-    def _close(self, leaf: Stretch, order: Order) -> Stretch:
-        """Put a leaf away; returns the next one."""
-        self.leaves.append(leaf)
+    def _forget_gone(self, stretch: Stretch, listed: Collection[str]) -> None:
+        """Candidates that their stretch does not show any more are none."""
+        for session in [candidate.session for candidate in self.counts.candidates.values()]:
+            if stretch.low < session.created_at < stretch.high and session.id not in listed:
+                del self.counts.candidates[session.id]
+
+    def _cut(self, sessions: Sequence[Dated], order: Order) -> int:
+        """At which of these sessions the stretch at this end is full; behind them when it is not.
+
+        What is about to be deleted is no place to go on from.
+        """
+        full = max(STRETCH_SESSIONS - self._ends[order].sessions, 0)
+        candidates = self.counts.candidates
+        return next(
+            (i for i in range(full, len(sessions)) if sessions[i].session.id not in candidates), len(sessions)
+        )
+
+    def _close(self, order: Order) -> Stretch:
+        """Put the stretch at this end away; returns the next one."""
+        self.stretches.append(self._ends[order])
         self._ends[order] = Stretch()
         return self._ends[order]
 
-    def _note_newest(self, session: Session) -> None:
-        if session.created_at > self.newest_at:
-            self.newest_at, self.newest = session.created_at, set()
-        if session.created_at == self.newest_at:
-            self.newest.add(session.id)
+    def _note_newest(self, sessions: Sequence[Dated]) -> None:
+        newest_at = max((session.created_at for session, _ in sessions), default=0)
+        if newest_at > self.newest_at:
+            self.newest_at, self.newest = newest_at, set()
+        if newest_at == self.newest_at:
+            self.newest |= {session.id for session, _ in sessions if session.created_at == newest_at}

@@ -6,16 +6,15 @@ is read again from the oldest session on, page after page: what only that way is
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from reaper.core.model import Malformed, Session
 from reaper.core.provider import Answer, Gone, Order, Page, Provider, ProviderError, Refused, Unauthenticated
-from reaper.listing.index import ListingIndex
-from reaper.listing.snapshot import Judge, SessionCounts, Snapshot
+from reaper.listing.page_requests import PageRequests
 
 PAGE_SIZE: Final = 100
 PAGES_MAX: Final = 20_000
@@ -25,34 +24,54 @@ RECENT_SESSIONS: Final = 1_000
 SECOND_END_FROM_PAGES: Final = 2
 """A listing that goes on after so many pages is worth reading from its other end, too."""
 
-OnPage = Callable[[Answer[Page]], None]
-Chart = Callable[[SessionCounts], ListingIndex | None]
+
+class Begun(NamedTuple):
+    """A listing begins at platform time `now`: what was shown before is to be forgotten."""
+
+    now: float | None
 
 
-async def collect(
-    client: Provider,
-    agent: str,
-    judge: Judge,
-    wanted: frozenset[str],
-    on_page: OnPage,
-    chart: Chart = lambda _: None,
-    then: float | None = None,
-) -> Snapshot:
-    """List all sessions of an agent and fold them; never raises for a listing that breaks off.
+class Change(NamedTuple):
+    """Sessions that no page has shown before; or a more recently used copy of one, `instead_of` the earlier one."""
 
-    Raises what the first page raises: an agent that is unknown, refused or out of reach has no snapshot. A cursor
-    that the platform no longer accepts, or ends that do not meet, restart the listing from one end, at most
-    `RESTARTS_MAX` times in all. `chart` makes the atlas that is to remember the listing, if one is. Times are counted
-    as of the earlier platform time `then`, too, if one is given.
+    sessions: Sequence[Session]
+    instead_of: Session | None = None
+
+
+class Listed(NamedTuple):
+    """A page has come: what it changes, in this order, and how many of its records were older than one before."""
+
+    answer: Answer[Page]
+    order: Order
+    changes: Sequence[Change]
+    disorder: int
+
+
+class Ended(NamedTuple):
+    """The listing is over; `incomplete` says why it did not reach its end, '' when it did."""
+
+    incomplete: str
+
+
+async def list_sessions(client: Provider, agent: str) -> AsyncGenerator[Begun | Listed | Ended, None]:
+    """List all sessions of an agent, page by page; `Ended` comes last, and for a listing that breaks off, too.
+
+    Raises what the first page raises: an agent that is unknown, refused or out of reach has no listing. A cursor
+    that the platform no longer accepts, or ends that do not meet, restart it from one end, at most `RESTARTS_MAX`
+    times in all. Who stops reading early closes it: then nothing is asked for any more.
     """
     for attempt in range(RESTARTS_MAX):
         first = await client.page(agent, limit=PAGE_SIZE)
-        census = SessionCounts(first.date, judge, wanted, then)
-        listing = Listing(client, agent, census, on_page, chart(census), ends_max=2 - min(attempt, 1))
-        snapshot = await listing.run(first)
-        if snapshot is not None:
-            return snapshot
-    return SessionCounts(None, judge, wanted).snapshot(f"the listing lost its place {RESTARTS_MAX} times")
+        yield Begun(first.date)
+        listing = Listing(PageRequests(client, agent, PAGE_SIZE), ends_max=2 - min(attempt, 1))
+        async with aclosing(listing.pages(first)) as pages:
+            async for page in pages:
+                yield page
+        if not listing.is_lost:
+            yield Ended(listing.incomplete)
+            return
+    yield Begun(None)
+    yield Ended(f"the listing lost its place {RESTARTS_MAX} times")
 
 
 @dataclass(slots=True)
@@ -89,77 +108,60 @@ class End:
 
 
 class Listing:
-    """One try at reading all pages. `_why` says why it is not complete, once it is over."""
+    """One try at reading all pages. Once it is over, `incomplete` says why it is not complete, if it is not."""
 
-    def __init__(
-        self,
-        client: Provider,
-        agent: str,
-        census: SessionCounts,
-        on_page: OnPage,
-        atlas: ListingIndex | None = None,
-        *,
-        ends_max: int,
-    ) -> None:
-        self._client, self._agent, self._census, self._on_page = client, agent, census, on_page
-        self._atlas = atlas
+    def __init__(self, requests: PageRequests[End], *, ends_max: int) -> None:
+        self._requests = requests
         self._oldest, self._newest = End("asc"), End("desc")
         self._ends_left = ends_max - 1
-        self._is_over = self._is_lost = False
-        self._why = ""
+        self._pages = self._disorder = 0
+        self._is_over = False
+        self.is_lost = False
+        self.incomplete = ""
 
-    async def run(self, first: Answer[Page]) -> Snapshot | None:
-        """Read on from the first page; None when the listing lost its place."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                await self._follow(self._oldest, first, group)
-        except BaseExceptionGroup as trouble:
-            raise trouble.exceptions[0] from None
-        return None if self._is_lost else self._census.snapshot(self._why)
+    async def pages(self, first: Answer[Page]) -> AsyncGenerator[Listed, None]:
+        """What each page changes, from the first one on; what is still asked for in the end is not waited for."""
+        async with aclosing(self._requests) as requests:
+            yield self._take(self._oldest, first)
+            while not self._is_over and requests.are_pending:
+                end, answer = await requests.next()
+                if isinstance(answer, ProviderError):
+                    self._fail(end, answer)
+                else:
+                    yield self._take(end, answer)
 
-    async def _follow(self, end: End, answer: Answer[Page] | None, group: asyncio.TaskGroup) -> None:
-        """Read page after page from one end; a long listing gets a second end when the platform can be asked more."""
-        while answer is not None and not self._is_over:
-            self._fold(answer.value, end)
-            self._on_page(answer)
-            cursor = self._next(answer.value, end)
-            if cursor is None:
-                return
-            if self._is_worth_a_second_end():
+    def _take(self, end: End, answer: Answer[Page]) -> Listed:
+        """Fold a page in, and ask for the next one; a long listing gets a second end where more can be asked for."""
+        known = self._disorder
+        changes = self._fold(answer.value, end)
+        cursor = self._next(answer.value, end)
+        if cursor is not None:
+            is_worth_a_second_end = self._is_worth_a_second_end()
+            self._requests.ask(end, end.order, cursor)
+            if is_worth_a_second_end:
                 self._ends_left -= 1
-                group.create_task(self._second_end(group))
-            answer = await self._page(end, cursor)
+                self._requests.ask(self._newest, self._newest.order, None)
+        return Listed(answer, end.order, changes, self._disorder - known)
 
     def _is_worth_a_second_end(self) -> bool:
-        is_long = self._census.pages >= SECOND_END_FROM_PAGES and not self._census.disorder
-        return self._ends_left > 0 and is_long and self._client.spare
+        is_long = self._pages >= SECOND_END_FROM_PAGES and not self._disorder
+        return self._ends_left > 0 and is_long and self._requests.spare
 
-    async def _second_end(self, group: asyncio.TaskGroup) -> None:
-        await self._follow(self._newest, await self._page(self._newest, None), group)
+    def _fail(self, end: End, error: ProviderError) -> None:
+        """The next page at this end could not be had."""
+        if isinstance(error, Unauthenticated):
+            raise error
+        is_place_lost = isinstance(error, Gone | Refused)
+        self._break_off(end, None if is_place_lost else f"page {self._pages + 1} could not be read: {error}")
 
-    async def _page(self, end: End, cursor: str | None) -> Answer[Page] | None:
-        """The next page at this end; None when there is none to be had, and the listing is over."""
-        try:
-            return await self._client.page(self._agent, order=end.order, after=cursor, limit=PAGE_SIZE)
-        except (Gone, Refused):
-            self._break_off(end, None)
-        except Unauthenticated:
-            raise
-        except ProviderError as error:
-            self._break_off(end, f"page {self._census.pages + 1} could not be read: {error}")
-        return None
-
-    def _fold(self, page: Page, end: End) -> None:
-        """Count what the page shows for the first time."""
-        self._census.pages += 1
+    def _fold(self, page: Page, end: End) -> Sequence[Change]:
+        """What the page shows for the first time, or anew."""
+        self._pages += 1
         sessions = [record for record in page.sessions if not isinstance(record, Malformed)]
-        if len(sessions) < len(page.sessions):
-            self._census.malformed.update(r.reason for r in page.sessions if isinstance(r, Malformed))
-        if self._is_plain(sessions, end):
-            self._count(sessions, end)
-            end.remember(sessions)
-        else:
-            self._sort_out(sessions, end)
+        if not self._is_plain(sessions, end):
+            return self._sort_out(sessions, end)
+        end.remember(sessions)
+        return (Change(sessions),)
 
     def _is_plain(self, sessions: list[Session], end: End) -> bool:
         """Whether all are new and in order, as nearly always."""
@@ -173,25 +175,20 @@ class Listing:
             and self._newest.recent.keys().isdisjoint(ids)
         )
 
-    def _sort_out(self, sessions: list[Session], end: End) -> None:
-        """Count those that no page has shown before; of the others, the more recently used copy counts."""
+    def _sort_out(self, sessions: list[Session], end: End) -> list[Change]:
+        """Those that no page has shown before; of the others, the more recently used copy counts."""
+        changes = []
         for session in sessions:
             earlier, kept = end.copy_of(session), session
             if earlier is None:
-                self._census.disorder += end.is_behind(session.created_at)
+                self._disorder += end.is_behind(session.created_at)
                 earlier = self._other(end).copy_of(session)
-            if earlier is None:
-                self._count([session], end)
-            elif session.last_accessed_at > earlier.last_accessed_at:
-                self._census.recount(earlier, session)
+            if earlier is None or session.last_accessed_at > earlier.last_accessed_at:
+                changes.append(Change((session,), earlier))
             else:
                 kept = earlier
             end.remember([kept])
-
-    def _count(self, sessions: list[Session], end: End) -> None:
-        self._census.count(sessions)
-        if self._atlas is not None:
-            self._atlas.add(sessions, end.order)
+        return changes
 
     def _other(self, end: End) -> End:
         return self._newest if end is self._oldest else self._oldest
@@ -208,7 +205,7 @@ class Listing:
             self._lose()
             return None
         trouble = trouble_of(page, end.cursors)
-        if not trouble and self._census.pages >= PAGES_MAX:
+        if not trouble and self._pages >= PAGES_MAX:
             trouble = f"the listing did not end within {PAGES_MAX} pages"
         if trouble or page.last_id is None:
             self._break_off(end, trouble)
@@ -223,7 +220,7 @@ class Listing:
         edge, the other has. So all was read once the first edge is the later one: sessions of one second may come
         in any order.
         """
-        if self._census.disorder:
+        if self._disorder:
             self._lose()
         elif (self._oldest.edge or 0) > (self._newest.edge or 0):
             if self._oldest.copy_of(self._newest.last) and self._newest.copy_of(self._oldest.last):
@@ -245,13 +242,12 @@ class Listing:
             self._end(why)
 
     def _end(self, why: str) -> None:
-        # The other end may be waiting for a page that no longer matters.
         if not self._is_over:
-            self._is_over, self._why = True, why
+            self._is_over, self.incomplete = True, why
 
     def _lose(self) -> None:
         if not self._is_over:
-            self._is_over = self._is_lost = True
+            self._is_over = self.is_lost = True
 
 
 def trouble_of(page: Page, cursors: Collection[str | None]) -> str:

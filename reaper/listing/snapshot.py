@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
-from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Session
+from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
+from reaper.core.provider import Page
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
     [HOUR_S, 6 * HOUR_S] + [days * DAY_S for days in (1, 2, 3, 5, 7, 10, 14, 21, 28, 30, 60, 90)]
 )
-
-Judge = Callable[[Session, float], Candidate | None]
 
 
 @dataclass(slots=True)
@@ -31,6 +31,14 @@ class Histogram:
     total_s: float = 0.0
     ahead: int = 0
 
+    @classmethod
+    def of_all(cls, parts: Sequence[Histogram]) -> Histogram:
+        """What several count together, in a histogram of its own."""
+        counts = [sum(column) for column in zip(*(part.counts for part in parts), strict=True)]
+        together = cls(total_s=sum(part.total_s for part in parts), ahead=sum(part.ahead for part in parts))
+        together.counts[: len(counts)] = counts
+        return together
+
     @property
     def begun(self) -> int:
         """How many there are whose time had begun."""
@@ -43,19 +51,32 @@ class Histogram:
 
     def add(self, ordered: Sequence[float], ago_s: float = 0.0) -> None:
         """Take in times in ascending order, as they were `ago_s` seconds ago."""
+        if not ordered:
+            return
+        # A page's sessions were created close together: most bounds lie to one side of all of them.
+        first, last = self.place(ordered[0] - ago_s), self.place(ordered[-1] - ago_s)
         counted = 0
-        for place, bound in enumerate(BUCKETS_S):
-            upto = bisect_right(ordered, bound + ago_s)
+        for place in range(first, last):
+            upto = bisect_right(ordered, BUCKETS_S[place] + ago_s)
             self.counts[place] += upto - counted
             counted = upto
-        self.counts[-1] += len(ordered) - counted
-        self.ahead += bisect_left(ordered, ago_s)
-        self.total_s += sum(ordered)
+        self.counts[last] += len(ordered) - counted
+        if ordered[0] < ago_s:
+            self.ahead += bisect_left(ordered, ago_s)
+        self.total_s += sum(ordered) - ago_s * len(ordered)
 
     def take(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS_S, seconds)] -= 1
+        """Take one away; it may have been counted at another moment, under a bound near by."""
+        place = self.place(seconds)
+        counted = [here for here, count in enumerate(self.counts) if count > 0]
+        self.counts[min(counted, key=lambda here: abs(here - place), default=place)] -= 1
         self.ahead -= seconds < 0
         self.total_s -= seconds
+
+    @staticmethod
+    def place(seconds: float) -> int:
+        """Which of the counts a time belongs to."""
+        return bisect_left(BUCKETS_S, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +85,9 @@ class Snapshot:
 
     `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
-    `listed_at` is when all of them were listed, which may be before `now`: see `revisit`. `then` are their idle time
-    and age as they were at an earlier moment, for comparison with what was listed then.
+    `listed_at` is when all of them were listed, which may be before `now`, and how old at most
+    its counts are. `then` are their idle time and age as they were at an earlier moment, for comparison with what was
+    listed then.
     """
 
     now: float | None
@@ -89,14 +111,13 @@ class Snapshot:
 
 
 class SessionCounts:
-    """Counts sessions, and keeps only candidates and whom it was told to look for.
+    """Counts sessions, and keeps only candidates and whom to look for.
 
     `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too.
     """
 
-    def __init__(self, now: float | None, judge: Judge, wanted: frozenset[str], then: float | None = None) -> None:
+    def __init__(self, now: float | None, wanted: frozenset[str], then: float | None = None) -> None:
         self.now = now
-        self.judge = judge
         self.wanted = wanted
         self.pages = 0
         self.disorder = 0
@@ -109,16 +130,23 @@ class SessionCounts:
         self.ago_s = 0.0 if now is None or then is None else now - then
         self.then = None if then is None else (Histogram(), Histogram())
 
-    def count(self, sessions: Sequence[Session]) -> None:
-        """Take in sessions that were not counted before."""
+    def take_page(self, page: Page, disorder: int = 0) -> None:
+        """Count a page, and what is wrong with its records."""
+        self.pages += 1
+        self.disorder += disorder
+        self.malformed.update([record.reason for record in page.sessions if isinstance(record, Malformed)])
+
+    def count(self, sessions: Sequence[Session]) -> Sequence[Session]:
+        """Take in sessions that were not counted before; returns those of them that are to be decided on."""
         statuses = [session.status for session in sessions]
         self.by_status.update(statuses)
         if not TOMBSTONES.isdisjoint(statuses):
-            sessions = [session for session in sessions if session.status not in TOMBSTONES]
-        self.seen.update(self.wanted.intersection([session.id for session in sessions]) if self.wanted else ())
+            sessions = living(sessions)
+        if self.wanted:
+            self.seen |= self.wanted.intersection([session.id for session in sessions])
         now = self.now
         if now is None:
-            return
+            return ()
         idle = sorted([now - session.last_accessed_at for session in sessions])
         age = sorted([now - session.created_at for session in sessions])
         self.idle.add(idle)
@@ -126,33 +154,22 @@ class SessionCounts:
         if self.then is not None:
             self.then[0].add(idle, self.ago_s)
             self.then[1].add(age, self.ago_s)
-        for session in sessions:
-            if session.strange:
-                self.strange.update(session.strange)
-            candidate = self.judge(session, now)
-            if candidate is not None:
-                self.candidates[session.id] = candidate
-            else:
-                # Its id may have been another session's until now.
-                self.candidates.pop(session.id, None)
+        self.strange.update(*[session.strange for session in sessions if session.strange])
+        return sessions
 
-    def judge_anew(self) -> None:
-        """Judge the candidates as they were seen last, by what the time is now."""
-        if self.now is not None:
-            found = (self.judge(candidate.session, self.now) for candidate in self.candidates.values())
-            self.candidates = {candidate.session.id: candidate for candidate in found if candidate is not None}
+    def decided(self, sessions: Sequence[Session], candidates: Iterable[Candidate]) -> None:
+        """Take in which of these sessions are candidates; the others are none, even if they were until now."""
+        chosen = {candidate.session.id: candidate for candidate in candidates}
+        if self.candidates:
+            # The id of a session that is kept may have been another session's.
+            for session_id in self.candidates.keys() & {session.id for session in sessions} - chosen.keys():
+                del self.candidates[session_id]
+        self.candidates.update(chosen)
 
-    def look_again(self, sessions: Sequence[Session]) -> None:
-        """Judge sessions that were counted before, as they are now."""
-        for session in sessions:
-            self.candidates.pop(session.id, None)
-            if session.status in TOMBSTONES or self.now is None:
-                continue
-            if session.id in self.wanted:
-                self.seen.add(session.id)
-            candidate = self.judge(session, self.now)
-            if candidate is not None:
-                self.candidates[session.id] = candidate
+    def look_again(self, sessions: Sequence[Session], candidates: Iterable[Candidate]) -> None:
+        """Take in sessions that were counted before, as they are now, and which of them are candidates."""
+        self.seen |= self.wanted.intersection([session.id for session in living(sessions)])
+        self.decided(sessions, candidates)
 
     def discount(self, session: Session) -> None:
         """Take away one that was counted."""
@@ -166,27 +183,27 @@ class SessionCounts:
                 self.then[0].take(idle - self.ago_s)
                 self.then[1].take(age - self.ago_s)
 
-    def recount(self, earlier: Session, later: Session) -> None:
-        """Put a copy that shows more recent use in the place of one that was counted."""
-        self.discount(earlier)
-        self.count([later])
-
     def snapshot(self, incomplete: str = "") -> Snapshot:
-        """What was counted so far."""
+        """What was counted so far; what is counted later does not change it."""
         by_status = +self.by_status
         return Snapshot(
             now=self.now,
             pages=self.pages,
             sessions=sum(count for status, count in by_status.items() if status not in TOMBSTONES),
             by_status=by_status,
-            malformed=self.malformed,
+            malformed=Counter(self.malformed),
             candidates=tuple(self.candidates.values()),
             seen=frozenset(self.seen),
-            idle=self.idle,
-            age=self.age,
+            idle=deepcopy(self.idle),
+            age=deepcopy(self.age),
             strange=frozenset(self.strange),
             disorder=self.disorder,
             incomplete=incomplete,
             listed_at=self.now,
-            then=self.then,
+            then=deepcopy(self.then),
         )
+
+
+def living(sessions: Iterable[Session]) -> list[Session]:
+    """Those that are inventory: all but tombstones."""
+    return [session for session in sessions if session.status not in TOMBSTONES]

@@ -12,7 +12,6 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import first_match
 from reaper.engine.explain import explain, explanation_json
-from reaper.engine.report import Listener
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.mcp import daemon_status
@@ -52,7 +51,7 @@ async def plan(desk: ToolContext, asked: PlanInput) -> Planned:
     if asked.project is not None and asked.project not in names:
         raise NotDoneError(f"there is no project {clean(asked.project)!r}. Use one of: {', '.join(names)}")
     with opened(settings.state) as store:
-        sweeper = Runner(store, desk.clock, Listener(), desk.connect)
+        sweeper = Runner(store, desk.clock, lambda _: None, desk.connect)
         run = await sweeper.run(settings, Scope(asked.project, asked.agent_name, rehearsal=True))
     if not run.reports:
         raise NotDoneError(f"no managed agent matches {clean(asked.agent_name)!r}. reaper_status lists the patterns")

@@ -36,9 +36,9 @@ RenderMetrics = Callable[[str], tuple[bytes, str]]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: the board, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
+    """What is served: the live status, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
 
-    board: LiveStatus
+    live: LiveStatus
     metrics: RenderMetrics
     stuck: Health = lambda: ""
 
@@ -58,18 +58,18 @@ def sites(shown: Served, server: Server) -> list[Site]:
     Raises TokenError when the file that should hold the token does not.
     """
     token = read_token(server.token_file) if server.token_file else None
-    told, page = _told_to_machines(shown), _told_to_people(shown)
+    machines, people = _for_machines(shown), _for_people(shown)
     if server.page is None:
-        return [_site([*told, *page], (server.host, server.port), token)]
-    return [_site(told, (server.host, server.port), token), _site(page, server.page, token)]
+        return [_site([*machines, *people], (server.host, server.port), token)]
+    return [_site(machines, (server.host, server.port), token), _site(people, server.page, token)]
 
 
 def application(
-    board: LiveStatus, metrics: RenderMetrics, stuck: Health, *, private: bool = False, token: str | None = None
+    live: LiveStatus, metrics: RenderMetrics, stuck: Health, *, private: bool = False, token: str | None = None
 ) -> Starlette:
     """Everything in one application."""
-    shown = Served(board, metrics, stuck)
-    return _guarded([*_told_to_machines(shown), *_told_to_people(shown)], private, token)
+    shown = Served(live, metrics, stuck)
+    return _guarded([*_for_machines(shown), *_for_people(shown)], private, token)
 
 
 def _site(routes: Sequence[Route], address: tuple[str, int], token: str | None) -> Site:
@@ -82,9 +82,9 @@ def _guarded(routes: Sequence[Route], private: bool, token: str | None) -> Starl
     )
 
 
-def _told_to_machines(shown: Served) -> list[Route]:
+def _for_machines(shown: Served) -> list[Route]:
     """Metrics and health."""
-    board = shown.board
+    live = shown.live
 
     async def metrics(request: Request) -> Response:
         text, content_type = shown.metrics(request.headers.get("accept", ""))
@@ -95,26 +95,26 @@ def _told_to_machines(shown: Served) -> list[Route]:
         return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
 
     async def readyz(_: Request) -> Response:
-        why = _not_ready(board)
+        why = _not_ready(live)
         return PlainTextResponse(f"{why or 'ok'}\n", 503 if why else 200)
 
     return [Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
 
 
-def _told_to_people(shown: Served) -> list[Route]:
+def _for_people(shown: Served) -> list[Route]:
     """The page, and the same as JSON."""
 
     async def status(_: Request) -> Response:
-        return Response(json.dumps(status_json(shown.board)), media_type="application/json")
+        return Response(json.dumps(status_json(shown.live)), media_type="application/json")
 
-    return [Route("/api/v1/status", status), *page_routes(shown.board, shown.stuck)]
+    return [Route("/api/v1/status", status), *page_routes(shown.live, shown.stuck)]
 
 
-def _not_ready(board: LiveStatus) -> str:
+def _not_ready(live: LiveStatus) -> str:
     """Why nothing is acted on here, '' while this process does its job."""
-    if board.state_fault or board.standby or board.ready:
-        return board.state_fault or board.standby
-    failed = sorted({report.why for report in board.latest.values() if report.why})
+    if live.state_fault or live.standby or live.ready:
+        return live.state_fault or live.standby
+    failed = sorted({report.why for report in live.latest.values() if report.why})
     return "no sweep has finished yet" + "".join(f"\n{why}" for why in failed)
 
 

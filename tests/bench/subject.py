@@ -65,12 +65,13 @@ def sweep(
     """One sweep of all agents, wired as the daemon wires it."""
     from reaper.clock import SystemClock
     from reaper.config.load import load
+    from reaper.engine.events import to_all
     from reaper.engine.live_status import LiveStatus
     from reaper.engine.runner import Runner, Scope
     from reaper.logs import configure_logging
     from reaper.store.store import Store
     from reaper.telemetry import EventLog, Metrics
-    from reaper.wiring import Connector, Listeners, settle_memory
+    from reaper.wiring import Connector, settle_memory
 
     path = Path(state).with_suffix(".yaml")
     path.write_text(configuration(endpoint, state, concurrency, rules or USUAL, schedule))
@@ -83,14 +84,16 @@ def sweep(
         board = LiveStatus(clock)
         metrics = Metrics(board)
         store = Store.open("sqlite://" if in_memory else settings.state)
-        sweeper = Runner(store, clock, Listeners([board, metrics, EventLog()]), Connector(clock, metrics.request))
+        sweeper = Runner(
+            store, clock, to_all(board.hear, metrics.hear, EventLog().hear), Connector(clock, metrics.request)
+        )
         run = await sweeper.run(settings, Scope(observe=observe))
         store.close()
-        pages = sum(report.snapshot.pages for report in run.reports if report.snapshot)
+        pages = sum(report.snapshot.pages for report in run.swept)
         return {
-            "sessions": sum(report.snapshot.sessions for report in run.reports if report.snapshot),
+            "sessions": sum(report.snapshot.sessions for report in run.swept),
             "pages": pages,
-            "done": sum(len(report.outcomes) for report in run.reports),
+            "done": sum(len(report.outcomes) for report in run.swept),
             "results": sorted({str(report.result) for report in run.reports}),
         }
 
@@ -141,14 +144,14 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     async def swept() -> dict[str, Any]:
         board, transport = LiveStatus(clock), emulator.transport()
         store = Store.open("sqlite://")
-        sweeper = Runner(store, clock, board, Connector(clock, transport=transport))
+        sweeper = Runner(store, clock, board.hear, Connector(clock, transport=transport))
         await sweeper.run(settings, Scope())
         before, done = emulator.api.requests["list"], 0
         for _ in range(SHORT_SWEEPS):
             clock.ahead_s += 900
             _happen(platform, chance.sample(ids, int(sessions * changed)))
             run = await sweeper.run(settings, Scope())
-            done += sum(len(report.outcomes) for report in run.reports)
+            done += sum(len(report.outcomes) for report in run.swept)
         return {
             "full_pages": sum(-(-len(list(platform.sessions(one))) // 100) for one in names),
             "pages": (emulator.api.requests["list"] - before) // SHORT_SWEEPS,

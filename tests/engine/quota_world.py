@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,12 +23,13 @@ from reaper.core.settings import (
 from reaper.emulator import AgentVersion, Emulator
 from reaper.emulator.platform import Platform
 from reaper.emulator.stored import StoredSession
+from reaper.engine.events import Event, Listener, QuotaRelieved, SweepEnded, to_all
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Listener, Report
+from reaper.engine.report import Report
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Store
 from reaper.telemetry import Metrics
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector
 from tests.clock import ManualClock
 
 NOW = 1_790_000_000
@@ -43,18 +44,19 @@ POLICY = Policy("standard", (VIP, RUNAWAY, STALE), mode=Mode.ENFORCE, grace_s=0,
 POOL = Quota("pool", 10, ("prod", "test"), pressure=Pressure(above=80, until=60, idle_s=10 * MINUTE_S))
 
 
-class Heard(Listener):
-    """How often each report was told."""
+class Heard:
+    """How often each report was announced."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.relieved_reports: list[Report] = []
 
-    def report(self, report: Report) -> None:
-        self.reports.append(report)
-
-    def relieved(self, report: Report) -> None:
-        self.relieved_reports.append(report)
+    def hear(self, event: Event) -> None:
+        match event:
+            case SweepEnded(report):
+                self.reports.append(report)
+            case QuotaRelieved(report):
+                self.relieved_reports.append(report)
 
 
 @dataclass
@@ -71,13 +73,15 @@ class World:
     state: str = "sqlite://"
     on_sweep: Callable[[], object] = lambda: None
     stopping: Callable[[], str] = lambda: ""
+    listeners: Sequence[Listener] = ()
+    approvals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(NOW)
         self.store = Store.open(self.state)
         self.heard = Heard()
-        self.board = LiveStatus(self.clock, pools=[self.quota])
-        self.metrics = Metrics(self.board)
+        self.live = LiveStatus(self.clock, pools=[self.quota])
+        self.metrics = Metrics(self.live)
         self.version = AgentVersion("1", NOW - 60 * DAY_S)
         names = sorted({project for project, _ in self.agents})
         self.emulators = {name: Emulator(clock=self.clock, agents=0, sessions=0) for name in names}
@@ -114,7 +118,9 @@ class World:
             ]
             connection = Connection(endpoint, CredentialKind.NONE, requests=requests)
             projects.append(Project(name, connection, tuple(patterns), self.must_see))
-        return Settings(tuple(projects), tuple(set(self.agents.values())), quotas=(self.quota,))
+        return Settings(
+            tuple(projects), tuple(set(self.agents.values())), quotas=(self.quota,), approvals=self.approvals
+        )
 
     def sweeper(self) -> Runner:
         """A sweeper that reaches the emulators through their transports."""
@@ -122,7 +128,12 @@ class World:
             name: Connector(self.clock, transport=emulator.transport("reaper"))
             for name, emulator in self.emulators.items()
         }
-        listener = Listeners([self.board, self.metrics, self.heard, _Told(self.on_sweep)])
+
+        def swept(event: Event) -> None:
+            if isinstance(event, SweepEnded):
+                self.on_sweep()
+
+        listener = to_all(self.live.hear, self.metrics.hear, self.heard.hear, swept, *self.listeners)
         return Runner(self.store, self.clock, listener, lambda project: connectors[project.name](project))
 
     def sweep(self, **scope: Any) -> Run:
@@ -136,14 +147,6 @@ class World:
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"session_reaper_{name}", labels)
-
-
-class _Told(Listener):
-    def __init__(self, tell: Callable[[], object]) -> None:
-        self._tell = tell
-
-    def report(self, report: Report) -> None:
-        self._tell()
 
 
 def policy(**changes: Any) -> Policy:

@@ -16,6 +16,7 @@ from reaper.core.model import Action, OutcomeKind
 from reaper.core.policy import Limit, Limits, Mode, Policy
 from reaper.core.windows import DAYS, Window, is_open
 from reaper.emulator.faults import Fault
+from reaper.engine.events import ActionEnded, Event
 from reaper.engine.report import Report, Result
 from reaper.engine.runner import Scope
 from reaper.engine.status_json import report_json, status_json
@@ -310,19 +311,19 @@ def test_without_a_journal_to_count_by_nothing_is_stopped(tmp_path: Path) -> Non
     assert world.did() == []
 
 
-def test_a_sweep_is_counted_once_and_the_board_shows_the_report_with_the_relief() -> None:
+def test_a_sweep_is_counted_once_and_the_live_status_shows_the_report_with_the_relief() -> None:
     world = World()
     world.actives(*range(20, 29))
     run = world.sweep()
     assert len(world.heard.reports) == 1
-    assert world.heard.relieved_reports == list(run.reports) == list(world.board.latest.values())
+    assert world.heard.relieved_reports == list(run.reports) == list(world.live.latest.values())
     assert world.metric("sweeps_total", project="prod", agent="desk", result="ok") == 1
     labels = {"project": "prod", "agent": "desk", "rule": RULE, "action": "stop"}
     assert world.metric("actions_total", **labels, outcome="done") == 3
     assert world.metric("actions_total", **labels, outcome="failed") == 0
     assert world.metric("candidates", **labels, policy="standard") == 3
     assert world.metric("oldest_overdue_seconds", project="prod", agent="desk") == 0
-    assert [row["session"] for row in status_json(world.board)["planned"]] == sorted(world.did(), reverse=True)
+    assert [row["session"] for row in status_json(world.live)["planned"]] == sorted(world.did(), reverse=True)
 
 
 def test_a_pool_that_is_not_too_full_shows_its_rule_at_zero() -> None:
@@ -348,9 +349,7 @@ def test_the_plan_keeps_its_name_for_relief_waits_for_no_approval() -> None:
     world = World()
     world.actives(*range(20, 29))
     run = world.sweep()
-    told = world.heard.reports[0].plan
-    assert told is not None
-    assert run.plan_id == told.id
+    assert run.plan_id == world.heard.reports[0].plan.id
 
 
 def test_what_relief_takes_is_not_told_among_the_kept() -> None:
@@ -359,3 +358,23 @@ def test_what_relief_takes_is_not_told_among_the_kept() -> None:
     run = world.sweep(keeps=True, rehearsal=True)
     told = [row["session"] for row in report_json(run.reports[0], planned=True)["decisions"]]
     assert len(told) == len(set(told)) == 9
+
+
+def test_what_relief_did_to_an_agent_is_reported_though_the_state_is_lost_at_anothers_end(
+    tmp_path: Path,
+) -> None:
+    ended: list[str] = []
+
+    def lose_the_breakers_at_last(event: Event) -> None:
+        ended.extend([event.agent] if isinstance(event, ActionEnded) else [])
+        if len(ended) == 3:
+            with closing(sqlite3.connect(tmp_path / "state.db")) as database:
+                database.execute("DROP TABLE IF EXISTS breakers")
+
+    agents = {("prod", "desk"): POLICY, ("prod", "phone"): POLICY}
+    world = World(agents, state=f"sqlite:///{tmp_path}/state.db", listeners=[lose_the_breakers_at_last])
+    world.actives(40)
+    world.actives(20, 21, 22, 23, 24, 35, 36, 37, agent="phone")
+    run = world.sweep()
+    assert ended == ["desk", "phone", "phone"]
+    assert [outcome.kind for outcome in run.reports[0].outcomes] == [OutcomeKind.DONE]

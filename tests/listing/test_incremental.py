@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,17 +11,14 @@ from hypothesis import strategies as st
 
 from reaper.core.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, IDLE, MINUTE_S, Action, Malformed, Session
-from reaper.core.planner import Candidate
-from reaper.core.policy import Policy, Rule, decide, earliest
+from reaper.core.policy import Policy, Rule
 from reaper.core.provider import Answer, Order, Page, Refused, Retryable, Unauthenticated
-from reaper.listing import incremental as revisits
-from reaper.listing import index as atlases
-from reaper.listing import listing
-from reaper.listing.incremental import revisit
+from reaper.listing import incremental, listing
+from reaper.listing import index as listing_index
 from reaper.listing.index import ListingIndex
-from reaper.listing.listing import collect
-from reaper.listing.snapshot import SessionCounts, Snapshot
-from tests.world import AGENT, HOUR_S, NOW, policy, session
+from reaper.listing.snapshot import Snapshot
+from tests.listing_world import reader_of
+from tests.world import HOUR_S, NOW, policy, session
 
 BEAT_S = HOUR_S
 PAGE = 5
@@ -92,44 +88,21 @@ class Town:
         self.sessions[self.sessions.index(old)] = new
 
 
-def judge_by(rules: Policy) -> Callable[[Session, float], Candidate | None]:
-    def judge(session: Session, now: float) -> Candidate | None:
-        decision = decide(session, rules, AGENT, now)
-        return None if decision.action is Action.KEEP else Candidate(session, decision)
-
-    return judge
-
-
-def ignore(_: Answer[Page]) -> None:
-    """Nobody counts pages."""
-
-
 class Reader:
     """Lists a town in full or in short, by one policy."""
 
     def __init__(self, town: Town, rules: Policy, wanted: frozenset[str] = frozenset()) -> None:
         self.town, self.rules, self.wanted = town, rules, wanted
-        self.atlas: ListingIndex | None = None
+        self.index: ListingIndex | None = None
 
     def full(self) -> Snapshot:
-        made: list[ListingIndex] = []
-
-        def chart(census: SessionCounts) -> ListingIndex:
-            made.append(ListingIndex(census, lambda session: earliest(session, self.rules, AGENT), "key"))
-            return made[-1]
-
-        found = asyncio.run(
-            collect(self.town, AGENT.name, judge_by(self.rules), self.wanted, ignore, chart)  # type: ignore[arg-type]
-        )
-        made[-1].finish()
-        self.atlas = made[-1]
+        found, self.index = asyncio.run(reader_of(self.town, self.rules).list_all(self.wanted, None, indexed=True))
+        assert self.index is not None
         return found
 
     def short(self) -> Snapshot | None:
-        assert self.atlas is not None
-        return asyncio.run(
-            revisit(self.town, AGENT.name, self.atlas, judge_by(self.rules), ignore)  # type: ignore[arg-type]
-        )
+        assert self.index is not None
+        return asyncio.run(reader_of(self.town, self.rules).list_changes(self.index))
 
 
 def chosen(snapshot: Snapshot) -> dict[str, Session]:
@@ -139,7 +112,7 @@ def chosen(snapshot: Snapshot) -> dict[str, Session]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGE_SIZE", PAGE)
-    monkeypatch.setattr(atlases, "STRETCH_SESSIONS", PAGE - 1)
+    monkeypatch.setattr(listing_index, "STRETCH_SESSIONS", PAGE - 1)
 
 
 def made(number: int, *, age: int, idle: int, kind: str = "any", status: str = IDLE) -> Session:
@@ -185,6 +158,30 @@ def test_a_short_listing_finds_all_that_a_full_one_would(
     # What is no longer due is known to be so only once it was read again: the look before each action sees it.
     assert chosen(short).keys() - chosen(everything).keys() <= touched
     assert short.now == everything.now
+
+
+@given(sessions, happenings, st.integers(1, BEAT_S - 1))
+def test_the_histograms_always_count_as_many_sessions_as_there_are_said_to_be(
+    population: list[Any], happened: list[tuple[str, int]], later: int
+) -> None:
+    quiet = [made(1000 + n, age=n * DAY_S // 4, idle=DAY_S) for n in range(60)]
+    crowd = [made(n, age=age, idle=idle, kind=kind, status=to) for n, (age, idle, kind, to) in enumerate(population)]
+    town = Town(*quiet, *crowd)
+    reader = Reader(town, policy(*RULES))
+    found = [reader.full()]
+    for turn, (what, place) in enumerate(happened):
+        town.now = NOW + later * turn / 10
+        getattr(town, what)(place)
+        short = reader.short()
+        found.append(short if short is not None else reader.full())
+        gone = [one.session for one in found[-1].candidates[:2] if one.decision.action is Action.DELETE]
+        town.sessions = [one for one in town.sessions if one not in gone]
+        for one in gone:
+            assert reader.index is not None
+            reader.index.acted_on(one, is_gone=True)
+    for snapshot in found:
+        assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == snapshot.sessions
+        assert min(*snapshot.idle.counts, *snapshot.age.counts) >= 0
 
 
 def crowd(count: int, **changes: Any) -> list[Session]:
@@ -252,10 +249,10 @@ def test_what_was_acted_on_is_no_candidate_and_is_read_again() -> None:
     town.now = NOW + 15 * MINUTE_S
     found = reader.short()
     assert found is not None
-    assert reader.atlas is not None
+    assert reader.index is not None
     gone = found.candidates[0].session
     town.sessions.remove(gone)
-    reader.atlas.acted_on(gone, is_gone=True)
+    reader.index.acted_on(gone, is_gone=True)
     after = reader.short()
     assert after is not None
     assert gone.id not in chosen(after)
@@ -396,18 +393,18 @@ def test_where_nothing_is_due_a_lost_role_shows_nevertheless(kind: type[Changed]
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
-def test_a_leaf_whose_cursor_is_gone_is_read_from_an_earlier_one_as_long_as_there_is_one_near(lost: int) -> None:
+def test_a_stretch_whose_cursor_is_gone_is_read_from_an_earlier_one_as_long_as_there_is_one_near(lost: int) -> None:
     town = Town(*crowd(300))
     reader = Reader(town, IDLE_A_WEEK)
     reader.full()
-    atlas = reader.atlas
-    assert atlas is not None
+    index = reader.index
+    assert index is not None
     town.now = NOW + 5 * MINUTE_S
-    place = len(atlas.leaves) // 2
-    atlas.leaves[place].due = NOW
-    gone = {atlas.leaves[place - back].after for back in range(lost)}
+    place = len(index.stretches) // 2
+    index.stretches[place].due = NOW
+    gone = {index.stretches[place - back].after for back in range(lost)}
     town.sessions = [one for one in town.sessions if one.id not in gone]
-    assert (reader.short() is None) == (lost > revisits.CURSORS_LOST_MAX)
+    assert (reader.short() is None) == (lost > incremental.CURSORS_LOST_MAX)
 
 
 def test_when_much_is_due_all_is_listed() -> None:

@@ -6,20 +6,19 @@ import asyncio
 import gc
 import tracemalloc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.core.model import ACTIVE, DAY_S, IDLE, Action, Malformed, Session
-from reaper.core.planner import Candidate
-from reaper.core.policy import decide
+from reaper.core.model import ACTIVE, DAY_S, IDLE, Malformed, Session
 from reaper.core.provider import Answer, Gone, Order, Page, ProviderError, Refused, Retryable, Unauthenticated
 from reaper.listing import listing
-from reaper.listing.listing import collect
 from reaper.listing.snapshot import Snapshot
-from tests.world import AGENT, NOW, RUNAWAY, candidate, policy, session
+from tests.listing_world import reader_of
+from tests.world import NOW, RUNAWAY, candidate, policy, session
 
 Record = Session | Malformed
 Step = Page | ProviderError
@@ -50,17 +49,8 @@ def page(*records: Record, more: bool = True, last: str | None = "") -> Page:
     return Page(records, records[0].id if records else None, end if last == "" else last, more)
 
 
-def judge(seen: Session, now: float) -> Candidate | None:
-    decision = decide(seen, policy(), AGENT, now)
-    return None if decision.action is Action.KEEP else Candidate(seen, decision)
-
-
-def ignore(_: Answer[Page]) -> None:
-    """Nobody counts pages."""
-
-
 def fold(lister: Any, wanted: frozenset[str] = frozenset()) -> Snapshot:
-    return asyncio.run(collect(lister, AGENT.name, judge, wanted, ignore))
+    return asyncio.run(reader_of(lister, policy()).list_all(wanted, None, indexed=False))[0]
 
 
 def in_order(count: int, first: int = 0, **changes: Any) -> list[Session]:
@@ -262,19 +252,15 @@ def test_without_the_platforms_time_nothing_is_judged() -> None:
 
 
 def test_ages_are_counted_from_the_time_at_which_the_listing_began() -> None:
-    judged: list[float] = []
-
     class Slow(ScriptedPages):
         async def page(self, agent: str, **given: Any) -> Answer[Page]:
             answer = await super().page(agent, **given)
             return Answer(answer.value, NOW + 600.0 * (len(self.asked) - 1), NOW, 0.0)
 
-    def note(_: Session, now: float) -> None:
-        judged.append(now)
-
-    lister = Slow(page(*in_order(1)), page(*in_order(1, 1), more=False))
-    snapshot = asyncio.run(collect(lister, AGENT.name, note, frozenset(), ignore))
-    assert (snapshot.now, judged) == (NOW, [NOW, NOW])
+    nearly = [session(f"session-{n:06d}", age=20 * DAY_S - n, idle=7 * DAY_S - 300) for n in range(2)]
+    snapshot = fold(Slow(page(nearly[0]), page(nearly[1], more=False)))
+    assert (snapshot.now, snapshot.candidates) == (NOW, ())
+    assert snapshot.idle.total_s == 2 * (7 * DAY_S - 300)
 
 
 class Endless:
@@ -423,6 +409,43 @@ class FailsTooLate(OrderedSessions):
             await asyncio.sleep(0.01)
             raise trouble(Retryable)
         return await super().page(agent, order=order, **given)
+
+
+class HangsAtTheNewestEnd(OrderedSessions):
+    """Never answers who asks for the newest, and counts who waits."""
+
+    waiting = 0
+
+    async def page(self, agent: str, *, order: Order = "asc", **given: Any) -> Answer[Page]:
+        if order == "asc":
+            return await super().page(agent, order=order, **given)
+        self.waiting += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.waiting -= 1
+        raise AssertionError
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_newest_end_that_never_answers_holds_nothing_up() -> None:
+    lister = HangsAtTheNewestEnd(*shelved(*range(1, 61)))
+    snapshot = fold(lister)
+    assert (snapshot.sessions, snapshot.incomplete, lister.waiting) == (60, "", 0)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_who_stops_in_mid_listing_leaves_no_request_behind() -> None:
+    lister = HangsAtTheNewestEnd(*shelved(*range(1, 61)))
+
+    async def stopped() -> int:
+        reader = reader_of(lister, policy())
+        reader = replace(reader, stopping=lambda: "enough" if lister.waiting else "")
+        with pytest.raises(InterruptedError, match="enough"):
+            await reader.list_all(frozenset(), None, indexed=False)
+        return lister.waiting
+
+    assert asyncio.run(stopped()) == 0
 
 
 class LosesItsWay(OrderedSessions):

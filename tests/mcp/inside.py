@@ -19,7 +19,6 @@ from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.emulator import AgentVersion, Emulator, Fault
 from reaper.emulator.stored import StoredSession
-from reaper.engine.report import Listener
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.mcp.context import ToolContext
 from reaper.mcp.server import make_server
@@ -105,7 +104,7 @@ class Inside:
     def sweep(self, agent: str = "support-eu") -> Run:
         async def run() -> Run:
             with opened(self.settings.state) as store:
-                sweeper = Runner(store, self.clock, Listener(), self.connector("reaper"))
+                sweeper = Runner(store, self.clock, lambda _: None, self.connector("reaper"))
                 return await sweeper.run(self.settings, Scope(agent=agent))
 
         return asyncio.run(run())

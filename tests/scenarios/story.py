@@ -51,7 +51,7 @@ class Story:
         self.board = LiveStatus(self.clock)
         self.store = Store(self.disk, fault)
         transport = Wire(self.emulator.transport(actor="reaper"), self.steps)
-        self.sweeper = Runner(self.store, self.clock, self.board, Connector(self.clock, transport=transport))
+        self.sweeper = Runner(self.store, self.clock, self.board.hear, Connector(self.clock, transport=transport))
 
     @property
     def settings(self) -> Settings:

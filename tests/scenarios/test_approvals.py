@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 
 from structlog.testing import capture_logs
 
 from reaper.core.planner import Plan
 from reaper.core.policy import Limits, Mode
-from reaper.engine.report import Listener, Report, Result
+from reaper.engine.events import Event, Planned, SweepEnded, UnknownApprovals, to_all
+from reaper.engine.report import Result, Swept
 from reaper.engine.runner import Scope
-from reaper.wiring import Listeners
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 from tests.scenarios.test_lists_that_lie import turned_stale
 
 NOBODY = "0" * 32
 
 
-class Told(Listener):
+class Told:
     """Looks up every plan that is told, at that moment."""
 
     def __init__(self, story: Story) -> None:
@@ -28,15 +27,12 @@ class Told(Listener):
         self.told: list[str] = []
         self.doubted: list[list[str]] = []
 
-    def planned(self, project: str, plan: Plan) -> None:
-        self._look(plan)
-
-    def report(self, report: Report) -> None:
-        if report.plan:
-            self._look(report.plan)
-
-    def unknown_approvals(self, names: Sequence[str]) -> None:
-        self.doubted.append(list(names))
+    def hear(self, event: Event) -> None:
+        match event:
+            case Planned(plan=plan) | SweepEnded(Swept(plan=plan)):
+                self._look(plan)
+            case UnknownApprovals(names):
+                self.doubted.append(list(names))
 
     def _look(self, plan: Plan) -> None:
         if plan.foreseen:
@@ -47,7 +43,7 @@ class Told(Listener):
 
 def heard(story: Story) -> Told:
     told = Told(story)
-    story.sweeper.listener = Listeners([story.board, told])
+    story.sweeper.listener = to_all(story.board.hear, told.hear)
     return told
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reaper.core.planner import Plan
-from reaper.engine.report import Listener, Outcome, Report
+from reaper.engine.events import ActionEnded, Event, Planned, QuotaRelieved, SweepEnded
+from reaper.engine.report import Outcome, Report
 
 
 @dataclass
-class Heard(Listener):
+class Heard:
     """Remembers every report and every plan, and passes on plans and outcomes as they come."""
 
     reports: list[Report] = field(default_factory=list)
@@ -19,18 +20,17 @@ class Heard(Listener):
     on_plan: Callable[[Plan], None] = lambda _: None
     on_outcome: Callable[[str, Outcome], None] = lambda *_: None
 
-    def outcome(self, project: str, agent: str, outcome: Outcome) -> None:
-        self.on_outcome(agent, outcome)
-
-    def relieved(self, report: Report) -> None:
-        self.relieved_reports.append(report)
-
-    def planned(self, project: str, plan: Plan) -> None:
-        self.plans.append(plan)
-        self.on_plan(plan)
-
-    def report(self, report: Report) -> None:
-        self.reports.append(report)
+    def hear(self, event: Event) -> None:
+        match event:
+            case Planned(plan=plan):
+                self.plans.append(plan)
+                self.on_plan(plan)
+            case ActionEnded(agent=agent, outcome=outcome):
+                self.on_outcome(agent, outcome)
+            case SweepEnded(report):
+                self.reports.append(report)
+            case QuotaRelieved(report):
+                self.relieved_reports.append(report)
 
     @property
     def latest(self) -> dict[str, Report]:

@@ -13,6 +13,7 @@ from typing import Any
 from reaper.core.model import TOMBSTONES
 from reaper.emulator import AgentVersion, Fault, PlatformError
 from reaper.emulator.routing import RoutedCall
+from reaper.engine.report import Swept
 from tests.clock import EPOCH, loop, run, true_time
 from tests.sim.faults import BLINDING, FAULTS
 from tests.sim.filed import FiledWorld
@@ -264,7 +265,7 @@ class History:
     def _approve(self) -> None:
         """A person approves some of the plans that wait."""
         for report in self.world.heard.latest.values():
-            if report.withheld and report.plan and self.chance.random() < self.plot.approves:
+            if isinstance(report, Swept) and report.withheld and self.chance.random() < self.plot.approves:
                 self.world.disk.steps = Steps()
                 self.world.approve(report.plan.id)
 

@@ -20,7 +20,7 @@ from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Approval, Hold, Verdict
 from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
-from reaper.engine import executor, last_look, sweep
+from reaper.engine import executor, inventory, last_look, sweep
 from reaper.engine.report import Outcome
 from reaper.foundry import client, parsing, transport
 from reaper.listing import listing, snapshot
@@ -127,7 +127,7 @@ def _last_rule_decides(patch: Patch) -> None:
     def decide(session: Session, rules: Any, *given: Any) -> Decision:
         return kept(session, replace(rules, rules=rules.rules[::-1]), *given)
 
-    patch.setattr(sweep, "decide", decide)
+    patch.setattr(inventory, "decide", decide)
     patch.setattr(planner, "decide", decide)
 
 

@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from reaper.core.settings import Settings
 from reaper.emulator import EmulatorTransport
+from reaper.engine.events import Listener, to_all
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Listener
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.store import Store
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector
 from tests.clock import VirtualClock
 from tests.sim.steps import Steps
 from tests.sim.watch import Watch
@@ -73,7 +73,7 @@ class Process:
         transport = EmulatorTransport(self.watch.answer, self.clock.sleep, actor="reaper")
         connector = Connector(self.clock, transport=Wire(transport, self.steps))
         store = Store(self.disk, self.fault)
-        self.sweeper = Runner(store, self.clock, Listeners([LiveStatus(self.clock), self.listener]), connector)
+        self.sweeper = Runner(store, self.clock, to_all(LiveStatus(self.clock).hear, self.listener), connector)
 
     async def sweep(self, settings: Settings, stopping: Callable[[], str] = str) -> Run:
         self.disk.steps = self.steps

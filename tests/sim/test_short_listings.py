@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 from reaper.emulator import Fault
 from reaper.engine.report import Result
+from reaper.engine.sweep import Sweep
+from reaper.foundry.client import Client
 from tests.clock import run
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER
@@ -98,6 +102,39 @@ def test_the_listing_says_how_old_it_is() -> None:
                 assert snapshot.now is not None
                 assert snapshot.listed_at is not None
                 assert round((snapshot.now - snapshot.listed_at) / HOUR_S) == hour
+                await world.wait(1)
+
+    run(scene)
+
+
+def test_a_report_counts_as_many_sessions_in_its_histograms_as_in_all() -> None:
+    async def scene() -> None:
+        async with _world() as world:
+            _one_due_every_three_minutes(world)
+            process = world.process()
+            for hour in range(4):
+                world.put(f"newcomer-{hour}", idle_s=60)
+                await world.sweep(process)
+                snapshot = world.heard.latest[world.agent].snapshot
+                assert snapshot is not None
+                assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == snapshot.sessions
+                await world.wait(1)
+
+    run(scene)
+
+
+def test_when_a_sweep_is_over_its_process_holds_neither_it_nor_its_client() -> None:
+    def alive() -> list[int]:
+        gc.collect()
+        return [id(one) for one in gc.get_objects() if isinstance(one, Sweep | Client)]
+
+    async def scene() -> None:
+        async with _world() as world:
+            _one_due_every_three_minutes(world)
+            process, before = world.process(), alive()
+            for _ in range(2):
+                await world.sweep(process)
+                assert set(alive()) <= set(before)
                 await world.wait(1)
 
     run(scene)

@@ -29,7 +29,7 @@ from reaper.emulator import AgentVersion, Emulator, Event, Fault, PlatformError
 from reaper.emulator.platform import GoneCursor
 from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import StoredSession
-from reaper.engine.report import Outcome, Report, Result
+from reaper.engine.report import Outcome, Report, Result, Swept
 from reaper.store.store import Store
 from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
@@ -168,7 +168,7 @@ class World:
         watch = Watch(self.emulator, self.find, self._acted, self._blame)
         steps = steps or Steps()
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
-        return Process(watch, self.clock, disk or self.disk, self.heard, steps, fault)
+        return Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
 
     def state(self) -> Store:
         """The state, as a process that only just looks at it has it."""
@@ -243,8 +243,7 @@ class World:
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
         for report in reports:
-            snapshot = report.snapshot
-            if snapshot is not None and snapshot.listed_at == snapshot.now:
+            if isinstance(report, Swept) and report.snapshot.listed_at == report.snapshot.now:
                 self._listed[report.agent] = (self._began, sizes[report.agent])
 
     def _raise_wrong(self) -> None:
@@ -329,9 +328,10 @@ class World:
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
-            if report.outcomes and (not report.trusted or report.observed):
+            outcomes = report.outcomes if isinstance(report, Swept) else ()
+            if outcomes and (not report.trusted or report.observed):
                 raise ViolationError(f"a {report.result} sweep of {report.agent} acted")
-            if report.result is not Result.FAILED and any(o.kind is OutcomeKind.FAILED for o in report.outcomes):
+            if report.result is not Result.FAILED and any(o.kind is OutcomeKind.FAILED for o in outcomes):
                 raise ViolationError(f"an action of {report.agent} failed, and its sweep is {report.result}")
             if report.breaker and "moved back" in report.breaker.reason and not self._moved_back:
                 raise ViolationError(f"a breaker opened on what is true: {report.breaker.reason}")
@@ -351,7 +351,7 @@ class World:
         """A person lets every plan run that waits."""
         self.disk.steps = Steps()
         for report in self.heard.latest.values():
-            if report.withheld and report.plan:
+            if isinstance(report, Swept) and report.withheld:
                 self.approve(report.plan.id)
 
     # The state of things
@@ -381,7 +381,7 @@ class World:
             return []
         for agent in self.agents:
             left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
-            told = [(r.result, r.why, dict(r.blocked)) for r in self.heard.reports if r.agent == agent][-1:]
+            told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found
 

@@ -11,11 +11,12 @@ from reaper.core.model import DAY_S
 from reaper.core.settings import Settings
 from reaper.emulator import AgentVersion, Emulator
 from reaper.emulator.stored import StoredSession
+from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.journal import ActionFilter, Recorded
 from reaper.telemetry import Metrics
-from reaper.wiring import Connector, Listeners
+from reaper.wiring import Connector
 from tests.clock import ManualClock
 
 AGED = int(NOW) - 60 * DAY_S
@@ -36,7 +37,7 @@ class Site:
         board = LiveStatus(self.clock)
         self.metrics = Metrics(board)
         connector = Connector(self.clock, transport=self.emulator.transport("reaper"))
-        self.sweeper = Runner(self.book.store, self.clock, Listeners([board, self.metrics]), connector)
+        self.sweeper = Runner(self.book.store, self.clock, to_all(board.hear, self.metrics.hear), connector)
 
     def put(self, *names: str) -> None:
         for name in names:

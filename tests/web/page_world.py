@@ -1,4 +1,4 @@
-"""Boards as sweeps would have left them, made by hand: every situation that the page tells of."""
+"""Live statuses as sweeps would have left them, made by hand: every situation that the page tells of."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from reaper.core.conditions import Age, Idle, StatusIn
 from reaper.core.model import Action, Agent, OutcomeKind, Session
-from reaper.core.planner import Candidate, Mark, PlanContext, make_plan
+from reaper.core.planner import Candidate, Hold, Mark, PlanContext, make_plan
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule, decide
 from reaper.core.quotas import Pressure
 from reaper.core.settings import Quota
+from reaper.engine.events import ActionEnded, SweepEnded
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Outcome, Report, Result
+from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.sweep_texts import withheld_text
 from reaper.listing.snapshot import Histogram, Snapshot
 from reaper.store.store import Breaker
@@ -60,7 +61,7 @@ def swept(
     kind: OutcomeKind = OutcomeKind.DONE,
     breaker: str = "",
     **standing: Any,
-) -> Report:
+) -> Swept:
     """The report of a sweep over these sessions; its first `done` allowed actions ended, as `kind`."""
     known = Agent(agent, "3")
     decided = [(one, decide(one, policy, known, NOW)) for one in sessions]
@@ -72,7 +73,7 @@ def swept(
     plan = make_plan(found, stands, project=project, agent=known, policy=policy, now=NOW)
     snapshot = _snapshot(sessions, found)
     outcomes = tuple(Outcome(item, kind, NOW) for item in plan.act[:done])
-    report = Report(
+    report = Swept(
         sweep_id="5eed",
         project=project,
         agent=agent,
@@ -119,10 +120,25 @@ def _snapshot(sessions: list[Session], found: tuple[Candidate, ...]) -> Snapshot
     )
 
 
-def broken(agent: str, result: Result, why: str, *, project: str = "prod-eu", **other: Any) -> Report:
+def broken(agent: str, result: Result, why: str) -> Failed:
     """The report of a sweep that did not go well."""
-    known: dict[str, Any] = {"sweep_id": "5eed", "policy": STANDARD, "started": NOW - 124, "seconds": 1.0}
-    return Report(project=project, agent=agent, result=result, observed=False, why=why, **{**known, **other})
+    return Failed(
+        sweep_id="5eed",
+        project="prod-eu",
+        agent=agent,
+        policy=STANDARD,
+        result=result,
+        started=NOW - 124,
+        seconds=1.0,
+        observed=False,
+        why=why,
+    )
+
+
+def doubted(agent: str, why: str, *doubts: str) -> Swept:
+    """The report of a sweep that did not believe what it listed."""
+    made = swept(agent, crowd(12, 2), doubt=Hold.UNTRUSTED)
+    return replace(made, result=Result.UNTRUSTED, why=why, doubts=doubts)
 
 
 def crowd(count: int, days: float, *, stale: int = 0, first: int = 0) -> list[Session]:
@@ -140,16 +156,16 @@ def crowd(count: int, days: float, *, stale: int = 0, first: int = 0) -> list[Se
     return fresh + old
 
 
-def board(*reports: Report, **known: Any) -> LiveStatus:
-    """A board that has heard these reports."""
+def live(*reports: Report, **known: Any) -> LiveStatus:
+    """A live status that has heard these reports."""
     clock = ManualClock(NOW - 120)
     made = LiveStatus(clock, **{"next_sweep_at": NOW + 640, "config_hash": "9f2ab31c77d0", **known})
     for report in reports:
         made.managed.setdefault(report.project, {})
         made.managed[report.project] = {**made.managed[report.project], report.agent: report.policy.name}
-        made.report(report)
-        for outcome in report.outcomes:
-            made.outcome(report.project, report.agent, outcome)
+        made.hear(SweepEnded(report))
+        for outcome in report.outcomes if isinstance(report, Swept) else ():
+            made.hear(ActionEnded(report.project, report.agent, outcome, clock.wall()))
     clock.passed = 120
     return made
 
@@ -164,18 +180,12 @@ def busy() -> LiveStatus:
     careful = replace(STANDARD, limits=Limits(), name="careful")
     gentle = replace(STANDARD, mode=Mode.OBSERVE, name="gentle")
     instant = replace(STANDARD, grace_s=0)
-    made = board(
+    made = live(
         swept("support-eu", crowd(640, 6, stale=118), marked_ago_s=3 * HOUR_S, done=9),
         swept("support-us", crowd(410, 6, stale=48, first=2_000), instant, done=99),
         swept("billing-bot", crowd(230, 6, stale=61, first=4_000), replace(careful, grace_s=0)),
         swept("research", crowd(95, 6.5, stale=12, first=6_000), gentle),
-        broken(
-            "onboarding",
-            Result.UNTRUSTED,
-            "12 sessions listed; 340 expected from the last believed sweep",
-            snapshot=_snapshot(crowd(12, 2), ()),
-            doubts=["shrunk"],
-        ),
+        doubted("onboarding", "12 sessions listed; 340 expected from the last believed sweep", "shrunk"),
         pools=(Quota("sweden-central", 250, ("prod-eu",), pressure=Pressure(85, 70, 600)),),
         unmanaged={"prod-eu": ["playground"]},
     )

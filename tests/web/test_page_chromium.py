@@ -1,4 +1,4 @@
-"""The page in a real browser: `reaper demo` as a process, and a busy board behind the real server."""
+"""The page in a real browser: `reaper demo` as a process, and a busy live status behind the real server."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from page_browser import Demo, Visit, chromium, visit
 from page_world import NOW, busy, crowd, no_metrics, swept
 from playwright.sync_api import expect
 
+from reaper.engine.events import SweepEnded
 from reaper.engine.live_status import LiveStatus
 from reaper.web.server import application, serving
 
@@ -46,15 +47,15 @@ CONTRAST = """() => {
 
 
 class House:
-    """A board behind the real server, in a thread of its own; `board` may be changed while it runs."""
+    """A live status behind the real server, in a thread of its own; `live` may be changed while it runs."""
 
-    def __init__(self, board: LiveStatus) -> None:
-        self.board, self.address = board, ""
+    def __init__(self, live: LiveStatus) -> None:
+        self.live, self.address = live, ""
         self._up, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     async def _serve(self) -> None:
-        async with serving(application(self.board, no_metrics, lambda: ""), "127.0.0.1", 0) as self.address:
+        async with serving(application(self.live, no_metrics, lambda: ""), "127.0.0.1", 0) as self.address:
             self._up.set()
             await asyncio.to_thread(self._end.wait)
 
@@ -149,7 +150,7 @@ def test_a_refresh_replaces_the_content_and_leaves_focus_and_scroll_alone() -> N
         seen.page.goto(made.address)
         seen.page.locator("#agent-3").focus()
         before = seen.page.evaluate("scrollY")
-        made.board.standby = "another process sweeps this state"
+        made.live.standby = "another process sweeps this state"
         seen.page.clock.run_for(16_000)
         expect(seen.page.locator("h1")).to_contain_text("This process stands by")
         assert seen.page.evaluate("document.activeElement.id") == "agent-3"
@@ -163,7 +164,7 @@ def test_a_paused_page_stays_as_it_is_until_it_is_resumed() -> None:
         seen.page.goto(made.address)
         seen.page.get_by_role("button", name="Pause refresh").click()
         asked = len(seen.requests)
-        made.board.standby = "another process sweeps this state"
+        made.live.standby = "another process sweeps this state"
         seen.page.clock.run_for(60_000)
         assert len(seen.requests) == asked
         seen.page.get_by_role("button", name="Resume refresh").click()
@@ -193,9 +194,9 @@ def test_a_command_is_copied_with_one_key(house: House) -> None:
 
 
 def test_a_hostile_name_runs_nothing_in_a_browser() -> None:
-    board = busy()
-    board.report(swept("<img src=x onerror=document.title='owned'>", crowd(20, 6)))
-    with House(board).open() as made, visit() as seen:
+    live = busy()
+    live.hear(SweepEnded(swept("<img src=x onerror=document.title='owned'>", crowd(20, 6))))
+    with House(live).open() as made, visit() as seen:
         seen.page.goto(made.address)
         expect(seen.page.locator("main")).to_contain_text("<img src=x onerror=")
         assert "owned" not in seen.page.title()

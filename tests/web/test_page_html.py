@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from page_world import AGENT_HOSTILE, HOSTILE, STANDARD, board, broken, busy, no_metrics, session, swept
+from page_world import AGENT_HOSTILE, HOSTILE, STANDARD, broken, busy, live, no_metrics, session, swept
 from starlette.testclient import TestClient
 
 from reaper.engine.live_status import LiveStatus
@@ -67,7 +67,7 @@ def test_the_front_page_answers_the_questions_of_the_night() -> None:
 
 def test_text_from_outside_is_shown_and_never_obeyed() -> None:
     hostile = [session(n, 8 * 86_400, id=f"{HOSTILE}{n}") for n in range(12)]
-    made = board(
+    made = live(
         swept(AGENT_HOSTILE, hostile, replace(STANDARD, grace_s=0), done=5),
         broken("b", Result.FAILED, HOSTILE),
         unmanaged={"prod-eu": [HOSTILE]},
@@ -84,7 +84,7 @@ def test_text_from_outside_is_shown_and_never_obeyed() -> None:
 
 
 def test_an_agents_page_is_found_by_its_quoted_name() -> None:
-    made = board(swept("team a/b?c", [session(1, 60)]))
+    made = live(swept("team a/b?c", [session(1, 60)]))
     visitor = client(made)
     link = re.search(r'href="(/agents/[^"]+)"', visitor.get("/").text)
     assert link is not None
@@ -104,7 +104,7 @@ def test_the_page_is_read_only(method: str) -> None:
 
 
 def test_an_empty_board_is_a_page_too() -> None:
-    answer = client(board())
+    answer = client(live())
     assert "No sweep has finished yet." in answer.get("/").text
 
 

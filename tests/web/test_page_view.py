@@ -11,13 +11,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, board, broken, busy, crowd, session, swept
+from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
 
 from reaper.core.model import OutcomeKind
 from reaper.core.policy import Limits, Mode
 from reaper.core.settings import Quota
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
+from reaper.engine.events import UnknownApprovals
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Result
 from reaper.listing.snapshot import Histogram
@@ -45,7 +46,7 @@ def page_of(made: LiveStatus, agent: str) -> Detail:
 
 
 def test_one_sentence_tells_the_whole_state() -> None:
-    made = board(
+    made = live(
         swept("a", crowd(40, 6)),
         swept("b", crowd(400, 6, stale=48), AT_ONCE, done=99),
         swept("c", crowd(200, 6, stale=60), CAREFUL),
@@ -57,7 +58,7 @@ def test_one_sentence_tells_the_whole_state() -> None:
 
 
 def test_a_quiet_house_is_told_in_quiet_words() -> None:
-    page = front(board(swept("a", [session(1, HOUR_S)])))
+    page = front(live(swept("a", [session(1, HOUR_S)])))
     assert (
         page.state.sentence == "The only agent was swept, nothing deleted in the last sweeps, nothing waits for you."
     )
@@ -65,38 +66,38 @@ def test_a_quiet_house_is_told_in_quiet_words() -> None:
 
 
 def test_before_the_first_sweep_nothing_is_claimed() -> None:
-    page = front(board(managed={"prod-eu": {"a": "standard"}}))
+    page = front(live(managed={"prod-eu": {"a": "standard"}}))
     assert page.state.sentence == "No sweep has finished yet."
     assert (page.state.tone, page.inventory, page.agents[0].result) == (Tone.WAIT, None, "not swept yet")
 
 
 def test_a_process_that_stands_by_says_who_sweeps() -> None:
-    page = front(board(standby="another process sweeps this state"))
+    page = front(live(standby="another process sweeps this state"))
     assert page.state.sentence == "This process stands by: another process sweeps this state."
 
 
 def test_being_stuck_outdoes_all_good_news() -> None:
-    page = front(board(swept("a", crowd(40, 6))), stuck="no sweep has made progress for 4000 s")
+    page = front(live(swept("a", crowd(40, 6))), stuck="no sweep has made progress for 4000 s")
     assert page.state.tone is Tone.BAD
     assert page.state.sentence == "Something is stuck: no sweep has made progress for 4000 s."
 
 
 def test_observing_agents_say_how_much_they_only_observe() -> None:
-    page = front(board(swept("a", crowd(100, 6, stale=12), OBSERVING)))
+    page = front(live(swept("a", crowd(100, 6, stale=12), OBSERVING)))
     assert "nothing deleted in the last sweeps, 13 candidates only observed" in page.state.sentence
     assert {(one.when, one.holds) for one in page.next} == {("never, while it only observes", "observing only")}
     assert page.line is None
 
 
 def test_actions_without_success_are_told() -> None:
-    made = board(swept("a", crowd(100, 6, stale=12), AT_ONCE, done=99, kind=OutcomeKind.FAILED))
+    made = live(swept("a", crowd(100, 6, stale=12), AT_ONCE, done=99, kind=OutcomeKind.FAILED))
     assert "actions without success" in front(made).state.sentence
     assert not front(made).actions[0].good
 
 
 @pytest.mark.parametrize("result", [Result.FAILED, Result.INCOMPLETE, Result.UNTRUSTED])
 def test_a_sweep_that_went_wrong_says_what_failed_and_why(result: Result) -> None:
-    page = front(board(swept("a", crowd(40, 6)), broken("b", result, "the listing broke off at page 3")))
+    page = front(live(swept("a", crowd(40, 6)), broken("b", result, "the listing broke off at page 3")))
     assert page.state.tone is Tone.BAD
     assert page.state.sentence.startswith("1 of 2 agents swept")
     assert [(one.agents, one.why) for one in page.problems] == [("prod-eu / b", "the listing broke off at page 3")]
@@ -104,7 +105,7 @@ def test_a_sweep_that_went_wrong_says_what_failed_and_why(result: Result) -> Non
 
 
 def test_agents_that_fail_for_one_reason_are_one_problem() -> None:
-    made = board(*(broken(f"agent-{n:02}", Result.FAILED, "no token") for n in range(30)))
+    made = live(*(broken(f"agent-{n:02}", Result.FAILED, "no token") for n in range(30)))
     assert len(front(made).problems) == 1
     assert front(made).problems[0].agents.endswith("and 22 more")
 
@@ -122,7 +123,7 @@ UNKNOWN = "What waits is not known where the last sweep did not go well."
 
 @pytest.mark.parametrize("result", [Result.FAILED, Result.INCOMPLETE, Result.UNTRUSTED])
 def test_no_page_says_that_nothing_waits_when_the_last_sweep_did_not_go_well(result: Result) -> None:
-    made = board(swept("a", [session(1, HOUR_S)]), broken("b", result, "why"))
+    made = live(swept("a", [session(1, HOUR_S)]), broken("b", result, "why"))
     page, detailed = front(made), page_of(made, "b")
     assert page.state.sentence.endswith("1 agent needs a look.")
     assert (page.nothing_next, detailed.nothing_next) == (UNKNOWN, UNKNOWN)
@@ -131,7 +132,7 @@ def test_no_page_says_that_nothing_waits_when_the_last_sweep_did_not_go_well(res
 
 
 def test_actions_without_success_need_a_look_even_where_the_sweep_went_on() -> None:
-    made = board(
+    made = live(
         swept("a", crowd(400, 6, stale=48), AT_ONCE, done=5, kind=OutcomeKind.FAILED),
         swept("c", crowd(200, 6, stale=60), CAREFUL),
     )
@@ -142,14 +143,14 @@ def test_actions_without_success_need_a_look_even_where_the_sweep_went_on() -> N
 
 
 def test_a_configuration_with_errors_needs_a_look() -> None:
-    page = front(board(swept("a", [session(1, HOUR_S)]), config_errors=["reaper.yaml:3:1: unknown key"]))
+    page = front(live(swept("a", [session(1, HOUR_S)]), config_errors=["reaper.yaml:3:1: unknown key"]))
     assert page.state.sentence.endswith("the configuration needs a look.")
 
 
 def test_commands_for_an_agent_with_a_hostile_name_can_be_pasted() -> None:
     name = "a$(touch pwned)`id`'; rm -rf ~ #*"
     report = swept(name, crowd(200, 6, stale=60), CAREFUL)
-    [wait] = front(board(report, option=" --config 'my reaper.yaml'")).waits
+    [wait] = front(live(report, option=" --config 'my reaper.yaml'")).waits
     words = shlex.split(wait.look)
     assert words[-2:] == ["--config", "my reaper.yaml"]
     assert fnmatch.fnmatchcase(name, words[words.index("--agent") + 1])
@@ -159,7 +160,7 @@ def test_commands_for_an_agent_with_a_hostile_name_can_be_pasted() -> None:
 
 def test_what_is_withheld_comes_with_the_exact_command() -> None:
     report = swept("billing bot", crowd(200, 6, stale=60), CAREFUL)
-    [wait] = front(board(report, option=" --config /etc/reaper.yaml")).waits
+    [wait] = front(live(report, option=" --config /etc/reaper.yaml")).waits
     assert report.plan is not None
     assert wait.approve == f"reaper approve {report.plan.id} --config /etc/reaper.yaml"
     assert wait.look == "reaper plan --project prod-eu --agent 'billing bot' --config /etc/reaper.yaml"
@@ -167,19 +168,19 @@ def test_what_is_withheld_comes_with_the_exact_command() -> None:
 
 
 def test_an_open_breaker_says_what_opened_it() -> None:
-    [wait] = front(board(swept("a", crowd(200, 6, stale=30), breaker="30 sessions became stale at once"))).waits
+    [wait] = front(live(swept("a", crowd(200, 6, stale=30), breaker="30 sessions became stale at once"))).waits
     assert wait.why[0] == "the breaker is open: 30 sessions became stale at once"
 
 
 def test_a_plan_that_will_be_withheld_can_be_approved_ahead_and_waits_for_nobody_yet() -> None:
-    page = front(board(swept("a", crowd(200, 6, stale=60), replace(CAREFUL, grace_s=DAY_S))))
+    page = front(live(swept("a", crowd(200, 6, stale=60), replace(CAREFUL, grace_s=DAY_S))))
     assert [wait.ahead for wait in page.waits] == [True]
     assert "nothing waits for you" in page.state.sentence
 
 
 def test_marks_stand_on_the_time_line_until_the_last_ripens() -> None:
     report = swept("a", crowd(300, 6, stale=80), marked_ago_s=3 * HOUR_S)
-    page = front(board(report))
+    page = front(live(report))
     assert page.line is not None
     assert sum(column.count for column in page.line.columns) == page.promised == 80
     assert len(page.line.columns) <= COLUMNS_MAX
@@ -202,14 +203,14 @@ def test_a_digest_is_made_once_for_each_report() -> None:
 
 def test_the_quota_says_how_full_it_is_and_unknown_when_nothing_is_believed() -> None:
     pool = Quota("sweden", 100, ("prod-eu",), counts=frozenset({"idle"}))
-    full = front(board(swept("a", [session(n, 60) for n in range(90)]), pools=[pool])).pools[0]
+    full = front(live(swept("a", [session(n, 60) for n in range(90)]), pools=[pool])).pools[0]
     assert (full.words, full.share, full.tone) == ("90 of 100 in use, 90%", 90.0, Tone.WAIT)
-    unknown = front(board(broken("a", Result.FAILED, "no token"), pools=[pool])).pools[0]
+    unknown = front(live(broken("a", Result.FAILED, "no token"), pools=[pool])).pools[0]
     assert (unknown.used, unknown.words) == (None, "unknown: no inventory of it is believed")
 
 
 def test_hundreds_of_agents_stay_bounded_and_the_rest_is_summed_up() -> None:
-    made = board(managed={"prod-eu": {f"agent-{n:04}": "standard" for n in range(250)}})
+    made = live(managed={"prod-eu": {f"agent-{n:04}": "standard" for n in range(250)}})
     page = front(made)
     assert (len(page.agents), len(page.agents) + len(page.further_agents)) == (AGENTS_FIRST, AGENTS_MAX)
     assert page.more_agents.startswith("and 50 agents more: 50 not swept yet")
@@ -224,17 +225,17 @@ def test_an_agents_page_gives_the_reason_behind_each_candidate() -> None:
 
 
 def test_an_agents_page_shows_so_many_candidates_and_says_how_many_there_are() -> None:
-    page = page_of(board(swept("a", crowd(900, 6, stale=700))), "a")
+    page = page_of(live(swept("a", crowd(900, 6, stale=700))), "a")
     assert len(page.candidates) == CANDIDATES_MAX
     assert page.more_candidates.startswith("The first 500 of 7")
 
 
 def test_an_agent_that_no_sweep_has_met_has_no_page() -> None:
-    assert detail(board(), [], ("prod-eu", "ghost"), "", NOW) is None
+    assert detail(live(), [], ("prod-eu", "ghost"), "", NOW) is None
 
 
 def test_actions_of_one_kind_that_followed_each_other_are_one_row() -> None:
-    page = front(board(swept("a", crowd(400, 6, stale=48), AT_ONCE, done=99)))
+    page = front(live(swept("a", crowd(400, 6, stale=48), AT_ONCE, done=99)))
     assert sum(one.count for one in page.actions) == 54
     assert {(one.rule, one.action) for one in page.actions} == {
         ("broken", "delete"),
@@ -290,15 +291,15 @@ def test_a_command_names_the_configuration_only_where_it_would_not_be_found() ->
 
 
 def test_a_candidate_with_unknown_fields_says_which_they_are() -> None:
-    page = page_of(board(swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)), "a")
+    page = page_of(live(swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)), "a")
     assert page.candidates[0].became == "fields this version does not know: lease"
     assert page.next[0].when == "never, until this version is updated"
 
 
 def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
-    made = board(swept("a", [session(1, HOUR_S)]))
-    made.unknown_approvals(["0" * 32])
+    made = live(swept("a", [session(1, HOUR_S)]))
+    made.hear(UnknownApprovals(["0" * 32]))
     assert front(made).state.unknown_approvals == ("0" * 32,)
     assert front(made).state.tone is Tone.WAIT
-    made.unknown_approvals([])
+    made.hear(UnknownApprovals([]))
     assert front(made).state.tone is Tone.OK

@@ -10,25 +10,13 @@ from typing import Final
 
 from reaper.core.model import DAY_S, EXPIRY_S, STATUSES, TOMBSTONES
 from reaper.listing.snapshot import BUCKETS_S, Histogram
-from reaper.web.page.wording import compact, days, plural, told
+from reaper.web.page.wording import compact, days, plural, safe
 
 HEIGHT_MIN: Final = 3.0
 """What is there is seen, however little it is beside the tallest column."""
 COLUMNS_MAX: Final = 24
 HOUR_S: Final = 3_600
-WIDTHS_S: Final = (
-    300,
-    900,
-    1_800,
-    HOUR_S,
-    2 * HOUR_S,
-    3 * HOUR_S,
-    6 * HOUR_S,
-    12 * HOUR_S,
-    DAY_S,
-    2 * DAY_S,
-    7 * DAY_S,
-)
+WIDTHS_S: Final = (300, 900, 1_800, *(hours * HOUR_S for hours in (1, 2, 3, 6, 12, 24, 48, 168)))
 LABEL_STEPS_S: Final = (1_800, HOUR_S, 2 * HOUR_S, 6 * HOUR_S, 12 * HOUR_S, DAY_S, 2 * DAY_S, 4 * DAY_S, 14 * DAY_S)
 LABEL_COLUMNS: Final = 3
 """On a phone, a label is about as wide as so many columns."""
@@ -150,6 +138,6 @@ def status_parts(by_status: Mapping[str, int]) -> tuple[StatusShare, ...]:
     for name, count in sorted(living, key=lambda one: (-one[1], one[0])):
         width = round(count * 100 / total, 2)
         style = name if name in STATUS_CLASSES else "unknown"
-        parts.append(StatusShare(told(name), style, count, round(start, 2), width))
+        parts.append(StatusShare(safe(name), style, count, round(start, 2), width))
         start += width
     return tuple(parts)

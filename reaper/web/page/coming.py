@@ -10,7 +10,7 @@ from typing import Final
 from reaper.core.model import Action
 from reaper.core.planner import Hold
 from reaper.web.page.digest import PROMISED, Digest, Group
-from reaper.web.page.wording import HOLDS, Moment, address, moment, told
+from reaper.web.page.wording import HOLDS, Moment, address, moment, safe
 
 ASKS_A_PERSON: Final = frozenset({Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER})
 
@@ -19,7 +19,7 @@ ASKS_A_PERSON: Final = frozenset({Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER
 class Next:
     """Candidates of one rule: how many, when the first and the last may go, and what they wait for.
 
-    `first` is None when no time can be told; `when` says it in words then.
+    `first` is None when no time is known; `when` says it in words then.
     """
 
     project: str
@@ -50,10 +50,10 @@ def _next(one: Digest, group: Group, now: float) -> Next:
     when = _when(group, now)
     ranged = not when and group.last is not None and group.first is not None and group.last - group.first >= 60
     return Next(
-        project=told(one.report.project),
-        agent=told(one.report.agent),
+        project=safe(one.report.project),
+        agent=safe(one.report.agent),
         href=address(one.report.project, one.report.agent),
-        rule=told(group.rule),
+        rule=safe(group.rule),
         action=str(group.action),
         count=group.count,
         first=None if when or group.first is None else moment(group.first, now),

@@ -11,13 +11,13 @@ from reaper.core.durations import show_time
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import reason
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Outcome, Report
+from reaper.engine.report import Outcome, Report, Swept, is_trusted
 from reaper.web.page.charts import Bars, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
 from reaper.web.page.health import SWEPT, HealthProblem, State, Wait, nothing_next, problems, state, wait
 from reaper.web.page.overview import ACTIONS_MAX, AgentRow, Done, agent_row, done
-from reaper.web.page.wording import HOLDS, OUTCOMES, joined, plural, relative, told
+from reaper.web.page.wording import HOLDS, OUTCOMES, joined, plural, relative, safe
 
 CANDIDATES_MAX: Final = 500
 
@@ -60,21 +60,21 @@ class Detail:
 
 
 def detail(
-    board: LiveStatus, digests: Sequence[Digest], key: tuple[str, str], stuck: str, now: float
+    live: LiveStatus, digests: Sequence[Digest], key: tuple[str, str], stuck: str, now: float
 ) -> Detail | None:
     """What the page of one agent says; None for an agent that no sweep has met."""
-    one = next((one for one in digests if (one.report.project, one.report.agent) == key), None)
+    one = next((one for one in digests if one.report.key == key), None)
     if one is None:
         return None
     report, row = one.report, agent_row(one, now)
     rows = candidates(report, now)
-    mine = (action for action in reversed(board.recent) if (action.project, action.agent) == key)
+    mine = (action for action in reversed(live.recent) if (action.project, action.agent) == key)
     return Detail(
-        state=state(board, digests, stuck, now),
+        state=state(live, digests, stuck, now),
         row=row,
         sentence=_sentence(one, row),
-        problems=tuple(problems(board, [report], now)),
-        wait=wait(report, board.option),
+        problems=tuple(problems(live, [report], now)),
+        wait=wait(report, live.option),
         facts=tuple(_facts(report)),
         line=time_line(one.ripening, now),
         next=tuple(coming([one], now)),
@@ -90,7 +90,7 @@ def _sentence(one: Digest, row: AgentRow) -> str:
     when = row.swept.words if row.swept else ""
     if report.result not in SWEPT:
         return f"The sweep {when} did not go well: {RESULT_WORDS[report.result]}."
-    asked = ", a plan waits for you" if report.withheld else ""
+    asked = ", a plan waits for you" if isinstance(report, Swept) and report.withheld else ""
     return f"Swept {when}: {row.did} {'done' if row.did == 'nothing' else 'in this sweep'}{asked}."
 
 
@@ -104,11 +104,11 @@ RESULT_WORDS: Final = {
 def _facts(report: Report) -> list[Fact]:
     """The numbers of one sweep; none of an inventory that is not believed."""
     facts = [
-        Fact("Policy", told(report.policy.name)),
+        Fact("Policy", safe(report.policy.name)),
         Fact("Mode", "observing: nothing is touched" if report.observed else "enforcing"),
         Fact("Last sweep took", f"{report.seconds:.1f} s"),
     ]
-    if report.snapshot is None or not report.trusted:
+    if not is_trusted(report):
         return facts
     left = report.limit_remaining
     malformed = sum(report.snapshot.malformed.values())
@@ -120,15 +120,15 @@ def _facts(report: Report) -> list[Fact]:
         Fact("Kept", f"{report.totals['keep']:,}"),
         Fact("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
         *([Fact("Malformed records, kept", f"{malformed:,}")] if malformed else []),
-        *([Fact("Plan", report.plan.id)] if report.plan and report.plan.items else []),
+        *([Fact("Plan", report.plan.id)] if report.plan.items else []),
     ]
 
 
 def candidates(report: Report, now: float) -> list[CandidateRow]:
     """The first candidates with their reasons: those still open before those that ended, the earliest first."""
-    plan = report.plan
-    if plan is None or not report.trusted:
+    if not is_trusted(report):
         return []
+    plan = report.plan
     ended = {outcome.item.session.incarnation: outcome for outcome in report.outcomes}
 
     def order(item: Item) -> tuple[bool, float, str]:
@@ -140,11 +140,11 @@ def candidates(report: Report, now: float) -> list[CandidateRow]:
 
 def _candidate(item: Item, outcome: Outcome | None, plan: Plan, now: float) -> CandidateRow:
     return CandidateRow(
-        session=told(item.session.id),
+        session=safe(item.session.id),
         action=str(item.action),
-        rule=told(item.rule),
-        reason=told(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
-        became=told(_became(item, outcome, now)),
+        rule=safe(item.rule),
+        reason=safe(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
+        became=safe(_became(item, outcome, now)),
     )
 
 
@@ -162,7 +162,7 @@ def _became(item: Item, outcome: Outcome | None, now: float) -> str:
 
 
 def _more(report: Report, shown: int) -> str:
-    total = len(report.plan.items) if report.plan and report.trusted else 0
+    total = len(report.plan.items) if is_trusted(report) else 0
     if total <= shown:
         return ""
     return f"The first {shown:,} of {total:,} candidates. `reaper plan --output json` lists all."

@@ -10,8 +10,9 @@ from typing import Final
 
 from reaper.core.model import MINUTE_S, Action, OutcomeKind
 from reaper.core.planner import Hold, Item
+from reaper.core.quotas import Key
 from reaper.core.windows import Window, opens_at
-from reaper.engine.report import Report
+from reaper.engine.report import Failed, Report, Swept
 
 PROMISED: Final = frozenset({Hold.GRACE, Hold.WINDOW})
 """What passes by itself: these are deleted when their time has come."""
@@ -38,11 +39,11 @@ class Digest:
     """What a page says of one report. `ripening` counts promised deletions by the minute they may go."""
 
     report: Report
-    groups: tuple[Group, ...]
-    ripening: Counter[int]
-    deleted: int
-    stopped: int
-    troubled: int
+    groups: tuple[Group, ...] = ()
+    ripening: Counter[int] = field(default_factory=Counter)
+    deleted: int = 0
+    stopped: int = 0
+    troubled: int = 0
 
     @property
     def promised(self) -> int:
@@ -57,15 +58,15 @@ class Digest:
 
 def digest(report: Report) -> Digest:
     """One pass over a report's candidates; an inventory that is not believed has none."""
+    if isinstance(report, Failed):
+        return Digest(report)
     groups, ripening = _open_items(report) if report.trusted else ((), Counter[int]())
     done = Counter(outcome.item.action for outcome in report.outcomes if outcome.kind is OutcomeKind.DONE)
     troubled = sum(outcome.kind in TROUBLE for outcome in report.outcomes)
     return Digest(report, tuple(groups), ripening, done[Action.DELETE], done[Action.STOP], troubled)
 
 
-def _open_items(report: Report) -> tuple[Sequence[Group], Counter[int]]:
-    if report.plan is None:
-        return (), Counter()
+def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
     ended = {outcome.item.session.incarnation for outcome in report.outcomes}
     minutes: defaultdict[tuple[str, Action, Hold | None], Counter[int]] = defaultdict(Counter)
     for item in report.plan.items:
@@ -110,14 +111,13 @@ def _group(
 class Digests:
     """Digests of the latest reports, each made once."""
 
-    _known: dict[tuple[str, str], Digest] = field(default_factory=dict)
+    _known: dict[Key, Digest] = field(default_factory=dict)
 
     def of(self, reports: Iterable[Report]) -> list[Digest]:
         """The digests of these reports; those of all others are forgotten."""
-        fresh: dict[tuple[str, str], Digest] = {}
+        fresh: dict[Key, Digest] = {}
         for report in reports:
-            key = (report.project, report.agent)
-            known = self._known.get(key)
-            fresh[key] = known if known is not None and known.report is report else digest(report)
+            known = self._known.get(report.key)
+            fresh[report.key] = known if known is not None and known.report is report else digest(report)
         self._known = fresh
         return list(fresh.values())

@@ -12,9 +12,9 @@ from typing import Final
 from reaper.core.command_lines import command, only
 from reaper.core.planner import Hold
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Report, Result
+from reaper.engine.report import Report, Result, Swept, is_trusted
 from reaper.web.page.digest import Digest
-from reaper.web.page.wording import RESULTS, Moment, address, joined, listed, moment, plural, told
+from reaper.web.page.wording import RESULTS, Moment, address, joined, listed, moment, plural, safe
 
 SWEPT: Final = frozenset({Result.OK, Result.WITHHELD})
 NAMES_SHOWN: Final = 8
@@ -72,46 +72,44 @@ class Wait:
     look: str
 
 
-def state(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> State:
-    """The state of everything the board knows."""
+def state(live: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> State:
+    """The state of everything that is known."""
     return State(
-        tone=tone(board, digests, stuck),
-        sentence=_sentence(board, digests, stuck),
-        next_sweep=moment(board.next_sweep_at, now) if board.next_sweep_at else None,
+        tone=tone(live, digests, stuck),
+        sentence=_sentence(live, digests, stuck),
+        next_sweep=moment(live.next_sweep_at, now) if live.next_sweep_at else None,
         made=datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S UTC"),
-        stuck=told(stuck),
-        config_hash=board.config_hash,
-        config_errors=tuple(told(error) for error in board.config_errors),
-        unknown_approvals=tuple(board.approvals_unknown),
+        stuck=safe(stuck),
+        config_hash=live.config_hash,
+        config_errors=tuple(safe(error) for error in live.config_errors),
+        unknown_approvals=tuple(live.approvals_unknown),
     )
 
 
-def tone(board: LiveStatus, digests: Sequence[Digest], stuck: str) -> Tone:
+def tone(live: LiveStatus, digests: Sequence[Digest], stuck: str) -> Tone:
     """The worst of what is known; a process that stands by, or has not swept yet, waits."""
     results = {one.report.result for one in digests}
-    if stuck or board.state_fault or not all(map(went_well, digests)):
+    if stuck or live.state_fault or not all(map(went_well, digests)):
         return Tone.BAD
-    waits = (
-        board.standby or not results or board.config_errors or board.approvals_unknown or Result.WITHHELD in results
-    )
+    waits = live.standby or not results or live.config_errors or live.approvals_unknown or Result.WITHHELD in results
     return Tone.WAIT if waits else Tone.OK
 
 
-def _sentence(board: LiveStatus, digests: Sequence[Digest], stuck: str) -> str:
-    if board.state_fault:
-        return f"Nothing is touched, the state cannot be relied on: {told(board.state_fault)}."
-    if board.standby:
-        return f"This process stands by: {told(board.standby)}."
+def _sentence(live: LiveStatus, digests: Sequence[Digest], stuck: str) -> str:
+    if live.state_fault:
+        return f"Nothing is touched, the state cannot be relied on: {safe(live.state_fault)}."
+    if live.standby:
+        return f"This process stands by: {safe(live.standby)}."
     if stuck:
-        return f"Something is stuck: {told(stuck)}."
+        return f"Something is stuck: {safe(stuck)}."
     if not digests:
         return "No sweep has finished yet."
-    return f"{_swept(board, digests)}, {_done(digests)}, {_waiting(board, digests)}."
+    return f"{_swept(live, digests)}, {_done(digests)}, {_waiting(live, digests)}."
 
 
-def _swept(board: LiveStatus, digests: Sequence[Digest]) -> str:
-    keys = {(project, agent) for project, managed in board.managed.items() for agent in managed}
-    total = len(keys | {(one.report.project, one.report.agent) for one in digests})
+def _swept(live: LiveStatus, digests: Sequence[Digest]) -> str:
+    keys = {(project, agent) for project, managed in live.managed.items() for agent in managed}
+    total = len(keys | {one.report.key for one in digests})
     swept = sum(one.report.result in SWEPT for one in digests)
     if swept == total:
         return f"All {total} agents swept" if total > 1 else "The only agent was swept"
@@ -132,13 +130,13 @@ def _done(digests: Sequence[Digest]) -> str:
     )
 
 
-def _waiting(board: LiveStatus, digests: Sequence[Digest]) -> str:
-    plans = sum(one.report.withheld and one.report.trusted for one in digests)
+def _waiting(live: LiveStatus, digests: Sequence[Digest]) -> str:
+    plans = sum(is_trusted(one.report) and one.report.withheld for one in digests)
     agents = sum(not went_well(one) for one in digests)
     asks = [
         f"{plural(plans, 'plan')} {'waits' if plans == 1 else 'wait'} for you" if plans else "",
         f"{plural(agents, 'agent')} {'needs' if agents == 1 else 'need'} a look" if agents else "",
-        "the configuration needs a look" if board.config_errors else "",
+        "the configuration needs a look" if live.config_errors else "",
     ]
     return joined(asks) or "nothing waits for you"
 
@@ -155,25 +153,25 @@ def nothing_next(digests: Iterable[Digest]) -> str:
     return "What waits is not known where the last sweep did not go well."
 
 
-def problems(board: LiveStatus, reports: Iterable[Report], now: float) -> list[HealthProblem]:
+def problems(live: LiveStatus, reports: Iterable[Report], now: float) -> list[HealthProblem]:
     """Every sweep that did not go well, those with the same cause together."""
     causes: defaultdict[tuple[str, Result, str], list[Report]] = defaultdict(list)
     for report in reports:
         if report.result not in SWEPT:
             causes[report.project, report.result, report.why].append(report)
-    return [_problem(board, key, together, now) for key, together in causes.items()]
+    return [_problem(live, key, together, now) for key, together in causes.items()]
 
 
-def _problem(board: LiveStatus, key: tuple[str, Result, str], reports: Sequence[Report], now: float) -> HealthProblem:
+def _problem(live: LiveStatus, key: tuple[str, Result, str], reports: Sequence[Report], now: float) -> HealthProblem:
     project, result, why = key
-    names = [told(report.agent) for report in reports]
-    good = [board.succeeded.get((report.project, report.agent)) for report in reports]
+    names = [safe(report.agent) for report in reports]
+    good = [live.succeeded.get(report.key) for report in reports]
     known = [at for at in good if at is not None]
     return HealthProblem(
         result=RESULTS[result],
-        agents=f"{told(project)} / {listed(names, NAMES_SHOWN)}",
+        agents=f"{safe(project)} / {listed(names, NAMES_SHOWN)}",
         href=address(project, reports[0].agent),
-        why=told(why) or "no reason was given",
+        why=safe(why) or "no reason was given",
         advice=ADVICE[result],
         last_good=moment(min(known), now) if len(known) == len(good) else None,
     )
@@ -181,32 +179,29 @@ def _problem(board: LiveStatus, key: tuple[str, Result, str], reports: Sequence[
 
 def wait(report: Report, option: str) -> Wait | None:
     """What a person is asked about one agent; None when nothing is. `option` is how commands find this state."""
-    plan = report.plan
-    if plan is None or not report.trusted or not (report.withheld or _ahead(report)):
+    if not is_trusted(report) or not (report.withheld or _ahead(report)):
         return None
     return Wait(
-        name=f"{told(report.project)} / {told(report.agent)}",
+        name=f"{safe(report.project)} / {safe(report.agent)}",
         href=address(report.project, report.agent),
         ahead=not report.withheld,
         what=_held(report),
         why=_why(report),
-        approve=command("approve", plan.id) + option,
+        approve=command("approve", report.plan.id) + option,
         look=command("plan", project=report.project, agent=only(report.agent)) + option,
     )
 
 
-def _ahead(report: Report) -> bool:
-    return bool(report.plan and report.plan.foreseen and not report.observed and report.result is Result.OK)
+def _ahead(report: Swept) -> bool:
+    return bool(report.plan.foreseen and not report.observed and report.result is Result.OK)
 
 
-def _held(report: Report) -> str:
+def _held(report: Swept) -> str:
     asked = (Hold.BREAKER, Hold.LIMIT_SWEEP, Hold.LIMIT_DAY) if report.withheld else (Hold.GRACE, Hold.WINDOW)
     return plural(sum(report.blocked[hold] for hold in asked), "action")
 
 
-def _why(report: Report) -> tuple[str, ...]:
-    if report.plan is None:
-        return ()
-    breaker = [f"the breaker is open: {told(report.breaker.reason)}"] if report.breaker else []
+def _why(report: Swept) -> tuple[str, ...]:
+    breaker = [f"the breaker is open: {safe(report.breaker.reason)}"] if report.breaker else []
     excess = report.plan.excess if report.withheld else report.plan.foreseen
     return (*breaker, *(str(one) for one in excess))

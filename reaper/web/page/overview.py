@@ -9,8 +9,9 @@ from typing import Final
 
 from reaper.core.model import OutcomeKind
 from reaper.core.settings import Quota
-from reaper.engine.live_status import LiveStatus, RecentAction
-from reaper.engine.report import Report, Result
+from reaper.engine.events import ActionEnded
+from reaper.engine.live_status import LiveStatus
+from reaper.engine.report import Report, Result, is_trusted
 from reaper.web.page.charts import Bars, StatusShare, half_idle, idle_bars, status_parts, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
@@ -26,7 +27,7 @@ from reaper.web.page.health import (
     wait,
     went_well,
 )
-from reaper.web.page.wording import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, told
+from reaper.web.page.wording import OUTCOMES, RESULTS, Moment, address, joined, listed, moment, plural, safe
 
 AGENTS_FIRST: Final = 12
 """So many are seen at once, the others unfold."""
@@ -127,22 +128,22 @@ class Overview:
     unmanaged: tuple[str, ...]
 
 
-def overview(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
+def overview(live: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -> Overview:
     """What the front page says at `now` (local time); everything on it is bounded."""
     reports = [one.report for one in digests]
-    wrong, nexts = problems(board, reports, now), coming(digests, now)
-    waits = sorted(filter(None, (wait(report, board.option) for report in reports)), key=lambda one: one.ahead)
-    rows = agent_rows(board, digests, now)
-    believed = [report for report in reports if report.trusted]
+    wrong, nexts = problems(live, reports, now), coming(digests, now)
+    waits = sorted(filter(None, (wait(report, live.option) for report in reports)), key=lambda one: one.ahead)
+    rows = agent_rows(live, digests, now)
+    believed = list(filter(is_trusted, reports))
     ripening = sum((one.ripening for one in digests), Counter[int]())
-    recent = done(reversed(board.recent), now)
+    recent = done(reversed(live.recent), now)
     return Overview(
-        state=state(board, digests, stuck, now),
+        state=state(live, digests, stuck, now),
         problems=tuple(wrong[:PROBLEMS_MAX]),
         more_problems=more(len(wrong) - PROBLEMS_MAX, "problem"),
         waits=tuple(waits[:WAITS_MAX]),
         more_waits=more(len(waits) - WAITS_MAX, "plan"),
-        pools=tuple(_pool(quota, used) for quota, used in board.quotas()),
+        pools=tuple(_pool(quota, used) for quota, used in live.quotas()),
         inventory=inventory(believed),
         not_counted=_not_counted(len(rows) - len(believed)),
         agents=tuple(rows[:AGENTS_FIRST]),
@@ -157,9 +158,7 @@ def overview(board: LiveStatus, digests: Sequence[Digest], stuck: str, now: floa
         actions=tuple(recent[:ACTIONS_MAX]),
         more_actions=more(sum(one.count for one in recent[ACTIONS_MAX:]), "earlier action"),
         unmanaged=tuple(
-            f"{told(project)}: {told(listed(names, NAMES_MAX))}"
-            for project, names in board.unmanaged.items()
-            if names
+            f"{safe(project)}: {safe(listed(names, NAMES_MAX))}" for project, names in live.unmanaged.items() if names
         ),
     )
 
@@ -176,15 +175,15 @@ def _not_counted(count: int) -> str:
 
 def _more_agents(rows: Iterable[AgentRow]) -> str:
     counts = Counter(row.result for row in rows)
-    told_ = joined(f"{count} {result}" for result, count in sorted(counts.items()))
+    kinds = joined(f"{count} {result}" for result, count in sorted(counts.items()))
     return (
-        f"{more(counts.total(), 'agent')}: {told_}. Each has its page under /agents/PROJECT/AGENT." if counts else ""
+        f"{more(counts.total(), 'agent')}: {kinds}. Each has its page under /agents/PROJECT/AGENT." if counts else ""
     )
 
 
-def inventory(reports: Sequence[Report]) -> Inventory | None:
+def inventory(reports: Iterable[Report]) -> Inventory | None:
     """The believed inventories added up; None when there is none."""
-    snapshots = [report.snapshot for report in reports if report.snapshot is not None and report.trusted]
+    snapshots = [report.snapshot for report in reports if is_trusted(report)]
     if not snapshots:
         return None
     by_status = sum((snapshot.by_status for snapshot in snapshots), Counter[str]())
@@ -200,7 +199,7 @@ def _pool(quota: Quota, used: int | None) -> PoolRow:
     relief = f"; above {above}% the longest idle active sessions are stopped" if above is not None else ""
     shown = "unknown: no inventory of it is believed" if used is None else f"{used:,} of {quota.limit:,} in use"
     return PoolRow(
-        name=told(quota.name),
+        name=safe(quota.name),
         limit=quota.limit,
         used=used,
         share=round(min(percent, 100), 1),
@@ -210,10 +209,10 @@ def _pool(quota: Quota, used: int | None) -> PoolRow:
     )
 
 
-def agent_rows(board: LiveStatus, digests: Sequence[Digest], now: float) -> list[AgentRow]:
+def agent_rows(live: LiveStatus, digests: Sequence[Digest], now: float) -> list[AgentRow]:
     """Every known agent, those that need a look first."""
-    swept = {(one.report.project, one.report.agent) for one in digests}
-    known = [(project, agent, policy) for project, all_ in board.managed.items() for agent, policy in all_.items()]
+    swept = {one.report.key for one in digests}
+    known = [(project, agent, policy) for project, all_ in live.managed.items() for agent, policy in all_.items()]
     rows = [agent_row(one, now) for one in digests]
     rows += [_unswept(*one) for one in known if (one[0], one[1]) not in swept]
     worst_first = (Tone.BAD, Tone.WAIT, Tone.OK)
@@ -225,14 +224,14 @@ def agent_row(one: Digest, now: float) -> AgentRow:
     report = one.report
     tones = {Result.OK: Tone.OK, Result.WITHHELD: Tone.WAIT}
     return AgentRow(
-        project=told(report.project),
-        agent=told(report.agent),
+        project=safe(report.project),
+        agent=safe(report.agent),
         href=address(report.project, report.agent),
-        policy=told(report.policy.name),
+        policy=safe(report.policy.name),
         mode="observing" if report.observed else "enforcing",
         tone=tones.get(report.result, Tone.BAD) if went_well(one) else Tone.BAD,
         result=RESULTS[report.result],
-        why="" if report.result in SWEPT else told(report.why),
+        why="" if report.result in SWEPT else safe(report.why),
         swept=moment(report.started + report.seconds, now),
         inventory=inventory([report]),
         did=_did(one),
@@ -241,7 +240,7 @@ def agent_row(one: Digest, now: float) -> AgentRow:
 
 
 def _unswept(project: str, agent: str, policy: str) -> AgentRow:
-    names = (told(project), told(agent), address(project, agent), told(policy))
+    names = (safe(project), safe(agent), address(project, agent), safe(policy))
     return AgentRow(*names, "", Tone.WAIT, "not swept yet", "", None, None, "", "")
 
 
@@ -258,9 +257,9 @@ def _waits(one: Digest) -> str:
     return left or ("none" if one.report.result in SWEPT else "not known")
 
 
-def done(actions: Iterable[RecentAction], now: float) -> list[Done]:
+def done(actions: Iterable[ActionEnded], now: float) -> list[Done]:
     """Recent actions as rows, those of one kind that followed each other in one; the order is kept."""
-    groups: list[list[RecentAction]] = []
+    groups: list[list[ActionEnded]] = []
     for action in actions:
         near = next((one for one in groups[-GROUPS_OPEN:] if _alike(one[-1], action)), None)
         if near is None:
@@ -270,7 +269,7 @@ def done(actions: Iterable[RecentAction], now: float) -> list[Done]:
     return [_done(group, now) for group in groups]
 
 
-def _alike(one: RecentAction, other: RecentAction) -> bool:
+def _alike(one: ActionEnded, other: ActionEnded) -> bool:
     kinds = (
         (action.project, action.agent, action.outcome.item.action, action.outcome.item.rule, action.outcome.kind)
         for action in (one, other)
@@ -280,19 +279,19 @@ def _alike(one: RecentAction, other: RecentAction) -> bool:
     )
 
 
-def _done(group: Sequence[RecentAction], now: float) -> Done:
+def _done(group: Sequence[ActionEnded], now: float) -> Done:
     first = group[0]
     outcome, item = first.outcome, first.outcome.item
     return Done(
         at=moment(first.at, now),
         count=len(group),
-        project=told(first.project),
-        agent=told(first.agent),
+        project=safe(first.project),
+        agent=safe(first.agent),
         href=address(first.project, first.agent),
-        sessions=listed([told(action.outcome.item.session.id) for action in group], SESSIONS_SHOWN),
+        sessions=listed([safe(action.outcome.item.session.id) for action in group], SESSIONS_SHOWN),
         action=str(item.action),
-        rule=told(item.rule),
+        rule=safe(item.rule),
         outcome=OUTCOMES[outcome.kind],
         good=outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY_GONE},
-        why=told(outcome.why),
+        why=safe(outcome.why),
     )

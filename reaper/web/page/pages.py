@@ -16,7 +16,7 @@ from reaper.engine.live_status import LiveStatus
 from reaper.web.page.detail import detail
 from reaper.web.page.digest import Digests
 from reaper.web.page.overview import overview
-from reaper.web.page.wording import told
+from reaper.web.page.wording import safe
 
 REFRESH_S: Final = 15
 POLICY: Final = "; ".join(
@@ -37,23 +37,23 @@ STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def routes(board: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
+def routes(live: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
     """The front page, the agents' pages and what they load; `stuck` says why nothing goes on, '' while it does."""
     digests, pages = Digests(), templates()
 
     def now() -> float:
-        return board.clock.wall()
+        return live.clock.wall()
 
     async def front(_: Request) -> Response:
-        known = digests.of(board.latest.values())
-        return _html(pages, "overview.html", page=overview(board, known, stuck(), now()))
+        known = digests.of(live.latest.values())
+        return _html(pages, "overview.html", page=overview(live, known, stuck(), now()))
 
     async def agent(request: Request) -> Response:
         key = (request.path_params["project"], request.path_params["agent"])
-        known = digests.of(board.latest.values())
-        page = detail(board, known, key, stuck(), now())
+        known = digests.of(live.latest.values())
+        page = detail(live, known, key, stuck(), now())
         if page is None:
-            return _html(pages, "missing.html", 404, project=told(key[0]), agent=told(key[1]))
+            return _html(pages, "missing.html", 404, project=safe(key[0]), agent=safe(key[1]))
         return _html(pages, "agent.html", page=page)
 
     return [

@@ -101,7 +101,7 @@ def joined(parts: Iterable[str]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def told(text: object) -> str:
+def safe(text: object) -> str:
     """Foreign text, or a reason that holds some, as it may be shown."""
     return clean(text, REASON_MAX_CHARS)
 

@@ -18,7 +18,7 @@ from reaper.core.model import Session
 from reaper.core.planner import Hold
 from reaper.core.policy import Mode
 from reaper.core.text import clean
-from reaper.engine.report import Report, Result
+from reaper.engine.report import Failed, Report, Result
 from reaper.engine.runner import Run
 from reaper.engine.status_json import decisions, instant
 from reaper.store.plans import KnownPlan
@@ -54,7 +54,7 @@ def print_run(run: Run, *, planned: bool, rows_shown: int | None = ROWS_SHOWN) -
     """The agents, the decisions on their sessions, and what a person may want to do next."""
     out = console()
     out.print(_agents(run))
-    for report in run.reports:
+    for report in run.swept:
         rows = list(islice(decisions(report, planned=planned), rows_shown))
         if rows:
             out.print(_decisions(report, rows))
@@ -63,8 +63,8 @@ def print_run(run: Run, *, planned: bool, rows_shown: int | None = ROWS_SHOWN) -
                 out.print(f"  … and {left} more; --output json lists all\n")
     for project, names in run.unmanaged.items():
         out.print(f"{safe(project)}: no pattern matches {safe(', '.join(names))}: left alone")
-    for report in run.reports:
-        for line in notes(report, planned=planned):
+    for ended in run.reports:
+        for line in notes(ended, planned=planned):
             out.print(line, soft_wrap=True)
 
 
@@ -73,19 +73,24 @@ def _agents(run: Run) -> Table:
         "project", "agent", "policy", "mode", "sessions#", "pages#", "keep#", "stop#", "delete#", "done#", "result"
     )
     for report in run.reports:
-        snapshot, totals = report.snapshot, report.totals
-        done = sum(outcome.kind == "done" for outcome in report.outcomes)
-        counts = (snapshot.sessions, snapshot.pages) if snapshot else ("-", "-")
         colour = _COLOURS.get(report.result, "red")
         made.add_row(
             safe(report.project),
             safe(report.agent),
             report.policy.name,
             "observe" if report.observed else "enforce",
-            *(str(count) for count in (*counts, totals["keep"], totals["stop"], totals["delete"], done)),
+            *map(str, _counts(report)),
             f"[{colour}]{report.result}[/]",
         )
     return made
+
+
+def _counts(report: Report) -> tuple[object, ...]:
+    """Sessions, pages, and how many are kept, to be stopped, to be deleted, and done."""
+    if isinstance(report, Failed):
+        return ("-", "-", 0, 0, 0, 0)
+    done = sum(outcome.kind == "done" for outcome in report.outcomes)
+    return (report.snapshot.sessions, report.snapshot.pages, *report.totals.values(), done)
 
 
 def _decisions(report: Report, rows: Sequence[dict[str, object]]) -> Table:
@@ -98,26 +103,29 @@ def _decisions(report: Report, rows: Sequence[dict[str, object]]) -> Table:
 def notes(report: Report, *, planned: bool) -> list[str]:
     """What a person should know of one agent's sweep, each a line."""
     where = f"{report.project}/{safe(report.agent)}"
-    told = []
-    if report.result is Result.WITHHELD and report.plan:
-        told.append(f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {_why(report)}")
+    if isinstance(report, Failed):
+        return [_trouble(report, where)] if report.why else []
+    plan, lines = report.plan, []
+    if report.result is Result.WITHHELD:
+        lines.append(f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {_why(report)}")
     elif report.why:
-        told.append(f"[red]{where}: {report.result}[/]: {_why(report)}")
-    elif report.plan and report.plan.foreseen:
-        excess = "; ".join(map(str, report.plan.foreseen))
-        told.append(
+        lines.append(_trouble(report, where))
+    elif plan.foreseen:
+        excess = "; ".join(map(str, plan.foreseen))
+        lines.append(
             f"{where}: once due, this plan will be withheld: {excess}. "
-            f"Approve ahead: {escape(command('approve', report.plan.id))}"
+            f"Approve ahead: {escape(command('approve', plan.id))}"
         )
-    if report.policy.mode is Mode.OBSERVE and report.plan and report.plan.items:
-        told.append(f"{where}: observing; `mode: enforce` in policy {report.policy.name} lets it act")
-    waiting = report.blocked[Hold.GRACE]
-    if waiting and report.plan:
-        ripe = min(item.ripe_at for item in report.plan.items if item.hold is Hold.GRACE)
-        told.append(
-            f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - report.plan.now)}"
-        )
-    return [*told, *(f"[yellow]{where}[/]: {safe(note)}" for note in report.notes)]
+    if report.policy.mode is Mode.OBSERVE and plan.items:
+        lines.append(f"{where}: observing; `mode: enforce` in policy {report.policy.name} lets it act")
+    if waiting := report.blocked[Hold.GRACE]:
+        ripe = min(item.ripe_at for item in plan.items if item.hold is Hold.GRACE)
+        lines.append(f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - plan.now)}")
+    return [*lines, *(f"[yellow]{where}[/]: {safe(note)}" for note in report.notes)]
+
+
+def _trouble(report: Report, where: str) -> str:
+    return f"[red]{where}: {report.result}[/]: {_why(report)}"
 
 
 def _why(report: Report) -> str:
@@ -145,11 +153,5 @@ def session_row(session: Session, now: float | None) -> list[str]:
     """One session's cells; ages are on the platform's clock."""
     idle = "-" if now is None else show_duration(now - session.last_accessed_at)
     left = "-" if now is None else show_duration(session.expires_at - now)
-    return [
-        safe(session.id),
-        safe(session.status),
-        safe(session.version or "-"),
-        instant(session.created_at),
-        idle,
-        left,
-    ]
+    foreign = (session.id, session.status, session.version or "-")
+    return [*map(safe, foreign), instant(session.created_at), idle, left]

@@ -1,0 +1,137 @@
+"""What an agent has: its sessions, decided on as their page comes, and folded to one snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from reaper.core.model import Action, Agent, Session
+from reaper.core.planner import Candidate
+from reaper.core.policy import Policy, decide, earliest
+from reaper.core.provider import Answer, Page, Provider, ProviderError
+from reaper.core.quotas import Reserve
+from reaper.core.settings import Project
+from reaper.engine.events import Listener, PageRead
+from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_changes
+from reaper.listing.index import Dated, ListingIndex, Stretch
+from reaper.listing.listing import Begun, Listed, list_sessions
+from reaper.listing.snapshot import SessionCounts, Snapshot, living
+from reaper.store.evidence import told_rules
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryReader:
+    """Reads what one agent has, by one policy. `keeps` and `reserve`: see `Sweep`."""
+
+    project: Project
+    client: Provider
+    agent: Agent
+    policy: Policy
+    listener: Listener
+    stopping: Callable[[], str]
+    keeps: dict[tuple[str, int], Candidate] | None = None
+    reserve: Reserve | None = None
+
+    @property
+    def key(self) -> str:
+        """What an index is good for: the policy and the newest version, which say when a session is due, and whom
+        the listing had to show."""
+        decides = json.dumps([told_rules(self.policy), self.agent.latest]).encode()
+        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.project.must_see)])
+
+    async def list_all(
+        self, wanted: frozenset[str], then: float | None, *, indexed: bool
+    ) -> tuple[Snapshot, ListingIndex | None]:
+        """All sessions, and an index of them if one is asked for and the listing is whole.
+
+        Times are counted as of the earlier platform time `then`, too, if one is given.
+        """
+        counts, index, incomplete = SessionCounts(None, wanted), None, ""
+        async with aclosing(list_sessions(self.client, self.agent.name)) as values:
+            async for value in values:
+                if isinstance(value, Listed):
+                    self._observe(value.answer)
+                    self._fold(value, counts, index)
+                elif isinstance(value, Begun):
+                    counts = SessionCounts(value.now, wanted, then)
+                    index = ListingIndex(counts, self.key) if indexed else None
+                else:
+                    incomplete = value.incomplete
+        if index is None or incomplete:
+            return counts.snapshot(incomplete), None
+        index.finish()
+        return counts.snapshot(), index
+
+    async def list_changes(self, index: ListingIndex) -> Snapshot | None:
+        """Bring the index up to date by reading as little as possible; None when all has to be listed.
+
+        The snapshot's candidates are those read now and those known from before: each is looked at again before
+        anything is done to it. What is counted of sessions that were not read is at most as old as `listed_at`.
+        """
+        pages, read = 0, list[tuple[Stretch, Sequence[Dated]]]()
+        try:
+            async with aclosing(list_changes(self.client, self.agent.name, index)) as values:
+                async for value in values:
+                    match value:
+                        case Answer():
+                            pages += 1
+                            self._observe(value)
+                        case Fresh(now, sessions):
+                            self._take_in_fresh(index, now, sessions)
+                        case Reread(stretch, sessions):
+                            chosen = self._candidates(living(sessions), index.counts.now)
+                            read.append((stretch, index.reread(stretch, self._dated(sessions), chosen)))
+        except (SurpriseError, ProviderError):
+            return None
+        index.move_borders(read)
+        return index.snapshot(pages)
+
+    def _fold(self, page: Listed, counts: SessionCounts, index: ListingIndex | None) -> None:
+        """Decide on what a page shows, and count it: what is kept is forgotten with it."""
+        counts.take_page(page.answer.value, page.disorder)
+        for sessions, earlier in page.changes:
+            if earlier is not None:
+                counts.discount(earlier)
+            self._count(sessions, counts)
+            if index is not None and earlier is None:
+                index.add(self._dated(sessions), page.order)
+
+    def _take_in_fresh(self, index: ListingIndex, now: float, sessions: Sequence[Session]) -> None:
+        """Decide on the candidates as they were seen last, by what the time is now, and on sessions that are new."""
+        counts = index.counts
+        counts.now = now
+        known = [candidate.session for candidate in counts.candidates.values()]
+        counts.decided(known, self._candidates(known, now))
+        self._count(sessions, counts)
+        index.grow(self._dated(sessions))
+
+    def _count(self, sessions: Sequence[Session], counts: SessionCounts) -> None:
+        live = counts.count(sessions)
+        counts.decided(live, self._candidates(live, counts.now))
+
+    def _candidates(self, sessions: Sequence[Session], now: float | None) -> list[Candidate]:
+        """Those about which something is to be done."""
+        if now is None:
+            return []
+        candidates, policy, agent, keep = [], self.policy, self.agent, Action.KEEP
+        for session in sessions:
+            decision = decide(session, policy, agent, now)
+            if self.reserve is not None:
+                self.reserve.offer(session, decision, agent, now)
+            if decision.action is not keep:
+                candidates.append(Candidate(session, decision))
+            elif self.keeps is not None:
+                self.keeps[session.incarnation] = Candidate(session, decision)
+        return candidates
+
+    def _dated(self, sessions: Sequence[Session]) -> list[Dated]:
+        return [Dated(session, earliest(session, self.policy, self.agent)) for session in sessions]
+
+    def _observe(self, answer: Answer[Page]) -> None:
+        """A page has come: go on only if nothing says to stop."""
+        if reason := self.stopping():
+            raise InterruptedError(reason)
+        self.listener(PageRead(self.project.name, self.agent.name, len(answer.value.sessions)))
