@@ -155,9 +155,9 @@ class Follower:
                 silent = asyncio.timeout(silence_s)
 
 
-async def run_logs(hand: SessionCommands, session: str, *, follow: bool) -> None:
+async def run_logs(commands: SessionCommands, session: str, *, follow: bool) -> None:
     """Print a session's log; with `follow` until the session is gone."""
-    checked(requests.get_session, hand.agent, session)
-    async with hand.client() as client:
-        follower = Follower(client, hand.agent, session)
+    checked(requests.get_session, commands.agent, session)
+    async with commands.client() as client:
+        follower = Follower(client, commands.agent, session)
         await (follower.follow() if follow else follower.until_quiet())

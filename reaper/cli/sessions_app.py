@@ -120,7 +120,8 @@ def delete(
     Names sessions, or filters them: a filter takes idle and failed ones, active ones only with --status active, and
     never those that are being created or updated. Each is looked at once more right before, and kept when it changed.
 
-    Exit codes: 0 all are gone; 1 some are not, or Ctrl-C; 2 wrong configuration or command line.
+    Exit codes: 0 all are gone; 1 some are not, or Ctrl-C; 2 wrong configuration or command line; 3 the
+    platform's clock cannot be believed, so nothing was deleted.
     """
     from reaper.cli.delete_command import DeleteRequest, run_delete
     from reaper.cli.filters import read_filter

@@ -45,87 +45,87 @@ _NEXT: Final = {
 }
 
 
-async def delete(desk: ToolContext, asked: OneInput) -> Deleted:
+async def delete(context: ToolContext, request: OneInput) -> Deleted:
     """Delete one session and all its files, for ever.
 
     Only where a policy manages the agent and enforces, within its limits and windows, and only once a person has
     agreed. It is refused while the session is active, creating or updating, younger than five minutes, or kept by a
     keep rule; afterwards it is looked up again. A session that is gone already is no error.
     """
-    return Deleted.model_validate(await _act(desk, asked, Action.DELETE))
+    return Deleted.model_validate(await _act(context, request, Action.DELETE))
 
 
-async def stop(desk: ToolContext, asked: OneInput) -> Stopped:
+async def stop(context: ToolContext, request: OneInput) -> Stopped:
     """Stop one active session; what it was doing ends, and its files stay.
 
     Only where a policy manages the agent and enforces, within its limits, and not what a keep rule keeps.
     """
-    return Stopped.model_validate(await _act(desk, asked, Action.STOP))
+    return Stopped.model_validate(await _act(context, request, Action.STOP))
 
 
-async def _act(desk: ToolContext, asked: OneInput, action: Action) -> dict[str, str]:
-    found = await _attempt(desk, asked, action, desk.caller.agreed)
+async def _act(context: ToolContext, request: OneInput, action: Action) -> dict[str, str]:
+    found = await _attempt(context, request, action, context.caller.agreed)
     while isinstance(found, Question):
-        found = await _attempt(desk, asked, action, await _agreement(desk, found))
-    by = {"project_endpoint": asked.project_endpoint, "agent": asked.agent_name, "session": asked.session_id}
-    log.info(f"session_{action}", client=desk.caller.name, **by, **found)
+        found = await _attempt(context, request, action, await _agreement(context, found))
+    by = {"project_endpoint": request.project_endpoint, "agent": request.agent_name, "session": request.session_id}
+    log.info(f"session_{action}", client=context.caller.name, **by, **found)
     kind = OutcomeKind(found["outcome"])
     todo = _DONE[action] if kind is OutcomeKind.DONE else _NEXT[kind]
-    return {"agent_session_id": asked.session_id, **found, "next": todo}
+    return {"agent_session_id": request.session_id, **found, "next": todo}
 
 
-async def _agreement(desk: ToolContext, question: Question) -> str:
+async def _agreement(context: ToolContext, question: Question) -> str:
     """What a person agreed to; NotDoneError when nobody did."""
-    if desk.caller.ask is None:
+    if context.caller.ask is None:
         raise NotDoneError("a person must agree, and this client cannot ask one, so nothing was done")
-    with desk.questions.one():
-        await desk.caller.ask(question)
+    with context.questions.one():
+        await context.caller.ask(question)
     return question.about
 
 
-async def _attempt(desk: ToolContext, asked: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
+async def _attempt(context: ToolContext, request: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
     """What became of the action, or what a person must be asked first. No other attempt counts or acts meanwhile."""
     states: list[str] = []
 
     def state() -> str:
-        states.append(desk.settings().state)
+        states.append(context.settings().state)
         return states[0]
 
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(desk.turn.taken(state, desk.clock))
-        settings = desk.settings()
+        await stack.enter_async_context(context.turn.taken(state, context.clock))
+        settings = context.settings()
         if settings.state != states[0]:
             raise NotDoneError("the configuration has just changed, and nothing was done. Ask again")
-        project = project_at(settings, asked.project_endpoint)
+        project = project_at(settings, request.project_endpoint)
         store = stack.enter_context(opened(settings.state))
         if store.fault:
             raise NotDoneError(f"nothing is {action}ed, because it could not be recorded: {store.fault}")
-        client = await stack.enter_async_context(desk.connect(project))
-        return await _Attempt(desk, settings, project, client, store, action).of(asked, agreed)
+        client = await stack.enter_async_context(context.connect(project))
+        return await _Attempt(context, settings, project, client, store, action).of(request, agreed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    desk: ToolContext
+    context: ToolContext
     settings: Settings
     project: Project
     client: Provider
     store: Store
     action: Action
 
-    async def of(self, asked: OneInput, agreed: str) -> dict[str, str] | Question:
+    async def of(self, request: OneInput, agreed: str) -> dict[str, str] | Question:
         """The outcome, or the question; NotDoneError when a guard refuses, a ProviderError when the platform does."""
-        policy = managed(self.project, asked.agent_name)
-        started, guard = self.desk.clock.monotonic(), ClockGuard()
+        policy = managed(self.project, request.agent_name)
+        started, guard = self.context.clock.monotonic(), ClockGuard()
         self.client.observe_time(guard.observe)
-        agent = await self._agent(asked.agent_name)
+        agent = await self._agent(request.agent_name)
         try:
-            fresh = await self.client.get(agent.name, asked.session_id)
+            fresh = await self.client.get(agent.name, request.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
-        subject = Subject.seen(self.project, policy, agent, asked.session_id, fresh)
+        subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
         subject.check(self.action, self.store)
         self._allowance(subject).check(self.action)
         await self._must_be_believed(agent)
@@ -133,14 +133,14 @@ class _Attempt:
         if self.action is Action.DELETE and agreed != subject.about and not self._is_approved(subject):
             if agreed:
                 raise NotDoneError(
-                    f"session {asked.session_id} changed while the person was asked, so nothing was done. "
+                    f"session {request.session_id} changed while the person was asked, so nothing was done. "
                     "Look with session_get before you decide again"
                 )
             return self._question(subject, plan)
         return await self._execute(plan, guard, started)
 
     def _allowance(self, subject: Subject) -> Allowance:
-        names = (self.project.name, subject.agent.name, subject.policy, self.desk.caller.name)
+        names = (self.project.name, subject.agent.name, subject.policy, self.context.caller.name)
         return Allowance(self.store, *names, subject.now)
 
     async def _must_be_believed(self, agent: Agent) -> None:
@@ -166,7 +166,7 @@ class _Attempt:
 
     def _question(self, subject: Subject, plan: Plan) -> Question:
         """What to ask a person; NotDoneError when the client cannot ask one, and the plan waits for an approval."""
-        if self.desk.caller.ask is None:
+        if self.context.caller.ask is None:
             raise NotDoneError(self._proposed(subject, plan))
         session = subject.session
         idle, age = subject.now - session.last_accessed_at, subject.now - session.created_at
@@ -174,13 +174,13 @@ class _Attempt:
             f"Delete session {session.id} of agent {clean(subject.agent.name)} in project {self.project.name}? "
             f"It is {session.status}, was last used {show_duration(max(idle, 0))} ago and is "
             f"{show_duration(max(age, 0))} old. All files in its home are destroyed for ever; nothing brings them "
-            f"back. Asked for by {self.desk.caller.name}."
+            f"back. Asked for by {self.context.caller.name}."
         )
         return Question(text, subject.about)
 
     def _proposed(self, subject: Subject, plan: Plan) -> str:
         """Keep the plan for `reaper approve`, and say how a person agrees."""
-        self.desk.proposals.check(plan.id, self.desk.clock.monotonic())
+        self.context.proposals.check(plan.id, self.context.clock.monotonic())
         agent, session = subject.agent.name, subject.session.id
         self.store.plans.remember(plan.id, self.project.name, agent, plan.now, plan.items)
         approve = command("approve", plan.id)
@@ -197,17 +197,17 @@ class _Attempt:
             project=self.project.name,
             client=self.client,
             store=self.store,
-            clock=self.desk.clock,
+            clock=self.context.clock,
             guard=guard,
-            sweep_id=signed(self.desk.caller.name),
+            sweep_id=signed(self.context.caller.name),
             started=started,
             stopping=self._changed,
             on_outcome=outcomes.append,
             workers=1,
             look_age_s=self.project.connection.requests.max_look_age_s,
             origin=Origin.local(
-                f"mcp client {self.desk.caller.name}",
-                client=self.desk.caller.name,
+                f"mcp client {self.context.caller.name}",
+                client=self.context.caller.name,
                 endpoint=self.project.connection.endpoint,
                 configuration=self.settings.fingerprint,
                 identity=self.client.identity,
@@ -220,17 +220,17 @@ class _Attempt:
                 f"the {self.action} of {session} was halted: {execution.halted}. "
                 "Look with session_get how the session is now, and tell the operator"
             )
-        if outcomes[0].kind in {OutcomeKind.CHANGED, OutcomeKind.FAILED}:
+        kind, why = outcomes[0].kind, "; ".join(part for part in (outcomes[0].why, execution.halted) if part)
+        if kind in {OutcomeKind.CHANGED, OutcomeKind.FAILED}:
             raise NotDoneError(
-                f"the {self.action} of {session} was not done: {outcomes[0].why}. "
-                "Look with session_get before you decide again"
+                f"the {self.action} of {session} was not done: {why}. Look with session_get before you decide again"
             )
-        return {"outcome": outcomes[0].kind, "why": outcomes[0].why}
+        return {"outcome": kind, "why": why}
 
     def _changed(self) -> str:
         """Why nothing may be sent any more: the configuration is another one than the action was judged by."""
         try:
-            same = self.desk.settings() == self.settings
+            same = self.context.settings() == self.settings
         except ConfigError:
             same = False
         return "" if same else "the configuration has changed"

@@ -113,8 +113,8 @@ class Subject:
             )
         if action is Action.DELETE and not is_open(self.policy.windows, self.now):
             opens = opens_at(self.policy.windows, self.now)
-            told = f"the next opens at {show_time(opens)}" if opens else "none opens within a week"
-            yield f"it is outside every window of policy {self.policy.name!r}; {told}. Ask again then"
+            next_one = f"the next opens at {show_time(opens)}" if opens else "none opens within a week"
+            yield f"it is outside every window of policy {self.policy.name!r}; {next_one}. Ask again then"
 
     def _kept(self, action: Action) -> Iterator[str]:
         """What keeps the session for good."""
@@ -136,8 +136,8 @@ class Subject:
             wait = max(AGE_FLOOR_S - age, 1)
             yield f"it is {show_duration(max(age, 0))} old, and must be five minutes. Ask again in {wait:.0f} s"
         if self.session.strange:
-            told = ", ".join(map(clean, self.session.strange))
-            yield f"its record has fields that this version does not know ({told}). Tell the operator"
+            fields = ", ".join(map(clean, self.session.strange))
+            yield f"its record has fields that this version does not know ({fields}). Tell the operator"
 
     def _wrong_status(self, action: Action, status: str) -> str:
         if status in {CREATING, UPDATING}:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +304,17 @@ def test_a_clock_that_jumps_before_the_last_look_stops_a_deletion_by_hand(cli: C
     assert outcomes(done.json) == {OLD[0]: "changed", OLD[1]: "not_tried"}
     assert "the platform's clock jumped" in done.stderr
     assert people.changes() == 0
+
+
+def test_a_delete_whose_outcome_cannot_be_recorded_is_told_and_ends_the_rest(cli: Cli, people: Town) -> None:
+    cli.configure(people.endpoint)
+    cli.run("sessions", "delete", AGENT, OLD[0], "--yes").ended(0)
+    with contextlib.closing(sqlite3.connect(cli.state)) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.kind = 'outcome' "
+            "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    done = cli.run("sessions", "delete", AGENT, *OLD[1:4], "--yes", "--output", "json").ended(1)
+    assert outcomes(done.json) == {OLD[1]: "done", OLD[2]: "not_tried", OLD[3]: "not_tried"}
+    assert "an outcome was not recorded" in done.stderr
+    assert deleted(people) == OLD[:2]

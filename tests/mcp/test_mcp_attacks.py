@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -267,6 +269,18 @@ def test_where_nobody_can_be_asked_a_person_approves_exactly_this_session(inside
     assert "this client cannot ask one" in unasked(inside, OLD[1])
     assert structured(inside.ask("session_delete", OLD[0], answers=None))["outcome"] == "done"
     assert inside.deleted() == [OLD[0]]
+
+
+def test_a_deletion_whose_outcome_cannot_be_recorded_says_so(inside: Inside) -> None:
+    assert told(inside.ask("session_delete", OLD[0]))["outcome"] == "done"
+    with contextlib.closing(sqlite3.connect(inside.cli.state)) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.kind = 'outcome' "
+            "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    result = told(inside.ask("session_delete", OLD[1]))
+    assert result["outcome"] == "done"
+    assert "an outcome was not recorded" in result["why"]
 
 
 def test_an_approval_ends_when_the_session_is_used(inside: Inside) -> None:
