@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -27,12 +26,13 @@ from reaper.core.provider import CallRecord
 from reaper.core.settings import DEFAULT_PATH, Schedule, Server, Settings
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Runner, Scope
+from reaper.logs import get_logger
 from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
 from reaper.web.server import Served, listening, sites
 from reaper.wiring import Connector, Listeners, silence_max_s
 
-log = structlog.get_logger("reaper")
+log = get_logger("reaper")
 
 RELOAD_POLL_S: Final = 5
 SETTLED_S: Final = 4.5
@@ -97,7 +97,7 @@ class Daemon:
 
         Raises OSError when an address cannot be listened on, TokenError when the file with the token holds none.
         """
-        shown = Served(self.board, self.metrics.registry, self._stuck)
+        shown = Served(self.board, self.metrics.rendered, self._stuck)
         async with AsyncExitStack() as stack:
             address, *page = await stack.enter_async_context(listening(sites(shown, server)))
             stack.callback(self._close)

@@ -9,8 +9,12 @@ from itertools import islice
 from typing import Any, Final, TextIO
 
 import structlog
+from structlog import get_logger
+from structlog.contextvars import bound_contextvars
 
 from reaper.core.text import clean, without_tokens
+
+__all__ = ["bound_contextvars", "configure_logging", "get_logger"]
 
 TEXT_MAX_CHARS: Final = 2_000
 LISTED_MAX_CHARS: Final = 1_000

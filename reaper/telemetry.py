@@ -6,8 +6,8 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -20,6 +20,7 @@ from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Listener, Outcome, Report, Result
 from reaper.listing.snapshot import BUCKETS_S
 from reaper.listing.snapshot import Histogram as StaleCounts
+from reaper.logs import get_logger
 
 PREFIX: Final = "session_reaper_"
 SWEEP_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -62,6 +63,11 @@ class Metrics(Listener):
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}{name}", told, labels, registry=self.registry)
+
+    def rendered(self, accept: str) -> tuple[bytes, str]:
+        """All of them in the form that an `Accept` header asks for, with its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
 
     def request(self, project: str, record: CallRecord) -> None:
         """Count one request to the platform."""
@@ -238,7 +244,7 @@ class EventLog(Listener):
     """Says what sweeps do, one line an event. The sweep's id is bound to every line by the sweeper."""
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger("reaper")
+        self._log = get_logger("reaper")
         self._strange_seen: set[tuple[str, str]] = set()
 
     def outcome(self, project: str, agent: str, outcome: Outcome) -> None:

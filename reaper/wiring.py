@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import httpx2
-
 from reaper.clock import Clock
 from reaper.core.planner import Plan
 from reaper.core.provider import CallRecord, Provider
@@ -17,6 +15,7 @@ from reaper.core.settings import Project, Settings
 from reaper.engine.report import Listener, Outcome, Report
 from reaper.foundry.auth import ACQUIRE_MAX_S, Tokens
 from reaper.foundry.client import Client
+from reaper.foundry.http_clients import Wire
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.transport import RETRY_MAX_S
 
@@ -46,7 +45,7 @@ class Connector:
 
     clock: Clock
     on_request: OnRequest = lambda _project, _record: None
-    transport: httpx2.AsyncBaseTransport | None = None
+    transport: Wire | None = None
     _paces: dict[tuple[str, int], RateLimiter] = field(default_factory=dict)
     _known: dict[str, float] = field(default_factory=dict)
 

@@ -1,9 +1,11 @@
-"""What is true of the house itself: docs match the code, one clock, locked dependencies."""
+"""What is true of the house itself: docs match the code, one clock, libraries have owners, locked dependencies."""
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,68 @@ CLOCKS = {
     ("datetime", "now"),
     ("datetime", "utcnow"),
 }
+OWNERS = {
+    "aiohttp": {"foundry"},
+    "apscheduler": {"daemon"},
+    "azure": {"foundry"},
+    "httpx2": {"foundry", "fetch", "emulator"},
+    "jinja2": {"web"},
+    "mcp": {"mcp"},
+    "mcp_types": {"mcp"},
+    "msgspec": {"foundry", "emulator"},
+    "prometheus_client": {"telemetry"},
+    "pydantic": {"config", "mcp"},
+    "pydantic_core": {"config"},
+    "rich": {"cli"},
+    "sqlalchemy": {"store"},
+    "starlette": {"web", "mcp"},
+    "structlog": {"logs"},
+    "tenacity": {"foundry"},
+    "typer": {"cli"},
+    "uvicorn": {"web", "emulator"},
+    "yaml": {"config"},
+    "yarl": {"foundry"},
+}
+"""Who may import a library of the outside. The emulator is another program, with libraries of its own; the MCP SDK
+speaks pydantic and Starlette; what is fetched from elsewhere than a project goes past the provider."""
+
+THOUGHT = {
+    *(
+        "__future__",
+        "collections",
+        "contextlib",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "fnmatch",
+        "functools",
+        "hashlib",
+    ),
+    *("heapq", "ipaddress", "itertools", "json", "math", "re", "shlex", "typing", "zoneinfo"),
+    *("glob.escape", "urllib.parse", "uuid.UUID"),
+}
+"""What pure modules may import of the standard library: nothing that reads, writes, waits or asks."""
+
+OUTSIDE_WORLD = ("clock", "fetch", "logs", "foundry", "store", "config")
+
+
+def imported(source: Path) -> Iterator[str]:
+    """Every name that a file imports, also within its functions."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(source: Path) -> str:
+    return source.relative_to(ROOT / "reaper").parts[0].removesuffix(".py")
+
+
+def is_pure(source: Path) -> bool:
+    """Whether a file is of the core, or says of itself that it is pure."""
+    said = ast.get_docstring(ast.parse(source.read_text())) or ""
+    return room(source) == "core" or re.search(r"\bPure[.:;]", said) is not None
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -32,6 +96,22 @@ def test_only_the_clock_asks_the_time_or_sleeps(source: Path) -> None:
     calls = (node.func for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call))
     asked = {(f.value.id, f.attr) for f in calls if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name)}
     assert not asked & CLOCKS
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_library_is_imported_by_its_owner_only(source: Path) -> None:
+    libraries = {name.partition(".")[0] for name in imported(source)} - {"reaper", *sys.stdlib_module_names}
+    assert [name for name in libraries if room(source) not in OWNERS.get(name, ())] == []
+
+
+@pytest.mark.parametrize("source", [*filter(is_pure, SOURCES)], ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_called_pure_neither_reads_nor_writes_nor_waits_nor_asks(source: Path) -> None:
+    names = [name.split(".") for name in imported(source)]
+    standard = [name for name in names if name[0] != "reaper"]
+    assert [name for name in standard if not {name[0], ".".join(name[:2])} & THOUGHT] == []
+    assert [name for name in names if name[0] == "reaper" and name[1] in OUTSIDE_WORLD] == []
+    calls = (node.func for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call))
+    assert {f.id for f in calls if isinstance(f, ast.Name)} & {"open", "print", "input"} == set()
 
 
 def test_the_policies_page_explains_every_reason_that_holds_a_candidate_back() -> None:

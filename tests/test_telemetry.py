@@ -23,7 +23,8 @@ from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Breaker, Store
 from reaper.telemetry import PREFIX, Metrics
 from reaper.wiring import Connector, Listeners
-from tests.world import ENDPOINT, RUNAWAY, STALE, Clock, policy
+from tests.clock import ManualClock
+from tests.world import ENDPOINT, NOW, RUNAWAY, STALE, policy
 
 AGENTS = ("support-eu", "research")
 VIP = Rule("vip", Action.KEEP, (IdMatches(("vip-*",)),))
@@ -54,7 +55,7 @@ class Watched:
     must_see: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(NOW)
         self.emulator = Emulator(clock=self.clock, agents=2, sessions=150, seed=3)
         self.store = Store.open("sqlite://")
         self.board = LiveStatus(

@@ -1,4 +1,4 @@
-"""A clock that only sleeping moves, the values tests build worlds from, and the emulator behind the real client."""
+"""The values tests build worlds from, and the emulator behind the real client."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.store.store import Store
+from tests.clock import ManualClock
 
 NOW = 1_790_000_000
 HOUR_S = 3_600
@@ -33,23 +34,6 @@ examples = settings(max_examples=120, deadline=None)
 
 UNTOUCHABLE = ("creating", "updating", "deleting", "deleted", "expired", "hibernating")
 """Statuses no rule may touch; the platform may invent the last one tomorrow."""
-
-
-class Clock:
-    """Time that only a sleep, or a test, moves."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def wall(self) -> float:
-        return NOW + self.passed
-
-    def monotonic(self) -> float:
-        return self.passed
-
-    async def sleep(self, seconds: float) -> None:
-        self.passed += seconds
-        await asyncio.sleep(0)
 
 
 def session(ident: str = "session-0001", *, idle: int = 8 * DAY_S, age: int | None = None, **changes: Any) -> Session:
@@ -99,7 +83,7 @@ class World:
     heard: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(NOW)
         self.guard = ClockGuard()
         self.emulator = Emulator(clock=self.clock, agents=0, sessions=0, get_tombstones=self.get_tombstones)
         self.version = AgentVersion("3", NOW - 60 * DAY_S)
@@ -145,6 +129,7 @@ class World:
             self.guard.observe(self.clock.wall(), self.clock.wall(), started)
 
         async def work(client: Client) -> Execution:
+            client.observe_time(self.guard.observe)
             executor = Executor(
                 project="prod",
                 client=client,

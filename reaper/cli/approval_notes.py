@@ -5,20 +5,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from reaper.cli.endings import CommandError, Exit
 from reaper.core.settings import Settings
 from reaper.core.text import clean
 from reaper.engine.runner import UNKNOWN_APPROVAL
 from reaper.engine.status_json import instant
+from reaper.store.database import path_of
 from reaper.store.plans import Standing
 from reaper.store.store import opened
 
 
 def check_approvals(settings: Settings) -> None:
     """Say of each approval whether it is known, given or used up."""
-    database = make_url(settings.state).database
+    database = path_of(settings.state)
     if not settings.approvals:
         print("approvals: none in the configuration")
         return

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.table import Table
-from sqlalchemy.engine import make_url
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
@@ -21,6 +20,7 @@ from reaper.clock import SystemClock
 from reaper.core.durations import parse_duration, show_time
 from reaper.core.settings import Audit
 from reaper.core.text import clean
+from reaper.store.database import path_of
 from reaper.store.head_exports import ExportError, exported, is_address
 from reaper.store.journal import ActionFilter, Entry, Journal, Recorded
 from reaper.store.read_only import ReadOnlyState
@@ -88,7 +88,7 @@ def journal_of(config: Path | None) -> Iterator[tuple[Journal, Audit]]:
     One that is not there, or cannot be trusted, ends the command.
     """
     settings = read(config)[1].settings
-    path = Path(make_url(settings.state).database or "")
+    path = Path(path_of(settings.state))
     if not path.exists():
         raise CommandError(f"there is no state file {path}: nothing was recorded there", Exit.FAILED)
     with closing(ReadOnlyState(settings.state)) as state:

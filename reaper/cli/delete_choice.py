@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from reaper.cli.all_pages import Batch, every_page
-from reaper.cli.delete_look import SeenSession, look
 from reaper.cli.delete_results import DeleteResult
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.filters import Filter
@@ -20,8 +19,8 @@ from reaper.cli.interrupts import plain_ctrl_c
 from reaper.cli.progress import counting
 from reaper.cli.record_rows import records_table
 from reaper.core.conditions import StatusIn
-from reaper.core.model import ACTIVE, FAILED, IDLE, Malformed, Session
-from reaper.core.provider import Provider
+from reaper.core.model import ACTIVE, FAILED, IDLE, TOMBSTONES, Malformed, OutcomeKind, Session
+from reaper.core.provider import Gone, Provider, ProviderError, Unauthenticated
 from reaper.listing.listing import PAGE_SIZE, PAGES_MAX
 
 PREVIEWED: Final = 20
@@ -34,7 +33,7 @@ _DELETABLE: Final = _BY_DEFAULT | {ACTIVE}
 class Choice:
     """What would go, and what needs no delete or can have none; `now` is the platform's time of the look.
 
-    `cautions` tell which of them the configuration means to keep.
+    `cautions` say which of them the configuration means to keep.
     """
 
     found: tuple[Session, ...]
@@ -49,33 +48,50 @@ def check_deletable(meant: Filter) -> None:
     for condition in meant.conditions:
         wrong = condition.statuses - _DELETABLE if isinstance(condition, StatusIn) else frozenset()
         if wrong:
-            told = f"a filter deletes idle, failed and active sessions, never {', '.join(sorted(wrong))}"
-            raise CommandError(told)
+            raise CommandError(f"a filter deletes idle, failed and active sessions, never {', '.join(sorted(wrong))}")
 
 
 async def by_ids(client: Provider, agent: str, ids: Sequence[str]) -> Choice:
     """Look each session up; one that cannot be looked up is not deleted."""
+    looks = []
     with counting(sys.stderr, "looking", len(ids)) as step:
-        looks = []
         for name in ids:
-            looks.append(await look(client, agent, name))
+            looks.append(await _look(client, agent, name))
             step()
-    seen = [one for one in looks if isinstance(one, SeenSession)]
+    seen = [one for one in looks if not isinstance(one, DeleteResult)]
     settled = tuple(one for one in looks if isinstance(one, DeleteResult))
-    return Choice(tuple(one.session for one in seen), settled, now=seen[-1].now if seen else None)
+    return Choice(tuple(session for session, _ in seen), settled, now=seen[-1][1] if seen else None)
+
+
+async def _look(client: Provider, agent: str, name: str) -> tuple[Session, float | None] | DeleteResult:
+    """One session with the platform's time of the look, or why it needs no delete or can have none."""
+    try:
+        answer = await client.get(agent, name)
+    except Unauthenticated:
+        raise
+    except Gone:
+        return DeleteResult(name, OutcomeKind.ALREADY_GONE.value)
+    except ProviderError as error:
+        return DeleteResult(name, OutcomeKind.FAILED.value, f"no look at it, so nothing was sent: {error}")
+    record = answer.value
+    if isinstance(record, Malformed):
+        return DeleteResult(name, OutcomeKind.FAILED.value, f"its record is malformed: {record.reason}")
+    if record.status in TOMBSTONES:
+        return DeleteResult(name, OutcomeKind.ALREADY_GONE.value, f"it is {record.status}")
+    return record, answer.date
 
 
 async def by_filter(client: Provider, agent: str, meant: Filter) -> Choice:
     """List all sessions to the end, and take those that are meant; an incomplete list deletes nothing."""
     named = any(isinstance(condition, StatusIn) for condition in meant.conditions)
-    sieve = _Selection(meant, _DELETABLE if named else _BY_DEFAULT)
+    chosen = _Selection(meant, _DELETABLE if named else _BY_DEFAULT)
     pages = every_page(client, agent, order="asc", limit=PAGE_SIZE, pages_max=PAGES_MAX)
     with counting(sys.stderr, "listing pages", None) as step:
         async with aclosing(pages) as batches:  # type: ignore[type-var]
             async for batch in batches:
-                sieve.add(batch)
+                chosen.add(batch)
                 step()
-    return Choice(tuple(sieve.found.values()), notes=sieve.notes(), now=sieve.now)
+    return Choice(tuple(chosen.found.values()), notes=chosen.notes(), now=chosen.now)
 
 
 @dataclass(slots=True)
@@ -101,8 +117,8 @@ class _Selection:
 
     def notes(self) -> tuple[str, ...]:
         fields = "their records carry fields that this version does not know; name them to delete"
-        told = ((self.malformed, "their records are malformed"), (self.strange, fields))
-        return tuple(f"{count} left out: {why}" for count, why in told if count)
+        left_out = ((self.malformed, "their records are malformed"), (self.strange, fields))
+        return tuple(f"{count} left out: {why}" for count, why in left_out if count)
 
 
 def show(choice: Choice) -> None:
@@ -125,7 +141,7 @@ def ask(question: str) -> None:
         raise CommandError("nothing was deleted", Exit.FAILED)
 
 
-def must_be_told(*, yes: bool) -> None:
+def must_be_asked(*, yes: bool) -> None:
     """Refuse to delete where nobody can be asked and nobody said yes."""
     if not (yes or sys.stdin.isatty()):
         raise CommandError("deleting asks at a terminal; in a script say --yes")

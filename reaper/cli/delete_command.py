@@ -1,4 +1,4 @@
-"""sessions delete: what is wished for, shown, asked, done and told."""
+"""sessions delete: what is asked for is looked up, shown, agreed to, done and printed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
 
 from reaper.cli.delete_by_hand import Deletion
 from reaper.cli.delete_cautions import cautions
-from reaper.cli.delete_choice import Choice, ask, by_filter, by_ids, check_deletable, must_be_told, show
+from reaper.cli.delete_choice import Choice, ask, by_filter, by_ids, check_deletable, must_be_asked, show
 from reaper.cli.delete_results import DeleteResult, exit_of, print_results
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
@@ -20,16 +19,14 @@ from reaper.cli.interrupts import interruptible
 from reaper.cli.options import OutputFormat
 from reaper.cli.session_commands import SessionCommands
 from reaper.clock import SystemClock
+from reaper.core.clock_check import ClockGuard
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
 from reaper.core.text import clean
 from reaper.foundry import requests
-from reaper.store.journal import Journal
-from reaper.store.store import Store
+from reaper.store.database import MEMORY_URL
+from reaper.store.store import Store, opened
 from reaper.wiring import Connector
-
-WORKERS_MAX: Final = 4
-"""So many at once: quick enough for thousands, and few enough to finish when somebody presses Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,78 +50,81 @@ class DeleteRequest:
         check_deletable(self.meant)
 
 
-async def run_delete(hand: SessionCommands, wish: DeleteRequest, *, yes: bool, record: bool) -> int:
-    """Delete what is wished for, and say of each session what became of it; returns the exit code."""
-    wish.check(hand.agent)
-    must_be_told(yes=yes)
-    settings, project = hand.place()
-    with _recording(settings.state if record else None) as journal:
-        async with Connector(SystemClock())(project) as client:
-            choice = await _choose(client, project, hand.agent, wish)
-            if choice.found and not yes:
-                show(choice)
-            for caution in choice.cautions:
-                print(f"reaper: {clean(caution)}", file=sys.stderr)
-            if choice.found and not yes:
-                ask(f"Delete {len(choice.found)} session(s) of {clean(hand.agent)} and their files for ever?")
-            requests = project.connection.requests
-            workers = min(WORKERS_MAX, requests.concurrency)
+async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: bool, record: bool) -> int:
+    """Delete what is asked for, and say of each session what became of it; returns the exit code."""
+    request.check(sessions.agent)
+    must_be_asked(yes=yes)
+    settings, project = sessions.place()
+    clock, guard = SystemClock(), ClockGuard()
+    started = clock.monotonic()
+    with _recording(settings.state if record else MEMORY_URL) as store:
+        async with Connector(clock)(project) as client:
+            client.observe_time(guard.observe)
+            choice = await _choose(client, project, sessions.agent, request)
+            if choice.found and (doubt := guard.doubt(started)):
+                raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
+            _agree(choice, sessions.agent, yes=yes)
             deletion = Deletion(
-                hand.agent,
-                project.name,
+                sessions.agent,
+                project,
                 client,
-                journal,
-                wish.meant,
-                workers,
-                look_age_s=requests.max_look_age_s,
-                endpoint=project.connection.endpoint,
+                store,
+                clock,
+                guard,
+                started,
+                request.meant,
                 configuration=settings.fingerprint,
             )
             with interruptible() as interrupts:
-                results = [*choice.settled, *await deletion.run(choice.found, interrupts)]
-    return _told(wish, results, deletion.halted, hand.output)
+                results, halted = await deletion.run(choice.found, interrupts)
+    return _print(request, [*choice.settled, *results], halted, sessions.output)
 
 
 @contextmanager
-def _recording(url: str | None) -> Iterator[Journal | None]:
-    """The journal to record deletes in, None when nobody wants it; a state that fails ends the command."""
-    if url is None:
-        yield None
-        return
-    store = Store.open(url)
-    try:
+def _recording(url: str) -> Iterator[Store]:
+    """The state to record deletes in, one in memory where nobody wants a record; one at fault ends the command."""
+    with opened(url) as store:
         if store.fault:
             raise CommandError(f"{store.fault}; --no-record deletes without a record of it", Exit.FAILED)
-        yield store.journal
-    finally:
-        store.close()
+        yield store
 
 
-async def _choose(client: Provider, project: Project, agent: str, wish: DeleteRequest) -> Choice:
+def _agree(choice: Choice, agent: str, *, yes: bool) -> None:
+    """Show what would go and what speaks against it, and go on only when that is meant."""
+    is_asked = bool(choice.found) and not yes
+    if is_asked:
+        show(choice)
+    for caution in choice.cautions:
+        print(f"reaper: {clean(caution)}", file=sys.stderr)
+    if is_asked:
+        ask(f"Delete {len(choice.found)} session(s) of {clean(agent)} and their files for ever?")
+
+
+async def _choose(client: Provider, project: Project, agent: str, request: DeleteRequest) -> Choice:
     try:
-        choice = await _look_up(client, agent, wish)
-        told = await cautions(client, project, agent, choice.found, choice.now)
+        choice = await _look_up(client, agent, request)
+        warnings = await cautions(client, project, agent, choice.found, choice.now)
     except asyncio.CancelledError as error:
         raise CommandError("interrupted before anything was sent: nothing was deleted", Exit.FAILED) from error
     for note in choice.notes:
         print(f"reaper: {note}", file=sys.stderr)
-    return replace(choice, cautions=told)
+    return replace(choice, cautions=warnings)
 
 
-async def _look_up(client: Provider, agent: str, wish: DeleteRequest) -> Choice:
-    if wish.ids:
-        return await by_ids(client, agent, tuple(dict.fromkeys(wish.ids)))
+async def _look_up(client: Provider, agent: str, request: DeleteRequest) -> Choice:
+    if request.ids:
+        return await by_ids(client, agent, tuple(dict.fromkeys(request.ids)))
     try:
-        return await by_filter(client, agent, wish.meant)
+        return await by_filter(client, agent, request.meant)
     except CommandError as error:
         raise CommandError(f"{error}; nothing was deleted", error.code) from error
 
 
-def _told(wish: DeleteRequest, results: Sequence[DeleteResult], halted: str, output: OutputFormat) -> int:
-    order = {name: place for place, name in enumerate(dict.fromkeys(wish.ids))}
+def _print(request: DeleteRequest, results: Sequence[DeleteResult], halted: str, output: OutputFormat) -> int:
+    order = {name: place for place, name in enumerate(dict.fromkeys(request.ids))}
     print_results(sorted(results, key=lambda result: order.get(result.session, 0)), output)
     if halted:
         print(f"reaper: {clean(halted)}", file=sys.stderr)
     if not results and output is OutputFormat.TABLE:
-        print(f"no session fits: {wish.meant.told()}", file=sys.stderr)
+        print(f"no session fits: {request.meant.told()}", file=sys.stderr)
     return Exit.FAILED if halted else exit_of(results)

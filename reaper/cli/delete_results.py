@@ -1,4 +1,4 @@
-"""How deletes by hand ended, told to people and to scripts."""
+"""How deletes by hand ended, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -23,27 +23,23 @@ _WORDS: Final = (*(kind.value for kind in OutcomeKind), NOT_TRIED)
 
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
-    """What became of one session; `why` is '' for what needs no words.
-
-    `request_id` is the platform's name for the answer that accepted or refused its end, for the record.
-    """
+    """What became of one session; `why` is '' for what needs no words."""
 
     session: str
     outcome: str
     why: str = ""
-    request_id: str | None = None
 
-    def told(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str]:
         """The result as an object."""
-        told = {"session": self.session, "outcome": self.outcome}
-        return {**told, "why": self.why} if self.why else told
+        shown = {"session": self.session, "outcome": self.outcome}
+        return {**shown, "why": self.why} if self.why else shown
 
 
 def print_results(results: Sequence[DeleteResult], output: OutputFormat) -> None:
     """Say of each session what became of it; people get the first of many, and the numbers."""
     summary = summed(results)
     if output is OutputFormat.JSON:
-        print(json.dumps({"deleted": [result.told() for result in results]}, indent=2))
+        print(json.dumps({"deleted": [result.as_json() for result in results]}, indent=2))
         if exit_of(results) is not Exit.DONE:
             print(f"reaper: {summary}", file=sys.stderr)
         return

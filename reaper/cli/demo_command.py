@@ -74,7 +74,7 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
             )
             board.option = config_option(str(path))
             metrics = Metrics(board)
-            where = sites(Served(board, metrics.registry), Server(*_free(listen)))
+            where = sites(Served(board, metrics.rendered), Server(*_free(listen)))
             async with listening(where) as [address]:
                 out.print(f"emulated platform: {endpoint}, {agents} agents of {sessions} sessions\n")
                 with opened(settings.state) as store:

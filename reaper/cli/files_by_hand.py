@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from reaper.cli.all_pages import broken_off
-from reaper.cli.delete_choice import ask, must_be_told
+from reaper.cli.delete_choice import ask, must_be_asked
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
 from reaper.cli.options import OutputFormat
@@ -106,7 +106,7 @@ class HomeCommands:
         checked(requests.delete_file, self.hand.agent, self.session, path, recursive=recursive)
         if path in _ROOTS:
             raise CommandError("the home itself is not deleted: name a file or a directory in it")
-        must_be_told(yes=yes)
+        must_be_asked(yes=yes)
         if not yes:
             ask(f"Delete {clean(path)}{' and all in it' if recursive else ''} from {self.session} for ever?")
         async with self.hand.client() as client:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -19,17 +19,28 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """What the person at the keyboard has asked for so far."""
 
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    insisted: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: bool = False
+    _work: asyncio.Task[Any] | None = None
+
+    def why(self) -> str:
+        """Why nothing new may begin, '' while it may."""
+        return "interrupted" if self.asked else ""
 
     def note(self) -> None:
         """One more signal came."""
-        if self.asked.is_set():
-            self.insisted.set()
+        if self.asked:
+            if self._work is not None:
+                self._work.cancel()
             return
-        self.asked.set()
-        told = "reaper: interrupted: what is under way is finished first; once more stops waiting for it"
-        print(told, file=sys.stderr, flush=True)
+        self.asked = True
+        line = "reaper: interrupted: what is under way is finished first; once more stops waiting for it"
+        print(line, file=sys.stderr, flush=True)
+
+    async def patiently(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What the work gives; None when the second signal ended it."""
+        self._work = task = asyncio.ensure_future(work)
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
 
 
 @contextmanager
@@ -55,19 +66,3 @@ def plain_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
-
-
-async def unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work gives; None when the event came first, and the work was cancelled."""
-    if event.is_set():
-        work.close()
-        return None
-    task, gate = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({task, gate}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        gate.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
-
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
@@ -31,6 +24,7 @@ QUIET_S: Final = 2.0
 SILENT_MAX_S: Final = 180.0
 """The platform says every minute that a log is quiet; a connection that says nothing for so long is dead."""
 RECONNECTS_MAX: Final = 40
+RECONNECT_PAUSE_MAX_S: Final = 30.0
 KEPT_LINES: Final = 5_000
 
 
@@ -81,17 +75,17 @@ class Follower:
         """Print what comes until the session is gone, connecting again whenever the connection breaks."""
         if await self._record() is None:
             raise CommandError(f"agent {self._agent} has no session {self._session}", Exit.FAILED)
-        there = True
+        there, in_vain = True, 0
         while there:
-            retrying = AsyncRetrying(
-                sleep=SystemClock().sleep,
-                retry=retry_if_exception_type(Retryable),
-                wait=wait_random_exponential(multiplier=0.5, max=30),
-                stop=stop_after_attempt(RECONNECTS_MAX),
-                before_sleep=_say,
-                reraise=True,
-            )
-            there = await retrying(self._once)
+            try:
+                there, in_vain = await self._once(), 0
+            except Retryable as error:
+                in_vain += 1
+                if in_vain >= RECONNECTS_MAX:
+                    raise
+                pause_s = random.uniform(0, min(RECONNECT_PAUSE_MAX_S, 2.0 ** (in_vain - 2)))
+                print(f"reaper: {clean(error)}; connecting again in {pause_s:.1f} s", file=sys.stderr)
+                await SystemClock().sleep(pause_s)
         print(f"reaper: session {self._session} is gone, its log has ended", file=sys.stderr)
 
     async def _once(self) -> bool:
@@ -167,9 +161,3 @@ async def run_logs(hand: SessionCommands, session: str, *, follow: bool) -> None
     async with hand.client() as client:
         follower = Follower(client, hand.agent, session)
         await (follower.follow() if follow else follower.until_quiet())
-
-
-def _say(state: RetryCallState) -> None:
-    """Tell why there is a pause, and how long."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    print(f"reaper: {clean(error)}; connecting again in {state.upcoming_sleep:.1f} s", file=sys.stderr)

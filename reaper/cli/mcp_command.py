@@ -8,23 +8,17 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
-from mcp.server.transport_security import TransportSecuritySettings
-from starlette.applications import Starlette
+from typing import Final
 
 from reaper.cli.endings import CommandError
 from reaper.cli.which_config import read
-from reaper.clock import Clock, SystemClock
+from reaper.clock import SystemClock
 from reaper.config import load
-from reaper.core.loopback import is_loopback
 from reaper.core.text import clean
 from reaper.logs import configure_logging
-from reaper.mcp import HttpAccess, ToolContext, make_server
-from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
-from reaper.web.server import serving
+from reaper.mcp.context import ToolContext
+from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP, make_server
+from reaper.mcp.transports import serve_stdio, serving_http
 from reaper.wiring import Connector
 
 HTTP_LISTEN: Final = "127.0.0.1:9465"
@@ -42,41 +36,26 @@ def flags(*, stop: bool, delete: bool, create: bool) -> frozenset[str]:
 
 async def run_stdio(config: Path | None, allowed: frozenset[str]) -> None:
     """Serve one client on stdin and stdout until it hangs up; nothing else is written to stdout."""
-    server = _server(config, allowed)
+    server = make_server(_context(config), allowed)
     # A thread waits for stdin and cannot be interrupted, so Ctrl-C ends the process as SIGTERM does. A deletion on
     # its way then has its intent on disk, and the next sweep finds out what became of it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    async with stdio_server() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+    await serve_stdio(server)
 
 
 async def run_http(
     config: Path | None, allowed: frozenset[str], listen: tuple[str, int], token_file: Path | None
 ) -> None:
     """Serve over HTTP until interrupted; one line on stdout when ready."""
-    host, port = listen
     token = read_token(token_file, os.environ)
     # Servers behind one name share the token, so each knows what the others have asked a person.
-    server = _server(config, allowed, hashlib.sha256(b"questions of " + token.encode()).digest())
-    app = application(server, token, private=is_loopback(host), clock=SystemClock())
+    server = make_server(_context(config), allowed, hashlib.sha256(b"questions of " + token.encode()).digest())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with server.session_manager.run(), serving(app, host, port) as address:
-        print(f"ready: {address}/mcp", flush=True)
+    async with serving_http(server, token, *listen, SystemClock()) as address:
+        print(f"ready: {address}", flush=True)
         await stop.wait()
-
-
-def application(server: Server[Any], token: str, *, private: bool, clock: Clock) -> Starlette:
-    """The HTTP side. Each request stands alone, so that any number of servers can share a name."""
-    app = server.streamable_http_app(
-        json_response=True,
-        stateless_http=True,
-        # The gate checks Host and Origin, for loopback and elsewhere.
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-    )
-    app.add_middleware(HttpAccess, token=token, private=private, clock=clock)
-    return app
 
 
 def read_token(file: Path | None, environ: Mapping[str, str]) -> str:
@@ -84,8 +63,7 @@ def read_token(file: Path | None, environ: Mapping[str, str]) -> str:
     if file is None and TOKEN_VARIABLE not in environ:
         raise CommandError(f"--http needs a bearer token, in --token-file or {TOKEN_VARIABLE}; {_MAKE_ONE}")
     where = TOKEN_VARIABLE if file is None else clean(file)
-    told = environ[TOKEN_VARIABLE] if file is None else _read(file)
-    token = told.strip()
+    token = (environ[TOKEN_VARIABLE] if file is None else _read(file)).strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise CommandError(f"{where} holds no bearer token: one line of printable ASCII without spaces; {_MAKE_ONE}")
     if len(token) < TOKEN_MIN_CHARS:
@@ -98,18 +76,17 @@ def read_token(file: Path | None, environ: Mapping[str, str]) -> str:
 def _read(file: Path) -> str:
     try:
         with file.open("rb") as opened:
-            told = opened.read(TOKEN_FILE_MAX_BYTES + 1)
+            content = opened.read(TOKEN_FILE_MAX_BYTES + 1)
     except OSError as error:
         raise CommandError(f"the bearer token could not be read: {clean(file)}: {error.strerror}") from error
-    if len(told) > TOKEN_FILE_MAX_BYTES:
+    if len(content) > TOKEN_FILE_MAX_BYTES:
         raise CommandError(f"{clean(file)} holds no bearer token: it has more than {TOKEN_FILE_MAX_BYTES} bytes")
-    return told.decode("utf-8", "replace")
+    return content.decode("utf-8", "replace")
 
 
-def _server(config: Path | None, allowed: frozenset[str], state_key: bytes | None = None) -> Server[Any]:
-    """The server on the configuration, which is read once to say what is wrong with it, and anew for each call."""
+def _context(config: Path | None) -> ToolContext:
+    """What the tools stand on: the configuration, read once to say what is wrong with it, and anew for each call."""
     path, loaded = read(config)
     configure_logging(loaded.settings.log.format, loaded.settings.log.level)
     clock = SystemClock()
-    desk = ToolContext(lambda: load(path, os.environ).settings, Connector(clock), clock)
-    return make_server(desk, allowed, state_key)
+    return ToolContext(lambda: load(path, os.environ).settings, Connector(clock), clock)

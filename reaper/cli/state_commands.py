@@ -6,19 +6,17 @@ import json
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
-from reaper.logs import configure_logging
+from reaper.logs import configure_logging, get_logger
 from reaper.store.database import Database, OlderStateError, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.origin import Origin
 
-log = structlog.get_logger("reaper")
+log = get_logger("reaper")
 
 
 ACCEPTED: Final = "older_copy_accepted"

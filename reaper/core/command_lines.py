@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import shlex
+from glob import escape
 
 
 def command(name: str, *arguments: str, **options: str) -> str:
@@ -22,7 +22,7 @@ def config_option(path: str) -> str:
 
 def only(agent: str) -> str:
     """The glob that matches this one agent."""
-    return glob.escape(agent)
+    return escape(agent)
 
 
 def _quoted(text: str) -> str:

@@ -146,7 +146,7 @@ class Provider(Protocol):
     def spare(self) -> bool:
         """Whether one more request could go out at once, but for the rate."""
 
-    def heed(self, observe: ObserveTime) -> None:
+    def observe_time(self, observe: ObserveTime) -> None:
         """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""
 
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:

@@ -1,6 +1,6 @@
 """Carries out a plan, one guarded action at a time: look again, decide again, intend, act, verify, record.
 
-The only caller of the platform's delete and stop on behalf of a policy.
+Sweeps, people and assistants all delete by it; what differs is the plan, and who judges it at the last look.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Item, Plan, recheck
+from reaper.core.planner import Item, Plan
 from reaper.core.provider import (
     Answer,
     Gone,
@@ -26,7 +26,7 @@ from reaper.core.provider import (
     Throttled,
     Unauthenticated,
 )
-from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Look
+from reaper.engine.last_look import BY_POLICY, LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Judge, Look
 from reaper.engine.report import Outcome
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
@@ -76,6 +76,7 @@ class Executor:
     workers: int
     look_age_s: float = LOOK_AGE_MAX_S
     origin: Origin | None = None
+    judge: Judge = BY_POLICY
 
     @property
     def fresh(self) -> Freshness:
@@ -102,7 +103,9 @@ class Executor:
             if execution.halted:
                 return
             try:
-                outcome = await self._carry_out(item, plan, agents)
+                outcome = await self._carry_out(item, plan, agents, execution)
+                if outcome is None:
+                    return
                 execution.outcomes.append(outcome)
                 self.on_outcome(outcome)
                 self._watch(plan, execution)
@@ -125,19 +128,24 @@ class Executor:
             execution.halted = f"{len(unverified)} actions were accepted without effect"
             self.store.latch(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
 
-    async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks) -> Outcome:
-        """One action from its last look to its outcome. Raises StateError and Unauthenticated only.
+    async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution) -> Outcome | None:
+        """One action from its last look to its outcome; None when it was halted before its intent.
 
-        However often it has to be looked at again, there is one intent, written after the first look.
+        However often it has to be looked at again, there is one intent, written after the first look. Raises
+        StateError and Unauthenticated only; cancelled while its effect is unknown, it is put down as in doubt.
         """
         intent, why, contradicts = None, "", ""
         for _ in range(LOOKS_MAX):
             look = await self._look(item, plan, agents)
             if isinstance(look, Outcome):
-                return await self._conclude(intent, look)
+                return await self._conclude(intent, look, execution)
+            at = _at(look, plan)
             if intent is None:
-                at = _at(look, plan)
-                proof = evidence(item, plan, look.session, at, self.sweep_id, self.origin)
+                execution.halted = execution.halted or self.stopping()
+                if execution.halted:
+                    return None
+                judged_by = self.judge.judged_by(item, look, plan, at)
+                proof = evidence(look.session, at, judged_by, self.sweep_id, self.origin)
                 try:
                     intent = await self.store.journal.intend(
                         self._intent(item, plan), at, proof, contradicts=contradicts
@@ -149,18 +157,30 @@ class Executor:
                     contradicts = error.id
                     continue
             try:
-                return await self._conclude(intent, await self._act(item, look, plan, agents))
+                outcome = await self._act(item, look, plan, agents)
             except (Outdated, Throttled) as error:
                 why = str(error)
+            except asyncio.CancelledError:
+                unknown = Outcome(item, OutcomeKind.IN_DOUBT, at, "interrupted before its effect was known")
+                self.on_outcome(await self._conclude(intent, unknown, execution))
+                raise
+            else:
+                return await self._conclude(intent, outcome, execution)
         failed = Outcome(item, OutcomeKind.FAILED, plan.now, f"looked at {LOOKS_MAX} times in vain: {why}")
-        return await self._conclude(intent, failed)
+        return await self._conclude(intent, failed, execution)
 
-    async def _conclude(self, intent: Intent | None, outcome: Outcome) -> Outcome:
-        """Write down how an action ended; one that was never intended leaves no trace in the record."""
+    async def _conclude(self, intent: Intent | None, outcome: Outcome, execution: Execution) -> Outcome:
+        """Write down how an action ended; one that was never intended leaves no trace in the record.
+
+        What cannot be written is told all the same, and halts the rest.
+        """
         if intent is not None:
-            await self.store.journal.conclude(
-                intent, outcome.kind, outcome.at, outcome.why, outcome.window_s, outcome.request_id
-            )
+            try:
+                await self.store.journal.conclude(
+                    intent, outcome.kind, outcome.at, outcome.why, outcome.window_s, outcome.request_id
+                )
+            except StateError as error:
+                execution.halted = f"an outcome was not recorded: {error}"
         return outcome
 
     async def _look(self, item: Item, plan: Plan, agents: AgentLooks) -> Look | Outcome:
@@ -174,11 +194,6 @@ class Executor:
             return await self._gone(item, plan.now, agents, error)
         except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
-        for answer in (look.agent, look.session):
-            if answer is not None:
-                self.guard.observe(
-                    answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic
-                )
         return self._refusal(item, look, plan) or look
 
     async def _gone(self, item: Item, at: float, agents: AgentLooks, error: Gone) -> Outcome:
@@ -193,8 +208,7 @@ class Executor:
         doubt = self.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
-        agent = plan.agent if look.agent is None else look.agent.value
-        verdict = recheck(item, look.session.value, plan, look.session.date, agent)
+        verdict = self.judge.recheck(item, look, plan)
         if verdict.go:
             return None
         if verdict.changed:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol, runtime_checkable
 
-import structlog
-
+from reaper.logs import get_logger
 from reaper.store.database import StateError
 from reaper.store.store import Store
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @runtime_checkable

@@ -1,15 +1,17 @@
-"""The last look before an action: the session, its agent where versions decide, and for how long both count."""
+"""The last look before an action: the session, its agent where versions decide, who judges it, how long it counts."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent, Malformed, Session
+from reaper.core.planner import Item, Plan, Verdict, recheck
 from reaper.core.provider import Answer, Provider, ProviderError, Refused
+from reaper.store.evidence import judged_by_policy
 
 LOOK_AGE_MAX_S: Final = 2.0
 LOOKS_MAX: Final = 8
@@ -24,6 +26,30 @@ class Look:
 
     session: Answer[Session | Malformed]
     agent: Answer[Agent] | None = None
+
+
+class Judge(Protocol):
+    """Says whether an action may still be done after its last look, and tells the record what it was judged by."""
+
+    def recheck(self, item: Item, look: Look, plan: Plan) -> Verdict:
+        """Go ahead, or why not."""
+
+    def judged_by(self, item: Item, look: Look, plan: Plan, at: float) -> dict[str, Any]:
+        """At least the `policy`, the `plan` and the values `compared` at platform time `at`, as evidence."""
+
+
+class PolicyJudge:
+    """Asks the policy of the plan again."""
+
+    def recheck(self, item: Item, look: Look, plan: Plan) -> Verdict:
+        agent = plan.agent if look.agent is None else look.agent.value
+        return recheck(item, look.session.value, plan, look.session.date, agent)
+
+    def judged_by(self, item: Item, look: Look, plan: Plan, at: float) -> dict[str, Any]:
+        return judged_by_policy(item, plan, at)
+
+
+BY_POLICY: Final = PolicyJudge()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import structlog
-
 from reaper.core.model import Action, OutcomeKind, Session
 from reaper.core.planner import Hold, Item, Plan, PlanContext, make_plan
 from reaper.core.policy import Limit
@@ -18,9 +16,10 @@ from reaper.engine.executor import Execution
 from reaper.engine.report import Report, Result
 from reaper.engine.sweep import SWEEP_MAX_S, Sweep
 from reaper.engine.sweep_texts import failing_text
+from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 
-log = structlog.get_logger()
+log = get_logger()
 
 NOT_FREED: Final = frozenset({OutcomeKind.FAILED, OutcomeKind.CHANGED})
 """After any other outcome a session may have left the quota: counting it as gone stops fewer, never more."""
@@ -197,7 +196,7 @@ async def _at(parts: Sequence[tuple[PoolMember, Plan]], connect: Connect) -> Non
             swept.take(plan, Execution())
         return
     async with connect(sweep.site.project) as client, asyncio.TaskGroup() as group:
-        client.heed(sweep.site.guard.observe)
+        client.observe_time(sweep.site.guard.observe)
         for swept, plan in parts:
             group.create_task(_stop(swept, plan, client))
 
@@ -206,7 +205,7 @@ async def _stop(swept: PoolMember, plan: Plan, client: Provider) -> None:
     """Carry out one agent's plan as its sweep would have."""
     project, agent = swept.key
     sweep = replace(swept.sweep, site=replace(swept.sweep.site, client=client))
-    with structlog.contextvars.bound_contextvars(sweep_id=sweep.id, project=project, agent=agent):
+    with bound_contextvars(sweep_id=sweep.id, project=project, agent=agent):
         try:
             execution = await sweep.executor(swept.since).execute(plan)
         except Exception as error:

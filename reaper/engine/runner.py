@@ -10,8 +10,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-import structlog
-
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent
@@ -29,12 +27,13 @@ from reaper.engine.refusals import Refusals
 from reaper.engine.report import Listener, Report, Result
 from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
 from reaper.listing.listing import collect
+from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Tending
 from reaper.store.origin import Origin
 from reaper.store.store import Store
 
-log = structlog.get_logger()
+log = get_logger()
 
 T = TypeVar("T")
 
@@ -178,7 +177,7 @@ class Runner:
         self, project: Project, client: Provider, scope: Scope, stopping: Callable[[], str], relief: QuotaRelief
     ) -> tuple[list[Report], Sequence[str]]:
         guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
-        client.heed(guard.observe)
+        client.observe_time(guard.observe)
         if finding in self._busy:
             log.warning("still_finding_agents", project=project.name)
             return [], ()
@@ -250,7 +249,7 @@ class Runner:
         sweep = replace(sweep, recall=self._recall(sweep, scope))
         self._busy.add(key)
         try:
-            with structlog.contextvars.bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
+            with bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
                 report = await sweep.run()
                 relief.add(sweep, since, report)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-import structlog
-
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
@@ -30,13 +28,14 @@ from reaper.listing.incremental import revisit
 from reaper.listing.index import ListingIndex
 from reaper.listing.listing import collect
 from reaper.listing.snapshot import SessionCounts, Snapshot
+from reaper.logs import get_logger
 from reaper.store.database import StateError
 from reaper.store.evidence import told_rules
 from reaper.store.journal import Entry
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
-log = structlog.get_logger()
+log = get_logger()
 
 BY_HAND: Final = "by-hand"
 """How the rule begins under which the record keeps what was not a sweep's doing."""
@@ -180,7 +179,6 @@ class Sweep:
     def _paged(self, answer: Answer[Page]) -> None:
         if self.stopping():
             raise InterruptedError(self.stopping())
-        self.site.guard.observe(answer.date, answer.received_wall, answer.received_monotonic, answer.sent_monotonic)
         self.listener.page(self.site.project.name, self.agent.name, len(answer.value.sessions))
 
     async def _judge(self, report: Report, collected: Collected, since: float) -> Report:

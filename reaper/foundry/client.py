@@ -28,6 +28,7 @@ from reaper.core.settings import Connection
 from reaper.core.text import clean
 from reaper.foundry import parsing, requests
 from reaper.foundry.auth import Tokens
+from reaper.foundry.http_clients import Wire
 from reaper.foundry.parsing import AgentsPage
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.transport import RawAnswer, Transport, ignore
@@ -63,7 +64,7 @@ class Client:
         tokens: Tokens,
         pace: RateLimiter,
         *,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._sender = Transport(connection, clock, tokens, pace, transport=transport, observe=observe)
@@ -84,9 +85,9 @@ class Client:
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 
-    def heed(self, observe: ObserveTime) -> None:
+    def observe_time(self, observe: ObserveTime) -> None:
         """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""
-        self._sender.heed = observe
+        self._sender.observe_time = observe
 
     @property
     def identity(self) -> Mapping[str, str]:

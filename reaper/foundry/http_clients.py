@@ -14,6 +14,9 @@ from reaper.foundry.aiohttp_reads import CONNECT_SHARE, AiohttpReads
 from reaper.foundry.proxies import proxy_of
 from reaper.foundry.secret import Secret
 
+Wire = httpx2.AsyncBaseTransport
+"""What requests go through; another one stands in for the network."""
+
 
 class Bearer(httpx2.Auth):
     """Puts a token on a request at the last moment, so that nothing on the way there holds it as text."""
@@ -38,9 +41,7 @@ def tls_context(connection: Connection) -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def http_client(
-    connection: Connection, transport: httpx2.AsyncBaseTransport | None, context: ssl.SSLContext
-) -> httpx2.AsyncClient:
+def http_client(connection: Connection, transport: Wire | None, context: ssl.SSLContext) -> httpx2.AsyncClient:
     """The client for changes, for streams, and for reads where there is no cheaper way.
 
     Refused when the proxy it should go through is none that can be used. What the environment says of proxies is

@@ -24,7 +24,7 @@ from reaper.core.text import clean
 from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import AnswerTooLargeError, judge_exchange, judge_status
-from reaper.foundry.http_clients import Bearer, http_client, reads, tls_context
+from reaper.foundry.http_clients import Bearer, Wire, http_client, reads, tls_context
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
@@ -109,7 +109,7 @@ class Transport:
         tokens: Tokens,
         pace: RateLimiter,
         *,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
         self._clock, self._tokens, self._pace, self._observe = clock, tokens, pace, observe
@@ -121,7 +121,7 @@ class Transport:
         self._http = http_client(connection, transport, context)
         self._reads = reads(connection, context) if transport is None else None
         self.host = httpx2.URL(self._endpoint).host
-        self.heed: ObserveTime = nobody
+        self.observe_time: ObserveTime = nobody
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -283,7 +283,7 @@ class Transport:
         finally:
             took = self._clock.monotonic() - sent
             self._observe(CallRecord(call.operation, code, took, code == "429"))
-        self.heed(raw.date, raw.wall, raw.monotonic, raw.sent)
+        self.observe_time(raw.date, raw.wall, raw.monotonic, raw.sent)
         if raw.status == 429:
             self._pace.throttled(self._clock.monotonic(), self._retry_after(raw), sent)
         else:

@@ -13,11 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from sqlalchemy.engine import make_url
-
 from reaper.clock import Clock
 from reaper.mcp.not_done import NotDoneError
-from reaper.store.database import StateError
+from reaper.store.database import StateError, path_of
 
 WAIT_MAX_S: Final = 60
 WAITING_MAX: Final = 16
@@ -62,7 +60,7 @@ class ActionLock:
 
 def _beside(url: str) -> str:
     """The lock's path, the same whatever links lead to the state."""
-    database = make_url(url).database
+    database = path_of(url)
     if not database:
         raise StateError(f"state {url}: there is no file beside which assistants could take turns")
     return f"{os.path.realpath(database)}.mcp-lock"

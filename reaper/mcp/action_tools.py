@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from reaper.config import ConfigError
 from reaper.core.clock_check import ClockGuard
 from reaper.core.command_lines import command
@@ -23,6 +21,7 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
+from reaper.logs import get_logger
 from reaper.mcp.allowance import Allowance, signed
 from reaper.mcp.caller import Question
 from reaper.mcp.context import ToolContext, project_at
@@ -33,7 +32,7 @@ from reaper.mcp.session_models import Deleted, OneInput, Stopped
 from reaper.store.origin import Origin
 from reaper.store.store import Store, opened
 
-log = structlog.get_logger()
+log = get_logger()
 
 _DONE: Final = {
     Action.DELETE: "Nothing: the session and its files are gone.",
@@ -118,13 +117,12 @@ class _Attempt:
         """The outcome, or the question; NotDoneError when a guard refuses, a ProviderError when the platform does."""
         policy = managed(self.project, asked.agent_name)
         started, guard = self.desk.clock.monotonic(), ClockGuard()
-        self.client.heed(guard.observe)
+        self.client.observe_time(guard.observe)
         agent = await self._agent(asked.agent_name)
         try:
             fresh = await self.client.get(agent.name, asked.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
-        guard.observe(fresh.date, fresh.received_wall, fresh.received_monotonic)
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
         subject = Subject.seen(self.project, policy, agent, asked.session_id, fresh)

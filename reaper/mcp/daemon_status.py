@@ -1,13 +1,12 @@
-"""What a daemon beside this process tells of itself."""
+"""What a daemon beside this process says of itself."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import httpx2
-
 from reaper.core.settings import Server
 from reaper.engine.report import Result
+from reaper.fetch import FetchError, fetch
 from reaper.mcp.look_models import Daemon
 from reaper.web.access import TokenError, read_token
 
@@ -24,23 +23,20 @@ def address(server: Server) -> str:
 
 
 async def daemon(server: Server) -> Daemon | None:
-    """What a daemon beside this process tells of itself; None when there is none."""
+    """What a daemon beside this process says of itself; None when there is none."""
     try:
         headers = {"Authorization": f"Bearer {read_token(server.token_file)}"} if server.token_file else {}
-        # Plain HTTP only, and certificates that nobody checks take a tenth of a second to load.
-        async with httpx2.AsyncClient(
-            timeout=DAEMON_WAIT_S, trust_env=False, verify=False, headers=headers
-        ) as client:
-            told = (await client.get(f"{address(server)}/api/v1/status")).raise_for_status().json()
-        return Daemon.model_validate(told)
-    except (TokenError, httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        url = f"{address(server)}/api/v1/status"
+        status, body = await fetch("GET", url, headers, timeout_s=DAEMON_WAIT_S, near=True)
+        return Daemon.model_validate_json(body) if status == 200 else None
+    except (TokenError, FetchError, ValueError):
         return None
 
 
 async def disbelief(server: Server, project: str, agent: str) -> str:
     """Why the daemon does not believe its last list of an agent's sessions; '' when it does, or does not answer."""
-    told = await daemon(server)
-    for sweep in told.agents if told else ():
+    beside = await daemon(server)
+    for sweep in beside.agents if beside else ():
         if (sweep.project, sweep.agent) == (project, agent) and sweep.result in _UNBELIEVED:
             return sweep.why or sweep.result
     return ""

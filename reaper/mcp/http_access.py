@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reaper.clock import Clock
 from reaper.core.loopback import is_loopback
+from reaper.logs import get_logger
 from reaper.web.access import CHALLENGE, carries, host_of
 
-log = structlog.get_logger()
+log = get_logger()
 
 REFUSAL_DELAY_S: Final = 0.5
 WAITING_MAX: Final = 16

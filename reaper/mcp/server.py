@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import mcp_types as types
-import structlog
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -19,6 +18,7 @@ from reaper import __version__
 from reaper.core.command_lines import command
 from reaper.core.text import clean
 from reaper.foundry.requests import SESSION_ID
+from reaper.logs import get_logger
 from reaper.mcp import action_tools, look_tools, session_tools
 from reaper.mcp.advice import EXPECTED, advice
 from reaper.mcp.caller import ANSWER_MAX_S, AnswerNeededError, caller_of
@@ -37,7 +37,7 @@ from reaper.mcp.session_models import (
     Stopped,
 )
 
-log = structlog.get_logger()
+log = get_logger()
 
 ALLOW_STOP: Final = "--allow-stop"
 ALLOW_DELETE: Final = "--allow-delete"

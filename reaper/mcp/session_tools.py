@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import structlog
-
 from reaper.core.model import Malformed, Session
 from reaper.core.provider import Answer
+from reaper.logs import get_logger
 from reaper.mcp.context import ToolContext, project_at
 from reaper.mcp.not_done import NotDoneError
 from reaper.mcp.session_models import CreateInput, ListInput, OneInput, OneRecord, Page, listed, record
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 async def create(desk: ToolContext, asked: CreateInput) -> OneRecord:

@@ -7,9 +7,7 @@ import os
 import socket
 from typing import Final
 
-from sqlalchemy.engine import make_url
-
-from reaper.store.database import StateError
+from reaper.store.database import StateError, path_of
 from reaper.store.state_files import identity, open_mine
 
 _HOLDER_MAX_BYTES: Final = 200
@@ -27,7 +25,7 @@ class Claim:
 
     def __init__(self, url: str) -> None:
         """Take the claim; raises ClaimedElsewhereError naming the holder, or StateError."""
-        database = make_url(url).database
+        database = path_of(url)
         if not database:
             raise StateError(f"state {url}: there is no file to claim")
         self._named = os.path.abspath(database)

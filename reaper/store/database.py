@@ -9,23 +9,23 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-import structlog
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from reaper.clock import SystemClock
+from reaper.logs import get_logger
 from reaper.store import tables
 from reaper.store.heads import Note, NotedHead, head_of, lacks, note_path, read_note, write_note
 from reaper.store.migrations import AlteredVersionError, migrate
 from reaper.store.state_files import PRIVATE, OpenedFile, making_in, set_aside
 
-log = structlog.get_logger("reaper")
+log = get_logger("reaper")
 
 MEMORY_URL: Final = "sqlite://"
 BUSY_TIMEOUT_MS: Final = 5_000
-_MEMORY: Final = (None, "", ":memory:")
+_MEMORY: Final = ("", ":memory:")
 _PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
 """What somebody who writes for long, or a process without descriptors, gets: the file itself has nothing."""
 ACCEPT: Final = "`reaper state check --accept` accepts it as it is"
@@ -37,6 +37,11 @@ class StateError(Exception):
 
 class OlderStateError(StateError):
     """The state is whole, but it is not as far as it was; a person may accept that."""
+
+
+def path_of(url: str) -> str:
+    """The file that a state's address names, '' for none."""
+    return make_url(url).database or ""
 
 
 class Exclusive(Protocol):
@@ -64,8 +69,8 @@ class Database:
         self.head = known or NotedHead()
         self.exclusive: Exclusive | None = None
         self._anchor: Connection | None = None
-        name = make_url(url).database
-        self._watch = None if name in _MEMORY else OpenedFile(str(name))
+        name = path_of(url)
+        self._watch = None if name in _MEMORY else OpenedFile(name)
         try:
             self._open(create, believing)
         except (SQLAlchemyError, OSError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from reaper.core.model import Malformed, Session
@@ -18,33 +19,38 @@ RECEIVED_MAX_BYTES: Final = 16 * 1024
 
 
 def evidence(
-    item: Item,
-    plan: Plan,
     fresh: Answer[Session | Malformed],
     at: float,
+    judged_by: Mapping[str, Any],
     sweep: str,
     origin: Origin | None = None,
 ) -> dict[str, Any]:
-    """Why this session: the last look before the action, as it came and as it was read, and the values compared.
+    """Why this session: the last look before the action, as it came and as it was read, and what it was judged by.
 
     And who acts: the `origin`, when it is known.
     """
-    rule = item.decision.rule
-    # The last look was found equal to what was planned on, or nothing would be sent.
-    session = item.session
-    compared = checks(session, rule, plan.agent, at) if rule else ()
     return {
         "received": fresh.body[:RECEIVED_MAX_BYTES].decode("utf-8", "replace"),
         "received_bytes": len(fresh.body),
-        "record": session._asdict(),
+        "record": None if isinstance(fresh.value, Malformed) else fresh.value._asdict(),
         "platform_time": at,
+        "sweep": sweep,
+        **judged_by,
+        **told_by(origin),
+    }
+
+
+def judged_by_policy(item: Item, plan: Plan, at: float) -> dict[str, Any]:
+    """The policy and the plan that ask for an action, and the values that its rule compared."""
+    rule = item.decision.rule
+    # The last look was found equal to what was planned on, or nothing would be sent.
+    compared = checks(item.session, rule, plan.agent, at) if rule else ()
+    return {
         "latest_version": plan.agent.latest,
         "policy": plan.policy.name,
         "policy_digest": policy_digest(plan.policy),
         "plan": plan.id,
-        "sweep": sweep,
         "compared": [{"condition": c.condition, "wanted": c.wanted, "actual": c.actual} for c in compared],
-        **told_by(origin),
     }
 
 

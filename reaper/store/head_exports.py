@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import httpx2
-
+from reaper.fetch import FetchError, fetch
 from reaper.store.signing import Exported, Head, read_head
 
 TIMEOUT_S: Final = 10
 _API: Final = {"x-ms-version": "2021-12-02"}
+_NEW_BLOB: Final = {"x-ms-blob-type": "AppendBlob", "If-None-Match": "*"}
 _MISSING: Final = 404
 
 
@@ -26,11 +26,11 @@ def is_address(place: str) -> bool:
     return "://" in place
 
 
-async def export(place: str, head: Head, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+async def export(place: str, head: Head) -> None:
     """Append a head, durably; ExportError when that fails."""
     line = json.dumps(head.told()).encode() + b"\n"
     if is_address(place):
-        await _append_to_blob(place, line, transport)
+        await _append_to_blob(place, line)
     else:
         _append_to_file(place, line)
 
@@ -68,23 +68,20 @@ def _append_to_file(place: str, line: bytes) -> None:
         raise ExportError(f"{place}: {error.strerror}") from error
 
 
-async def _append_to_blob(place: str, line: bytes, transport: httpx2.AsyncBaseTransport | None) -> None:
+async def _append_to_blob(place: str, line: bytes) -> None:
     """One more block on the blob, which is made when it is not there yet."""
     shown = place.partition("?")[0]
+    block = f"{place}{'&' if '?' in place else '?'}comp=appendblock"
     try:
-        async with httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, transport=transport) as client:
-            answer = await _put_block(client, place, line)
-            if answer.status_code == _MISSING:
-                headers = {**_API, "x-ms-blob-type": "AppendBlob", "If-None-Match": "*"}
-                await client.put(place, content=b"", headers=headers)
-                answer = await _put_block(client, place, line)
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-        # The error's own text may hold the address, and with it the signature.
-        raise ExportError(f"{shown}: {type(error).__name__}") from None
-    if not answer.is_success:
-        raise ExportError(f"{shown}: HTTP {answer.status_code}")
+        status = await _put(block, line)
+        if status == _MISSING:
+            await _put(place, b"", **_NEW_BLOB)
+            status = await _put(block, line)
+    except FetchError as error:
+        raise ExportError(f"{shown}: {error}") from None
+    if not 200 <= status < 300:
+        raise ExportError(f"{shown}: HTTP {status}")
 
 
-async def _put_block(client: httpx2.AsyncClient, place: str, line: bytes) -> httpx2.Response:
-    separator = "&" if "?" in place else "?"
-    return await client.put(f"{place}{separator}comp=appendblock", content=line, headers=_API)
+async def _put(url: str, body: bytes, **headers: str) -> int:
+    return (await fetch("PUT", url, _API | headers, timeout_s=TIMEOUT_S, body=body)).status

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-import structlog
-from sqlalchemy.engine import make_url
-
+from reaper.logs import get_logger
 from reaper.store.claim import Claim, ClaimedElsewhereError
-from reaper.store.database import StateError
+from reaper.store.database import StateError, path_of
 from reaper.store.heads import insist
 from reaper.store.store import Store
 
-log = structlog.get_logger("reaper")
+log = get_logger("reaper")
 
 
 class HeldState:
@@ -24,7 +22,7 @@ class HeldState:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._path = os.path.abspath(make_url(url).database or "")
+        self._path = os.path.abspath(path_of(url))
         self._claim: Claim | None = None
         self._unclaimed = ""
         self.standby = ""

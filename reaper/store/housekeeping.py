@@ -6,10 +6,9 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from reaper.core.model import DAY_S
 from reaper.core.settings import Audit, Settings
+from reaper.logs import get_logger
 from reaper.store.chain import Place
 from reaper.store.head_exports import ExportError, export
 from reaper.store.journal import Journal
@@ -21,7 +20,7 @@ MODE: Final = "mode"
 ORPHANED_AFTER_S: Final = 7 * DAY_S
 """So old is an action of an agent that is not there any more when it is given up."""
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @dataclass(slots=True)

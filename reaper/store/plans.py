@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import Connection, Row, String, and_, cast, column, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.core.model import DAY_S, Action
 from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
+from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import PLANNED, Change, cover, covering
 from reaper.store.database import Database, StateError
@@ -47,7 +47,7 @@ _ONLY_NEEDED: Final = 0.0
 _LIVES: Final = (tables.plans.c.at > _ONLY_NEEDED) & (func.length(tables.plans.c.id) == _ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, inspect, select, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from reaper.store import tables
-from reaper.store.database import BUSY_TIMEOUT_MS, StateError
+from reaper.store.database import BUSY_TIMEOUT_MS, StateError, path_of
 
 
 class ReadOnlyState:
@@ -22,7 +21,7 @@ class ReadOnlyState:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        path = Path(make_url(url).database or "").resolve()
+        path = Path(path_of(url)).resolve()
         # The log of a state in use has to be read, too. Without one nobody writes, and nothing need be made to read.
         mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
         self._engine = create_engine(f"sqlite:///file:{quote(str(path))}?{mode}&uri=true", poolclass=NullPool)

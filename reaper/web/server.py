@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import uvicorn
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -32,6 +30,8 @@ STOP_MAX_S: Final = 3
 ASKED_BY_KUBELET: Final = ("/livez", "/readyz")
 
 Health = Callable[[], str]
+RenderMetrics = Callable[[str], tuple[bytes, str]]
+"""The metrics in the form that an `Accept` header asks for, with its content type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Served:
     """What is served: the board, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
 
     board: LiveStatus
-    registry: CollectorRegistry
+    metrics: RenderMetrics
     stuck: Health = lambda: ""
 
 
@@ -65,10 +65,10 @@ def sites(shown: Served, server: Server) -> list[Site]:
 
 
 def application(
-    board: LiveStatus, registry: CollectorRegistry, stuck: Health, *, private: bool = False, token: str | None = None
+    board: LiveStatus, metrics: RenderMetrics, stuck: Health, *, private: bool = False, token: str | None = None
 ) -> Starlette:
     """Everything in one application."""
-    shown = Served(board, registry, stuck)
+    shown = Served(board, metrics, stuck)
     return _guarded([*_told_to_machines(shown), *_told_to_people(shown)], private, token)
 
 
@@ -87,8 +87,8 @@ def _told_to_machines(shown: Served) -> list[Route]:
     board = shown.board
 
     async def metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(shown.registry), media_type=content_type)
+        text, content_type = shown.metrics(request.headers.get("accept", ""))
+        return Response(text, media_type=content_type)
 
     async def livez(_: Request) -> Response:
         why = shown.stuck()

@@ -283,3 +283,22 @@ def test_who_deletes_what_nothing_keeps_is_warned_of_nothing(cli: Cli, people: T
     done = cli.run("sessions", "delete", AGENT, OLD[1], "--yes").ended(0)
     assert "kept by" not in done.stderr
     assert "must_see" not in done.stderr
+
+
+def test_while_the_platforms_clock_cannot_be_believed_nothing_is_deleted_by_hand(cli: Cli, people: Town) -> None:
+    cli.configure(people.endpoint)
+    people.break_with({"operation": "*", "date_shift_seconds": 1_200})
+    for which in ((OLD[0],), ("--id", "old-*", "--all-matching")):
+        done = cli.run("sessions", "delete", AGENT, *which, "--yes").ended(3)
+        assert "apart, so nothing was deleted" in done.stderr
+    assert people.changes() == 0
+    assert cli.journal() == []
+
+
+def test_a_clock_that_jumps_before_the_last_look_stops_a_deletion_by_hand(cli: Cli, people: Town) -> None:
+    cli.configure(people.endpoint)
+    people.break_with({"operation": "get", "after": 2, "date_shift_seconds": 300})
+    done = cli.run("sessions", "delete", AGENT, *OLD[:2], "--yes", "--output", "json").ended(1)
+    assert outcomes(done.json) == {OLD[0]: "changed", OLD[1]: "not_tried"}
+    assert "the platform's clock jumped" in done.stderr
+    assert people.changes() == 0

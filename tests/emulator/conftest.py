@@ -1,4 +1,4 @@
-"""A clock that stands still, and one emulator process for all tests that want a real port."""
+"""A clock that only a test moves, and one emulator process for all tests that want a real port."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.clock import ManualClock
+
 NOW = 1_790_000_000.0
 
 PROGRAM = """
@@ -20,22 +22,6 @@ from reaper.emulator import Emulator
 emulator = Emulator(agents=2, sessions=250, seed=7)
 asyncio.run(emulator.serve(on_ready=lambda endpoint: print(endpoint, flush=True)))
 """
-
-
-class HandClock:
-    """Time that moves only when told to, or when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def wall(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
 
 
 @dataclass(frozen=True)
@@ -52,8 +38,8 @@ class Served:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock(NOW)
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,15 @@ import pytest
 
 from reaper.emulator import Emulator, Fault, FaultError, Request, WireAnswer, parse_faults
 from reaper.emulator.faults import LIES
+from tests.clock import ManualClock
 
-from .conftest import NOW, HandClock
+from .conftest import NOW
 
 SESSIONS = "/api/projects/anything/agents/support-eu/endpoint/sessions"
 
 
 @pytest.fixture
-def emulator(clock: HandClock) -> Emulator:
+def emulator(clock: ManualClock) -> Emulator:
     return Emulator(clock=clock, agents=2, sessions=60, seed=1)
 
 
@@ -111,7 +112,7 @@ def test_an_empty_list_is_a_friendly_200(emulator: Emulator) -> None:
     assert listing(emulator) == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 
 
-def test_a_lost_role_hides_most_sessions_and_always_the_same(clock: HandClock) -> None:
+def test_a_lost_role_hides_most_sessions_and_always_the_same(clock: ManualClock) -> None:
     emulator = Emulator(clock=clock, agents=1, sessions=1000)
     emulator.faults.add(Fault(operation="list", lie="only_own"))
     seen = ids(listing(emulator))
@@ -159,7 +160,7 @@ def test_fields_can_be_wrong_missing_or_new(emulator: Emulator) -> None:
         assert ("owner" in record) is bent
 
 
-def test_a_lie_about_a_share_of_the_sessions_meets_about_that_many(clock: HandClock) -> None:
+def test_a_lie_about_a_share_of_the_sessions_meets_about_that_many(clock: ManualClock) -> None:
     emulator = Emulator(clock=clock, agents=1, sessions=100)
     emulator.faults.add(Fault(operation="list", lie="bad_field", field="status", value="zombie", share=0.3))
     zombies = [record for record in listing(emulator)["data"] if record["status"] == "zombie"]

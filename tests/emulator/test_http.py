@@ -7,15 +7,14 @@ import json
 import pytest
 
 from reaper.emulator import Emulator, Request, WireAnswer
-
-from .conftest import HandClock
+from tests.clock import ManualClock
 
 BASE = "/api/projects/anything"
 SESSIONS = f"{BASE}/agents/support-eu/endpoint/sessions"
 
 
 @pytest.fixture
-def emulator(clock: HandClock) -> Emulator:
+def emulator(clock: ManualClock) -> Emulator:
     return Emulator(clock=clock, agents=2, sessions=30, seed=1)
 
 
@@ -56,7 +55,7 @@ def test_another_api_version_is_a_bad_request(emulator: Emulator, query: str) ->
     assert (answer.status, answer.json()["error"]["code"]) == (400, "unsupported_api_version")
 
 
-def test_a_token_is_required_only_when_asked_for(clock: HandClock) -> None:
+def test_a_token_is_required_only_when_asked_for(clock: ManualClock) -> None:
     strict = Emulator(clock=clock, agents=1, sessions=3, require_token=True)
     assert ask(strict, "GET", SESSIONS).status == 401
     assert ask(strict, "GET", SESSIONS, authorization="Bearer abc").status == 200

@@ -8,13 +8,13 @@ from reaper.core.model import ACTIVE, CREATING, DAY_S, DELETED, FAILED, IDLE, UP
 from reaper.emulator import Platform, populate
 from reaper.emulator.platform import SESSION_ID
 from reaper.emulator.population import agent_names
+from tests.clock import ManualClock
 
-from .conftest import NOW, HandClock
+from .conftest import NOW
 
 
 def populated(seed: int, now: float = NOW, agents: int = 2, sessions: int = 400) -> Platform:
-    clock = HandClock()
-    clock.time = now
+    clock = ManualClock(now)
     platform = Platform(clock.wall)
     populate(platform, agents=agents, sessions=sessions, seed=seed)
     return platform

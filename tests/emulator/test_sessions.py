@@ -7,14 +7,15 @@ import pytest
 from reaper.core.model import ACTIVE, CREATING, DAY_S, DELETED, EXPIRED, FAILED, IDLE
 from reaper.emulator import AgentVersion, Platform, PlatformError
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
+from tests.clock import ManualClock
 
-from .conftest import NOW, HandClock
+from .conftest import NOW
 
 AGENT = "support-eu"
 ID = "session-0001"
 
 
-def platform_with_agent(clock: HandClock, **options: object) -> Platform:
+def platform_with_agent(clock: ManualClock, **options: object) -> Platform:
     platform = Platform(clock.wall, **options)  # type: ignore[arg-type]
     platform.add_agent(AGENT, [AgentVersion("1", int(NOW), 600), AgentVersion("2", int(NOW), 900)])
     return platform
@@ -24,50 +25,50 @@ def refused(error: pytest.ExceptionInfo[PlatformError]) -> tuple[int, str]:
     return error.value.status, error.value.code
 
 
-def test_a_session_is_created_then_active_then_idle_and_at_last_expired(clock: HandClock) -> None:
+def test_a_session_is_created_then_active_then_idle_and_at_last_expired(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     assert platform.create(AGENT, ID).status == CREATING
-    clock.time += 2
+    clock.passed += 2
     assert platform.get(AGENT, ID).status == ACTIVE
-    clock.time = NOW + 900
+    clock.passed = 900
     idle = platform.get(AGENT, ID)
     assert (idle.status, idle.stopped_at) == (IDLE, NOW + 900)
-    clock.time = NOW + 30 * DAY_S
+    clock.passed = 30 * DAY_S
     assert platform.get(AGENT, ID).status == EXPIRED
 
 
-def test_each_version_has_its_own_idle_timeout(clock: HandClock) -> None:
+def test_each_version_has_its_own_idle_timeout(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, "old-version", "1")
     platform.create(AGENT, "new-version")
-    clock.time += 700
+    clock.passed += 700
     assert platform.get(AGENT, "old-version").status == IDLE
     assert platform.get(AGENT, "new-version").status == ACTIVE
     assert platform.get(AGENT, "new-version").version == "2"
 
 
-def test_using_an_idle_session_makes_it_active_again_and_renews_its_expiry(clock: HandClock) -> None:
+def test_using_an_idle_session_makes_it_active_again_and_renews_its_expiry(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
-    clock.time += 5 * DAY_S
+    clock.passed += 5 * DAY_S
     used = platform.use(AGENT, ID)
     assert (used.status, used.last_accessed_at) == (ACTIVE, NOW + 5 * DAY_S)
     assert used.expires_at == NOW + 35 * DAY_S
     assert used.stopped_at == NOW + 900
 
 
-def test_a_long_call_keeps_a_session_active_although_it_was_last_accessed_long_ago(clock: HandClock) -> None:
+def test_a_long_call_keeps_a_session_active_although_it_was_last_accessed_long_ago(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     platform.busy(AGENT, ID, 7200)
-    clock.time += 7000
+    clock.passed += 7000
     assert platform.get(AGENT, ID).status == ACTIVE
     assert platform.get(AGENT, ID).last_accessed_at == NOW
-    clock.time += 300
+    clock.passed += 300
     assert platform.get(AGENT, ID).stopped_at == NOW + 7200
 
 
-def test_stopping_works_once_and_keeps_the_home(clock: HandClock) -> None:
+def test_stopping_works_once_and_keeps_the_home(clock: ManualClock) -> None:
     platform = platform_with_agent(clock, creating_s=0)
     platform.create(AGENT, ID)
     platform.home(AGENT, ID).write("notes.txt", b"mine", NOW)
@@ -79,7 +80,7 @@ def test_stopping_works_once_and_keeps_the_home(clock: HandClock) -> None:
     assert refused(error) == (409, "session_already_stopped")
 
 
-def test_a_taken_id_is_a_conflict(clock: HandClock) -> None:
+def test_a_taken_id_is_a_conflict(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     with pytest.raises(PlatformError) as error:
@@ -87,30 +88,30 @@ def test_a_taken_id_is_a_conflict(clock: HandClock) -> None:
     assert refused(error) == (409, "session_already_exists")
 
 
-def test_an_id_may_be_reused_after_a_delete_and_is_another_incarnation(clock: HandClock) -> None:
+def test_an_id_may_be_reused_after_a_delete_and_is_another_incarnation(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     first = platform.create(AGENT, ID)
     platform.home(AGENT, ID).write("notes.txt", b"mine", NOW)
     platform.delete(AGENT, ID)
-    clock.time += 60
+    clock.passed += 60
     second = platform.create(AGENT, ID)
     assert first.incarnation != second.incarnation
     assert len(platform.home(AGENT, ID)) == 0
     assert [session.id for session in platform.page(AGENT).sessions] == [ID]
 
 
-def test_a_generated_id_is_valid_and_new_each_time(clock: HandClock) -> None:
+def test_a_generated_id_is_valid_and_new_each_time(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     assert len({platform.create(AGENT).id for _ in range(100)}) == 100
 
 
-def test_an_id_outside_the_pattern_is_refused(clock: HandClock) -> None:
+def test_an_id_outside_the_pattern_is_refused(clock: ManualClock) -> None:
     with pytest.raises(PlatformError) as error:
         platform_with_agent(clock).create(AGENT, "short")
     assert refused(error) == (400, "invalid_session_id")
 
 
-def test_deleting_twice_is_no_error_and_happens_once(clock: HandClock) -> None:
+def test_deleting_twice_is_no_error_and_happens_once(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     assert platform.delete(AGENT, ID)
@@ -119,36 +120,36 @@ def test_deleting_twice_is_no_error_and_happens_once(clock: HandClock) -> None:
     assert [event.kind for event in platform.history] == ["created", "deleted"]
 
 
-def test_a_deleted_session_lingers_in_the_list_for_an_hour_but_is_not_found(clock: HandClock) -> None:
+def test_a_deleted_session_lingers_in_the_list_for_an_hour_but_is_not_found(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     platform.delete(AGENT, ID)
     with pytest.raises(PlatformError):
         platform.get(AGENT, ID)
     assert [session.status for session in platform.page(AGENT).sessions] == [DELETED]
-    clock.time += 3600
+    clock.passed += 3600
     assert platform.page(AGENT).sessions == ()
 
 
-def test_a_tombstone_may_be_shown_by_get(clock: HandClock) -> None:
+def test_a_tombstone_may_be_shown_by_get(clock: ManualClock) -> None:
     platform = platform_with_agent(clock, get_tombstones=True)
     platform.create(AGENT, ID)
     platform.delete(AGENT, ID)
     assert platform.get(AGENT, ID).status == DELETED
 
 
-def test_expired_sessions_leave_the_list_and_the_history_tells_when_they_expired(clock: HandClock) -> None:
+def test_expired_sessions_leave_the_list_and_the_history_tells_when_they_expired(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
-    clock.time = NOW + 30 * DAY_S + 10
+    clock.passed = 30 * DAY_S + 10
     assert [session.status for session in platform.page(AGENT).sessions] == [EXPIRED]
-    clock.time += 3600
+    clock.passed += 3600
     assert platform.page(AGENT).sessions == ()
     event = platform.history[-1]
     assert (event.kind, event.time, event.actor) == ("expired", NOW + 30 * DAY_S, "platform")
 
 
-def test_a_failed_session_cannot_be_used_or_stopped_only_deleted(clock: HandClock) -> None:
+def test_a_failed_session_cannot_be_used_or_stopped_only_deleted(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     platform.fail(AGENT, ID)
@@ -160,19 +161,19 @@ def test_a_failed_session_cannot_be_used_or_stopped_only_deleted(clock: HandCloc
     assert platform.delete(AGENT, ID)
 
 
-def test_the_history_tells_what_was_true_just_before_and_who_did_it(clock: HandClock) -> None:
+def test_the_history_tells_what_was_true_just_before_and_who_did_it(clock: ManualClock) -> None:
     platform = platform_with_agent(clock, creating_s=0)
     platform.create(AGENT, ID)
-    clock.time += DAY_S
+    clock.passed += DAY_S
     platform.use(AGENT, ID, actor="alice")
-    clock.time += DAY_S
+    clock.passed += DAY_S
     platform.delete(AGENT, ID, actor="reaper")
     used, deleted = platform.history[1:]
     assert (used.actor, used.last_accessed_at, used.status) == ("alice", NOW, IDLE)
     assert (deleted.actor, deleted.last_accessed_at, deleted.status) == ("reaper", NOW + DAY_S, IDLE)
 
 
-def test_pages_follow_cursors_in_both_directions(clock: HandClock) -> None:
+def test_pages_follow_cursors_in_both_directions(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     ids = [platform.create(AGENT, f"session-{i:04d}").id for i in range(7)]
 
@@ -192,7 +193,7 @@ def test_pages_follow_cursors_in_both_directions(clock: HandClock) -> None:
 @pytest.mark.parametrize(
     "options", [{"limit": 0}, {"limit": 101}, {"after": ID, "before": ID}, {"after": "not-there-any-more"}]
 )
-def test_impossible_pages_are_refused(clock: HandClock, options: dict[str, object]) -> None:
+def test_impossible_pages_are_refused(clock: ManualClock, options: dict[str, object]) -> None:
     with pytest.raises(PlatformError) as error:
         platform_with_agent(clock).page(AGENT, **options)  # type: ignore[arg-type]
     assert error.value.status == 400
@@ -200,7 +201,7 @@ def test_impossible_pages_are_refused(clock: HandClock, options: dict[str, objec
 
 @pytest.mark.parametrize(("kind", "count"), [("restart", 3), ("empty", 0)])
 def test_a_cursor_whose_session_is_gone_can_restart_the_list_or_end_it(
-    clock: HandClock, kind: str, count: int
+    clock: ManualClock, kind: str, count: int
 ) -> None:
     platform = platform_with_agent(clock, gone_cursor=kind, tombstone_s=0)
     for i in range(4):
@@ -209,7 +210,7 @@ def test_a_cursor_whose_session_is_gone_can_restart_the_list_or_end_it(
     assert len(platform.page(AGENT, order="asc", after="session-0001").sessions) == count
 
 
-def test_most_of_a_shelf_can_be_deleted_without_losing_the_rest(clock: HandClock) -> None:
+def test_most_of_a_shelf_can_be_deleted_without_losing_the_rest(clock: ManualClock) -> None:
     platform = platform_with_agent(clock, tombstone_s=0)
     ids = [platform.create(AGENT).id for _ in range(1000)]
     for i, session in enumerate(ids):
@@ -220,7 +221,7 @@ def test_most_of_a_shelf_can_be_deleted_without_losing_the_rest(clock: HandClock
     assert not page.has_more
 
 
-def test_unknown_agents_and_versions_are_not_found(clock: HandClock) -> None:
+def test_unknown_agents_and_versions_are_not_found(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     for attempt in (lambda: platform.page("nobody"), lambda: platform.create(AGENT, ID, "99")):
         with pytest.raises(PlatformError) as error:
@@ -228,7 +229,7 @@ def test_unknown_agents_and_versions_are_not_found(clock: HandClock) -> None:
         assert error.value.status == 404
 
 
-def test_a_version_that_is_taken_back_makes_the_one_before_the_latest(clock: HandClock) -> None:
+def test_a_version_that_is_taken_back_makes_the_one_before_the_latest(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     platform.remove_version(AGENT, "2")
@@ -239,15 +240,15 @@ def test_a_version_that_is_taken_back_makes_the_one_before_the_latest(clock: Han
     assert refused(error) == (409, "last_version")
 
 
-def test_files_may_touch_a_session(clock: HandClock) -> None:
+def test_files_may_touch_a_session(clock: ManualClock) -> None:
     platform = platform_with_agent(clock, files_touch=True)
     platform.create(AGENT, ID)
-    clock.time += DAY_S
+    clock.passed += DAY_S
     platform.home(AGENT, ID)
     assert platform.get(AGENT, ID).last_accessed_at == NOW + DAY_S
 
 
-def test_a_home_lists_one_directory_and_refuses_what_cannot_be(clock: HandClock) -> None:
+def test_a_home_lists_one_directory_and_refuses_what_cannot_be(clock: ManualClock) -> None:
     platform = platform_with_agent(clock)
     platform.create(AGENT, ID)
     home = platform.home(AGENT, ID)

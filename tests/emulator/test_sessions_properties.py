@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reaper.core.model import DELETED, EXPIRY_S, STATUSES, TOMBSTONES, Session
 from reaper.emulator import AgentVersion, Platform, PlatformError
+from tests.clock import ManualClock
 
-from .conftest import NOW, HandClock
+from .conftest import NOW
 
 AGENT = "support-eu"
 ids = st.sampled_from([f"session-{i:04d}" for i in range(12)])
@@ -40,7 +41,7 @@ def refusal_of(attempt: Callable[[], object]) -> int | None:
 class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.clock = HandClock()
+        self.clock = ManualClock(NOW)
         self.platform = Platform(self.clock.wall)
         self.platform.add_agent(AGENT, [AgentVersion("1", int(NOW), 300), AgentVersion("2", int(NOW))])
 
@@ -59,7 +60,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.4, 30.0, 400.0, 3700.0, 86_400.0, 86_400.0 * 20]))
     def advance(self, seconds: float) -> None:
-        self.clock.time += seconds
+        self.clock.passed += seconds
 
     @invariant()
     def paging_lists_each_session_once_and_in_order(self) -> None:
@@ -73,7 +74,7 @@ class Life(RuleBasedStateMachine):
     def records_are_consistent(self) -> None:
         for session in self.platform.sessions(AGENT):
             assert session.status in STATUSES
-            assert session.created_at <= session.last_accessed_at <= self.clock.time
+            assert session.created_at <= session.last_accessed_at <= self.clock.wall()
             assert session.expires_at == session.last_accessed_at + EXPIRY_S
             if session.status not in TOMBSTONES:
                 assert self.platform.get(AGENT, session.id) == session

@@ -10,8 +10,9 @@ import httpx2
 import pytest
 
 from reaper.emulator import Emulator, Fault
+from tests.clock import ManualClock
 
-from .conftest import NOW, HandClock
+from .conftest import NOW
 
 BASE = "https://contoso.services.ai.azure.com/api/projects/prod"
 SESSIONS = "/agents/support-eu/endpoint/sessions"
@@ -19,7 +20,7 @@ V1 = {"api-version": "v1"}
 
 
 @pytest.fixture
-def emulator(clock: HandClock) -> Emulator:
+def emulator(clock: ManualClock) -> Emulator:
     return Emulator(clock=clock, agents=1, sessions=50, latency_s=0.05)
 
 
@@ -32,10 +33,10 @@ def run(emulator: Emulator, work: Callable[[httpx2.AsyncClient], Awaitable[Any]]
     return asyncio.run(go())
 
 
-def test_a_request_goes_through_and_takes_the_latency(emulator: Emulator, clock: HandClock) -> None:
+def test_a_request_goes_through_and_takes_the_latency(emulator: Emulator, clock: ManualClock) -> None:
     answer = run(emulator, lambda client: client.get(SESSIONS, params={**V1, "limit": 7}))
     assert (answer.status_code, len(answer.json()["data"])) == (200, 7)
-    assert clock.time == NOW + 0.05
+    assert clock.wall() == NOW + 0.05
 
 
 def test_the_history_knows_which_client_did_it(emulator: Emulator) -> None:
@@ -58,16 +59,16 @@ def test_a_dropped_connection_is_a_read_error(emulator: Emulator, moment: str, c
     assert len(emulator.platform.history) == changes
 
 
-def test_a_hung_request_times_out_after_the_clients_own_patience(emulator: Emulator, clock: HandClock) -> None:
+def test_a_hung_request_times_out_after_the_clients_own_patience(emulator: Emulator, clock: ManualClock) -> None:
     emulator.faults.add(Fault(hang=True))
     with pytest.raises(httpx2.ReadTimeout):
         run(emulator, lambda client: client.get(SESSIONS))
-    assert clock.time == NOW + 30.05
+    assert clock.wall() == NOW + 30.05
 
 
 @pytest.mark.parametrize(("delay", "outcome"), [(29.0, 200), (31.0, None)])
 def test_a_delay_is_waited_for_or_is_a_timeout(
-    emulator: Emulator, clock: HandClock, delay: float, outcome: int | None
+    emulator: Emulator, clock: ManualClock, delay: float, outcome: int | None
 ) -> None:
     emulator.faults.add(Fault(delay_seconds=delay))
     if outcome is None:
@@ -75,7 +76,7 @@ def test_a_delay_is_waited_for_or_is_a_timeout(
             run(emulator, lambda client: client.get(SESSIONS))
     else:
         assert run(emulator, lambda client: client.get(SESSIONS)).status_code == outcome
-    assert clock.time == pytest.approx(NOW + 0.05 + min(delay, 30))
+    assert clock.wall() == pytest.approx(NOW + 0.05 + min(delay, 30))
 
 
 def test_a_log_is_followed_until_its_session_is_gone(emulator: Emulator) -> None:

@@ -29,6 +29,7 @@ from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Store
 from reaper.telemetry import Metrics
 from reaper.wiring import Connector, Listeners
+from tests.clock import ManualClock
 
 NOW = 1_790_000_000
 MINUTE_S, HOUR_S = 60, 3_600
@@ -40,23 +41,6 @@ STALE = Rule("stale", Action.DELETE, (StatusIn(frozenset({IDLE})), Idle(7 * DAY_
 UNLIMITED = Limits(per_sweep=Limit(1_000), per_day=Limit(1_000))
 POLICY = Policy("standard", (VIP, RUNAWAY, STALE), mode=Mode.ENFORCE, grace_s=0, limits=UNLIMITED)
 POOL = Quota("pool", 10, ("prod", "test"), pressure=Pressure(above=80, until=60, idle_s=10 * MINUTE_S))
-
-
-class Clock:
-    """Time that only a sleep, or a test, moves."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def wall(self) -> float:
-        return NOW + self.passed
-
-    def monotonic(self) -> float:
-        return self.passed
-
-    async def sleep(self, seconds: float) -> None:
-        self.passed += seconds
-        await asyncio.sleep(0)
 
 
 class Heard(Listener):
@@ -89,7 +73,7 @@ class World:
     stopping: Callable[[], str] = lambda: ""
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(NOW)
         self.store = Store.open(self.state)
         self.heard = Heard()
         self.board = LiveStatus(self.clock, pools=[self.quota])

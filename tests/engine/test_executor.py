@@ -176,6 +176,14 @@ def test_an_outcome_that_cannot_be_written_halts_and_leaves_its_intent_open() ->
     assert world.used_today() == {Action.DELETE: 1}
 
 
+def test_an_outcome_that_cannot_be_written_is_told_all_the_same() -> None:
+    world = World(Store(FullDisk(1)))
+    world.put_many(3)
+    execution = world.execute()
+    assert kinds(execution) == [DONE] == [outcome.kind for outcome in world.heard]
+    assert "not recorded" in execution.halted
+
+
 def test_a_state_that_was_closed_under_a_sweep_sends_nothing(tmp_path: Path) -> None:
     world = World(Store.open(f"sqlite:///{tmp_path}/state.db"))
     world.put(ONE)
@@ -304,6 +312,29 @@ def test_stopping_lets_no_new_action_begin() -> None:
     world.put_many(4)
     execution = world.execute()
     assert (kinds(execution), execution.halted) == ([DONE], "SIGTERM")
+
+
+def test_who_is_asked_to_stop_during_the_last_look_sends_nothing_after_it(world: World) -> None:
+    asked: list[str] = []
+    world.stopping = lambda: "".join(asked)
+    before_the_look(world, lambda: asked.append("SIGTERM"))
+    execution = world.execute()
+    assert (execution.outcomes, execution.halted) == ([], "SIGTERM")
+    assert (rows(world), world.emulator.api.requests["delete"]) == ([], 0)
+
+
+def test_a_delete_that_is_cancelled_under_way_is_in_doubt_and_recorded_as_such(world: World) -> None:
+    def arrives(call: RoutedCall) -> None:
+        if call.operation == "delete":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+    world.emulator.api.on_call = arrives
+    with pytest.raises(asyncio.CancelledError):
+        world.execute()
+    assert [outcome.kind for outcome in world.heard] == [IN_DOUBT]
+    assert rows(world) == [("intent", ONE, ""), ("outcome", ONE, "in_doubt")]
 
 
 # What goes wrong with the action

@@ -1,8 +1,7 @@
-"""A clock that is moved, a credential that counts, and a platform that is a function."""
+"""A platform that is a function, and a client of it."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 
@@ -13,28 +12,10 @@ from reaper.core.settings import Connection, CredentialKind, Requests
 from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
 from reaper.foundry.rate_limiter import RateLimiter
+from tests.clock import ManualClock
 
 NOW = 1_800_000_000
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"  # the same moment
-
-
-class FakeClock:
-    """Time passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def wall(self) -> float:
-        return NOW + self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 def record(**changes: object) -> dict[str, object]:
@@ -83,7 +64,7 @@ def copy(response: httpx2.Response) -> httpx2.Response:
 
 def client(
     platform: Callable[..., object] | None,
-    clock: FakeClock | None = None,
+    clock: ManualClock | None = None,
     *,
     endpoint: str = "https://p.services.ai.azure.com/api/projects/prod",
     timeout_s: float = 5,
@@ -91,7 +72,7 @@ def client(
     records: list[CallRecord] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Client:
-    clock = clock or FakeClock()
+    clock = clock or ManualClock(NOW)
     requests = Requests(concurrency=4, timeout_s=timeout_s, max_per_second=1000)
     connection = Connection(endpoint, CredentialKind.NONE, headers=headers or {}, requests=requests)
     return Client(

@@ -3,12 +3,13 @@ import asyncio
 import pytest
 from azure.core.credentials import AccessTokenInfo
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
-from foundry_world import NOW, FakeClock
+from foundry_world import NOW
 
 from reaper.core.provider import Unauthenticated
 from reaper.core.settings import Connection, CredentialKind
 from reaper.foundry import auth
 from reaper.foundry.auth import Tokens, build_credential
+from tests.clock import ManualClock
 
 
 class FakeCredential:
@@ -36,7 +37,7 @@ def shown(secret):
 
 class World:
     def __init__(self, kind=CredentialKind.WORKLOAD_IDENTITY):
-        self.clock = FakeClock()
+        self.clock = ManualClock(NOW)
         self.asked, self.built, self.closed = [], [], 0
         self.failure = self.refresh_on = None
         self.tokens = Tokens(Connection("https://x", kind), self.clock, credential_factory=self.build)
@@ -58,9 +59,9 @@ def test_no_credential_means_no_header_and_nothing_built():
 def test_a_token_is_kept_until_five_minutes_before_its_end():
     world = World()
     assert world.token() == "token-1"
-    world.clock.now = 3299
+    world.clock.passed = 3299
     assert world.token() == "token-1"
-    world.clock.now = 3300
+    world.clock.passed = 3300
     assert world.token() == "token-2"
     assert world.asked[0] == ("https://ai.azure.com/.default",)
 
@@ -69,7 +70,7 @@ def test_a_token_is_renewed_when_its_issuer_says():
     world = World()
     world.refresh_on = NOW + 1000
     world.token()
-    world.clock.now = 1001
+    world.clock.passed = 1001
     assert world.token() == "token-2"
 
 
@@ -113,10 +114,10 @@ def test_a_failed_early_renewal_uses_the_old_token_to_its_end_and_asks_seldom():
     world = World()
     world.token()
     world.failure = ServiceRequestError("no route")
-    world.clock.now = 3400
+    world.clock.passed = 3400
     assert [world.token(), world.token()] == ["token-1"] * 2
     assert len(world.asked) == 2
-    world.clock.now = 3601
+    world.clock.passed = 3601
     with pytest.raises(Unauthenticated, match="token endpoint was not reached: no route"):
         world.token()
 
@@ -173,6 +174,6 @@ def test_each_kind_is_exactly_one_credential(kind, name, monkeypatch, tmp_path):
 def test_an_incomplete_environment_is_unauthenticated(monkeypatch):
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
-    tokens = Tokens(Connection("https://x", CredentialKind.WORKLOAD_IDENTITY), FakeClock())
+    tokens = Tokens(Connection("https://x", CredentialKind.WORKLOAD_IDENTITY), ManualClock(NOW))
     with pytest.raises(Unauthenticated, match="workload-identity"):
         asyncio.run(tokens.token())

@@ -6,12 +6,13 @@ import ssl
 import httpx2
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from foundry_world import NOW, FakeClock, Platform, answer, client, error, record
+from foundry_world import NOW, Platform, answer, client, error, record
 
 from reaper.core.model import Agent, Session
 from reaper.core.provider import Gone, InDoubt, Refused, Retryable, Throttled, Unauthenticated, Unreadable
 from reaper.core.settings import Connection, CredentialKind
 from reaper.foundry.auth import Tokens
+from tests.clock import ManualClock
 
 ID = "session-0001"
 
@@ -45,16 +46,16 @@ async def hang(_):
 
 
 def test_an_answer_carries_the_platforms_time_and_both_local_ones():
-    clock = FakeClock()
-    clock.now = 5.0
+    clock = ManualClock(NOW)
+    clock.passed = 5.0
     found = run(Platform(answer(200, record())), read, clock=clock)
     assert isinstance(found.value, Session)
     assert (found.date, found.received_wall, found.received_monotonic) == (NOW, NOW + 5, 5)
 
 
 def test_records_are_judged_by_the_platforms_time_not_ours():
-    clock = FakeClock()
-    clock.now = -864_000.0
+    clock = ManualClock(NOW)
+    clock.passed = -864_000.0
     assert isinstance(run(Platform(answer(200, record())), read, clock=clock).value, Session)
 
 
@@ -158,22 +159,22 @@ def test_a_broken_exchange_says_what_to_do_next(step, of_read, of_change, reads)
 
 
 def test_a_read_that_fails_in_passing_is_read_in_the_end():
-    clock = FakeClock()
+    clock = ManualClock(NOW)
     platform = Platform(error(500), broken(httpx2.ReadError), error(429, Retry_After="7"), answer(200, record()))
     assert isinstance(run(platform, read, clock=clock).value, Session)
-    assert clock.now >= 7
+    assert clock.passed >= 7
 
 
 @pytest.mark.parametrize("header", ["20", "Fri, 15 Jan 2027 08:00:20 GMT"])
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_platforms_wish_to_wait_is_granted(status, header):
-    clock = FakeClock()
+    clock = ManualClock(NOW)
     run(Platform(error(status, Retry_After=header), answer(200, record())), read, clock=clock)
-    assert 20 <= clock.now < 25
+    assert 20 <= clock.passed < 25
 
 
 def test_one_refusal_pauses_the_project_and_changes_do_not_wait_it_out():
-    clock, platform = FakeClock(), Platform(error(429, Retry_After="40"), answer(204))
+    clock, platform = ManualClock(NOW), Platform(error(429, Retry_After="40"), answer(204))
 
     async def act(foundry):
         with pytest.raises(Throttled):
@@ -214,10 +215,10 @@ def test_a_change_that_was_held_up_by_a_pause_is_not_sent_after_it():
 
 
 def test_retrying_ends_after_five_minutes_however_long_the_platform_wants():
-    clock = FakeClock()
+    clock = ManualClock(NOW)
     with pytest.raises(Throttled):
         run(Platform(error(429, Retry_After="3600")), read, clock=clock)
-    assert clock.now < 300
+    assert clock.passed < 300
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ class Credential:
 def test_a_rejected_token_is_renewed_once_and_no_more(act):
     def tokens():
         connection = Connection("https://x", CredentialKind.WORKLOAD_IDENTITY)
-        return Tokens(connection, FakeClock(), credential_factory=lambda _: Credential())
+        return Tokens(connection, ManualClock(NOW), credential_factory=lambda _: Credential())
 
     platform = Platform(error(401), answer(200, record()))
     run(platform, act, tokens=tokens())

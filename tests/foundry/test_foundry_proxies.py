@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from foundry_world import FakeClock
 
 from reaper.core.provider import Refused, Retryable
 from reaper.core.settings import Connection, CredentialKind
@@ -18,6 +17,7 @@ from reaper.foundry.auth import Tokens, build_credential
 from reaper.foundry.client import Client
 from reaper.foundry.proxies import proxy_of
 from reaper.foundry.rate_limiter import RateLimiter
+from tests.clock import ManualClock
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 TOKEN = "eyJ-a-bearer-token"
@@ -73,7 +73,7 @@ def asked_through(
             for name, value in environ.items():
                 monkeypatch.setenv(name, value.replace("PROXY", address))
             connection = Connection(endpoint, CredentialKind.DEFAULT, proxy=setting.replace("PROXY", address))
-            clock = FakeClock()
+            clock = ManualClock()
             tokens = Tokens(connection, clock, credential_factory=lambda _: Holder())
             async with Client(connection, clock, tokens, RateLimiter(1000, 0.0)) as client:
                 for call in (client.get, client.delete):
@@ -140,7 +140,7 @@ def test_a_proxy_is_told_the_user_and_password_of_its_url(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("proxy", ["nonsense://secret@x:1", "http://secret@x:y"])
 def test_a_proxy_that_is_none_is_refused_without_repeating_it(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    connection, clock = Connection(FAR, CredentialKind.NONE), FakeClock()
+    connection, clock = Connection(FAR, CredentialKind.NONE), ManualClock()
     with pytest.raises(Refused, match="the proxy cannot be used") as caught:
         Client(connection, clock, Tokens(connection, clock), RateLimiter(1000, 0.0))
     assert "secret" not in str(caught.value)

@@ -10,7 +10,7 @@ import traceback
 import httpx2
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from foundry_world import FakeClock, answer, record
+from foundry_world import answer, record
 
 from reaper.core.provider import ProviderError
 from reaper.core.settings import Connection, CredentialKind, Requests
@@ -18,6 +18,7 @@ from reaper.foundry.auth import Tokens
 from reaper.foundry.client import Client
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.secret import Secret
+from tests.clock import ManualClock
 
 TEXT = "eyJhbGciOi.some-token.signature"
 
@@ -50,7 +51,7 @@ class Holder:
 def failure_of(endpoint: str, transport: httpx2.AsyncBaseTransport | None, operation: str) -> BaseException:
     """How a call fails."""
     connection = Connection(endpoint, CredentialKind.DEFAULT, requests=Requests(timeout_s=1))
-    clock = FakeClock()
+    clock = ManualClock()
 
     async def scene() -> BaseException:
         tokens = Tokens(connection, clock, credential_factory=lambda _: Holder())
@@ -117,7 +118,7 @@ def test_whom_a_token_names_is_known_once_there_is_one() -> None:
         return answer(200, record())
 
     async def scene() -> None:
-        connection, clock = Connection("https://x/api/projects/p", CredentialKind.DEFAULT), FakeClock()
+        connection, clock = Connection("https://x/api/projects/p", CredentialKind.DEFAULT), ManualClock()
         tokens = Tokens(connection, clock, credential_factory=lambda _: Named())
         async with Client(
             connection, clock, tokens, RateLimiter(1000, 0.0), transport=httpx2.MockTransport(ok)

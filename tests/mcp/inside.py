@@ -21,7 +21,8 @@ from reaper.emulator import AgentVersion, Emulator, Fault
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Listener
 from reaper.engine.runner import Run, Runner, Scope
-from reaper.mcp import ToolContext, make_server
+from reaper.mcp.context import ToolContext
+from reaper.mcp.server import make_server
 from reaper.store.journal import Entry
 from reaper.store.store import opened
 from reaper.wiring import Connector

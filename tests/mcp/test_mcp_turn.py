@@ -18,41 +18,25 @@ from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.store import Store, opened
+from tests.clock import ManualClock
 
 NOW = 1_800_000_000.0
 WIDE = Policy("wide", (), limits=Limits(Limit(1_000), Limit(1_000)))
 DELETES = CAPS[Action.DELETE]
 
 
-class HastyClock:
-    """A clock on which waiting takes no time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
-
-
-async def take(path: Path, clock: HastyClock) -> None:
+async def take(path: Path, clock: ManualClock) -> None:
     async with ActionLock().taken(lambda: f"sqlite:///{path}", clock):
         pass
 
 
 def test_a_turn_that_another_process_does_not_give_back_is_waited_for_no_longer_than_a_minute(tmp_path: Path) -> None:
-    clock = HastyClock()
+    clock = ManualClock()
     with (tmp_path / "state.db.mcp-lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(NotDoneError, match="Ask again in a minute"):
             asyncio.run(take(tmp_path / "state.db", clock))
-        assert WAIT_MAX_S <= clock.now < WAIT_MAX_S + 1
+        assert WAIT_MAX_S <= clock.passed < WAIT_MAX_S + 1
     asyncio.run(take(tmp_path / "state.db", clock))
 
 
@@ -61,13 +45,13 @@ def test_a_link_in_place_of_the_lock_is_refused_and_what_it_leads_to_stays(tmp_p
     other.write_text("mine")
     (tmp_path / "state.db.mcp-lock").symlink_to(other)
     with pytest.raises(StateError, match="mcp-lock"):
-        asyncio.run(take(tmp_path / "state.db", HastyClock()))
+        asyncio.run(take(tmp_path / "state.db", ManualClock()))
     assert other.read_text() == "mine"
 
 
 def test_the_lock_is_the_same_through_a_link_to_the_state_and_is_nobody_elses(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "state.db")
-    asyncio.run(take(tmp_path / "link.db", HastyClock()))
+    asyncio.run(take(tmp_path / "link.db", ManualClock()))
     assert (tmp_path / "state.db.mcp-lock").stat().st_mode & 0o077 == 0
     assert not (tmp_path / "link.db.mcp-lock").exists()
 
@@ -75,9 +59,9 @@ def test_the_lock_is_the_same_through_a_link_to_the_state_and_is_nobody_elses(tm
 def test_a_lock_that_is_replaced_while_it_is_waited_for_is_not_held_twice(tmp_path: Path) -> None:
     lock = tmp_path / "state.db.mcp-lock"
 
-    class Replacing(HastyClock):
+    class Replacing(ManualClock):
         async def sleep(self, seconds: float) -> None:
-            if lock.exists() and not self.now:
+            if lock.exists() and not self.passed:
                 os.replace(fresh, lock)
             await super().sleep(seconds)
 
@@ -91,7 +75,7 @@ def test_a_lock_that_is_replaced_while_it_is_waited_for_is_not_held_twice(tmp_pa
 
 def test_of_a_thousand_that_want_a_turn_few_wait(tmp_path: Path) -> None:
     async def run() -> list[object]:
-        turn, clock, leave = ActionLock(), HastyClock(), asyncio.Event()
+        turn, clock, leave = ActionLock(), ManualClock(), asyncio.Event()
 
         async def one() -> None:
             async with turn.taken(lambda: f"sqlite:///{tmp_path / 'state.db'}", clock):

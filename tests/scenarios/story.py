@@ -19,9 +19,9 @@ from reaper.engine.runner import Run, Runner, Scope
 from reaper.listing import listing
 from reaper.store.store import Store
 from reaper.wiring import Connector
+from tests.clock import VirtualClock, run, true_time
 from tests.sim.process import new_disk
 from tests.sim.steps import Killed, Steps
-from tests.sim.virtual import LocalClock, run, true_time
 from tests.sim.wire import Wire
 
 DAY_S = 86_400
@@ -34,7 +34,7 @@ class Story:
     """Agent `a` (and others) with sessions; `sweep` runs the reaper once, `deleted` is what it did."""
 
     def __init__(self, *agents: str, **platform: Any) -> None:
-        self.clock, self.disk = LocalClock(), new_disk()
+        self.clock, self.disk = VirtualClock(), new_disk()
         self.emulator = Emulator(now=true_time, clock=self.clock, agents=0, sessions=0, creating_s=0.0, **platform)
         self.platform = self.emulator.platform
         for agent in agents or ("a",):

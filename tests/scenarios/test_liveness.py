@@ -15,8 +15,8 @@ from reaper.config import load
 from reaper.daemon import Daemon
 from reaper.emulator import Fault
 from reaper.wiring import Connector
+from tests.clock import run
 from tests.scenarios.story import HOUR_S, Story
-from tests.sim.virtual import run
 
 Told = Callable[["House"], Awaitable[None]]
 

@@ -11,8 +11,8 @@ from typing import Any
 from reaper.config import load
 from reaper.daemon import RELOAD_POLL_S, Daemon
 from reaper.wiring import Connector
+from tests.clock import run
 from tests.scenarios.story import Story
-from tests.sim.virtual import run
 
 LATENCY_S = 1.0
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reaper.cli.delete_by_hand import Deletion
+from reaper.cli.delete_choice import by_ids
 from reaper.cli.delete_results import DeleteResult
 from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
+from reaper.core.clock_check import ClockGuard
 from reaper.emulator import EmulatorTransport
 from reaper.wiring import Connector
 from tests.sim.steps import Steps
 from tests.sim.wire import Wire
-from tests.sim.world import PROJECT, World
+from tests.sim.world import World
 
 HAND = "hand"
 
@@ -22,10 +24,14 @@ async def delete_by_hand(world: World, names: Sequence[str], agent: str = "") ->
     agent = agent or world.agent
     transport = EmulatorTransport(world.emulator.answer, world.clock.sleep, actor=HAND)
     connect = Connector(world.clock, transport=Wire(transport, Steps()))
-    sessions = [found for name in names if (found := world.platform.find(agent, name)) is not None]
-    async with connect(world.settings().projects[0]) as client:
-        deletion = Deletion(agent, PROJECT, client, world.state().journal, Filter(), 2)
-        return await deletion.run(sessions, Interrupts())
+    project, guard = world.settings().projects[0], ClockGuard()
+    started = world.clock.monotonic()
+    async with connect(project) as client:
+        client.observe_time(guard.observe)
+        choice = await by_ids(client, agent, names)
+        deletion = Deletion(agent, project, client, world.state(), world.clock, guard, started, Filter())
+        results, _ = await deletion.run(choice.found, Interrupts())
+    return [*choice.settled, *results]
 
 
 def deleted_by(world: World, *actors: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from reaper.core.model import TOMBSTONES
 from reaper.emulator import AgentVersion, Fault, PlatformError
 from reaper.emulator.routing import RoutedCall
+from tests.clock import EPOCH, loop, run, true_time
 from tests.sim.faults import BLINDING, FAULTS
 from tests.sim.filed import FiledWorld
 from tests.sim.hand import delete_by_hand
@@ -20,7 +21,6 @@ from tests.sim.law import DAY_S, ViolationError
 from tests.sim.plot import Plot, draw
 from tests.sim.process import Process
 from tests.sim.steps import Steps
-from tests.sim.virtual import EPOCH, loop, run, true_time
 from tests.sim.world import CANARY, HOUR_S, World
 
 PAGE_SIZE = 7

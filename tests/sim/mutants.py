@@ -19,8 +19,8 @@ from reaper.core.inventory_checks import Doubt
 from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Approval, Hold, Verdict
 from reaper.core.policy import Decision, Rule
-from reaper.core.provider import InDoubt, ProviderError, Throttled
-from reaper.engine import executor, sweep
+from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
+from reaper.engine import executor, last_look, sweep
 from reaper.engine.report import Outcome
 from reaper.foundry import client, parsing, transport
 from reaper.listing import listing, snapshot
@@ -149,23 +149,23 @@ def _all_statuses(patch: Patch) -> None:
 # The last look
 
 
-def _recheck(make: Callable[[Any, Any, Any, Any, Any], Verdict]) -> Remove:
-    """The last look, given what it was without the change: (kept, item, fresh, plan, now)."""
-    return around(executor, "recheck", lambda kept: lambda *given: make(kept, *given))
+def _recheck(make: Callable[[Any, Any, Any, Any, Any, Any], Verdict]) -> Remove:
+    """The last look, given what it was without the change: (kept, item, fresh, plan, now, agent)."""
+    return around(last_look, "recheck", lambda kept: lambda *given: make(kept, *given))
 
 
-def _same_incarnation(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    verdict = kept(item, fresh._replace(created_at=item.session.created_at), plan, now)
+def _same_incarnation(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:
+    verdict = kept(item, fresh._replace(created_at=item.session.created_at), plan, now, agent)
     return verdict if isinstance(verdict, Verdict) else Verdict()
 
 
-def _tombstones_are_changes(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    found: Verdict = kept(item, fresh, plan, now)
+def _tombstones_are_changes(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:
+    found: Verdict = kept(item, fresh, plan, now, agent)
     return Verdict(changed=True, why="it changed") if found.gone else found
 
 
-def _changes_are_fine(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    found: Verdict = kept(replace(item, session=fresh), fresh, plan, now)
+def _changes_are_fine(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:
+    found: Verdict = kept(replace(item, session=fresh), fresh, plan, now, agent)
     return found
 
 
@@ -178,22 +178,22 @@ def _policy_not_asked(patch: Patch) -> None:
         current[:] = [item.decision]
         return kept(item, *given)
 
-    patch.setattr(executor, "recheck", recheck)
+    patch.setattr(last_look, "recheck", recheck)
     patch.setattr(planner, "decide", lambda *_: current[0])
 
 
-def _open_always(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    found: Verdict = kept(item, fresh, replace(plan, policy=replace(plan.policy, windows=())), now)
+def _open_always(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:
+    found: Verdict = kept(item, fresh, replace(plan, policy=replace(plan.policy, windows=())), now, agent)
     return found
 
 
-def _date_of_plan(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    found: Verdict = kept(item, fresh, plan, plan.now if now is None else now)
+def _date_of_plan(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:
+    found: Verdict = kept(item, fresh, plan, plan.now if now is None else now, agent)
     return found
 
 
-def _malformed_is_as_listed(kept: Any, item: Any, fresh: Any, plan: Any, now: Any) -> Verdict:
-    found: Verdict = kept(item, item.session if isinstance(fresh, Malformed) else fresh, plan, now)
+def _malformed_is_as_listed(kept: Any, item: Any, fresh: Any, plan: Any, now: Any, agent: Any) -> Verdict:
+    found: Verdict = kept(item, item.session if isinstance(fresh, Malformed) else fresh, plan, now, agent)
     return found
 
 
@@ -215,18 +215,19 @@ def _failed_look_is_as_listed(patch: Patch) -> None:
     kept = executor.Executor._carry_out
 
     class Blind:
-        def __init__(self, hands: Any, item: Any, at: float) -> None:
-            self._hands, self._item, self._at = hands, item, at
-            self.delete, self.stop = hands.delete, hands.stop
+        def __init__(self, one: executor.Executor, item: Any, at: float) -> None:
+            self._client, self._clock, self._item, self._at = one.client, one.clock, item, at
+            self.delete, self.stop = one.client.delete, one.client.stop
 
         async def get(self, agent: str, session: str) -> Any:
             try:
-                return await self._hands.get(agent, session)
+                return await self._client.get(agent, session)
             except ProviderError:
-                return client.Answer(self._item.session, self._at, self._at, 0.0)
+                now = self._clock.wall(), self._clock.monotonic()
+                return client.Answer(self._item.session, self._at, *now)
 
-    async def carry_out(self: Any, item: Any, plan: Any) -> Any:
-        return await kept(replace(self, client=Blind(self.client, item, plan.now)), item, plan)
+    async def carry_out(self: Any, item: Any, plan: Any, *given: Any) -> Any:
+        return await kept(replace(self, client=Blind(self, item, plan.now)), item, plan, *given)
 
     patch.setattr(executor.Executor, "_carry_out", carry_out)
 
@@ -269,7 +270,7 @@ def _marks_only_in_memory(patch: Patch) -> None:
     patch.setattr(
         Store,
         "replace_marks",
-        lambda self, _p, _a, marks: setattr(self, "held", {mark.seen.incarnation: mark for mark in marks}),
+        lambda self, _p, _a, marks, *_: setattr(self, "held", {mark.seen.incarnation: mark for mark in marks}),
     )
 
 
@@ -340,9 +341,9 @@ def _delete(again: Callable[[Any, str, str], Coroutine[Any, Any, Any]], *errors:
     """The client sends a delete again by itself after some errors."""
 
     def make(kept: Any) -> Any:
-        async def delete(self: Any, agent: str, session: str) -> Any:
+        async def delete(self: Any, agent: str, session: str, still_right: StillRight) -> Any:
             try:
-                return await kept(self, agent, session)
+                return await kept(self, agent, session, still_right)
             except errors:
                 await again(self, agent, session)
                 return await kept(self, agent, session)
@@ -362,7 +363,9 @@ async def _at_once(self: Any, *_: str) -> None:
 
 def _never_stops(patch: Patch) -> None:
     kept = executor.Executor._work
-    patch.setattr(executor.Executor, "_work", lambda self, *given: kept(replace(self, stopping=str), *given))
+    patch.setattr(
+        executor.Executor, "_work", lambda self, *given, **named: kept(replace(self, stopping=str), *given, **named)
+    )
 
 
 # Listings and records

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from reaper.emulator.platform import GoneCursor
+from tests.clock import EPOCH
 from tests.sim.law import DAY_S, Law, Line
-from tests.sim.virtual import EPOCH
 
 HOUR_S = 3_600
 

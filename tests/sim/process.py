@@ -17,8 +17,8 @@ from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.store import Store
 from reaper.wiring import Connector, Listeners
+from tests.clock import VirtualClock
 from tests.sim.steps import Steps
-from tests.sim.virtual import LocalClock
 from tests.sim.watch import Watch
 from tests.sim.wire import Wire
 
@@ -63,7 +63,7 @@ class Process:
     """One life of the reaper. `fault` is why it cannot rely on its state, if it cannot."""
 
     watch: Watch
-    clock: LocalClock
+    clock: VirtualClock
     disk: Disk
     listener: Listener
     steps: Steps = field(default_factory=Steps)

@@ -21,10 +21,10 @@ from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Result
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.store import Breaker
+from tests.clock import EPOCH, true_time
 from tests.sim.law import DAY_S, Law, Line, ViolationError
 from tests.sim.policies import policy_of
 from tests.sim.steps import Steps
-from tests.sim.virtual import EPOCH, true_time
 from tests.sim.world import HOUR_S, PROJECT, World
 
 VIP = Line("vip", "keep", ids=("vip-*", "canary-*"))

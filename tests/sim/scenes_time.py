@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from reaper.core.settings import Requests
 from reaper.emulator import AgentVersion, Fault
+from tests.clock import true_time
 from tests.sim.law import Line
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER, STALE, VIP, before, fresh, require, stale
-from tests.sim.virtual import true_time
 from tests.sim.world import HOUR_S, World
 
 LATEST = Line("latest", "keep", latest=True)

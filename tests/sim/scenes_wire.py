@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from reaper.emulator import AgentVersion, Fault
 from reaper.engine.report import Result
+from tests.clock import true_time
 from tests.sim.hand import HAND, delete_by_hand, deleted_by
 from tests.sim.law import DAY_S, Line
 from tests.sim.scenes import EAGER, STALE, VIP, fresh, require, stale
-from tests.sim.virtual import true_time
 from tests.sim.world import HOUR_S, World
 
 FOREIGN = Fault("get", lie="gateway")

@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 
 from reaper.emulator import Fault
+from tests.clock import run, true_time
 from tests.sim.law import DAY_S, Law
 from tests.sim.scenes import BROKEN, RUNAWAY, STALE, VIP
 from tests.sim.steps import Steps
-from tests.sim.virtual import run, true_time
 from tests.sim.world import HOUR_S, World
 
 STEPS_MAX = 120

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reaper.emulator import Fault
 from reaper.engine.report import Result
+from tests.clock import run
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER
-from tests.sim.virtual import run
 from tests.sim.world import HOUR_S, World
 
 SESSIONS, PAGE = 200, 10

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reaper.core.planner import Plan
+from tests.clock import run
 from tests.sim import scenes_state, scenes_time, scenes_wire
 from tests.sim.soak import attempt
-from tests.sim.virtual import run
 
 
 def test_a_session_used_while_the_process_was_suspended_is_kept() -> None:

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from reaper.emulator import Emulator, PlatformError, Request, WireAnswer
 from reaper.emulator.routing import RoutedCall, route
+from tests.clock import Moment, loop, now
 from tests.sim.law import Facts, ViolationError
-from tests.sim.virtual import Moment, loop, now
 
 LOOK_MAX_S = 2.0
 """So long before an action leaves may the look have been asked for that it rests on."""

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import pytest
-
-from reaper.cli import delete_by_hand
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -34,6 +31,7 @@ from reaper.emulator.routing import RoutedCall
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Outcome, Report, Result
 from reaper.store.store import Store
+from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
 from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
 from tests.sim.ledger import Ledger
@@ -41,7 +39,6 @@ from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
-from tests.sim.virtual import LocalClock, true_time
 from tests.sim.watch import Acted, Watch, check_agent
 
 HOUR_S = 3_600
@@ -77,9 +74,7 @@ class World:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
         self._ends.enter_context(quiet())
-        self.clock, self.disk = LocalClock(), new_disk()
-        patch = self._ends.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(delete_by_hand, "_SYSTEM", self.clock)
+        self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
         self.emulator = Emulator(
             now=true_time,

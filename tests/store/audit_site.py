@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from audit_world import NOW, Book
 
-from reaper.clock import Clock
 from reaper.core.model import DAY_S
 from reaper.core.settings import Settings
 from reaper.emulator import AgentVersion, Emulator
@@ -17,25 +16,9 @@ from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.journal import ActionFilter, Recorded
 from reaper.telemetry import Metrics
 from reaper.wiring import Connector, Listeners
+from tests.clock import ManualClock
 
 AGED = int(NOW) - 60 * DAY_S
-
-
-@dataclass
-class StillClock(Clock):
-    """Time that only a sleep moves."""
-
-    time: float = NOW
-
-    def wall(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-        await asyncio.sleep(0)
 
 
 @dataclass
@@ -44,7 +27,7 @@ class Site:
 
     book: Book
     settings: Settings
-    clock: StillClock = field(default_factory=StillClock)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
     def __post_init__(self) -> None:
         self.emulator = Emulator(clock=self.clock, agents=0, sessions=0)

@@ -92,7 +92,7 @@ def test_a_sweep_prunes_what_is_older_than_the_configuration_keeps(site: Site) -
 
 def test_a_local_clock_that_runs_ahead_prunes_nothing(site: Site) -> None:
     site.book.act("newer-0001", at=NOW - 399 * DAY_S)
-    site.clock.time += 30 * DAY_S
+    site.clock.passed += 30 * DAY_S
     site.emulator.advance(-30 * DAY_S)
     site.sweep()
     assert len(site.recorded()) == 1

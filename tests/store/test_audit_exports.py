@@ -6,9 +6,12 @@ import asyncio
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
-import httpx2
 import pytest
 from audit_world import NOW, Book, write_config
 
@@ -122,49 +125,73 @@ def test_an_export_that_fails_is_said_loudly_and_stops_nothing(
 # Blobs
 
 
-def blob(*answers: int) -> tuple[httpx2.MockTransport, list[httpx2.Request]]:
-    asked: list[httpx2.Request] = []
+class BlobStorage(ThreadingHTTPServer):
+    """Gives these answers in turn, and keeps what it was asked."""
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
-        return httpx2.Response(answers[len(asked) - 1], text="sig=hunter2")
+    def __init__(self, *answers: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Put)
+        self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
+        self.address = f"http://127.0.0.1:{self.server_port}/audit/heads?sv=2026&sig=hunter2"
 
-    return httpx2.MockTransport(answer), asked
+
+class _Put(BaseHTTPRequestHandler):
+    server: BlobStorage
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((self.path, self.headers, body))
+        self.send_response(self.server.answers[len(self.server.asked) - 1])
+        self.send_header("Location", self.server.address)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def blob(*answers: int) -> Iterator[BlobStorage]:
+    with BlobStorage(*answers) as storage, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NO_PROXY", "127.0.0.1")
+        serving = Thread(target=storage.serve_forever, args=(0.01,))
+        serving.start()
+        try:
+            yield storage
+        finally:
+            storage.shutdown()
+            serving.join()
 
 
 def test_a_head_is_appended_to_a_blob_as_one_block() -> None:
-    transport, asked = blob(201)
-    asyncio.run(export(BLOB, HEAD, transport))
-    (request,) = asked
-    assert (request.method, request.url.params["comp"], request.url.params["sig"]) == (
-        "PUT",
-        "appendblock",
-        "hunter2",
-    )
-    assert json.loads(request.content) == HEAD.told()
+    with blob(201) as storage:
+        asyncio.run(export(storage.address, HEAD))
+    ((path, _, body),) = storage.asked
+    assert path == "/audit/heads?sv=2026&sig=hunter2&comp=appendblock"
+    assert json.loads(body) == HEAD.told()
 
 
 def test_a_blob_that_is_not_there_yet_is_made_as_append_only() -> None:
-    transport, asked = blob(404, 201, 201)
-    asyncio.run(export(BLOB, HEAD, transport))
-    assert asked[1].headers["x-ms-blob-type"] == "AppendBlob"
-    assert asked[1].headers["If-None-Match"] == "*"
+    with blob(404, 201, 201) as storage:
+        asyncio.run(export(storage.address, HEAD))
+    path, headers, body = storage.asked[1]
+    assert (path, body) == ("/audit/heads?sv=2026&sig=hunter2", b"")
+    assert headers["x-ms-blob-type"] == "AppendBlob"
+    assert headers["If-None-Match"] == "*"
 
 
 @pytest.mark.parametrize("answers", [[403], [302], [500], [404, 403, 404]])
 def test_a_refused_block_is_an_error_without_the_signature(answers: list[int]) -> None:
-    transport, _ = blob(*answers)
-    with pytest.raises(ExportError, match="HTTP") as caught:
-        asyncio.run(export(BLOB, HEAD, transport))
+    with blob(*answers) as storage, pytest.raises(ExportError, match="HTTP") as caught:
+        asyncio.run(export(storage.address, HEAD))
+    assert len(storage.asked) == len(answers)
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_blob_out_of_reach_is_an_error_without_the_signature() -> None:
-    def refuse(request: httpx2.Request) -> httpx2.Response:
-        raise httpx2.ConnectError(f"cannot reach {request.url}")
-
+    with blob() as storage:
+        pass
     with pytest.raises(ExportError, match="ConnectError") as caught:
-        asyncio.run(export(BLOB, HEAD, httpx2.MockTransport(refuse)))
+        asyncio.run(export(storage.address, HEAD))
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
 

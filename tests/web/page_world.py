@@ -17,6 +17,7 @@ from reaper.engine.report import Outcome, Report, Result
 from reaper.engine.sweep_texts import withheld_text
 from reaper.listing.snapshot import Histogram, Snapshot
 from reaper.store.store import Breaker
+from tests.clock import ManualClock
 
 NOW = 1_795_357_320.0
 """Sun 22 Nov 2026 14:22 UTC."""
@@ -30,22 +31,6 @@ RULES = (
     Rule("runaway", Action.STOP, (StatusIn(frozenset({"active"})), Idle(2 * HOUR_S))),
 )
 STANDARD = Policy("standard", RULES, Mode.ENFORCE, limits=WIDE)
-
-
-class StillClock:
-    """A clock that shows `now` until it is moved."""
-
-    def __init__(self, now: float = NOW) -> None:
-        self.now = now
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("a page does not sleep")
 
 
 def session(number: int, idle_s: int, status: str = "idle", **other: Any) -> Session:
@@ -157,7 +142,7 @@ def crowd(count: int, days: float, *, stale: int = 0, first: int = 0) -> list[Se
 
 def board(*reports: Report, **known: Any) -> LiveStatus:
     """A board that has heard these reports."""
-    clock = StillClock(NOW - 120)
+    clock = ManualClock(NOW - 120)
     made = LiveStatus(clock, **{"next_sweep_at": NOW + 640, "config_hash": "9f2ab31c77d0", **known})
     for report in reports:
         made.managed.setdefault(report.project, {})
@@ -165,8 +150,13 @@ def board(*reports: Report, **known: Any) -> LiveStatus:
         made.report(report)
         for outcome in report.outcomes:
             made.outcome(report.project, report.agent, outcome)
-    clock.now = NOW
+    clock.passed = 120
     return made
+
+
+def no_metrics(_accept: str) -> tuple[bytes, str]:
+    """What stands for the metrics where only the page is looked at."""
+    return b"", "text/plain"
 
 
 def busy() -> LiveStatus:

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from page_world import busy
-from prometheus_client import CollectorRegistry
+from page_world import busy, no_metrics
 from starlette.testclient import TestClient
 
 from reaper.core.settings import Server
@@ -30,7 +29,7 @@ def token_file(tmp_path: Path) -> str:
 
 
 def made(server: Server) -> list[Site]:
-    return sites(Served(busy(), CollectorRegistry()), server)
+    return sites(Served(busy(), no_metrics), server)
 
 
 def get(site: Site, path: str, host: str = "127.0.0.1:9464", **headers: str) -> httpx2.Response:

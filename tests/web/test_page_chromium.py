@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from page_browser import Demo, Visit, chromium, visit
-from page_world import NOW, busy, crowd, swept
+from page_world import NOW, busy, crowd, no_metrics, swept
 from playwright.sync_api import expect
-from prometheus_client import CollectorRegistry
 
 from reaper.engine.live_status import LiveStatus
 from reaper.web.server import application, serving
@@ -55,7 +54,7 @@ class House:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     async def _serve(self) -> None:
-        async with serving(application(self.board, CollectorRegistry(), lambda: ""), "127.0.0.1", 0) as self.address:
+        async with serving(application(self.board, no_metrics, lambda: ""), "127.0.0.1", 0) as self.address:
             self._up.set()
             await asyncio.to_thread(self._end.wait)
 

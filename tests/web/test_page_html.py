@@ -7,8 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from page_world import AGENT_HOSTILE, HOSTILE, NOW, STANDARD, board, broken, busy, session, swept
-from prometheus_client import CollectorRegistry
+from page_world import AGENT_HOSTILE, HOSTILE, STANDARD, board, broken, busy, no_metrics, session, swept
 from starlette.testclient import TestClient
 
 from reaper.engine.live_status import LiveStatus
@@ -18,7 +17,7 @@ from reaper.web.server import application
 
 
 def client(made: LiveStatus, stuck: str = "") -> TestClient:
-    return TestClient(application(made, CollectorRegistry(), lambda: stuck))
+    return TestClient(application(made, no_metrics, lambda: stuck))
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/api/v1/status", "/nothing/here", "/static/"])
@@ -136,5 +135,5 @@ def test_the_page_has_landmarks_one_headline_and_no_id_twice(path: str) -> None:
 
 def test_the_page_shows_the_time_at_which_it_was_made() -> None:
     made = busy()
-    made.clock.now = NOW + 600  # type: ignore[attr-defined]
+    made.clock.passed += 600  # type: ignore[attr-defined]
     assert "as of 14:32:00 UTC" in client(made).get("/").text

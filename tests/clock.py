@@ -1,4 +1,4 @@
-"""Virtual time: an event loop in which nothing waits, and clocks that can be wrong, or stand still."""
+"""The clocks of all tests: one that only sleeping moves, and an event loop in virtual time, where nothing waits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,25 @@ T = TypeVar("T")
 
 EPOCH = 1_800_000_000.0
 """The platform's time when a simulated history begins."""
+
+
+class ManualClock:
+    """Time that only a sleep, or a test, moves: `passed` seconds after `start`. `slept` are the sleeps, in order."""
+
+    def __init__(self, start: float = 1_790_000_000.0) -> None:
+        self.start, self.passed = start, 0.0
+        self.slept: list[float] = []
+
+    def wall(self) -> float:
+        return self.start + self.passed
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.passed += seconds
+        await asyncio.sleep(0)
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -65,7 +84,7 @@ def loop() -> VirtualLoop:
     return running
 
 
-class LocalClock:
+class VirtualClock:
     """The reaper's own clock: `error` seconds wrong; the monotonic one stands still while its machine does."""
 
     def __init__(self) -> None:
