@@ -26,7 +26,7 @@ from reaper.core.planner import (
     plan_id,
     recheck,
 )
-from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.policy import Limit, Limits, Mode, Policy, Rule, decide
 from reaper.core.windows import DAYS, Window
 from tests.world import AGENT, HOUR_S, NOW, RUNAWAY, STALE, candidate, examples, plan_of, policy, session
 
@@ -549,6 +549,13 @@ def test_a_window_that_has_closed_refuses_a_delete() -> None:
 def test_a_clock_that_went_back_finds_the_session_not_due() -> None:
     verdict = look(session(), now=NOW - 2 * DAY_S)
     assert (verdict.go, verdict.why) == (False, "the policy no longer asks for it")
+
+
+def test_what_the_policy_keeps_is_never_acted_on_even_when_a_plan_holds_it() -> None:
+    seen = session()._replace(last_accessed_at=NOW)
+    made = plan_of([Candidate(seen, decide(seen, policy(), AGENT, NOW))], PlanContext(1), policy())
+    assert made.items[0].action is Action.KEEP
+    assert not recheck(made.items[0], seen, made, NOW).go
 
 
 def test_the_last_look_judges_by_the_newest_version_the_plan_was_made_with() -> None:
