@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import httpx2
-
-
-class Fetched(NamedTuple):
-    """An answer as it came."""
-
-    status: int
-    body: bytes
 
 
 class FetchError(Exception):
@@ -20,24 +12,16 @@ class FetchError(Exception):
 
 
 async def fetch(
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    *,
-    timeout_s: float,
-    body: bytes | None = None,
-    near: bool = False,
-) -> Fetched:
-    """The answer to one request, whatever its status, also a redirect; FetchError when there is none.
+    method: str, url: str, headers: Mapping[str, str], timeout_s: float, *, body: bytes = b"", near: bool = False
+) -> tuple[int, bytes]:
+    """The status and body of the answer, whatever they are, also a redirect; FetchError when there is none.
 
     `near`: plain HTTP on this machine, past every proxy.
     """
     try:
         # Certificates that nobody checks take a tenth of a second to load.
-        async with httpx2.AsyncClient(
-            timeout=timeout_s, trust_env=not near, verify=not near, follow_redirects=False
-        ) as client:
+        async with httpx2.AsyncClient(timeout=timeout_s, trust_env=not near, verify=not near) as client:
             answer = await client.request(method, url, content=body, headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise FetchError(type(error).__name__) from None
-    return Fetched(answer.status_code, answer.content)
+    return answer.status_code, answer.content

@@ -98,6 +98,12 @@ def test_only_the_clock_asks_the_time_or_sleeps(source: Path) -> None:
     assert not asked & CLOCKS
 
 
+def test_tests_tell_the_time_by_one_module_of_clocks() -> None:
+    tests = {path.relative_to(ROOT / "tests").as_posix(): path.read_text() for path in ROOT.glob("tests/**/*.py")}
+    clocks = {name for name, text in tests.items() if re.search(r"^ +def (wall|monotonic)\(", text, re.M)}
+    assert clocks == {"clock.py", "bench/subject.py"}  # what is measured takes real time
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_library_is_imported_by_its_owner_only(source: Path) -> None:
     libraries = {name.partition(".")[0] for name in imported(source)} - {"reaper", *sys.stdlib_module_names}

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
-from reaper.cli.tables import console, safe, table
+from reaper.cli.printed import console, safe, table
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import parse_duration, show_time

@@ -11,7 +11,7 @@ from typing import Final
 
 from reaper.cli.endings import Exit
 from reaper.cli.options import OutputFormat
-from reaper.cli.tables import console, safe
+from reaper.cli.printed import console, safe
 from reaper.core.model import OutcomeKind
 
 NOT_TRIED: Final = "not_tried"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from reaper.cli.endings import Exit
+from reaper.cli.printed import console, print_run
 from reaper.cli.progress import Progress
 from reaper.cli.sweep_commands import sweep_exit
-from reaper.cli.tables import console, print_run
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.core.command_lines import config_option

@@ -10,7 +10,7 @@ from typing import Any, Final
 from reaper.cli.audit_commands import actions_table, recorded_json
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
-from reaper.cli.tables import console, safe, session_row, sessions_table, table
+from reaper.cli.printed import console, safe, session_row, sessions_table, table
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import show_time

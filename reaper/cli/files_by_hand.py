@@ -17,8 +17,8 @@ from reaper.cli.delete_choice import ask, must_be_asked
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
 from reaper.cli.options import OutputFormat
+from reaper.cli.printed import console, safe, table
 from reaper.cli.session_commands import SessionCommands, unknown_when_interrupted
-from reaper.cli.tables import console, safe, table
 from reaper.core.provider import FileEntry, Gone, Provider
 from reaper.core.text import clean
 from reaper.foundry import requests

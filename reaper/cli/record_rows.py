@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from reaper.cli.tables import safe, session_row, sessions_table
+from reaper.cli.printed import safe, session_row, sessions_table
 from reaper.core.model import Malformed, Session
 
 

@@ -17,8 +17,8 @@ from reaper.cli.explain_command import checked, project_of
 from reaper.cli.filters import Filter
 from reaper.cli.list_command import print_all
 from reaper.cli.options import OutputFormat
+from reaper.cli.printed import console, safe
 from reaper.cli.record_rows import record_json, records_table
-from reaper.cli.tables import console, safe
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.command_lines import command

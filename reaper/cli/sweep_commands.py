@@ -12,8 +12,8 @@ from pathlib import Path
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
+from reaper.cli.printed import ROWS_SHOWN, print_approval, print_run
 from reaper.cli.progress import Progress
-from reaper.cli.tables import ROWS_SHOWN, print_approval, print_run
 from reaper.cli.which_config import path_of, read
 from reaper.clock import SystemClock
 from reaper.config import load

@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 
 from reaper.config import addresses, headers, vocabulary
 from reaper.config.cron import read_cron
-from reaper.config.durations import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
+from reaper.config.duration_texts import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
 from reaper.config.problem import Wrong
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from reaper.config.addresses import Endpoint, parse_endpoint, without_password, without_query
-from reaper.config.durations import exact_look_age
+from reaper.config.duration_texts import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs

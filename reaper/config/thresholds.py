@@ -8,7 +8,7 @@ from typing import Final
 
 from reaper.config.cron import shortest_gap_s
 from reaper.config.document import Document, Value
-from reaper.config.durations import seconds_of
+from reaper.config.duration_texts import seconds_of
 from reaper.config.problem import Finding, Path, Wrong
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.vocabulary import matches

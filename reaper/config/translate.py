@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from reaper.config import models
 from reaper.config.addresses import parse_endpoint, split_listen
 from reaper.config.cron import standard_cron
-from reaper.config.durations import look_age_s
+from reaper.config.duration_texts import look_age_s
 from reaper.config.show import show
 from reaper.core import policy, settings, windows
 from reaper.core.conditions import Age, Condition, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs

@@ -7,7 +7,6 @@ from typing import Final
 
 from reaper.core.durations import show_duration
 
-SKEW_REPORTED_S: Final = 120
 SKEW_MAX_S: Final = 600
 JUMP_MAX_S: Final = 120
 PAUSE_MIN_S: Final = 2

@@ -2,11 +2,11 @@
 
 from reaper.emulator.emulator import PROJECT_PATH, Emulator
 from reaper.emulator.faults import Fault, FaultError, Faults, parse_faults
+from reaper.emulator.in_process import EmulatorTransport
 from reaper.emulator.payloads import Request, WireAnswer
 from reaper.emulator.platform import Platform
 from reaper.emulator.population import populate
 from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError
-from reaper.emulator.transport import EmulatorTransport
 
 __all__ = [
     "PROJECT_PATH",

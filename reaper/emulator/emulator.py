@@ -12,10 +12,10 @@ from reaper.emulator.asgi import Asgi
 from reaper.emulator.faults import Faults
 from reaper.emulator.http import Api
 from reaper.emulator.http_server import serve
+from reaper.emulator.in_process import EmulatorTransport
 from reaper.emulator.payloads import Request, WireAnswer
 from reaper.emulator.platform import GoneCursor, Platform
 from reaper.emulator.population import populate
-from reaper.emulator.transport import EmulatorTransport
 
 PROJECT_PATH = "/api/projects/emulated"
 

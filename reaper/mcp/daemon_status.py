@@ -27,7 +27,7 @@ async def daemon(server: Server) -> Daemon | None:
     try:
         headers = {"Authorization": f"Bearer {read_token(server.token_file)}"} if server.token_file else {}
         url = f"{address(server)}/api/v1/status"
-        status, body = await fetch("GET", url, headers, timeout_s=DAEMON_WAIT_S, near=True)
+        status, body = await fetch("GET", url, headers, DAEMON_WAIT_S, near=True)
         return Daemon.model_validate_json(body) if status == 200 else None
     except (TokenError, FetchError, ValueError):
         return None

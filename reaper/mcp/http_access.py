@@ -11,15 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reaper.clock import Clock
 from reaper.core.loopback import is_loopback
 from reaper.logs import get_logger
-from reaper.web.access import CHALLENGE, carries, host_of
+from reaper.web.access import host_of, refusal
 
 log = get_logger()
 
 REFUSAL_DELAY_S: Final = 0.5
 WAITING_MAX: Final = 16
 LOG_EVERY_S: Final = 10.0
-
-_CLOSE: Final = {"Connection": "close"}
 
 
 class HttpAccess:
@@ -36,46 +34,42 @@ class HttpAccess:
         self._private = private
         self._clock = clock
         self._waiting = 0
-        self._untold = 0
-        self._told_at = -LOG_EVERY_S
+        self._unlogged = 0
+        self._logged_at = -LOG_EVERY_S
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            refusal = self._refusal(Headers(scope=scope))
-            if refusal is not None:
-                self._log(refusal.status_code)
-                if refusal.status_code == 401:
-                    refusal = await self._after_a_while(refusal)
-                await refusal(scope, receive, send)
+            refused = self._refusal(Headers(scope=scope))
+            if refused is not None:
+                self._log(refused.status_code)
+                if refused.status_code == 401:
+                    refused = await self._after_a_while(refused)
+                refused.headers["Connection"] = "close"
+                await refused(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> Response | None:
-        origins = headers.getlist("origin")
-        if not all(_is_local_origin(origin) for origin in origins):
-            return PlainTextResponse("pages of other origins may not speak to this server\n", 403, _CLOSE)
-        if self._private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
-            return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421, _CLOSE)
-        if not carries(headers, self._token):
-            return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE | _CLOSE)
-        return None
+        if not all(_is_local_origin(origin) for origin in headers.getlist("origin")):
+            return PlainTextResponse("pages of other origins may not speak to this server\n", 403)
+        return refusal(headers, private=self._private, token=self._token)
 
-    async def _after_a_while(self, refusal: Response) -> Response:
+    async def _after_a_while(self, refused: Response) -> Response:
         if self._waiting >= WAITING_MAX:
-            return PlainTextResponse("too many requests without the token\n", 429, {"Retry-After": "5"} | _CLOSE)
+            return PlainTextResponse("too many requests without the token\n", 429, {"Retry-After": "5"})
         self._waiting += 1
         try:
             await self._clock.sleep(REFUSAL_DELAY_S)
         finally:
             self._waiting -= 1
-        return refusal
+        return refused
 
     def _log(self, status: int) -> None:
         """One line for many refusals: who asks a thousand times must not fill the disk."""
-        self._untold += 1
-        if self._clock.monotonic() - self._told_at >= LOG_EVERY_S:
-            log.warning("requests_refused", count=self._untold, last_status=status)
-            self._untold, self._told_at = 0, self._clock.monotonic()
+        self._unlogged += 1
+        if self._clock.monotonic() - self._logged_at >= LOG_EVERY_S:
+            log.warning("requests_refused", count=self._unlogged, last_status=status)
+            self._unlogged, self._logged_at = 0, self._clock.monotonic()
 
 
 def _is_local_origin(origin: str) -> bool:

@@ -84,4 +84,5 @@ async def _append_to_blob(place: str, line: bytes) -> None:
 
 
 async def _put(url: str, body: bytes, **headers: str) -> int:
-    return (await fetch("PUT", url, _API | headers, timeout_s=TIMEOUT_S, body=body)).status
+    status, _ = await fetch("PUT", url, _API | headers, TIMEOUT_S, body=body)
+    return status

@@ -67,15 +67,18 @@ class Access:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope), scope["path"])
-        await (refusal or self._app)(scope, receive, send_harmless)
+        token = None if scope["path"] in self._open else self._token
+        refused = refusal(Headers(scope=scope), private=self._private, token=token)
+        await (refused or self._app)(scope, receive, send_harmless)
 
-    def _refusal(self, headers: Headers, path: str) -> Response | None:
-        if self._private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
-            return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421)
-        if self._token is not None and path not in self._open and not carries(headers, self._token):
-            return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE)
-        return None
+
+def refusal(headers: Headers, *, private: bool, token: str | None) -> Response | None:
+    """The answer to who names a private server otherwise (421) or lacks the token (401); None to let a request in."""
+    if private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
+        return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421)
+    if token is not None and not carries(headers, token):
+        return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE)
+    return None
 
 
 def host_of(url: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reaper.config import ConfigError, Loaded, parse, show
-from reaper.config.durations import read_duration_or_zero
+from reaper.config.duration_texts import read_duration_or_zero
 from reaper.core.conditions import Age, ExpiresWithin, Idle, StatusIn
 from reaper.core.durations import exact_duration, parse_duration, show_duration
 from reaper.core.model import ELIGIBLE, Action
