@@ -24,6 +24,7 @@ from reaper.mcp.action_tools import _Attempt
 from reaper.mcp.allowance import Allowance, Proposals
 from reaper.mcp.guards import Subject
 from reaper.store.store import Store, opened
+from reaper.web import access
 from tests.sim.switches import Patch, Unguarded, around, put
 
 
@@ -198,13 +199,13 @@ DOOR = [
     ),
     Unguarded(
         "names that were pointed here are refused",
-        put(http_access, "is_loopback", lambda _: True),
+        put(access, "is_loopback", lambda _: True),
         gate.test_a_name_that_was_pointed_here_is_refused_although_it_carries_the_token,
         ("evil.example",),
     ),
     Unguarded(
         "the token",
-        put(http_access, "carries", lambda *_: True),
+        put(access, "carries", lambda *_: True),
         gate.test_only_the_whole_token_opens,
         (gate.TOKEN + "x",),
     ),
