@@ -38,7 +38,7 @@ def recheck(
     if fresh != item.session:
         return Verdict(changed=True, why=_difference(item.session, fresh))
     again = decide(fresh, plan.policy, agent or plan.agent, now)
-    if (again.action, again.rule) != (item.decision.action, item.decision.rule):
+    if again.action is Action.KEEP or (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
     if item.action is not Action.STOP and not is_open(plan.policy.windows, now):
         return Verdict(why="the window has closed")

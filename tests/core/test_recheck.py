@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Agent, Malformed, Session
-from reaper.core.planner import PlanContext
-from reaper.core.policy import Policy
+from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
+from reaper.core.planner import Candidate, PlanContext
+from reaper.core.policy import Policy, decide
 from reaper.core.recheck import recheck
 from reaper.core.windows import DAYS, Window
 from tests.world import AGENT, NOW, RUNAWAY, candidate, plan_of, policy, session
@@ -94,3 +94,10 @@ def test_a_clock_that_went_back_finds_the_session_not_due() -> None:
 def test_the_last_look_judges_by_the_newest_version_the_plan_was_made_with() -> None:
     made = plan_of([candidate(session())], PlanContext(1), policy(), agent=Agent(AGENT.name, None))
     assert recheck(made.items[0], session(), made, NOW).go
+
+
+def test_what_the_policy_keeps_is_never_acted_on_even_when_a_plan_holds_it() -> None:
+    seen = session()._replace(last_accessed_at=NOW)
+    made = plan_of([Candidate(seen, decide(seen, policy(), AGENT, NOW))], PlanContext(1), policy())
+    assert made.items[0].action is Action.KEEP
+    assert not recheck(made.items[0], seen, made, NOW).go

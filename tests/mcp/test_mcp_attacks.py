@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +260,44 @@ def test_a_question_that_is_not_answered_in_time_deletes_nothing(
     assert inside.changes() == 0
 
 
+@contextmanager
+def daemon_beside(inside: Inside, result: str) -> Iterator[None]:
+    """Something that answers at the daemon's address as a daemon would whose last sweep ended like this."""
+    sweep = {"project": "here", "agent": "support-eu", "policy": "standard", "mode": "enforce", "result": result}
+    sweep |= {"why": "", "plan_id": None, "sessions": 9, "by_status": {}, "totals": {}, "blocked": {}}
+    sweep |= {"would_exceed": [], "doubts": [], "breaker": None}
+    body = json.dumps({"ready": True, "standby": None, "next_sweep": None, "agents": [sweep]}).encode()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing of it is worth a line."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        inside.reconfigure(lambda tree: tree["server"].update(listen=f"127.0.0.1:{server.server_port}"))
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+@pytest.mark.parametrize("result", ["untrusted", "incomplete"])
+def test_nothing_is_done_while_a_daemon_beside_does_not_believe_its_list(inside: Inside, result: str) -> None:
+    with daemon_beside(inside, result):
+        assert "is not believed" in refused(inside)
+        assert "is not believed" in refused(inside, "busy-00000001", tool="session_stop")
+    with daemon_beside(inside, "ok"):
+        assert structured(inside.ask("session_delete", OLD[0]))["outcome"] == "done"
+
+
 def unasked(inside: Inside, session: str) -> str:
     return said(inside.ask("session_delete", session, answers=None))
 
@@ -272,13 +314,13 @@ def test_where_nobody_can_be_asked_a_person_approves_exactly_this_session(inside
 
 
 def test_a_deletion_whose_outcome_cannot_be_recorded_says_so(inside: Inside) -> None:
-    assert told(inside.ask("session_delete", OLD[0]))["outcome"] == "done"
+    assert structured(inside.ask("session_delete", OLD[0]))["outcome"] == "done"
     with contextlib.closing(sqlite3.connect(inside.cli.state)) as connection:
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.kind = 'outcome' "
             "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
         )
-    result = told(inside.ask("session_delete", OLD[1]))
+    result = structured(inside.ask("session_delete", OLD[1]))
     assert result["outcome"] == "done"
     assert "an outcome was not recorded" in result["why"]
 
