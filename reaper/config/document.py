@@ -13,7 +13,7 @@ from typing import Final
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reaper.config.environment import NAMES_PREFIX, substitute
-from reaper.config.problem import ConfigError, Finding, Path, Problem, Wrong, escaped, show_path, shown
+from reaper.config.problem import ConfigError, Finding, Path, Problem, BadValue, escaped, show_path, shown
 from reaper.config.scalars import Scalar, resolve
 from reaper.config.syntax import DEPTH_LIMIT, compose
 from reaper.core.conditions import CONDITIONS, Values
@@ -143,7 +143,7 @@ class _Reading:
             read = substitute(text, self._environ, NAMES_PREFIX if is_name(path) else "")
             value = resolve(read, plain=node.style is None)
             _refuse_unprintable(read)
-        except Wrong as wrong:
+        except BadValue as wrong:
             self._find(path, wrong.message, wrong.hint, shows_value=not wrong.quiet)
             return text
         if value is None:
@@ -199,4 +199,4 @@ def _place(node: Node) -> tuple[int, int]:
 
 def _refuse_unprintable(text: str) -> None:
     if not text.isprintable():
-        raise Wrong("holds a character that cannot be printed", "remove line breaks, tabs and control characters")
+        raise BadValue("holds a character that cannot be printed", "remove line breaks, tabs and control characters")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 
 HEADER_NAME: Final = (
     r"^([Ff][Oo][Uu][Nn][Dd][Rr][Yy]|[Xx]|[Oo][Cc][Pp])-[A-Za-z0-9-]{1,93}$|^(traceparent|tracestate|baggage)$"
@@ -42,20 +42,20 @@ def read_header_name(value: object) -> str:
     """The name of a header that may be added, as it is written."""
     name = str(value)
     if _NAME.fullmatch(name) is None:
-        raise Wrong("this is not the name of a header", "write letters, digits and dashes")
+        raise BadValue("this is not the name of a header", "write letters, digits and dashes")
     lower = name.lower()
     if lower not in _EXACT and not lower.startswith(_PREFIXES):
-        raise Wrong("this header is set by the client, or may not be set", f"allowed are {ALLOWED}")
+        raise BadValue("this header is set by the client, or may not be set", f"allowed are {ALLOWED}")
     for prefix, effect in _OTHERS.items():
         if lower.startswith(prefix):
-            raise Wrong(f"this header {effect}", "remove it; `credential` decides who asks, `endpoint` where")
+            raise BadValue(f"this header {effect}", "remove it; `credential` decides who asks, `endpoint` where")
     return name
 
 
 def read_header_value(value: object) -> str:
     """Text that can be sent as it is, and ends no line."""
     if not isinstance(value, str):
-        raise Wrong("is not text", "put it in quotes")
+        raise BadValue("is not text", "put it in quotes")
     if not value or value != value.strip() or not value.isascii() or not value.isprintable():
-        raise Wrong("cannot be sent", "write printable ASCII, without spaces at the ends")
+        raise BadValue("cannot be sent", "write printable ASCII, without spaces at the ends")
     return value

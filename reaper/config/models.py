@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from reaper.config import addresses, headers, vocabulary
 from reaper.config.cron import read_cron
 from reaper.config.duration_texts import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 from reaper.core.conditions import CONDITIONS, Values
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
@@ -37,7 +37,7 @@ def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
 
 def _as_list(value: object) -> object:
     if value == []:
-        raise Wrong("is empty", "write at least one, or remove the key")
+        raise BadValue("is empty", "write at least one, or remove the key")
     return value if isinstance(value, list | dict) else [value]
 
 
@@ -50,9 +50,9 @@ def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
     def read(value: object) -> int:
         bounds = f"{low} or more" if high >= _MANY else f"{low} to {high}"
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Wrong("is not a whole number", f"write {bounds}, digits only, without quotes")
+            raise BadValue("is not a whole number", f"write {bounds}, digits only, without quotes")
         if not low <= value <= high:
-            raise Wrong("is out of bounds", f"write {bounds}")
+            raise BadValue("is out of bounds", f"write {bounds}")
         return value
 
     return BeforeValidator(read), WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})
@@ -66,7 +66,7 @@ _COUNT_OR_ZERO = _whole(0, _MANY)
 
 def _read_format(value: object) -> int:
     if type(value) is not int or value != 1:
-        raise Wrong("is not a version of this language", "write 1, without quotes")
+        raise BadValue("is not a version of this language", "write 1, without quotes")
     return value
 
 

@@ -16,7 +16,7 @@ _NEAR: Final = 0.75
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Wrong(ValueError):  # noqa: N818 - read as a sentence: raise Wrong("is zero", "write ...")
+class BadValue(ValueError):  # noqa: N818 - read as a sentence: raise BadValue("is zero", "write ...")
     """A value breaks the language: `message` goes after the value, `hint` says what to write.
 
     `quiet` keeps the value itself out of the message, because it may hold a password.

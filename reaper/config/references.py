@@ -8,7 +8,7 @@ from itertools import chain
 from reaper.config.addresses import Endpoint, parse_endpoint
 from reaper.config.document import Document, Value
 from reaper.config.models import DEFAULT_LISTEN
-from reaper.config.problem import Finding, Path, Wrong, did_you_mean, escaped, show_path
+from reaper.config.problem import Finding, Path, BadValue, did_you_mean, escaped, show_path
 from reaper.config.tree import child, entries, items, texts
 
 
@@ -69,7 +69,7 @@ def _endpoints(root: Value) -> Iterator[tuple[Path, Value, Endpoint]]:
         text = child(project, "endpoint")
         try:
             endpoint = parse_endpoint(text) if isinstance(text, str) else None
-        except Wrong:
+        except BadValue:
             continue
         if endpoint:
             yield path, project, endpoint

@@ -13,7 +13,7 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
-from reaper.config.problem import ConfigError, Problem, Wrong, escaped
+from reaper.config.problem import ConfigError, Problem, BadValue, escaped
 
 SIZE_LIMIT_BYTES: Final = 1024 * 1024
 DEPTH_LIMIT: Final = 32
@@ -62,7 +62,7 @@ def compose(text: str, source: str) -> Node:
     return root
 
 
-class _Stopped(Wrong):
+class _Stopped(BadValue):
     def __init__(self, line: int, column: int, message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.line, self.column = line + 1, column + 1

@@ -9,7 +9,7 @@ from typing import Final
 from reaper.config.cron import shortest_gap_s
 from reaper.config.document import Document, Value
 from reaper.config.duration_texts import seconds_of
-from reaper.config.problem import Finding, Path, Wrong, one_of
+from reaper.config.problem import Finding, Path, BadValue, one_of
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.vocabulary import matches
 from reaper.core.conditions import CONDITIONS, TimeCondition
@@ -81,7 +81,7 @@ def _idles(root: Value) -> list[int]:
 def _gap(cron: Value) -> int | None:
     try:
         return shortest_gap_s(cron) if isinstance(cron, str) else None
-    except Wrong:
+    except BadValue:
         return None
 
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from reaper.config.document import Document
 from reaper.config.json_schema import schema_at
 from reaper.config.models import Root
-from reaper.config.problem import Finding, Path, Wrong, did_you_mean, one_of
+from reaper.config.problem import Finding, Path, BadValue, did_you_mean, one_of
 
 _KEY: Final = "[key]"
 
@@ -29,7 +29,7 @@ def _finding(detail: ErrorDetails) -> Finding:
     at_key = bool(path) and path[-1] == _KEY
     path = path[:-1] if at_key else path
     wrong = detail.get("ctx", {}).get("error")
-    if isinstance(wrong, Wrong):
+    if isinstance(wrong, BadValue):
         return Finding(path, wrong.message, wrong.hint, not (wrong.quiet or at_key), at_key)
     explain = _WORDS.get(detail["type"])
     return explain(path, detail) if explain else Finding(path, detail["msg"])

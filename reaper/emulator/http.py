@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from reaper.emulator import false_answers
 from reaper.emulator.faults import Fault, Faults
-from reaper.emulator.operations import OperationRequest, Outcome, perform
+from reaper.emulator.operations import OperationRequest, OperationResult, perform
 from reaper.emulator.payloads import Request, WireAnswer, encode, error_record, http_date
 from reaper.emulator.platform import Platform
 from reaper.emulator.routing import RoutedCall, parse_query, route
@@ -95,12 +95,12 @@ class Api:
     def _act(self, operation: OperationRequest) -> WireAnswer:
         try:
             self._admit(operation)
-            outcome = perform(self.platform, operation)
+            result = perform(self.platform, operation)
         except PlatformError as error:
             return self._refuse(error, operation.faults)
         if operation.call.operation == "logs":
             return self._stream(operation.call, operation.faults)
-        return self._reply(outcome, operation.faults)
+        return self._reply(result, operation.faults)
 
     def _admit(self, operation: OperationRequest) -> None:
         bearer = operation.request.headers.get("authorization", "")
@@ -111,14 +111,14 @@ class Api:
             message = f"api-version {given!r} is not supported, only {API_VERSION}"
             raise PlatformError(400, "unsupported_api_version", message, "api-version")
 
-    def _reply(self, outcome: Outcome, faults: Sequence[Fault]) -> WireAnswer:
-        payload = outcome.payload
+    def _reply(self, result: OperationResult, faults: Sequence[Fault]) -> WireAnswer:
+        payload = result.payload
         if payload is None:
-            return WireAnswer(outcome.status, self._headers(faults))
+            return WireAnswer(result.status, self._headers(faults))
         if isinstance(payload, bytes):
             kind = ("content-type", "application/octet-stream")
-            return WireAnswer(outcome.status, (kind, *self._headers(faults)), payload)
-        return WireAnswer(outcome.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
+            return WireAnswer(result.status, (kind, *self._headers(faults)), payload)
+        return WireAnswer(result.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
 
     def _refuse(self, error: PlatformError, faults: Sequence[Fault], extra: Headers = ()) -> WireAnswer:
         headers = (("content-type", _JSON), *self._headers(faults), *extra)

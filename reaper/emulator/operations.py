@@ -27,7 +27,7 @@ Query = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OperationResult:
     """What a call came to: a status with a JSON payload, or raw bytes, or nothing."""
 
     status: int
@@ -44,7 +44,7 @@ class OperationRequest:
     faults: Sequence[Fault]
 
 
-def perform(platform: Platform, operation: OperationRequest) -> Outcome:
+def perform(platform: Platform, operation: OperationRequest) -> OperationResult:
     """Do it; PlatformError when the platform refuses."""
     try:
         return _OPERATIONS[operation.call.operation](platform, operation)
@@ -52,28 +52,28 @@ def perform(platform: Platform, operation: OperationRequest) -> Outcome:
         raise PlatformError(error.status, error.code, error.message, "path") from None
 
 
-def _list_agents(platform: Platform, operation: OperationRequest) -> Outcome:
+def _list_agents(platform: Platform, operation: OperationRequest) -> OperationResult:
     agents = list(platform.agents.values()) if operation.query.get("kind", "hosted") == "hosted" else []
     ordered = sorted(agents, key=lambda agent: agent.created_at)
-    return Outcome(200, _slice([agent_record(each) for each in ordered], "id", operation.query))
+    return OperationResult(200, _slice([agent_record(each) for each in ordered], "id", operation.query))
 
 
-def _get_agent(platform: Platform, operation: OperationRequest) -> Outcome:
-    return Outcome(200, agent_record(platform.agent(operation.call.agent)))
+def _get_agent(platform: Platform, operation: OperationRequest) -> OperationResult:
+    return OperationResult(200, agent_record(platform.agent(operation.call.agent)))
 
 
-def _list_versions(platform: Platform, operation: OperationRequest) -> Outcome:
+def _list_versions(platform: Platform, operation: OperationRequest) -> OperationResult:
     agent = platform.agent(operation.call.agent)
     records = [version_record(agent, version) for version in agent.versions.values()]
-    return Outcome(200, _slice(records, "version", operation.query))
+    return OperationResult(200, _slice(records, "version", operation.query))
 
 
-def _get_version(platform: Platform, operation: OperationRequest) -> Outcome:
+def _get_version(platform: Platform, operation: OperationRequest) -> OperationResult:
     agent, version = operation.call.agent, operation.call.version
-    return Outcome(200, version_record(platform.agent(agent), platform.version(agent, version)))
+    return OperationResult(200, version_record(platform.agent(agent), platform.version(agent, version)))
 
 
-def _create(platform: Platform, operation: OperationRequest) -> Outcome:
+def _create(platform: Platform, operation: OperationRequest) -> OperationResult:
     body = _object(operation.request.body)
     indicator = body.get("version_indicator") or {}
     if not isinstance(indicator, dict) or indicator.get("type", "version_ref") != "version_ref":
@@ -82,15 +82,15 @@ def _create(platform: Platform, operation: OperationRequest) -> Outcome:
     if not isinstance(session, str | None) or not isinstance(version, str | None):
         raise PlatformError(400, "invalid_request", "ids and versions are strings", "agent_session_id")
     made = platform.create(operation.call.agent, session, version, operation.request.actor)
-    return Outcome(201, session_record(made))
+    return OperationResult(201, session_record(made))
 
 
-def _get(platform: Platform, operation: OperationRequest) -> Outcome:
+def _get(platform: Platform, operation: OperationRequest) -> OperationResult:
     record = session_record(platform.get(operation.call.agent, operation.call.session))
-    return Outcome(200, false_answers.falsify_record(operation.faults, record))
+    return OperationResult(200, false_answers.falsify_record(operation.faults, record))
 
 
-def _list(platform: Platform, operation: OperationRequest) -> Outcome:
+def _list(platform: Platform, operation: OperationRequest) -> OperationResult:
     query = false_answers.falsify_query(operation.faults, operation.query)
     page = platform.page(
         operation.call.agent,
@@ -104,7 +104,7 @@ def _list(platform: Platform, operation: OperationRequest) -> Outcome:
     payload = page_record(records, "agent_session_id", page.has_more)
     if any(fault.lie for fault in operation.faults):
         payload = false_answers.falsify_page(operation.faults, payload, operation.query, _former(platform, operation))
-    return Outcome(200, payload)
+    return OperationResult(200, payload)
 
 
 def _former(platform: Platform, operation: OperationRequest) -> JsonObject | None:
@@ -116,50 +116,50 @@ def _former(platform: Platform, operation: OperationRequest) -> JsonObject | Non
     return None if session is None else session_record(session)
 
 
-def _delete(platform: Platform, operation: OperationRequest) -> Outcome:
+def _delete(platform: Platform, operation: OperationRequest) -> OperationResult:
     platform.agent(operation.call.agent)
     if false_answers.find_fault(operation.faults, "ghost_delete") is None:
         platform.delete(operation.call.agent, operation.call.session, operation.request.actor)
-    return Outcome(204)
+    return OperationResult(204)
 
 
-def _stop(platform: Platform, operation: OperationRequest) -> Outcome:
+def _stop(platform: Platform, operation: OperationRequest) -> OperationResult:
     platform.stop(operation.call.agent, operation.call.session, operation.request.actor)
-    return Outcome(204)
+    return OperationResult(204)
 
 
-def _logs(platform: Platform, operation: OperationRequest) -> Outcome:
+def _logs(platform: Platform, operation: OperationRequest) -> OperationResult:
     """Only checks that there is a log to follow; the answer becomes a stream."""
     call = operation.call
     platform.version(call.agent, call.version)
     platform.log(call.agent, call.session)
     if platform.get(call.agent, call.session).version != call.version:
         raise PlatformError(404, "session_not_found", f"Session {call.session} runs another version")
-    return Outcome(200)
+    return OperationResult(200)
 
 
-def _files(platform: Platform, operation: OperationRequest) -> Outcome:
+def _files(platform: Platform, operation: OperationRequest) -> OperationResult:
     home = platform.home(operation.call.agent, operation.call.session)
     path, method = operation.query.get("path", ""), operation.request.method
     if operation.request.path.endswith("/files/content"):
         if method == "GET":
-            return Outcome(200, home.read(path))
+            return OperationResult(200, home.read(path))
         content = operation.request.body
         name = home.write(path, content, platform.now())
-        return Outcome(201, {"path": name, "bytes_written": len(content)})
+        return OperationResult(201, {"path": name, "bytes_written": len(content)})
     if method == "DELETE":
         home.remove(path, recursive=operation.query.get("recursive", "").lower() == "true")
-        return Outcome(204)
+        return OperationResult(204)
     page = _slice([entry_record(entry) for entry in home.entries(path)], "name", operation.query, "entries")
-    return Outcome(200, {**page, "path": path})
+    return OperationResult(200, {**page, "path": path})
 
 
-def _forbidden(platform: Platform, operation: OperationRequest) -> Outcome:
+def _forbidden(platform: Platform, operation: OperationRequest) -> OperationResult:
     platform.forbidden(operation.call.agent, operation.call.session, operation.request.actor)
     raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
 
 
-_OPERATIONS: dict[str, Callable[[Platform, OperationRequest], Outcome]] = {
+_OPERATIONS: dict[str, Callable[[Platform, OperationRequest], OperationResult]] = {
     "list_agents": _list_agents,
     "get_agent": _get_agent,
     "list_versions": _list_versions,
