@@ -13,7 +13,7 @@ from typing import Final
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reaper.config.environment import NAMES_PREFIX, substitute
-from reaper.config.problem import ConfigError, Finding, Path, Problem, BadValue, escaped, show_path, shown
+from reaper.config.problem import BadValue, ConfigError, Finding, Path, Problem, escaped, show_path, shown
 from reaper.config.scalars import Scalar, resolve
 from reaper.config.syntax import DEPTH_LIMIT, compose
 from reaper.core.conditions import CONDITIONS, Values

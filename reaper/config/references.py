@@ -8,7 +8,7 @@ from itertools import chain
 from reaper.config.addresses import Endpoint, parse_endpoint
 from reaper.config.document import Document, Value
 from reaper.config.models import DEFAULT_LISTEN
-from reaper.config.problem import Finding, Path, BadValue, did_you_mean, escaped, show_path
+from reaper.config.problem import BadValue, Finding, Path, did_you_mean, escaped, show_path
 from reaper.config.tree import child, entries, items, texts
 
 

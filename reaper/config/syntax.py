@@ -13,7 +13,7 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
-from reaper.config.problem import ConfigError, Problem, BadValue, escaped
+from reaper.config.problem import BadValue, ConfigError, Problem, escaped
 
 SIZE_LIMIT_BYTES: Final = 1024 * 1024
 DEPTH_LIMIT: Final = 32

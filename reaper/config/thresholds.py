@@ -9,7 +9,7 @@ from typing import Final
 from reaper.config.cron import shortest_gap_s
 from reaper.config.document import Document, Value
 from reaper.config.duration_texts import seconds_of
-from reaper.config.problem import Finding, Path, BadValue, one_of
+from reaper.config.problem import BadValue, Finding, Path, one_of
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.vocabulary import matches
 from reaper.core.conditions import CONDITIONS, TimeCondition

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from reaper.config.document import Document
 from reaper.config.json_schema import schema_at
 from reaper.config.models import Root
-from reaper.config.problem import Finding, Path, BadValue, did_you_mean, one_of
+from reaper.config.problem import BadValue, Finding, Path, did_you_mean, one_of
 
 _KEY: Final = "[key]"
 

@@ -30,27 +30,24 @@ class Asgi:
         self,
         answer: Callable[[Request], WireAnswer],
         sleep: Callable[[float], Awaitable[None]],
-        latency_s: float = 0.0,
+        latency_s: float,
     ) -> None:
         self._answer = answer
         self._sleep = sleep
         self.latency_s = latency_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif scope["type"] == "http":
-            request = await _read(scope, receive)
-            if self.latency_s <= 0:
-                await self._give(self._answer(request), receive, send)
-                return
-            # Half of it is the way there. What the answer itself takes is no more of it.
-            time = asyncio.get_running_loop().time
-            due = time() + self.latency_s
-            await self._sleep(self.latency_s / 2)
-            answer = self._answer(request)
-            await self._sleep(max(due - time(), 0))
-            await self._give(answer, receive, send)
+        request = await _read(scope, receive)
+        if self.latency_s <= 0:
+            await self._give(self._answer(request), receive, send)
+            return
+        # Half of it is the way there. What the answer itself takes is no more of it.
+        time = asyncio.get_running_loop().time
+        due = time() + self.latency_s
+        await self._sleep(self.latency_s / 2)
+        answer = self._answer(request)
+        await self._sleep(max(due - time(), 0))
+        await self._give(answer, receive, send)
 
     async def _give(self, answer: WireAnswer, receive: Receive, send: Send) -> None:
         if answer.delay_s > 0:
@@ -64,14 +61,6 @@ class Asgi:
         else:
             await send(_start(answer, len(answer.body)))
             await send({"type": "http.response.body", "body": answer.body})
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        phase = (await receive())["type"]
-        await send({"type": f"{phase}.complete"})
-        if phase == "lifespan.shutdown":
-            return
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

@@ -84,23 +84,18 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        on_ready: Callable[[str], None] | None = None,
+        on_ready: Callable[[str], None],
         stop: asyncio.Event | None = None,
     ) -> None:
         """Serve until `stop` or cancelled; `on_ready` gets the endpoint to put into a configuration."""
-
-        def ready(address: str) -> None:
-            if on_ready is not None:
-                on_ready(address + PROJECT_PATH)
-
-        await serve(self.asgi, host, port, on_ready=ready, stop=stop)
+        await serve(self.asgi, host, port, on_ready=lambda address: on_ready(address + PROJECT_PATH), stop=stop)
 
     @contextlib.asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    async def serving(self) -> AsyncIterator[str]:
         """Serve in the background while the block runs; gives the endpoint."""
         stop = asyncio.Event()
         endpoint: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self.serve(host, port, on_ready=endpoint.set_result, stop=stop))
+        task = asyncio.create_task(self.serve(on_ready=endpoint.set_result, stop=stop))
         try:
             waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {task, endpoint}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from zlib import crc32
 
-from reaper.core.model import DAY_S, EXPIRY_S
+from reaper.core.model import EXPIRY_S, IDLE, Session
 from reaper.emulator.faults import Fault
-from reaper.emulator.payloads import JsonObject, page_record
+from reaper.emulator.payloads import JsonObject, page_record, session_record
 
 ONLY_OWN_SHARE = 0.05
 GATEWAY_PAGE = b"<html><head><title>Not Found</title></head><body><h1>Not Found</h1></body></html>"
@@ -93,11 +93,4 @@ def _endless(query: Query) -> JsonObject:
 
 def _made_up(number: int) -> JsonObject:
     created = 1_700_000_000 + number
-    return {
-        "agent_session_id": f"endless-{number:09d}",
-        "version_indicator": {"type": "version_ref", "agent_version": "1"},
-        "status": "idle",
-        "created_at": created,
-        "last_accessed_at": created,
-        "expires_at": created + 30 * DAY_S,
-    }
+    return session_record(Session(f"endless-{number:09d}", IDLE, "1", created, created, created + EXPIRY_S))

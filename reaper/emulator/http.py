@@ -11,9 +11,9 @@ from reaper.emulator.faults import Fault, Faults
 from reaper.emulator.operations import OperationRequest, OperationResult, perform
 from reaper.emulator.payloads import Request, WireAnswer, encode, error_record, http_date
 from reaper.emulator.platform import Platform
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.routing import RoutedCall, parse_query, route
 from reaper.emulator.session_log import follow
-from reaper.emulator.stored import PlatformError
 
 API_VERSION = "v1"
 KEPT_REQUESTS = 1_000

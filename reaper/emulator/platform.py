@@ -17,8 +17,9 @@ from uuid import UUID
 from reaper.core.model import ACTIVE, CREATING, EXPIRED, FAILED, IDLE, TOMBSTONES, Session
 from reaper.emulator.home import Home
 from reaper.emulator.ordered_sessions import OrderedSessions
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.session_log import SessionLog
-from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError, StoredPage, StoredSession
+from reaper.emulator.stored import AgentVersion, Event, HostedAgent, StoredPage, StoredSession
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 

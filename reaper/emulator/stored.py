@@ -1,4 +1,4 @@
-"""What the emulated platform stores and answers: agents, sessions, pages, refusals and its record of truth.
+"""What the emulated platform stores and answers: agents, sessions, pages and its record of truth.
 
 Times are Unix seconds on the platform's own clock.
 """
@@ -13,17 +13,6 @@ from reaper.emulator.home import Home
 from reaper.emulator.session_log import SessionLog
 
 _SUSPENDED = frozenset({IDLE, EXPIRED})
-
-
-class PlatformError(Exception):
-    """The platform refuses: an HTTP status with the code and message of its error body."""
-
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
