@@ -59,7 +59,7 @@ def assert_safe(loaded: Loaded) -> None:
             if rule.action is Action.KEEP:
                 continue
             assert any(isinstance(condition, Idle | Age | ExpiresWithin) for condition in rule.when)
-            (statuses,) = [condition.statuses for condition in rule.when if isinstance(condition, StatusIn)]
+            (statuses,) = [condition.words for condition in rule.when if isinstance(condition, StatusIn)]
             assert statuses
             assert statuses <= ELIGIBLE[rule.action]
             floor = 300 if rule.action is Action.DELETE else 60
