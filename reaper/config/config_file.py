@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reaper.config.problem import ConfigError, Problem
+from reaper.config.problem import ConfigError, refusal
 from reaper.config.syntax import SIZE_LIMIT_BYTES
 
 _KINDS: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
@@ -33,7 +33,8 @@ def read_bytes(path: str | Path) -> bytes:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             kind = next((kind for is_one, kind in _KINDS if is_one(mode)), "no file")
-            raise _refused(path, f"the file cannot be read: it is {kind}", "name a file that stays as it is")
+            message = f"the file cannot be read: it is {kind}"
+            raise refusal(str(path), (0, 0), message, "name a file that stays as it is")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(SIZE_LIMIT_BYTES + 1)
     except OSError as error:
@@ -91,8 +92,4 @@ class ConfigWatch:
 
 def _unreadable(path: str | Path, error: OSError | ValueError) -> ConfigError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _refused(path, f"the file cannot be read: {reason}", "check the path and its rights")
-
-
-def _refused(path: str | Path, message: str, hint: str) -> ConfigError:
-    return ConfigError([Problem(str(path), 0, 0, "", "", message, hint)])
+    return refusal(str(path), (0, 0), f"the file cannot be read: {reason}", "check the path and its rights")

@@ -40,13 +40,9 @@ _FIELDS: Final = (
 
 def standard_cron(expression: str) -> str:
     """The expression with its weekdays as names, for APScheduler's `from_crontab`; BadValue if it is none."""
-    written = expression.lower().split()
-    _numbers(expression)
-    if written[4] == "*":
-        return " ".join(written)
-    days = {number % 7 for number in _values(_FIELDS[4], written[4])}
+    days = {number % 7 for number in _numbers(expression)[4]}
     named = "*" if len(days) == 7 else ",".join(_WEEKDAYS[day] for day in sorted(days))
-    return " ".join([*written[:4], named])
+    return " ".join([*expression.lower().split()[:4], named])
 
 
 def shortest_gap_s(expression: str) -> int:

@@ -20,7 +20,7 @@ _FINE: Final = re.compile(r"(?=\d)(?:(\d{1,3})s)?(?:(\d{1,6})ms)?", re.ASCII)
 
 def read_duration(value: object) -> str:
     """The text of a duration longer than zero, as it is written."""
-    if seconds_of(value) == 0 or _is_bare_zero(value):
+    if seconds_of(value) == 0 or str(value) == "0":
         raise BadValue("is zero", "write how long, as in 7d or 15m")
     return read_duration_or_zero(value)
 
@@ -28,8 +28,6 @@ def read_duration(value: object) -> str:
 def read_duration_or_zero(value: object) -> str:
     """The text of a duration, as it is written; `0s` is one."""
     seconds = seconds_of(value)
-    if _is_bare_zero(value):
-        raise BadValue("is not a duration", "write 0s")
     if seconds is None or not isinstance(value, str):
         raise BadValue("is not a duration", _hint(value))
     if seconds > LONGEST_S:
@@ -70,12 +68,10 @@ def seconds_of(value: object) -> int | None:
         return None
 
 
-def _is_bare_zero(value: object) -> bool:
-    return str(value) == "0"
-
-
 def _hint(value: object) -> str:
     text = str(value)
+    if text == "0":
+        return "write 0s"
     if _BARE.fullmatch(text):
         return f"write a number with its unit, as in {text}d, {text}h, {text}m or {text}s"
     return "write numbers with their units, largest first, as in 90s, 15m, 7d or 1d12h"
