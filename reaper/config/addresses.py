@@ -65,7 +65,10 @@ def parse_endpoint(text: str) -> Endpoint:
     parts = _URL.fullmatch(text)
     if parts is None or parts[1].lower() not in _PORTS:
         raise BadValue("is not an https address", _EXAMPLE)
-    _refuse_extras(parts[2], parts[4])
+    if "@" in parts[2]:
+        raise BadValue("an endpoint holds no user name or password", "use `credential` instead", quiet=True)
+    if parts[4]:
+        raise BadValue("an endpoint has no query and no fragment", "remove all from the ? or # on", quiet=True)
     host, port = _host_and_port(parts[2].lower(), _PORTS[parts[1].lower()])
     project = _PROJECT.fullmatch(parts[3])
     if project is None:
@@ -153,13 +156,11 @@ def read_state(value: object) -> str:
 def read_listen(value: object) -> str:
     """HOST:PORT as it is written; port 0 takes any that is free."""
     hint = "write HOST:PORT, as in 127.0.0.1:9464, 0.0.0.0:9464 or [::1]:9464"
-    if not isinstance(value, str):
-        raise BadValue("is not an address to listen on", hint)
     try:
-        split_listen(value)
+        split_listen(value if isinstance(value, str) else "")
     except BadValue as wrong:
         raise BadValue("is not an address to listen on", hint) from wrong
-    return value
+    return str(value)
 
 
 def split_listen(text: str) -> tuple[str, int]:
@@ -168,13 +169,6 @@ def split_listen(text: str) -> tuple[str, int]:
     if not separator or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
         raise BadValue("has no port")
     return _host_and_port(f"{host.lower()}:{port}", 0, lowest=0)
-
-
-def _refuse_extras(authority: str, rest: str | None) -> None:
-    if "@" in authority:
-        raise BadValue("an endpoint holds no user name or password", "use `credential` instead", quiet=True)
-    if rest:
-        raise BadValue("an endpoint has no query and no fragment", "remove all from the ? or # on", quiet=True)
 
 
 def _host_and_port(authority: str, default: int, lowest: int = 1) -> tuple[str, int]:

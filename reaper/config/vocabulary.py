@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -15,6 +16,7 @@ PLAN_ID: Final = r"^([0-9a-f]{32}|[0-9a-f]{12})$"
 OLD_PLAN_ID_CHARS: Final = 12
 TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 PERCENT: Final = r"^(100|[1-9]?[0-9])%$"
+PERCENT_ABOVE_0: Final = r"^(100|[1-9][0-9]?)%$"
 SCOPE: Final = r"^(https|api)://[A-Za-z0-9][A-Za-z0-9._/-]*/\.default$"
 
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
@@ -35,25 +37,31 @@ def read_text(value: object) -> str:
     return value
 
 
-def read_name(value: object) -> str:
-    """A name that is fit to be a label of a metric and part of a file name."""
-    if not matches(NAME, value):
-        hint = "write 1 to 63 letters, digits, dots, dashes or underscores, the first a letter or digit"
-        raise BadValue("is not a usable name", hint)
-    return str(value)
+def _shaped(pattern: str, message: str, hint: str) -> Callable[[object], str]:
+    """Reads text of this shape, as it is written."""
+
+    def read(value: object) -> str:
+        if not matches(pattern, value):
+            raise BadValue(message, hint)
+        return str(value)
+
+    return read
 
 
-def read_session_id(value: object) -> str:
-    if not matches(SESSION_ID, value):
-        raise BadValue("is not a session id", "ids are 8 to 128 letters, digits, dashes and underscores")
-    return str(value)
-
-
-def read_plan_id(value: object) -> str:
-    if not matches(PLAN_ID, value):
-        hint = "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
-        raise BadValue("is not the id of a plan", hint)
-    return str(value)
+# A name is fit to be a label of a metric and part of a file name.
+read_name = _shaped(
+    NAME,
+    "is not a usable name",
+    "write 1 to 63 letters, digits, dots, dashes or underscores, the first a letter or digit",
+)
+read_session_id = _shaped(
+    SESSION_ID, "is not a session id", "ids are 8 to 128 letters, digits, dashes and underscores"
+)
+read_plan_id = _shaped(
+    PLAN_ID, "is not the id of a plan", "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
+)
+read_percent = _shaped(PERCENT_ABOVE_0, "is not a percentage", "write 1% to 100%, as in 85%")
+read_scope = _shaped(SCOPE, "is not a scope for a token", "it ends in /.default, as in https://ai.azure.com/.default")
 
 
 def read_session_glob(value: object) -> str:
@@ -109,15 +117,9 @@ def read_limit(value: object) -> int | str:
     """A share such as `10%`, or a whole number of sessions."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**9:
         return value
-    if isinstance(value, str) and matches(PERCENT, value):
-        return value
+    if matches(PERCENT, value):
+        return str(value)
     raise BadValue("is not a limit", "write a share of 0% to 100%, as in 10%, or a whole number, as in 50")
-
-
-def read_percent(value: object) -> str:
-    if not matches(PERCENT, value) or value == "0%":
-        raise BadValue("is not a percentage", "write 1% to 100%, as in 85%")
-    return str(value)
 
 
 def read_time_of_day(value: object) -> str:
@@ -144,9 +146,3 @@ def _nearest_zone(text: str) -> str:
     cities = [zone for zone in zones if zone.lower().endswith("/" + text.lower())]
     near = f"did you mean {cities[0]}?" if cities else did_you_mean(text, zones)
     return near if near.endswith("?") else "write an IANA name, as in Europe/Madrid or UTC"
-
-
-def read_scope(value: object) -> str:
-    if not matches(SCOPE, value):
-        raise BadValue("is not a scope for a token", "it ends in /.default, as in https://ai.azure.com/.default")
-    return str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
@@ -57,7 +57,7 @@ class Asgi:
         if answer.hangs:
             await _disconnected(receive)
         elif answer.stream is not None:
-            await _stream(answer, receive, send)
+            await _stream(answer, answer.stream(), receive, send)
         else:
             await send(_start(answer, len(answer.body)))
             await send({"type": "http.response.body", "body": answer.body})
@@ -87,13 +87,12 @@ def _start(answer: WireAnswer, length: int | None) -> Message:
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _stream(answer: WireAnswer, receive: Receive, send: Send) -> None:
+async def _stream(answer: WireAnswer, frames: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
     """Send frames until they end or the client leaves."""
-    assert answer.stream is not None  # noqa: S101 - for the type checker; the caller has looked
     await send(_start(answer, None))
     left = asyncio.ensure_future(_disconnected(receive))
     try:
-        async for chunk in answer.stream():
+        async for chunk in frames:
             if left.done():
                 return
             if chunk:

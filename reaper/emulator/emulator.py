@@ -24,7 +24,7 @@ class Emulator:
     """A platform with `agents` agents of `sessions` sessions each, the same for the same `seed`.
 
     Its time is `now` (default: the clock's), moved on by `advance`; all its waiting goes through the clock.
-    `api.requests` and `platform.history` tell what happened, `faults` is what goes wrong.
+    `api.requests` and `platform.history` say what happened, `faults` is what goes wrong.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ class Api:
     def _act_or_fail(self, operation: OperationRequest) -> WireAnswer:
         failing = next((fault for fault in operation.faults if fault.status is not None), None)
         if false_answers.find_fault(operation.faults, "gateway"):
-            status = 404 if failing is None or failing.status is None else failing.status
+            status = (failing and failing.status) or 404
             return _spoil(self._foreign(status), operation.faults)
         if failing is None:
             return _spoil(self._act(operation), operation.faults)

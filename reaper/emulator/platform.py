@@ -144,10 +144,11 @@ class Platform:
         cursor_id = before if after is None else after
         cursor = None if cursor_id is None else sessions.find(cursor_id)
         if cursor_id is not None and cursor is None and self.gone_cursor != "restart":
-            return self._gone_cursor_page(cursor_id)
+            if self.gone_cursor == "empty":
+                return StoredPage((), has_more=False)
+            raise PlatformError(400, "invalid_cursor", f"No session {cursor_id} to page from", "after")
         ascending = (order == "asc") != (before is not None)
-        walk = sessions.walk(cursor, ascending=ascending)
-        seen = self._present(agent, walk, now, keep)
+        seen = self._present(agent, sessions.walk(cursor, ascending=ascending), now, keep)
         taken = [record.view(now) for record in islice(seen, limit + 1)]
         shown = taken[:limit]
         return StoredPage(tuple(shown if before is None else reversed(shown)), len(taken) > limit)
@@ -211,8 +212,7 @@ class Platform:
 
     def log(self, agent: str, session: str) -> SessionLog:
         """The log of a session that is there; 404 otherwise."""
-        _, record = self._living(agent, session)
-        return self._log(record)
+        return self._log(self._living(agent, session)[1])
 
     # The record of truth, and what a population or a wire needs
 
@@ -266,11 +266,6 @@ class Platform:
                     continue
             if keep is None or keep(record.id):
                 yield record
-
-    def _gone_cursor_page(self, cursor: str) -> StoredPage:
-        if self.gone_cursor == "empty":
-            return StoredPage((), has_more=False)
-        raise PlatformError(400, "invalid_cursor", f"No session {cursor} to page from", "after")
 
     def _note_expiry(self, agent: str, record: StoredSession, now: float) -> None:
         if record.expiry_noted or record.status(now) != EXPIRED:

@@ -6,7 +6,7 @@ Times are Unix seconds on the platform's own clock.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reaper.core.model import ACTIVE, DELETED, EXPIRED, EXPIRY_S, IDLE, Session
 from reaper.emulator.home import Home
@@ -86,8 +86,8 @@ class StoredSession:
     deleted_at: float | None = None
     expiry_noted: bool = False
     gone: bool = False
-    home: Home | None = field(default=None)
-    log: SessionLog | None = field(default=None)
+    home: Home | None = None
+    log: SessionLog | None = None
 
     @property
     def expires_at(self) -> int:

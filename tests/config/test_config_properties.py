@@ -38,13 +38,13 @@ def load_or_refuse(text: str | bytes) -> Loaded | None:
     try:
         loaded = parse(text, "t.yaml", {"X": "y"})
     except ConfigError as error:
-        assert_told(error)
+        assert_explained(error)
         return None
     assert_safe(loaded)
     return loaded
 
 
-def assert_told(refusal: ConfigError) -> None:
+def assert_explained(refusal: ConfigError) -> None:
     assert refusal.problems
     for problem in refusal.problems:
         assert str(problem).isprintable()
