@@ -37,8 +37,7 @@ def read_duration_or_zero(value: object) -> str:
 
 def read_look_age(value: object) -> str:
     """The text of how old a look may be: seconds and milliseconds, as it is written."""
-    match = _FINE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not isinstance(value, str):
+    if not isinstance(value, str) or not _FINE.fullmatch(value):
         raise BadValue("is not such a duration", "write seconds or milliseconds with their unit, as in 2s or 500ms")
     low, high = LOOK_AGE_MS
     if not low <= look_age_s(value) * 1_000 <= high:

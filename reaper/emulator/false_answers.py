@@ -42,13 +42,13 @@ def falsify_query(faults: Sequence[Fault], query: Query) -> Query:
 
 
 def falsify_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: JsonObject | None) -> JsonObject:
-    """A page as the lies make it; `former` is the record the cursor stood on."""
+    """A page as the lies make it; `former` is the record that comes again."""
     if find_fault(faults, "empty_list"):
         return page_record([], "agent_session_id", has_more=False)
     if find_fault(faults, "endless"):
         return _endless(query)
     items = list(page["data"])
-    if former is not None and find_fault(faults, "duplicate"):
+    if former is not None:
         items.insert(0, former)
         most = int(query.get("limit", "20"))
         if len(items) > most:

@@ -69,28 +69,26 @@ class Api:
         delay = sum(fault.delay_seconds for fault in faults)
         silence = _silence(faults, "before")
         if silence is None:
-            answer = self._act_or_fail(operation)
+            answer = _spoil(self._act_or_fail(operation), faults)
             silence = _silence(faults, "after") or answer
         return replace(silence, delay_s=delay)
 
     def _act_or_fail(self, operation: OperationRequest) -> WireAnswer:
         failing = next((fault for fault in operation.faults if fault.status is not None), None)
         if false_answers.find_fault(operation.faults, "gateway"):
-            status = (failing and failing.status) or 404
-            return _spoil(self._foreign(status), operation.faults)
+            return self._foreign((failing and failing.status) or 404)
         if failing is None:
-            return _spoil(self._act(operation), operation.faults)
+            return self._act(operation)
         if failing.effect:
             self._act(operation)
         error = PlatformError(failing.status or 500, failing.code, failing.message)
-        return _spoil(self._refuse(error, operation.faults, self._failure_headers(failing)), operation.faults)
+        return self._refuse(error, operation.faults, self._failure_headers(failing))
 
     def _foreign(self, status: int) -> WireAnswer:
         """What a gateway says that does not know the way: a page for people, with nothing of the platform's."""
         date = ("date", http_date(int(self.platform.now())))
-        return WireAnswer(
-            status, (("content-type", "text/html"), date, ("server", "gateway")), false_answers.GATEWAY_PAGE
-        )
+        headers = (("content-type", "text/html"), date, ("server", "gateway"))
+        return WireAnswer(status, headers, false_answers.GATEWAY_PAGE)
 
     def _act(self, operation: OperationRequest) -> WireAnswer:
         try:

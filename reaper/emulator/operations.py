@@ -11,14 +11,7 @@ from reaper.core.model import Session
 from reaper.emulator import false_answers
 from reaper.emulator.false_answers import Query
 from reaper.emulator.faults import Fault
-from reaper.emulator.payloads import (
-    JsonObject,
-    Request,
-    agent_record,
-    page_record,
-    session_record,
-    version_record,
-)
+from reaper.emulator.payloads import JsonObject, Request, agent_record, page_record, session_record, version_record
 from reaper.emulator.platform import Platform
 from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.routing import RoutedCall
