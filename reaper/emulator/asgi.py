@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
@@ -23,35 +24,30 @@ class ConnectionDroppedError(Exception):
     """The answer is a broken connection; only a server can give it."""
 
 
+@dataclass(eq=False, repr=False)
 class Asgi:
     """Turns ASGI's messages into requests and answers back into messages."""
 
-    def __init__(
-        self,
-        answer: Callable[[Request], WireAnswer],
-        sleep: Callable[[float], Awaitable[None]],
-        latency_s: float,
-    ) -> None:
-        self._answer = answer
-        self._sleep = sleep
-        self.latency_s = latency_s
+    answer: Callable[[Request], WireAnswer]
+    sleep: Callable[[float], Awaitable[None]]
+    latency_s: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await _read(scope, receive)
         if self.latency_s <= 0:
-            await self._give(self._answer(request), receive, send)
+            await self._give(self.answer(request), receive, send)
             return
         # Half of it is the way there. What the answer itself takes is no more of it.
         time = asyncio.get_running_loop().time
         due = time() + self.latency_s
-        await self._sleep(self.latency_s / 2)
-        answer = self._answer(request)
-        await self._sleep(max(due - time(), 0))
+        await self.sleep(self.latency_s / 2)
+        answer = self.answer(request)
+        await self.sleep(max(due - time(), 0))
         await self._give(answer, receive, send)
 
     async def _give(self, answer: WireAnswer, receive: Receive, send: Send) -> None:
         if answer.delay_s > 0:
-            await self._sleep(answer.delay_s)
+            await self.sleep(answer.delay_s)
         if answer.dropped:
             raise ConnectionDroppedError
         if answer.hangs:

@@ -57,7 +57,7 @@ class Emulator:
             gone_cursor=gone_cursor,
         )
         populate(self.platform, agents=agents, sessions=sessions, seed=seed)
-        self.api = Api(self.platform, self.faults, self._clock.sleep, require_token=require_token)
+        self.api = Api(self.platform, self.faults, self._clock.sleep, require_token)
         self.asgi = Asgi(self.answer, self._clock.sleep, latency_s)
 
     def now(self) -> float:

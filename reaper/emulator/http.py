@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from reaper.emulator import false_answers
 from reaper.emulator.faults import Fault, Faults
@@ -22,6 +22,7 @@ _JSON = "application/json"
 Headers = tuple[tuple[str, str], ...]
 
 
+@dataclass(eq=False, repr=False)
 class Api:
     """Answers requests as the platform does, with the injected faults.
 
@@ -29,22 +30,14 @@ class Api:
     before each call takes effect: the place to let something happen between two requests.
     """
 
-    def __init__(
-        self,
-        platform: Platform,
-        faults: Faults,
-        sleep: Callable[[float], Awaitable[None]],
-        *,
-        require_token: bool = False,
-    ) -> None:
-        self.platform = platform
-        self.faults = faults
-        self.require_token = require_token
-        self.requests: Counter[str] = Counter()
-        self.recent: deque[str] = deque(maxlen=KEPT_REQUESTS)
-        self.on_call: Callable[[RoutedCall], None] | None = None
-        self._sleep = sleep
-        self._answered = 0
+    platform: Platform
+    faults: Faults
+    sleep: Callable[[float], Awaitable[None]]
+    require_token: bool
+    requests: Counter[str] = field(default_factory=Counter, init=False)
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS), init=False)
+    on_call: Callable[[RoutedCall], None] | None = field(default=None, init=False)
+    _answered: int = field(default=0, init=False)
 
     def answer(self, request: Request) -> WireAnswer:
         """Take the request's effect and say what comes back, or what happens instead."""
@@ -130,7 +123,7 @@ class Api:
                 return None
 
         def stream() -> AsyncIterator[bytes]:
-            return follow(read, self.platform.now, self._sleep)
+            return follow(read, self.platform.now, self.sleep)
 
         headers = (("content-type", "text/event-stream"), *self._headers(faults))
         return WireAnswer(200, headers, stream=stream)

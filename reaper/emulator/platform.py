@@ -10,6 +10,7 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import Final, Literal
 from uuid import UUID
@@ -28,6 +29,7 @@ GoneCursor = Literal["error", "restart", "empty"]
 """What a cursor does whose session has left the listing: unknown of the real platform, so all are offered."""
 
 
+@dataclass(eq=False, repr=False)
 class Platform:
     """Agents and their sessions, with `history`: every change since the start, which tests assert on.
 
@@ -36,27 +38,18 @@ class Platform:
     `files_touch`: working with files moves `last_accessed_at`.
     """
 
-    def __init__(
-        self,
-        now: Callable[[], float],
-        *,
-        tombstone_s: float = 3600.0,
-        get_tombstones: bool = False,
-        creating_s: float = 1.0,
-        files_touch: bool = False,
-        gone_cursor: GoneCursor = "error",
-    ) -> None:
-        self.now = now
-        self.tombstone_s = tombstone_s
-        self.get_tombstones = get_tombstones
-        self.creating_s = creating_s
-        self.files_touch = files_touch
-        self.gone_cursor = gone_cursor
-        self.agents: dict[str, HostedAgent] = {}
-        self.history: list[Event] = []
-        self._sessions: dict[str, OrderedSessions] = {}
-        self._leaving: dict[str, list[tuple[float, int, StoredSession]]] = {}
-        self._seq = 0
+    now: Callable[[], float]
+    _: KW_ONLY
+    tombstone_s: float = 3600.0
+    get_tombstones: bool = False
+    creating_s: float = 1.0
+    files_touch: bool = False
+    gone_cursor: GoneCursor = "error"
+    agents: dict[str, HostedAgent] = field(default_factory=dict, init=False)
+    history: list[Event] = field(default_factory=list, init=False)
+    _sessions: dict[str, OrderedSessions] = field(default_factory=dict, init=False)
+    _leaving: dict[str, list[tuple[float, int, StoredSession]]] = field(default_factory=dict, init=False)
+    _seq: int = field(default=0, init=False)
 
     # Agents
 
