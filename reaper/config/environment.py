@@ -20,8 +20,10 @@ _HINT: Final = "write ${NAME} or ${NAME:-default}, and $${ for the characters th
 
 
 def substitute(text: str, environ: Mapping[str, str], prefix: str = "") -> str:
-    """The text with its placeholders filled in; `$${` stands for `${`. As in a shell, empty counts as
-    unset where there is a default. Only variables whose names begin with the prefix may be used."""
+    """The text with its placeholders filled in, from variables that begin with the prefix; `$${` stands for `${`.
+
+    As in a shell, empty counts as unset where there is a default.
+    """
     return _PLACEHOLDER.sub(lambda match: _filled(match, environ, prefix), text)
 
 

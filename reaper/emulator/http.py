@@ -1,4 +1,4 @@
-"""The platform behind HTTP, without sockets: `Api.answer(request) -> Answer`, shared by server and simulator."""
+"""The platform behind HTTP, without sockets: `Api.answer(request) -> WireAnswer`, shared by server and simulator."""
 
 from __future__ import annotations
 
