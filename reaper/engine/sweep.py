@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
-from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.model import Agent
-from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy
-from reaper.core.provider import Gone, Provider, ProviderError
-from reaper.core.quotas import Reserve
-from reaper.core.settings import Project
-from reaper.engine.events import ActionEnded, Listener, Planned, SweepEnded
+from reaper.core.planner import Hold, Plan, PlanContext, make_plan
+from reaper.core.policy import Mode
+from reaper.core.provider import Gone, ProviderError
+from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
 from reaper.engine.listing_cache import ListingCache
@@ -42,19 +38,6 @@ LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectedProject:
-    """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
-
-    `configuration` is the digest of what is in force.
-    """
-
-    project: Project
-    client: Provider
-    guard: ClockGuard
-    configuration: str = ""
-
-
 class Collected(NamedTuple):
     """What there is, what of it the next sweep may know, and what the state knew before."""
 
@@ -64,29 +47,21 @@ class Collected(NamedTuple):
     base: Baseline | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """One sweep of one agent.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(InventoryReader):
+    """One sweep of one agent: it reads the inventory, and goes on from there.
 
-    A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
-    with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With a `cache`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
-    that the configuration approves, without noting them as given.
+    A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. With a `cache`, and neither
+    `keeps` nor a `reserve`, not every sweep lists all sessions. A rehearsal honours `approvals`, plans that the
+    configuration approves, without noting them as given.
     """
 
     id: str
-    site: ConnectedProject
-    agent: Agent
-    policy: Policy
-    canaries: MustSee
+    must_see: MustSee
     store: Store
     clock: Clock
-    listener: Listener
-    stopping: Callable[[], str]
     observe: bool = False
     rehearsal: bool = False
-    keeps: dict[tuple[str, int], Candidate] | None = None
-    reserve: Reserve | None = None
     cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
@@ -132,40 +107,28 @@ class Sweep:
 
     async def _collect(self) -> Collected:
         """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
-        snapshot, project, agent, reader = None, self.site.project.name, self.agent.name, self._reader()
+        snapshot, project, agent = None, self.site.project.name, self.agent.name
         # Whatever fails, other agents wait for what this one has seen.
         try:
             left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
             base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
             wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None
             async with asyncio.timeout(LISTING_MAX_S):
-                index = self.cache.take(reader.key, self.clock.monotonic()) if self.cache else None
+                index = self.cache.take(self.index_key, self.clock.monotonic()) if self.cache else None
                 if index is not None and not sought:
-                    snapshot = await reader.list_changes(index)
+                    snapshot = await self.list_changes(index)
                 if snapshot is None:
-                    snapshot, index = await reader.list_all(wanted, then, indexed=self.cache is not None)
+                    snapshot, index = await self.list_all(wanted, then, indexed=self.cache is not None)
         finally:
-            self.canaries.listed(snapshot.seen if snapshot else frozenset())
+            self.must_see.listed(snapshot.seen if snapshot else frozenset())
         return Collected(snapshot, index, left_open, base)
-
-    def _reader(self) -> InventoryReader:
-        return InventoryReader(
-            project=self.site.project,
-            client=self.site.client,
-            agent=self.agent,
-            policy=self.policy,
-            listener=self.listener,
-            stopping=self.stopping,
-            keeps=self.keeps,
-            reserve=self.reserve,
-        )
 
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it."""
         snapshot, _, left_open, base = collected
         project, agent = self.site.project.name, self.agent.name
         now = snapshot.now or 0.0
-        found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
+        found, doubt, why = self._doubt(snapshot, base, await self.must_see.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
@@ -202,7 +165,7 @@ class Sweep:
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
-            kept=tuple((self.keeps or {}).values()),
+            kept=snapshot.kept,
             doubts=found,
             used_today=self.store.journal.used_today(project, agent, now) if acted else standing.used_today,
         )

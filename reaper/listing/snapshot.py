@@ -85,9 +85,9 @@ class Snapshot:
 
     `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
-    `listed_at` is when all of them were listed, which may be before `now`, and how old at most
-    its counts are. `then` are their idle time and age as they were at an earlier moment, for comparison with what was
-    listed then.
+    `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
+    are their idle time and age as they were at an earlier moment, for comparison with what was listed then. `kept` is
+    filled on request only.
     """
 
     now: float | None
@@ -104,6 +104,7 @@ class Snapshot:
     incomplete: str = ""
     listed_at: float | None = None
     then: tuple[Histogram, Histogram] | None = None
+    kept: tuple[Candidate, ...] = ()
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -124,6 +125,7 @@ class SessionCounts:
         self.by_status: Counter[str] = Counter()
         self.malformed: Counter[str] = Counter()
         self.candidates: dict[str, Candidate] = {}
+        self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
         self.idle, self.age = Histogram(), Histogram()
@@ -193,6 +195,7 @@ class SessionCounts:
             by_status=by_status,
             malformed=Counter(self.malformed),
             candidates=tuple(self.candidates.values()),
+            kept=tuple(self.kept.values()),
             seen=frozenset(self.seen),
             idle=deepcopy(self.idle),
             age=deepcopy(self.age),
