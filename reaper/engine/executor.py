@@ -6,7 +6,7 @@ Sweeps, people and assistants all delete by it; what differs is the plan, and wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Final
@@ -238,35 +238,37 @@ class Executor:
 
     async def _verify(self, item: Item, plan: Plan, at: float, agents: AgentLooks) -> Outcome:
         """Whether an accepted action had its effect."""
-        for wait in VERIFY_WAITS_S:
-            await self.clock.sleep(wait)
-            effect = await self._had_effect(item, plan.agent.name, agents)
-            if effect:
-                return Outcome(item, OutcomeKind.DONE, at)
+        effect = await self._effect(VERIFY_WAITS_S, item, plan, agents)
+        if effect:
+            return Outcome(item, OutcomeKind.DONE, at)
         if effect is None:
             return Outcome(item, OutcomeKind.IN_DOUBT, at, "the platform accepted it, but could not be asked since")
         return Outcome(item, OutcomeKind.UNVERIFIED, at, "the platform accepted it, but nothing changed")
 
     async def _resolve_doubt(self, item: Item, plan: Plan, at: float, agents: AgentLooks, doubt: str) -> Outcome:
         """What became of an action that got no clear answer."""
-        for wait in RESOLVE_WAITS_S:
-            await self.clock.sleep(wait)
-            effect = await self._had_effect(item, plan.agent.name, agents)
-            if effect:
-                return Outcome(item, OutcomeKind.DONE, at, f"no answer ({doubt}), but it took effect")
+        effect = await self._effect(RESOLVE_WAITS_S, item, plan, agents)
+        if effect:
+            return Outcome(item, OutcomeKind.DONE, at, f"no answer ({doubt}), but it took effect")
         if effect is None:
             return Outcome(item, OutcomeKind.IN_DOUBT, at, doubt)
         return Outcome(item, OutcomeKind.FAILED, at, f"{doubt}; it had no effect")
 
-    async def _had_effect(self, item: Item, agent: str, agents: AgentLooks) -> bool | None:
-        """Look whether the session is as the action should leave it; None when that cannot be told."""
-        try:
-            fresh = await self.client.get(agent, item.session.id)
-        except Gone:
-            return True if await agents.answer() else None
-        except ProviderError:
-            return None
-        return had_effect(item.action, item.session.created_at, item.session.last_accessed_at, fresh.value)
+    async def _effect(self, waits: Iterable[float], item: Item, plan: Plan, agents: AgentLooks) -> bool | None:
+        """Look after each wait whether the session is as the action should leave it; None when that is not known."""
+        effect, session = None, item.session
+        for wait in waits:
+            await self.clock.sleep(wait)
+            try:
+                fresh = await self.client.get(plan.agent.name, session.id)
+                effect = had_effect(item.action, session.created_at, session.last_accessed_at, fresh.value)
+            except Gone:
+                effect = True if await agents.answer() else None
+            except ProviderError:
+                effect = None
+            if effect:
+                break
+        return effect
 
     def _intent(self, item: Item, plan: Plan) -> Intent:
         session = item.session
@@ -304,12 +306,7 @@ def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Se
 
 
 async def resolve_open_intents(
-    project: str,
-    agent: str,
-    client: Provider,
-    store: Store,
-    entries: Sequence[Entry],
-    listed: frozenset[str] | None,
+    agent: str, client: Provider, store: Store, entries: Iterable[Entry], listed: frozenset[str] | None
 ) -> list[str]:
     """Find out what became of actions that a crash or a lost answer left open; each is looked up and concluded.
 

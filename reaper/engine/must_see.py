@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from reaper.core.model import TOMBSTONES
 from reaper.core.provider import Provider, ProviderError
 from reaper.listing.listing import Begun, Listed, list_sessions
+from reaper.listing.snapshot import living
 from reaper.logs import get_logger
 
 log = get_logger()
@@ -20,13 +20,13 @@ class MustSee:
         self.missing = expected
         self._listings = listings
         self._settled = asyncio.Event()
-        self._look()
+        self._settle()
 
     def listed(self, seen: frozenset[str]) -> None:
         """One agent's listing has ended, having shown these of them."""
         self.missing -= seen
         self._listings -= 1
-        self._look()
+        self._settle()
 
     async def look(self, client: Provider, project: str, agent: str) -> None:
         """List an agent that is not swept, only for these sessions."""
@@ -38,7 +38,7 @@ class MustSee:
         finally:
             self.listed(seen)
 
-    def _look(self) -> None:
+    def _settle(self) -> None:
         if not self.missing or self._listings <= 0:
             self._settled.set()
 
@@ -56,7 +56,6 @@ async def _seen(client: Provider, agent: str, expected: frozenset[str]) -> froze
             if isinstance(value, Begun):
                 seen.clear()
             elif isinstance(value, Listed):
-                shown = [session for change in value.changes for session in change.sessions]
-                seen.update(session.id for session in shown if session.status not in TOMBSTONES)
-                seen &= expected
+                shown = living(session for change in value.changes for session in change.sessions)
+                seen |= expected.intersection([session.id for session in shown])
     return frozenset(seen)

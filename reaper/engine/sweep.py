@@ -12,6 +12,7 @@ from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_ba
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError
+from reaper.core.quotas import Key
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
@@ -66,6 +67,10 @@ class Sweep(InventoryReader):
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
 
+    @property
+    def key(self) -> Key:
+        return (self.site.project.name, self.agent.name)
+
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
         started, since = self.clock.wall(), self.clock.monotonic()
@@ -101,17 +106,17 @@ class Sweep(InventoryReader):
             started=started,
             observed=self._observed,
             why=why,
-            breaker=known_breaker(self.store, self.site.project.name, self.agent.name),
+            breaker=known_breaker(self.store, *self.key),
             relief=self.reserve.pool.rule if self.reserve else None,
         )
 
     async def _collect(self) -> Collected:
         """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
-        snapshot, project, agent = None, self.site.project.name, self.agent.name
+        snapshot = None
         # Whatever fails, other agents wait for what this one has seen.
         try:
-            left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
-            base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
+            left_open = [] if self.rehearsal else self.store.journal.open(*self.key)
+            base, sought = self.store.baseline(*self.key), frozenset(e.intent.session for e in left_open)
             wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None
             async with asyncio.timeout(LISTING_MAX_S):
                 index = self.cache.take(self.index_key, self.clock.monotonic()) if self.cache else None
@@ -126,24 +131,22 @@ class Sweep(InventoryReader):
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it."""
         snapshot, _, left_open, base = collected
-        project, agent = self.site.project.name, self.agent.name
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.must_see.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
             inventory=snapshot.sessions,
-            marks=self.store.marks(project, agent),
-            used_today=self.store.journal.used_today(project, agent, now),
-            approved=self.store.plans.approved(project, agent, self.approvals),
+            marks=self.store.marks(*self.key),
+            used_today=self.store.journal.used_today(*self.key, now),
+            approved=self.store.plans.approved(*self.key, self.approvals),
             refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
         )
-        plan = make_plan(
-            snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
-        )
+        project, agent, policy = self.site.project.name, self.agent, self.policy
+        plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
         self._keep(plan, breaker)
         self.listener(Planned(project, plan))
         execution = Execution()
@@ -155,19 +158,19 @@ class Sweep(InventoryReader):
         report = Swept(
             sweep_id=self.id,
             project=project,
-            agent=agent,
-            policy=self.policy,
+            agent=agent.name,
+            policy=policy,
             result=Result.OK,
             started=started,
             observed=self._observed,
-            breaker=(self.store.breaker(project, agent) if acted else None) or breaker,
+            breaker=(self.store.breaker(*self.key) if acted else None) or breaker,
             relief=self.reserve.pool.rule if self.reserve else None,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
             kept=snapshot.kept,
             doubts=found,
-            used_today=self.store.journal.used_today(project, agent, now) if acted else standing.used_today,
+            used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
             self._keep(plan, report.breaker)
@@ -182,9 +185,7 @@ class Sweep(InventoryReader):
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
         due = [entry for entry in left_open if not _may_be_under_way(entry, snapshot.now)]
         listed = snapshot.seen if doubt is None else None
-        return await resolve_open_intents(
-            self.site.project.name, self.agent.name, self.site.client, self.store, due, listed
-        )
+        return await resolve_open_intents(self.agent.name, self.site.client, self.store, due, listed)
 
     def _doubt(
         self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float
@@ -211,21 +212,19 @@ class Sweep(InventoryReader):
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
-        project, agent = self.site.project.name, self.agent.name
         breaker = self._known_breaker()
         surplus = moved_back(base.spread if base else None, _spread_then(snapshot, base), snapshot.sessions)
         if breaker is None and surplus and snapshot.now is not None:
             why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
             breaker = Breaker(snapshot.now, why)
             if not self.rehearsal:
-                self.store.latch(project, agent, breaker)
+                self.store.latch(*self.key, breaker)
         return breaker
 
     def _known_breaker(self) -> Breaker | None:
         """The breaker as it was left; an approval that the next sweep honours closes it."""
-        project, agent = self.site.project.name, self.agent.name
-        breaker = self.store.breaker(project, agent)
-        closes = breaker is not None and self.store.plans.awaits(project, agent, self.approvals)
+        breaker = self.store.breaker(*self.key)
+        closes = breaker is not None and self.store.plans.awaits(*self.key, self.approvals)
         return None if closes else breaker
 
     def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
@@ -234,18 +233,17 @@ class Sweep(InventoryReader):
             return
         try:
             at = plan.now or self.clock.wall()
-            self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
+            self.store.plans.remember(plan.id, *self.key, at, plan.items)
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
-        project, agent = self.site.project.name, self.agent.name
         if plan.marks is not None:
-            self.store.replace_marks(project, agent, plan.marks, plan.now)
+            self.store.replace_marks(*self.key, plan.marks, plan.now)
         if doubt is None:
             known = base.spread if base else None
             spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)
-            self.store.put_baseline(project, agent, Baseline(plan.now, snapshot.sessions, spread))
+            self.store.put_baseline(*self.key, Baseline(plan.now, snapshot.sessions, spread))
 
     def executor(self, since: float) -> Executor:
         """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
@@ -255,7 +253,7 @@ class Sweep(InventoryReader):
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
 
         def ended(outcome: Outcome) -> None:
-            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome, self.clock.wall()))
+            self.listener(ActionEnded(*self.key, outcome, self.clock.wall()))
 
         return Executor(
             project=self.site.project.name,

@@ -168,11 +168,6 @@ class SessionCounts:
                 del self.candidates[session_id]
         self.candidates.update(chosen)
 
-    def look_again(self, sessions: Sequence[Session], candidates: Iterable[Candidate]) -> None:
-        """Take in sessions that were counted before, as they are now, and which of them are candidates."""
-        self.seen |= self.wanted.intersection([session.id for session in living(sessions)])
-        self.decided(sessions, candidates)
-
     def discount(self, session: Session) -> None:
         """Take away one that was counted."""
         self.by_status[session.status] -= 1
