@@ -172,7 +172,7 @@ class Executor:
     async def _conclude(self, intent: Intent | None, outcome: Outcome, execution: Execution) -> Outcome:
         """Write down how an action ended; one that was never intended leaves no trace in the record.
 
-        What cannot be written is told all the same, and halts the rest.
+        What cannot be written is returned all the same, and halts the rest.
         """
         if intent is not None:
             try:
@@ -191,16 +191,14 @@ class Executor:
         except Unauthenticated:
             raise
         except Gone as error:
-            return await self._gone(item, plan.now, agents, error)
+            # A 404 means that the session is gone if its agent answers, and nothing if it does not.
+            if await agents.answer():
+                return Outcome(item, OutcomeKind.ALREADY_GONE, plan.now, "it is not there any more")
+            why = f"no fresh look, and its agent does not answer: {error}"
+            return Outcome(item, OutcomeKind.FAILED, plan.now, why)
         except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
         return self._refusal(item, look, plan) or look
-
-    async def _gone(self, item: Item, at: float, agents: AgentLooks, error: Gone) -> Outcome:
-        """What a 404 means: that the session is gone if its agent answers, and nothing if it does not."""
-        if await agents.answer():
-            return Outcome(item, OutcomeKind.ALREADY_GONE, at, "it is not there any more")
-        return Outcome(item, OutcomeKind.FAILED, at, f"no fresh look, and its agent does not answer: {error}")
 
     def _refusal(self, item: Item, look: Look, plan: Plan) -> Outcome | None:
         """Why the action must not be sent after the last look, None when it may."""
@@ -285,7 +283,7 @@ class Executor:
 
 
 def _at(look: Look, plan: Plan) -> float:
-    """The platform's time of the look; the plan's where it told none."""
+    """The platform's time of the look; the plan's where it had none."""
     return plan.now if look.session.date is None else look.session.date
 
 
@@ -311,7 +309,7 @@ async def resolve_open_intents(
     """Find out what became of actions that a crash or a lost answer left open; each is looked up and concluded.
 
     `listed` are those of their sessions that a complete, believed listing of this agent has just shown, None without
-    one: only beside it does a 404 tell that a session is gone. Returns the ids of sessions that could not be looked
+    one: only beside it does a 404 show that a session is gone. Returns the ids of sessions that could not be looked
     up: their intents stay open.
     """
     unresolved = []

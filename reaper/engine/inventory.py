@@ -151,4 +151,4 @@ class InventoryReader:
         """A page has come: go on only if nothing says to stop."""
         if reason := self.stopping():
             raise InterruptedError(reason)
-        self.listener(PageRead(self.site.project.name, self.agent.name, len(answer.value.sessions)))
+        self.listener(PageRead(len(answer.value.sessions)))

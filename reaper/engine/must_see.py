@@ -30,13 +30,20 @@ class MustSee:
 
     async def look(self, client: Provider, project: str, agent: str) -> None:
         """List an agent that is not swept, only for these sessions."""
-        seen = frozenset[str]()
+        seen, expected = set[str](), self.missing
         try:
-            seen = await _seen(client, agent, self.missing)
+            async with aclosing(list_sessions(client, agent)) as values:
+                async for value in values:
+                    if isinstance(value, Begun):
+                        seen.clear()
+                    elif isinstance(value, Listed):
+                        shown = living(session for change in value.changes for session in change.sessions)
+                        seen |= expected.intersection([session.id for session in shown])
         except ProviderError as error:
+            seen.clear()
             log.warning("must_see_listing_failed", project=project, agent=agent, error=str(error))
         finally:
-            self.listed(seen)
+            self.listed(frozenset(seen))
 
     def _settle(self) -> None:
         if not self.missing or self._listings <= 0:
@@ -46,16 +53,3 @@ class MustSee:
         """Those that no listing has shown; returns early when all were seen."""
         await self._settled.wait()
         return self.missing
-
-
-async def _seen(client: Provider, agent: str, expected: frozenset[str]) -> frozenset[str]:
-    """Those of the expected sessions that an agent has."""
-    seen = set[str]()
-    async with aclosing(list_sessions(client, agent)) as values:
-        async for value in values:
-            if isinstance(value, Begun):
-                seen.clear()
-            elif isinstance(value, Listed):
-                shown = living(session for change in value.changes for session in change.sessions)
-                seen |= expected.intersection([session.id for session in shown])
-    return frozenset(seen)

@@ -111,11 +111,12 @@ class PoolMember:
         """
         report = self.report
         taken = {item.session.incarnation for item in plan.items}
+        kept = tuple(kept for kept in report.snapshot.kept if kept.session.incarnation not in taken)
         merged = replace(
             report,
+            snapshot=replace(report.snapshot, kept=kept),
             plan=replace(report.plan, items=(*report.plan.items, *plan.items)),
             outcomes=(*report.outcomes, *execution.outcomes),
-            kept=[kept for kept in report.kept if kept.session.incarnation not in taken],
             breaker=self.sweep.store.breaker(*self.key) or report.breaker,
             used_today=self._used_today(),
         )

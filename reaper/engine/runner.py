@@ -6,7 +6,8 @@ import asyncio
 import fnmatch
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -159,11 +160,17 @@ class Runner:
         """Relieve the pools by the agents that no later run is sweeping by now; none will until this is over."""
         free = {one.key: one for one in members if not self._busy & {one.key, (one.report.project, "*")}}
         claimed = free.keys() | {(key[0], "*") for key, one in free.items() if one.sweep.site.project.must_see}
-        self._busy |= claimed
-        try:
+        with self._claimed(*claimed):
             return await relieve(quotas, members, free, self.connect)
+
+    @contextmanager
+    def _claimed(self, *keys: Key) -> Iterator[None]:
+        """Leave these alone in later runs until this is over."""
+        self._busy.update(keys)
+        try:
+            yield
         finally:
-            self._busy -= claimed
+            self._busy.difference_update(keys)
 
     async def _project(self, project: Project, task: _Task, pool: Pool | None) -> _ProjectRun:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
@@ -171,16 +178,13 @@ class Runner:
         if whole in self._busy:
             log.warning("still_sweeping", project=project.name)
             return _ProjectRun()
-        claimed = {whole} if project.must_see else set()
-        self._busy |= claimed
         try:
-            async with self.connect(project) as client:
-                return await self._agents(project, client, task, pool)
+            with self._claimed(*[whole] if project.must_see else []):
+                async with self.connect(project) as client:
+                    return await self._agents(project, client, task, pool)
         except ProviderError as error:
             known = self._managed.get(project.name) or {p.name: p.policy for p in project.agents}
             return _ProjectRun(self._all_failed(project, known, str(error), task.scope))
-        finally:
-            self._busy -= claimed
 
     async def _agents(self, project: Project, client: Provider, task: _Task, pool: Pool | None) -> _ProjectRun:
         guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
@@ -188,11 +192,8 @@ class Runner:
         if finding in self._busy:
             log.warning("still_finding_agents", project=project.name)
             return _ProjectRun()
-        self._busy.add(finding)
-        try:
+        with self._claimed(finding):
             found = await discover(project, client, self._known(project))
-        finally:
-            self._busy.discard(finding)
         managed = {agent.name: policy.name for agent, policy in found.targets}
         if not found.unresolved:
             self._managed[project.name] = found.targets_by_name
@@ -247,9 +248,8 @@ class Runner:
             refusals=self._refusals[key],
             cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )
-        self._busy.add(key)
         try:
-            with bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
+            with self._claimed(key), bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
                 report = await sweep.run()
                 return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
@@ -257,8 +257,6 @@ class Runner:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
-        finally:
-            self._busy.discard(key)
 
     def _cache(self, key: Key, full_every_s: int | None) -> ListingCache | None:
         """What the agent's last sweep left; None, and nothing of it, where all are to be seen each time."""
@@ -273,12 +271,9 @@ class Runner:
         """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""
         if not found.unresolved:
             return []
-        swept = found.targets_by_name
-        known = self._managed.get(project.name, {})
+        swept, known = found.targets_by_name, self._managed.get(project.name, {})
         left = {name: policy for name, policy in known.items() if name not in swept}
-        lost = left or {name: policy for name, (policy, _) in found.unresolved.items()}
-        why = next(iter(found.unresolved.values()))[1]
-        return self._all_failed(project, lost, why, scope)
+        return self._all_failed(project, left or found.unresolved, found.doubt, scope)
 
     def _all_failed(self, project: Project, agents: Mapping[str, Policy], why: str, scope: Scope) -> list[Report]:
         return [self._failed(project, name, policy, why) for name, policy in agents.items() if scope.covers(name)]
@@ -320,7 +315,7 @@ class Runner:
             log.error("configuration_not_noted", error=str(error))
 
     async def _tend_journal(self, settings: Settings, run: Run, begun: float) -> None:
-        """Give up what nobody can look up, drop what is older than the record must be, and tell how its chain ends.
+        """Give up what nobody can look up, drop what is older than the record must be, and say how its chain ends.
 
         Old by this clock and by that of every project whose inventory is believed; when none is, nothing is old.
         Projects whose agents were not found out since this run began at monotonic `begun` lose nothing.

@@ -81,7 +81,7 @@ def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, An
             kind, note = ("planned", "") if planned else ("not_tried", report.why)
         why = reason(item.session, item.decision, plan.policy, plan.agent, plan.now)
         yield decision_json(item, kind, "; ".join(part for part in (why, note) if part))
-    for session, decision in report.kept:
+    for session, decision in report.snapshot.kept:
         item = Item(session, decision, ripe_at=plan.now)
         yield decision_json(item, "kept", reason(session, decision, plan.policy, plan.agent, plan.now))
 

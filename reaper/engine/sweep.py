@@ -111,7 +111,7 @@ class Sweep(InventoryReader):
         )
 
     async def _collect(self) -> Collected:
-        """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
+        """What there is, with the sessions of actions that were left open noted among it; `must_see` hears of it."""
         snapshot = None
         # Whatever fails, other agents wait for what this one has seen.
         try:
@@ -168,17 +168,14 @@ class Sweep(InventoryReader):
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
-            kept=snapshot.kept,
             doubts=found,
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
             self._keep(plan, report.breaker)
-        if doubt is not None:
-            return replace(
-                report, result=Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED, why=why
-            )
-        result, why = _conclude(report, execution, unresolved)
+        result = Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED
+        if doubt is None:
+            result, why = _conclude(report, execution, unresolved)
         return replace(report, result=result, why=why)
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
@@ -213,7 +210,7 @@ class Sweep(InventoryReader):
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
         breaker = self._known_breaker()
-        surplus = moved_back(base.spread if base else None, _spread_then(snapshot, base), snapshot.sessions)
+        surplus = moved_back(base.spread if base else None, snapshot.then, snapshot.sessions)
         if breaker is None and surplus and snapshot.now is not None:
             why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
             breaker = Breaker(snapshot.now, why)
@@ -228,7 +225,7 @@ class Sweep(InventoryReader):
         return None if closes else breaker
 
     def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
-        """Let a person approve the plan from the moment on that its id is told."""
+        """Let a person approve the plan from the moment on that its id is shown."""
         if not needs_approval(plan, breaker):
             return
         try:
@@ -241,8 +238,9 @@ class Sweep(InventoryReader):
         if plan.marks is not None:
             self.store.replace_marks(*self.key, plan.marks, plan.now)
         if doubt is None:
-            known = base.spread if base else None
-            spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)
+            spread = base.spread if base else None
+            if snapshot.listed_at == snapshot.now:
+                spread = StaleCounts(plan.now, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
             self.store.put_baseline(*self.key, Baseline(plan.now, snapshot.sessions, spread))
 
     def executor(self, since: float) -> Executor:
@@ -303,15 +301,3 @@ def _may_be_under_way(entry: Entry, now: float | None) -> bool:
     """Whether somebody may be at it by hand just now, who will say how it ended."""
     is_by_hand = entry.intent.rule.startswith(BY_HAND)
     return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
-
-
-def _spread(snapshot: Snapshot, at: float) -> StaleCounts:
-    return StaleCounts(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
-
-
-def _spread_then(snapshot: Snapshot, base: Baseline | None) -> StaleCounts | None:
-    """What is listed now, as of when the baseline's sessions were listed."""
-    if snapshot.then is None or base is None or base.spread is None:
-        return None
-    idle, age = snapshot.then
-    return StaleCounts(base.spread.at, idle.beyond, age.beyond, age.begun)

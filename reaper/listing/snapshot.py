@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
+from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
@@ -86,7 +87,7 @@ class Snapshot:
     `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
-    are their idle time and age as they were at an earlier moment, for comparison with what was listed then. `kept` is
+    is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
     filled on request only.
     """
 
@@ -103,7 +104,7 @@ class Snapshot:
     disorder: int = 0
     incomplete: str = ""
     listed_at: float | None = None
-    then: tuple[Histogram, Histogram] | None = None
+    then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
 
     @property
@@ -130,7 +131,7 @@ class SessionCounts:
         self.strange: set[str] = set()
         self.idle, self.age = Histogram(), Histogram()
         self.ago_s = 0.0 if now is None or then is None else now - then
-        self.then = None if then is None else (Histogram(), Histogram())
+        self.then = None if then is None else (then, Histogram(), Histogram())
 
     def take_page(self, page: Page, disorder: int = 0) -> None:
         """Count a page, and what is wrong with its records."""
@@ -154,8 +155,8 @@ class SessionCounts:
         self.idle.add(idle)
         self.age.add(age)
         if self.then is not None:
-            self.then[0].add(idle, self.ago_s)
-            self.then[1].add(age, self.ago_s)
+            self.then[1].add(idle, self.ago_s)
+            self.then[2].add(age, self.ago_s)
         self.strange.update(*[session.strange for session in sessions if session.strange])
         return sessions
 
@@ -177,12 +178,15 @@ class SessionCounts:
             self.idle.take(idle)
             self.age.take(age)
             if self.then is not None:
-                self.then[0].take(idle - self.ago_s)
-                self.then[1].take(age - self.ago_s)
+                self.then[1].take(idle - self.ago_s)
+                self.then[2].take(age - self.ago_s)
 
     def snapshot(self, incomplete: str = "") -> Snapshot:
         """What was counted so far; what is counted later does not change it."""
-        by_status = +self.by_status
+        by_status, then = +self.by_status, None
+        if self.then is not None:
+            at, idle, age = self.then
+            then = StaleCounts(at, idle.beyond, age.beyond, age.begun)
         return Snapshot(
             now=self.now,
             pages=self.pages,
@@ -198,7 +202,7 @@ class SessionCounts:
             disorder=self.disorder,
             incomplete=incomplete,
             listed_at=self.now,
-            then=deepcopy(self.then),
+            then=then,
         )
 
 
