@@ -123,9 +123,11 @@ class Executor:
             last = execution.outcomes[-1].why
             execution.halted = f"{execution.failed_in_row} actions in a row failed, the last one: {last}"
             return
-        unverified = [o for o in execution.outcomes if o.kind is OutcomeKind.UNVERIFIED]
-        if len(unverified) >= UNVERIFIED_MAX and execution.outcomes[-1].kind is OutcomeKind.UNVERIFIED:
-            execution.halted = f"{len(unverified)} actions were accepted without effect"
+        if execution.outcomes[-1].kind is not OutcomeKind.UNVERIFIED:
+            return
+        unverified = sum(outcome.kind is OutcomeKind.UNVERIFIED for outcome in execution.outcomes)
+        if unverified >= UNVERIFIED_MAX:
+            execution.halted = f"{unverified} actions were accepted without effect"
             self.store.latch(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
 
     async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution) -> Outcome | None:

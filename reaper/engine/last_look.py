@@ -59,7 +59,7 @@ class Freshness:
 
     clock: Clock
     guard: ClockGuard
-    max_age_s: float = LOOK_AGE_MAX_S
+    max_age_s: float
 
     def of(self, look: Look) -> bool:
         """Whether an action may rest on the look now."""

@@ -16,7 +16,7 @@ from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import TOMBSTONES, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Order
-from reaper.listing.snapshot import Histogram, SessionCounts, Snapshot, living
+from reaper.listing.snapshot import Durations, SessionCounts, Snapshot, living
 
 STRETCH_SESSIONS: Final = 90
 """Fewer than a page holds, so that one page shows the whole stretch and where the next begins."""
@@ -48,8 +48,8 @@ class Stretch:
     due: float = NEVER
     watched: bool = False
     read_at: float = 0.0
-    idle: Histogram = field(default_factory=Histogram)
-    age: Histogram = field(default_factory=Histogram)
+    idle: Durations = field(default_factory=Durations)
+    age: Durations = field(default_factory=Durations)
 
     def holds(self, session: Session) -> bool:
         return self.low <= session.created_at <= self.high
@@ -84,7 +84,7 @@ class Stretch:
 
     def show(self, sessions: Sequence[Dated], counts: SessionCounts) -> None:
         """Put those that it shows now, read just now, in the place of all that it held."""
-        self.due, self.sessions, self.idle, self.age = NEVER, 0, Histogram(), Histogram()
+        self.due, self.sessions, self.idle, self.age = NEVER, 0, Durations(), Durations()
         self.add(sessions, counts)
 
     def take(self, session: Session) -> None:
@@ -102,7 +102,7 @@ class Stretch:
             self.last = newer.last
             self.due, self.watched = min(self.due, newer.due), self.watched or newer.watched
             self.read_at = newer.read_at
-            self.idle, self.age = Histogram.of_all([self.idle, newer.idle]), Histogram.of_all([self.age, newer.age])
+            self.idle, self.age = Durations.of_all([self.idle, newer.idle]), Durations.of_all([self.age, newer.age])
 
 
 class ListingIndex:
@@ -231,8 +231,8 @@ class ListingIndex:
             self.counts.snapshot(),
             pages=pages,
             sessions=self.sessions,
-            idle=Histogram.of_all([stretch.idle for stretch in self.stretches]),
-            age=Histogram.of_all([stretch.age for stretch in self.stretches]),
+            idle=Durations.of_all([stretch.idle for stretch in self.stretches]),
+            age=Durations.of_all([stretch.age for stretch in self.stretches]),
             listed_at=self.listed_at,
             then=None,
         )

@@ -22,7 +22,7 @@ BUCKETS_S: Final = tuple(
 
 
 @dataclass(slots=True)
-class Histogram:
+class Durations:
     """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond.
 
     `ahead` are those among the first whose time had not begun: of an age as it was before they were created.
@@ -33,8 +33,8 @@ class Histogram:
     ahead: int = 0
 
     @classmethod
-    def of_all(cls, parts: Sequence[Histogram]) -> Histogram:
-        """What several count together, in a histogram of its own."""
+    def of_all(cls, parts: Sequence[Durations]) -> Durations:
+        """What several count together, in a value of its own."""
         counts = [sum(column) for column in zip(*(part.counts for part in parts), strict=True)]
         together = cls(total_s=sum(part.total_s for part in parts), ahead=sum(part.ahead for part in parts))
         together.counts[: len(counts)] = counts
@@ -98,8 +98,8 @@ class Snapshot:
     malformed: Counter[str]
     candidates: tuple[Candidate, ...]
     seen: frozenset[str]
-    idle: Histogram
-    age: Histogram
+    idle: Durations
+    age: Durations
     strange: frozenset[str]
     disorder: int = 0
     incomplete: str = ""
@@ -129,9 +129,9 @@ class SessionCounts:
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
-        self.idle, self.age = Histogram(), Histogram()
+        self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
-        self.then = None if then is None else (then, Histogram(), Histogram())
+        self.then = None if then is None else (then, Durations(), Durations())
 
     def take_page(self, page: Page, disorder: int = 0) -> None:
         """Count a page, and what is wrong with its records."""
