@@ -173,6 +173,7 @@ class SessionCounts:
         """Take away one that was counted."""
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
+        self.kept.pop(session.incarnation, None)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
