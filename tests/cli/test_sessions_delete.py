@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from hand_world import AGENT, OLD, rows, start
 from process_world import DAY, Cli, Town, at_terminal, exact_town, fetch, raw_controls, session, wait_for
+from sessions_world import AGENT, OLD, rows, start
 
 pytestmark = pytest.mark.process
 
