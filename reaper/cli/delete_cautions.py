@@ -1,4 +1,4 @@
-"""What a person should know before deleting by hand: sessions that the configuration means to keep."""
+"""What a person should know before deleting by hand: sessions that the configuration keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMED_MAX: Final = 5
 
 async def cautions(
     client: Provider, project: Project, agent: str, sessions: Sequence[Session], now: float | None
-) -> tuple[str, ...]:
+) -> list[str]:
     """One line for each keep rule that keeps some of these sessions, and one for those under `must_see`.
 
     They are a person's to delete all the same: a sweep would leave them alone.
@@ -25,10 +25,10 @@ async def cautions(
     pattern = first_match(project, agent)
     kept = await _kept(client, agent, pattern.policy, sessions, now) if pattern else {}
     seen = [session.id for session in sessions if session.id in project.must_see]
-    told = [f"{_of_them(ids)} kept by {rule}: {_named(ids)}" for rule, ids in kept.items()]
+    lines = [f"{_of_them(ids)} kept by {rule}: {_named(ids)}" for rule, ids in kept.items()]
     if seen:
-        told.append(f"{_of_them(seen)} named under must_see of project {project.name}: {_named(seen)}")
-    return tuple(told)
+        lines.append(f"{_of_them(seen)} named under must_see of project {project.name}: {_named(seen)}")
+    return lines
 
 
 async def _kept(
