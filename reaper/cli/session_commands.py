@@ -40,7 +40,7 @@ class SessionCommands:
     output: OutputFormat
 
     def place(self) -> tuple[Settings, Project]:
-        """The settings, and the project that is meant."""
+        """The settings, and the project of the agent."""
         settings = read(self.config)[1].settings
         return settings, project_of(settings, self.project, self.agent)
 
@@ -57,10 +57,9 @@ class SessionCommands:
         checked(requests.create_session, self.agent, session, version)
         async with self.client() as client:
             present = await self._present(client, session) if if_missing and session else None
+            existed = present is not None
             if present is None:
                 present, existed = await self._make(client, session, version, if_missing)
-            else:
-                existed = True
         self._show(present, {"existed": existed} if if_missing else {})
         if existed:
             self._say_exists(present.value, version)
@@ -94,9 +93,8 @@ class SessionCommands:
             with unknown_when_interrupted(f"whether {name} of {self.agent} was created is not known"):
                 return await client.create(self.agent, session, version), False
         except Refused as error:
-            if not (if_missing and session and error.status == 409):
-                raise
-            present = await self._present(client, session)
+            taken = error.status == 409 and if_missing
+            present = await self._present(client, session) if taken and session else None
             if present is None:
                 raise
             return present, True
@@ -130,11 +128,11 @@ class SessionCommands:
         if shown.has_more and shown.last_id:
             console().print(f"more: --after {safe(shown.last_id)}")
 
-    async def all(self, meant: Filter, pages_max: int, **page: Any) -> None:
-        """Show every session that is meant, as the pages come."""
+    async def all(self, which: Filter, pages_max: int, **page: Any) -> None:
+        """Show every session that fits, as the pages come."""
         checked(requests.list_sessions, self.agent, **page)
         async with self.client() as client:
-            await print_all(every_page(client, self.agent, pages_max=pages_max, **page), meant, self.output)
+            await print_all(every_page(client, self.agent, pages_max=pages_max, **page), which, self.output)
 
     async def stop(self, session: str) -> None:
         """Stop a session."""

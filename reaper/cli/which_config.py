@@ -1,4 +1,4 @@
-"""Which configuration was meant, and what is in it."""
+"""Which configuration a command reads, and what is in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def path_of(config: Path | None) -> Path:
 
 
 def read(config: Path | None) -> tuple[Path, Loaded]:
-    """The configuration that was meant, with its warnings said; raises ConfigError."""
+    """The configuration, its warnings printed; raises ConfigError."""
     path = path_of(config)
     loaded = load(path, os.environ)
     for warning in loaded.warnings:
