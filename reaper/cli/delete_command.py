@@ -66,15 +66,7 @@ async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: 
                 raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
             _agree(choice, warnings, sessions.agent, yes=yes)
             deletion = Deletion(
-                sessions.agent,
-                project,
-                client,
-                store,
-                clock,
-                guard,
-                started,
-                request.filter,
-                settings.fingerprint,
+                sessions.agent, project, client, store, clock, guard, started, request.filter, settings.fingerprint
             )
             with interruptible() as interrupts:
                 results, halted = await deletion.run(choice.found, interrupts)
@@ -94,26 +86,20 @@ def _agree(choice: Choice, warnings: Sequence[str], agent: str, *, yes: bool) ->
 
 async def _choose(client: Provider, project: Project, agent: str, request: DeleteRequest) -> tuple[Choice, list[str]]:
     try:
-        choice = await _look_up(client, agent, request)
+        found = by_ids(client, agent, request.ids) if request.ids else by_filter(client, agent, request.filter)
+        choice = await found
         warnings = await cautions(client, project, agent, choice.found, choice.now)
     except asyncio.CancelledError as error:
         raise CommandError("interrupted before anything was sent: nothing was deleted", Exit.FAILED) from error
+    except CommandError as error:
+        raise CommandError(f"{error}; nothing was deleted", error.code) from error
     for note in choice.notes:
         print(f"reaper: {note}", file=sys.stderr)
     return choice, warnings
 
 
-async def _look_up(client: Provider, agent: str, request: DeleteRequest) -> Choice:
-    if request.ids:
-        return await by_ids(client, agent, tuple(dict.fromkeys(request.ids)))
-    try:
-        return await by_filter(client, agent, request.filter)
-    except CommandError as error:
-        raise CommandError(f"{error}; nothing was deleted", error.code) from error
-
-
 def _print(request: DeleteRequest, results: Sequence[DeleteResult], halted: str, output: OutputFormat) -> int:
-    order = {name: place for place, name in enumerate(dict.fromkeys(request.ids))}
+    order = {name: place for place, name in enumerate(request.ids)}
     print_results(sorted(results, key=lambda result: order.get(result.session, 0)), output)
     if halted:
         print(f"reaper: {clean(halted)}", file=sys.stderr)

@@ -60,17 +60,13 @@ def read_filter(statuses: Sequence[str], idle_over: str | None, globs: Sequence[
     if statuses:
         found.append(StatusIn(frozenset(statuses)))
     if idle_over is not None:
-        found.append(Idle(_seconds(idle_over)))
+        try:
+            seconds = parse_duration(idle_over)
+        except ValueError as error:
+            raise CommandError(f"--idle-over: {error}") from None
+        if not seconds:
+            raise CommandError("--idle-over must be more than zero: 0s would fit every session")
+        found.append(Idle(seconds))
     if globs:
         found.append(IdMatches(tuple(globs)))
     return Filter(tuple(found))
-
-
-def _seconds(text: str) -> int:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise CommandError(f"--idle-over: {error}") from None
-    if not seconds:
-        raise CommandError("--idle-over must be more than zero: 0s would fit every session")
-    return seconds

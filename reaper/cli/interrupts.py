@@ -1,7 +1,4 @@
-"""Signals: what ends a server, and Ctrl-C in the middle of changes.
-
-The first Ctrl-C ends what is not begun, the second the waiting for what is.
-"""
+"""Signals: what ends a server, and Ctrl-C in the middle of changes."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ def until_signalled() -> asyncio.Event:
 
 @dataclass(slots=True)
 class Interrupts:
-    """What the person at the keyboard has asked for so far."""
+    """The first Ctrl-C ends what is not begun, the second the waiting for what is."""
 
     asked: bool = False
     _work: asyncio.Task[Any] | None = None

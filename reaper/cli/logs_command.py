@@ -93,18 +93,15 @@ class Follower:
             return False
         self._shown.again()
         try:
-            news = await self._print(record, SILENT_MAX_S)
+            news, why = await self._print(record, SILENT_MAX_S), "the connection ended"
         except Gone:
-            return await self._record() is not None and self._nothing("the platform has no log of it yet")
+            news, why = 0, "the platform has no log of it yet"
         if await self._record() is None:
             return False
         if not news:
-            return self._nothing("the connection ended")
+            raise Retryable(why, operation="log_stream")
         print("reaper: the connection ended, connecting again", file=sys.stderr)
         return True
-
-    def _nothing(self, why: str) -> bool:
-        raise Retryable(why, operation="log_stream")
 
     async def _record(self) -> Session | None:
         """The session as it is now, None when it is gone."""

@@ -93,9 +93,10 @@ def _counts(report: Report) -> tuple[object, ...]:
 
 
 def _decisions(report: Report, rows: Sequence[dict[str, object]]) -> Table:
-    made = table("session", "action", "rule", "outcome", "reason", title=f"{report.project}/{safe(report.agent)}")
+    names = ("session", "action", "rule", "outcome", "reason")
+    made = table(*names, title=f"{report.project}/{safe(report.agent)}")
     for row in rows:
-        made.add_row(*(safe(row[name]) for name in ("session", "action", "rule", "outcome", "reason")))
+        made.add_row(*(safe(row[name]) for name in names))
     return made
 
 

@@ -60,9 +60,11 @@ class SessionCommands:
             existed = present is not None
             if present is None:
                 present, existed = await self._make(client, session, version, if_missing)
-        self._show(present, {"existed": existed} if if_missing else {})
+        record = self._show(present, existed if if_missing else None)
         if existed:
-            self._say_exists(present.value, version)
+            other = f"; it runs version {clean(record.version)}, not {clean(version)}"
+            differs = version is not None and record.version != version
+            print(f"session {record.id} exists, nothing was created{other if differs else ''}", file=sys.stderr)
 
     async def _present(self, client: Provider, session: str) -> Answer[Session | Malformed] | None:
         """The session when it is there and usable, None when one may be made; anything else ends the command."""
@@ -98,13 +100,6 @@ class SessionCommands:
             if present is None:
                 raise
             return present, True
-
-    def _say_exists(self, record: Session | Malformed, version: str | None) -> None:
-        if not isinstance(record, Session):
-            return
-        other = f"; it runs version {clean(record.version)}, not {clean(version)}"
-        differs = version is not None and record.version != version
-        print(f"session {record.id} exists, nothing was created{other if differs else ''}", file=sys.stderr)
 
     async def get(self, session: str) -> None:
         """Show one session."""
@@ -152,13 +147,16 @@ class SessionCommands:
         except Gone as error:
             raise CommandError(f"agent {self.agent} has no session {session}", Exit.FAILED) from error
 
-    def _show(self, answer: Answer[Session | Malformed], more: dict[str, Any] | None = None) -> None:
+    def _show(self, answer: Answer[Session | Malformed], existed: bool | None = None) -> Session:
+        """Show the record, for scripts with whether it `existed`; a malformed one ends the command."""
         if isinstance(answer.value, Malformed):
             raise CommandError(f"the record is malformed: {answer.value.reason}", Exit.FAILED)
         if self.output is OutputFormat.JSON:
-            print(json.dumps({**record_json(answer.value), **(more or {})}, indent=2))
+            more = {} if existed is None else {"existed": existed}
+            print(json.dumps(record_json(answer.value) | more, indent=2))
         else:
             console().print(records_table([answer.value], answer.date))
+        return answer.value
 
 
 async def _check_version(client: Provider, agent: str, version: str) -> None:

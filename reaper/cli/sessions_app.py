@@ -128,7 +128,8 @@ def delete(
     from reaper.cli.session_commands import SessionCommands
 
     commands = SessionCommands(config, project, agent, output)
-    request = DeleteRequest(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
+    ids, which = tuple(dict.fromkeys(sessions or ())), read_filter(status or (), idle_over, id_ or ())
+    request = DeleteRequest(ids, which, all_matching)
     raise typer.Exit(asyncio.run(run_delete(commands, request, yes=yes, record=not no_record)))
 
 

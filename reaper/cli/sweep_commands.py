@@ -39,9 +39,8 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
 
     path = path_of(config)
     loaded = load(path, os.environ)
-    settings = loaded.settings
+    settings, clock = loaded.settings, SystemClock()
     configure_logging(settings.log.format, settings.log.level)
-    clock = SystemClock()
     settle_memory()
     server = settings.server if listen is None else replace(settings.server, host=listen[0], port=listen[1])
     await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
@@ -53,11 +52,10 @@ async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
     names = [project.name for project in settings.projects]
     if scope.project is not None and scope.project not in names:
         raise CommandError(f"no project {scope.project!r} in the configuration; it has: {', '.join(names)}")
-    listeners = [] if scope.rehearsal else [EventLog().hear]
+    clock, listeners = SystemClock(), [] if scope.rehearsal else [EventLog().hear]
     level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
     configure_logging(settings.log.format, level)
     settle_memory()
-    clock = SystemClock()
     with opened(settings.state) as store, Progress(sys.stderr) as progress:
         if store.fault:
             print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)

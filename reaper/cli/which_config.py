@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from reaper.config import Loaded, load
 from reaper.core.settings import DEFAULT_PATH
 
-CONFIG_VARIABLE: Final = "REAPER_CONFIG"
-
 
 def path_of(config: Path | None) -> Path:
     """The file that was named, by the option or by the environment, else the usual one."""
-    return config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
+    return config or Path(os.environ.get("REAPER_CONFIG") or DEFAULT_PATH)
 
 
 def read(config: Path | None) -> tuple[Path, Loaded]:
