@@ -1,4 +1,4 @@
-"""What a person was shown and meant is what goes: the last look before a deletion by hand."""
+"""A session goes only as it was shown and asked for: the last look before a deletion by hand."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_session_that_is_another_one_or_woke_up_or_cannot_be_read_stays(
     assert (verdict.go, verdict.gone, verdict.why) == (False, False, why)
 
 
-def test_what_was_meant_by_a_filter_must_fit_it_still_and_what_was_named_need_not() -> None:
+def test_what_a_filter_chose_must_fit_it_still_and_what_was_named_need_not() -> None:
     used = SHOWN._replace(last_accessed_at=NOW - DAY_S)
     failed = SHOWN._replace(status=FAILED)
     for fresh in (used, failed):

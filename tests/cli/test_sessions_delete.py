@@ -1,4 +1,4 @@
-"""`reaper sessions delete`: exactly what was meant, asked for, recorded, and told to the end."""
+"""`reaper sessions delete`: exactly what was asked for goes, agreed to, recorded, and printed to the end."""
 
 from __future__ import annotations
 
