@@ -9,7 +9,8 @@ from reaper.emulator import Emulator
 async def run_emulator(listen: tuple[str, int], agents: int, sessions: int, seed: int, latency_s: float) -> None:
     """Serve until interrupted; one line on stdout when ready."""
     emulator = Emulator(agents=agents, sessions=sessions, seed=seed, latency_s=latency_s)
-    stop = until_signalled()
-    async with emulator.serving(*listen) as endpoint:
+
+    def ready(endpoint: str) -> None:
         print(f"ready: {endpoint}", flush=True)
-        await stop.wait()
+
+    await emulator.serve(*listen, on_ready=ready, stop=until_signalled())
