@@ -22,8 +22,7 @@ from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
 from reaper.engine.status_json import summary_json
-from reaper.listing.snapshot import BUCKETS_S
-from reaper.listing.snapshot import Histogram as StaleCounts
+from reaper.listing.snapshot import BUCKETS_S, Durations
 from reaper.logs import get_logger
 
 PREFIX: Final = "session_reaper_"
@@ -220,7 +219,7 @@ def _spread(name: str, meaning: str) -> GaugeHistogramMetricFamily:
     return GaugeHistogramMetricFamily(f"{PREFIX}{name}", meaning, labels=_AGENT)
 
 
-def _buckets(spread: StaleCounts) -> list[tuple[str, float]]:
+def _buckets(spread: Durations) -> list[tuple[str, float]]:
     total, found = 0, []
     for bound, count in zip([*map(str, BUCKETS_S), "+Inf"], spread.counts, strict=True):
         total += count

@@ -45,7 +45,7 @@ class Choice:
 def check_deletable(which: Filter) -> None:
     """Refuse a filter on statuses that a filter never deletes."""
     for condition in which.conditions:
-        wrong = condition.statuses - _DELETABLE if isinstance(condition, StatusIn) else frozenset()
+        wrong = condition.words - _DELETABLE if isinstance(condition, StatusIn) else frozenset()
         if wrong:
             raise CommandError(f"a filter deletes idle, failed and active sessions, never {', '.join(sorted(wrong))}")
 

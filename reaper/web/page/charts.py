@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from reaper.core.model import DAY_S, EXPIRY_S, STATUSES, TOMBSTONES
-from reaper.listing.snapshot import BUCKETS_S, Histogram
+from reaper.listing.snapshot import BUCKETS_S, Durations
 from reaper.web.page.wording import compact, days, plural, safe
 
 HEIGHT_MIN: Final = 3.0
@@ -69,7 +69,7 @@ def _bars(rows: Sequence[tuple[int, str, str]], alt: str) -> Bars:
     return Bars(tuple(columns), alt)
 
 
-def idle_bars(histograms: Iterable[Histogram]) -> Bars:
+def idle_bars(histograms: Iterable[Durations]) -> Bars:
     """How long sessions have been idle, all histograms added up; the last column is what will soon expire."""
     counts = [sum(column) for column in zip(*(histogram.counts for histogram in histograms), strict=True)]
     bounds = [bound for bound in BUCKETS_S if bound < EXPIRY_S]
