@@ -27,6 +27,8 @@ from reaper.store.read_only import ReadOnlyState
 from reaper.store.signing import Exported, Key, UnusableKeyError
 from reaper.store.verification import Verification
 
+_COLUMNS: Final = ("agent", "session", "action", "rule", "outcome", "why")
+
 ENTRIES_MAX: Final = 2**62
 """As many as no record has."""
 
@@ -37,14 +39,14 @@ NOT_SHOWN: Final = (
 
 
 def run_show(config: Path | None, which: ActionFilter, limit: int, output: OutputFormat) -> None:
-    """Print the last actions that are meant, the newest last; `limit` 0 prints all."""
-    with journal_of(config) as (journal, _):
+    """Print the last actions that fit, the newest last; `limit` 0 prints all."""
+    with _journal_of(config) as (journal, _):
         history = journal.history(which, limit if 0 < limit < ENTRIES_MAX else None)
         if output is OutputFormat.JSON:
             _stream(history)
         else:
             shown = list(history)
-            console().print(history_table(shown) if shown else "no action that fits is in the record")
+            console().print(_history_table(shown) if shown else "no action that fits is in the record")
 
 
 def run_verify(config: Path | None, head: str | None, output: OutputFormat) -> int:
@@ -52,7 +54,7 @@ def run_verify(config: Path | None, head: str | None, output: OutputFormat) -> i
     noted = head.lower() if head else None
     if noted is not None and not re.fullmatch(r"[0-9a-f]{64}", noted):
         raise CommandError(f"{head!r} is no head: it has 64 hexadecimal digits, as `reaper audit verify` prints them")
-    with journal_of(config) as (journal, audit):
+    with _journal_of(config) as (journal, audit):
         heads, key = _heads_elsewhere(audit), _key(audit)
         verdict = journal.verify(noted, exported=heads or (), key=key)
     holds = not (verdict.broken or verdict.doubts) and (noted is None or verdict.since_noted is not None)
@@ -82,7 +84,7 @@ def _key(audit: Audit) -> Key | None:
 
 
 @contextmanager
-def journal_of(config: Path | None) -> Iterator[tuple[Journal, Audit]]:
+def _journal_of(config: Path | None) -> Iterator[tuple[Journal, Audit]]:
     """The journal of the configured state, only to be read, with what the configuration says of it.
 
     One that is not there, or cannot be trusted, ends the command.
@@ -104,14 +106,13 @@ def read_since(text: str, now: float) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(
-            f"--since {text!r} is neither a time ago, as in 7d, nor a date, as in 2026-11-01"
-        ) from None
+        problem = f"--since {text!r} is neither a time ago, as in 7d, nor a date, as in 2026-11-01"
+        raise CommandError(problem) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def action_filter(project: str | None, agent: str | None, session: str | None, since: str | None) -> ActionFilter:
-    """The actions that a command line means."""
+    """The actions that a command line asks for."""
     for option, name in (("--project", project), ("--agent", agent), ("--session", session)):
         if name is not None and not name.isprintable():
             raise CommandError(f"{option} {name!a} is no name: it has bytes that are no text")
@@ -121,61 +122,54 @@ def action_filter(project: str | None, agent: str | None, session: str | None, s
 
 def actions_table(actions: Iterable[Recorded]) -> Table:
     """One line for each action, from its intent to how it ended."""
-    rows = table("time", "agent", "session", "action", "rule", "outcome", "why")
+    rows = table("time", *_COLUMNS)
     for action in actions:
-        intent = action.intent.intent
-        rows.add_row(
-            show_time(action.intent.at),
-            safe(f"{intent.project}/{intent.agent}"),
-            safe(intent.session),
-            str(intent.action),
-            safe(intent.rule),
-            safe(action.outcome),
-            safe("; ".join(part for part in (compared_text(action), action.why) if part)),
-        )
+        rows.add_row(show_time(action.intent.at), *map(safe, _action_cells(action)))
     return rows
 
 
-def history_table(history: Iterable[Recorded | Entry]) -> Table:
+def _history_table(history: Iterable[Recorded | Entry]) -> Table:
     """One line for each action and each event, with who it came from."""
-    rows = table("time", "by", "agent", "session", "action", "rule", "outcome", "why")
+    rows = table("time", "by", *_COLUMNS)
     for one in history:
-        if isinstance(one, Entry):
-            where = "/".join(part for part in (one.intent.project, one.intent.agent) if part)
-            cells = (author(one), where, "", one.intent.rule, "", "", _event_text(one))
-            rows.add_row(show_time(one.at), *(safe(cell) for cell in cells))
-            continue
-        intent = one.intent.intent
-        why = "; ".join(part for part in (compared_text(one), one.why) if part)
-        names = (f"{intent.project}/{intent.agent}", intent.session, str(intent.action), intent.rule)
-        cells = (author(one.intent), *names, one.outcome, why)
-        rows.add_row(show_time(one.intent.at), *(safe(cell) for cell in cells))
+        entry, cells = (one, _event_cells(one)) if isinstance(one, Entry) else (one.intent, _action_cells(one))
+        rows.add_row(show_time(entry.at), *map(safe, (_author(entry), *cells)))
     return rows
 
 
-def author(entry: Entry) -> str:
+def _action_cells(action: Recorded) -> tuple[str, ...]:
+    intent = action.intent.intent
+    why = "; ".join(part for part in (_compared_text(action), action.why) if part)
+    return f"{intent.project}/{intent.agent}", intent.session, intent.action, intent.rule, action.outcome, why
+
+
+def _event_cells(event: Entry) -> tuple[str, ...]:
+    where = "/".join(part for part in (event.intent.project, event.intent.agent) if part)
+    return where, "", event.intent.rule, "", "", _event_text(event)
+
+
+def _author(entry: Entry) -> str:
     """Who an entry came from; '' where that was not known."""
     origin = entry.body.get("origin")
     return str(origin.get("by", "")) if isinstance(origin, dict) else ""
 
 
 def _event_text(event: Entry) -> str:
-    """What an event tells, in one line: `policy standard, mode enforce`."""
+    """What happened, in one line: `policy standard, mode enforce`."""
     facts = {name: value for name, value in event.body.items() if name not in {"origin", "covers"}}
     return ", ".join(
         f"{name} {value if isinstance(value, str | int) else json.dumps(value)}" for name, value in facts.items()
     )
 
 
-def compared_text(action: Recorded) -> str:
+def _compared_text(action: Recorded) -> str:
     """The values that were compared, in one line: `idle 9d3h (at least 7d), status idle`."""
-    values = [
+    return ", ".join(
         f"{check['condition']} {check['actual']}"
         + ("" if check["condition"] == "status" else f" ({check['wanted']})")
         for check in action.intent.body.get("compared", [])
         if check["condition"] != "age floor"
-    ]
-    return ", ".join(values)
+    )
 
 
 def recorded_json(action: Recorded) -> dict[str, Any]:

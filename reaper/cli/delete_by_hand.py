@@ -1,4 +1,4 @@
-"""Deletes by hand: carried out as a sweep's are, but judged by what a person meant and was shown."""
+"""Deletes by hand: carried out as a sweep's are, but judged by what a person asked for and was shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WORKERS_MAX: Final = 4
 class FilterJudge:
     """Lets a session go that is still the one that was shown, has not woken up, and fits the filter."""
 
-    meant: Filter
+    filter: Filter
 
     def recheck(self, item: Item, look: Look, plan: Plan) -> Verdict:
         fresh, now = look.session.value, look.session.date
@@ -55,13 +55,13 @@ class FilterJudge:
             return "another session has its id now"
         if shown.status == IDLE and fresh.status == ACTIVE:
             return "it was idle when looked at first, and is active now"
-        if self.meant and not (fresh.status == shown.status and self.meant.fits(fresh, now)):
-            return f"it does not fit any more: {self.meant.words()}"
+        if self.filter and not (fresh.status == shown.status and self.filter.fits(fresh, now)):
+            return f"it does not fit any more: {self.filter.text()}"
         return ""
 
     def judged_by(self, item: Item, look: Look, plan: Plan, at: float) -> dict[str, Any]:
         fresh = look.session.value
-        compared = [] if isinstance(fresh, Malformed) else self.meant.compared(fresh, at)
+        compared = [] if isinstance(fresh, Malformed) else self.filter.compared(fresh, at)
         return {"policy": plan.policy.name, "plan": plan.id, "compared": compared}
 
 
@@ -76,7 +76,7 @@ class Deletion:
     clock: Clock
     guard: ClockGuard
     started: float
-    meant: Filter
+    filter: Filter
     configuration: str = ""
 
     async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> tuple[list[DeleteResult], str]:
@@ -96,7 +96,7 @@ class Deletion:
     def _plan(self, sessions: Sequence[Session]) -> Plan:
         """All of them at once. They count as approved: a person asked for it, so limits leave them alone."""
         now = self.clock.wall() + (self.guard.skew or 0)
-        decision = Decision(Action.DELETE, Rule(RULE, Action.DELETE, self.meant.conditions))
+        decision = Decision(Action.DELETE, Rule(RULE, Action.DELETE, self.filter.conditions))
         items = tuple(Item(one, decision, now, approved=True) for one in sessions)
         return Plan(NONE, Agent(self.agent), Policy(NONE, ()), now, items, marks=None)
 
@@ -117,5 +117,5 @@ class Deletion:
             origin=Origin.local(
                 endpoint=connection.endpoint, configuration=self.configuration, identity=self.client.identity
             ),
-            judge=FilterJudge(self.meant),
+            judge=FilterJudge(self.filter),
         )

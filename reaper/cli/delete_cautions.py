@@ -1,4 +1,4 @@
-"""What a person should know before deleting by hand: sessions that the configuration means to keep."""
+"""What a person should know before deleting by hand: sessions that the configuration keeps."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ NAMED_MAX: Final = 5
 
 async def cautions(
     client: Provider, project: Project, agent: str, sessions: Sequence[Session], now: float | None
-) -> tuple[str, ...]:
+) -> list[str]:
     """One line for each keep rule that keeps some of these sessions, and one for those under `must_see`.
 
     They are a person's to delete all the same: a sweep would leave them alone.
     """
     pattern = first_match(project, agent)
-    kept = await _kept(client, agent, pattern.policy, sessions, now) if pattern else {}
-    seen = [session.id for session in sessions if session.id in project.must_see]
-    told = [f"{_of_them(ids)} kept by {rule}: {_named(ids)}" for rule, ids in kept.items()]
-    if seen:
-        told.append(f"{_of_them(seen)} named under must_see of project {project.name}: {_named(seen)}")
-    return tuple(told)
+    spared = await _kept(client, agent, pattern.policy, sessions, now) if pattern else {}
+    if seen := [session.id for session in sessions if session.id in project.must_see]:
+        spared[f"named under must_see of project {project.name}"] = seen
+    return [
+        f"{len(ids)} of them {'is' if len(ids) == 1 else 'are'} {why}: {', '.join(ids[:NAMED_MAX])}"
+        + (", …" if len(ids) > NAMED_MAX else "")
+        for why, ids in spared.items()
+    ]
 
 
 async def _kept(
@@ -43,13 +45,5 @@ async def _kept(
     for session in sessions:
         decision = decide(session, policy, agent, at)
         if decision.action is Action.KEEP and decision.rule is not None:
-            found.setdefault(f"rule {decision.rule.name!r} of policy {policy.name!r}", []).append(session.id)
+            found.setdefault(f"kept by rule {decision.rule.name!r} of policy {policy.name!r}", []).append(session.id)
     return found
-
-
-def _of_them(ids: Sequence[str]) -> str:
-    return f"{len(ids)} of them {'is' if len(ids) == 1 else 'are'}"
-
-
-def _named(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:NAMED_MAX]) + (", …" if len(ids) > NAMED_MAX else "")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import typer
@@ -27,25 +28,23 @@ PREVIEWED: Final = 20
 
 _BY_DEFAULT: Final = frozenset({IDLE, FAILED})
 _DELETABLE: Final = _BY_DEFAULT | {ACTIVE}
+_MALFORMED: Final = "their records are malformed"
+_STRANGE: Final = "their records carry fields that this version does not know; name them to delete"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What would go, and what needs no delete or can have none; `now` is the platform's time of the look.
-
-    `cautions` say which of them the configuration means to keep.
-    """
+    """What would go, and what needs no delete or can have none; `now` is the platform's time of the look."""
 
     found: tuple[Session, ...]
     settled: tuple[DeleteResult, ...] = ()
     notes: tuple[str, ...] = ()
     now: float | None = None
-    cautions: tuple[str, ...] = ()
 
 
-def check_deletable(meant: Filter) -> None:
+def check_deletable(which: Filter) -> None:
     """Refuse a filter on statuses that a filter never deletes."""
-    for condition in meant.conditions:
+    for condition in which.conditions:
         wrong = condition.words - _DELETABLE if isinstance(condition, StatusIn) else frozenset()
         if wrong:
             raise CommandError(f"a filter deletes idle, failed and active sessions, never {', '.join(sorted(wrong))}")
@@ -81,44 +80,33 @@ async def _look(client: Provider, agent: str, name: str) -> tuple[Session, float
     return record, answer.date
 
 
-async def by_filter(client: Provider, agent: str, meant: Filter) -> Choice:
-    """List all sessions to the end, and take those that are meant; an incomplete list deletes nothing."""
-    named = any(isinstance(condition, StatusIn) for condition in meant.conditions)
-    chosen = _Selection(meant, _DELETABLE if named else _BY_DEFAULT)
+async def by_filter(client: Provider, agent: str, which: Filter) -> Choice:
+    """List all sessions to the end, and take those that fit; an incomplete list deletes nothing."""
+    found: dict[str, Session] = {}
+    left_out = Counter({_MALFORMED: 0, _STRANGE: 0})
+    now: float | None = None
     pages = every_page(client, agent, order="asc", limit=PAGE_SIZE, pages_max=PAGES_MAX)
     with counting(sys.stderr, "listing pages", None) as step:
         async with aclosing(pages) as batches:  # type: ignore[type-var]
             async for batch in batches:
-                chosen.add(batch)
+                now = batch.now if now is None else now
+                found.update((session.id, session) for session in _fitting(batch, which, left_out))
                 step()
-    return Choice(tuple(chosen.found.values()), notes=chosen.notes(), now=chosen.now)
+    notes = tuple(f"{count} left out: {why}" for why, count in left_out.items() if count)
+    return Choice(tuple(found.values()), notes=notes, now=now)
 
 
-@dataclass(slots=True)
-class _Selection:
-    """Keeps of each page what is meant, and counts what nobody can judge: that is left out."""
-
-    meant: Filter
-    statuses: frozenset[str]
-    found: dict[str, Session] = field(default_factory=dict)
-    now: float | None = None
-    malformed: int = 0
-    strange: int = 0
-
-    def add(self, batch: Batch) -> None:
-        self.now = batch.now if self.now is None else self.now
-        for record in batch.records:
-            if isinstance(record, Malformed):
-                self.malformed += 1
-            elif record.status in self.statuses and self.meant.fits(record, batch.now):
-                self.strange += bool(record.strange)
-                if not record.strange:
-                    self.found[record.id] = record
-
-    def notes(self) -> tuple[str, ...]:
-        fields = "their records carry fields that this version does not know; name them to delete"
-        left_out = ((self.malformed, "their records are malformed"), (self.strange, fields))
-        return tuple(f"{count} left out: {why}" for count, why in left_out if count)
+def _fitting(batch: Batch, which: Filter, left_out: Counter[str]) -> Iterator[Session]:
+    """The sessions of one page that fit; what nobody can judge is counted and left out."""
+    named = any(isinstance(condition, StatusIn) for condition in which.conditions)
+    for record in batch.records:
+        if isinstance(record, Malformed):
+            left_out[_MALFORMED] += 1
+        elif record.status in (_DELETABLE if named else _BY_DEFAULT) and which.fits(record, batch.now):
+            if record.strange:
+                left_out[_STRANGE] += 1
+            else:
+                yield record
 
 
 def show(choice: Choice) -> None:

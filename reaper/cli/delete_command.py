@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reaper.cli.delete_by_hand import Deletion
 from reaper.cli.delete_cautions import cautions
@@ -25,7 +24,7 @@ from reaper.core.settings import Project
 from reaper.core.text import clean
 from reaper.foundry import requests
 from reaper.store.database import MEMORY_URL
-from reaper.store.store import Store, opened
+from reaper.store.store import opened
 from reaper.wiring import Connector
 
 
@@ -34,20 +33,20 @@ class DeleteRequest:
     """Which sessions to delete: by name, or by filter, never both."""
 
     ids: tuple[str, ...]
-    meant: Filter
+    filter: Filter
     all_matching: bool
 
     def check(self, agent: str) -> None:
         """Refuse what is unclear, or what the API forbids, before anything is sent."""
         for session in self.ids:
             checked(requests.delete_session, agent, session)
-        if self.ids and (self.meant or self.all_matching):
+        if self.ids and (self.filter or self.all_matching):
             raise CommandError("name sessions or give a filter, not both")
-        if not self.ids and not self.meant:
+        if not self.ids and not self.filter:
             raise CommandError("name the sessions to delete, or filter them: --status, --idle-over, --id")
-        if self.meant and not self.all_matching:
+        if self.filter and not self.all_matching:
             raise CommandError("a filter deletes every session that fits: say --all-matching if that is meant")
-        check_deletable(self.meant)
+        check_deletable(self.filter)
 
 
 async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: bool, record: bool) -> int:
@@ -57,74 +56,53 @@ async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: 
     settings, project = sessions.place()
     clock, guard = SystemClock(), ClockGuard()
     started = clock.monotonic()
-    with _recording(settings.state if record else MEMORY_URL) as store:
+    with opened(settings.state if record else MEMORY_URL) as store:
+        if store.fault:
+            raise CommandError(f"{store.fault}; --no-record deletes without a record of it", Exit.FAILED)
         async with Connector(clock)(project) as client:
             client.observe_time(guard.observe)
-            choice = await _choose(client, project, sessions.agent, request)
+            choice, warnings = await _choose(client, project, sessions.agent, request)
             if choice.found and (doubt := guard.doubt(started)):
                 raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
-            _agree(choice, sessions.agent, yes=yes)
+            _agree(choice, warnings, sessions.agent, yes=yes)
             deletion = Deletion(
-                sessions.agent,
-                project,
-                client,
-                store,
-                clock,
-                guard,
-                started,
-                request.meant,
-                configuration=settings.fingerprint,
+                sessions.agent, project, client, store, clock, guard, started, request.filter, settings.fingerprint
             )
             with interruptible() as interrupts:
                 results, halted = await deletion.run(choice.found, interrupts)
     return _print(request, [*choice.settled, *results], halted, sessions.output)
 
 
-@contextmanager
-def _recording(url: str) -> Iterator[Store]:
-    """The state to record deletes in, one in memory where nobody wants a record; one at fault ends the command."""
-    with opened(url) as store:
-        if store.fault:
-            raise CommandError(f"{store.fault}; --no-record deletes without a record of it", Exit.FAILED)
-        yield store
-
-
-def _agree(choice: Choice, agent: str, *, yes: bool) -> None:
-    """Show what would go and what speaks against it, and go on only when that is meant."""
+def _agree(choice: Choice, warnings: Sequence[str], agent: str, *, yes: bool) -> None:
+    """Show what would go and what speaks against it, and go on only when a person agrees."""
     is_asked = bool(choice.found) and not yes
     if is_asked:
         show(choice)
-    for caution in choice.cautions:
-        print(f"reaper: {clean(caution)}", file=sys.stderr)
+    for warning in warnings:
+        print(f"reaper: {clean(warning)}", file=sys.stderr)
     if is_asked:
         ask(f"Delete {len(choice.found)} session(s) of {clean(agent)} and their files for ever?")
 
 
-async def _choose(client: Provider, project: Project, agent: str, request: DeleteRequest) -> Choice:
+async def _choose(client: Provider, project: Project, agent: str, request: DeleteRequest) -> tuple[Choice, list[str]]:
     try:
-        choice = await _look_up(client, agent, request)
+        found = by_ids(client, agent, request.ids) if request.ids else by_filter(client, agent, request.filter)
+        choice = await found
         warnings = await cautions(client, project, agent, choice.found, choice.now)
     except asyncio.CancelledError as error:
         raise CommandError("interrupted before anything was sent: nothing was deleted", Exit.FAILED) from error
-    for note in choice.notes:
-        print(f"reaper: {note}", file=sys.stderr)
-    return replace(choice, cautions=warnings)
-
-
-async def _look_up(client: Provider, agent: str, request: DeleteRequest) -> Choice:
-    if request.ids:
-        return await by_ids(client, agent, tuple(dict.fromkeys(request.ids)))
-    try:
-        return await by_filter(client, agent, request.meant)
     except CommandError as error:
         raise CommandError(f"{error}; nothing was deleted", error.code) from error
+    for note in choice.notes:
+        print(f"reaper: {note}", file=sys.stderr)
+    return choice, warnings
 
 
 def _print(request: DeleteRequest, results: Sequence[DeleteResult], halted: str, output: OutputFormat) -> int:
-    order = {name: place for place, name in enumerate(dict.fromkeys(request.ids))}
+    order = {name: place for place, name in enumerate(request.ids)}
     print_results(sorted(results, key=lambda result: order.get(result.session, 0)), output)
     if halted:
         print(f"reaper: {clean(halted)}", file=sys.stderr)
     if not results and output is OutputFormat.TABLE:
-        print(f"no session fits: {request.meant.words()}", file=sys.stderr)
+        print(f"no session fits: {request.filter.text()}", file=sys.stderr)
     return Exit.FAILED if halted else exit_of(results)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from reaper.cli.endings import Exit
@@ -29,17 +29,13 @@ class DeleteResult:
     outcome: str
     why: str = ""
 
-    def as_json(self) -> dict[str, str]:
-        """The result as an object."""
-        shown = {"session": self.session, "outcome": self.outcome}
-        return {**shown, "why": self.why} if self.why else shown
-
 
 def print_results(results: Sequence[DeleteResult], output: OutputFormat) -> None:
     """Say of each session what became of it; people get the first of many, and the numbers."""
-    summary = summed(results)
+    summary = _summed(results)
     if output is OutputFormat.JSON:
-        print(json.dumps({"deleted": [result.as_json() for result in results]}, indent=2))
+        shown = [{name: text for name, text in asdict(result).items() if text} for result in results]
+        print(json.dumps({"deleted": shown}, indent=2))
         if exit_of(results) is not Exit.DONE:
             print(f"reaper: {summary}", file=sys.stderr)
         return
@@ -53,7 +49,7 @@ def print_results(results: Sequence[DeleteResult], output: OutputFormat) -> None
     out.print(summary)
 
 
-def summed(results: Sequence[DeleteResult]) -> str:
+def _summed(results: Sequence[DeleteResult]) -> str:
     """The numbers in one line: `3 done, 1 already gone, 0 changed, 0 failed, 2 not tried`."""
     counts = Counter(result.outcome for result in results)
     rare = {OutcomeKind.IN_DOUBT.value, OutcomeKind.UNVERIFIED.value}

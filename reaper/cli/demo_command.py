@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import tempfile
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from reaper.cli.endings import Exit
+from reaper.cli.interrupts import until_signalled
 from reaper.cli.printed import console, print_run
 from reaper.cli.progress import Progress
-from reaper.cli.sweep_commands import sweep_exit
+from reaper.cli.sweep_commands import exit_of
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.core.command_lines import config_option
@@ -21,7 +21,7 @@ from reaper.core.settings import Server, Settings
 from reaper.emulator import Emulator
 from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.runner import Run, Runner, Scope
+from reaper.engine.runner import Runner, Scope
 from reaper.logs import configure_logging
 from reaper.store.store import opened
 from reaper.telemetry import Metrics
@@ -89,31 +89,26 @@ async def run_demo(once: bool, agents: int, sessions: int, seed: int, listen: tu
 
 
 async def _two_sweeps(sweeper: Runner, settings: Settings, emulator: Emulator) -> int:
-    out = console()
-    out.rule("[bold]1. observing: what would be done, nothing is touched", align="left")
-    observed = await _sweep(sweeper, settings, Scope(observe=True), ROWS_OBSERVED)
-    out.print(_sent(emulator))
-    out.rule("[bold]2. enforcing: the same policies, now they act", align="left")
-    enforced = await _sweep(sweeper, settings, Scope(), ROWS_ENFORCED)
-    out.print(_sent(emulator))
-    failed = Exit.FAILED in {sweep_exit(observed), sweep_exit(enforced)}
-    return Exit.FAILED if failed else Exit.DONE
-
-
-async def _sweep(sweeper: Runner, settings: Settings, scope: Scope, rows: int) -> Run:
-    with Progress(sys.stderr) as progress:
-        heard, sweeper.listener = sweeper.listener, to_all(progress.hear, sweeper.listener)
-        run = await sweeper.run(settings, scope)
-        sweeper.listener = heard
-    print_run(run, planned=False, rows_shown=rows)
-    return run
+    out, listener, sent, codes = console(), sweeper.listener, emulator.api.requests, set()
+    for title, scope, rows in (
+        ("1. observing: what would be done, nothing is touched", Scope(observe=True), ROWS_OBSERVED),
+        ("2. enforcing: the same policies, now they act", Scope(), ROWS_ENFORCED),
+    ):
+        out.rule(f"[bold]{title}", align="left")
+        with Progress(sys.stderr) as progress:
+            sweeper.listener = to_all(progress.hear, listener)
+            run = await sweeper.run(settings, scope)
+        print_run(run, planned=False, rows_shown=rows)
+        counts = ", ".join(f"{sent[operation]} {operation}" for operation in ("list", "get", "delete", "stop"))
+        out.print(f"requests so far: {counts}\n")
+        codes.add(exit_of(run))
+    sweeper.listener = listener
+    return Exit.FAILED if Exit.FAILED in codes else Exit.DONE
 
 
 async def _go_on(sweeper: Runner, settings: Settings, live: LiveStatus) -> None:
     """Sweep now and then, so that an approval can be seen to work; returns when interrupted."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = until_signalled()
     while not stop.is_set():
         live.next_sweep_at = live.clock.wall() + EVERY_S
         try:
@@ -129,11 +124,6 @@ def _write_config(folder: Path, endpoint: str, emulator: Emulator) -> Path:
     careful = list(emulator.platform.agents)[-1]
     path.write_text(CONFIG.format(folder=folder, endpoint=endpoint, careful=careful), encoding="utf-8")
     return path
-
-
-def _sent(emulator: Emulator) -> str:
-    sent = emulator.api.requests
-    return f"requests so far: {sent['list']} list, {sent['get']} get, {sent['delete']} delete, {sent['stop']} stop\n"
 
 
 def _free(listen: tuple[str, int]) -> tuple[str, int]:

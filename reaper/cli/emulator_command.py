@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-
+from reaper.cli.interrupts import until_signalled
 from reaper.emulator import Emulator
 
 
 async def run_emulator(listen: tuple[str, int], agents: int, sessions: int, seed: int, latency_s: float) -> None:
     """Serve until interrupted; one line on stdout when ready."""
     emulator = Emulator(agents=agents, sessions=sessions, seed=seed, latency_s=latency_s)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     def ready(endpoint: str) -> None:
         print(f"ready: {endpoint}", flush=True)
 
-    await emulator.serve(*listen, on_ready=ready, stop=stop)
+    await emulator.serve(*listen, on_ready=ready, stop=until_signalled())

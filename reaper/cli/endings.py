@@ -8,14 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
-from typing import Final
 
 from reaper.core.provider import ProviderError
 from reaper.core.text import clean
-
-STDIN: Final = 0
-STDOUT: Final = 1
-STDERR: Final = 2
 
 
 class Exit(IntEnum):
@@ -42,12 +37,12 @@ def settle_streams() -> None:
     A stream that is closed at start leads nowhere from then on: otherwise the next file that is opened, such as the
     state, would take its number. What the streams' encoding does not have, or no text may hold, is written escaped.
     """
-    while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(opened, True)
     os.close(opened)
-    sys.stdin = sys.stdin or open(STDIN, encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stdout = sys.stdout or open(STDOUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

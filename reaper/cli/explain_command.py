@@ -10,7 +10,8 @@ from typing import Any, Final
 from reaper.cli.audit_commands import actions_table, recorded_json
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
-from reaper.cli.printed import console, safe, session_row, sessions_table, table
+from reaper.cli.printed import console, safe, table
+from reaper.cli.record_rows import records_table
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import show_time
@@ -102,9 +103,8 @@ def project_of(settings: Settings, name: str | None, agent: str) -> Project:
     """The project that was named, or the only one whose patterns match the agent."""
     named = [project for project in settings.projects if name in {None, project.name}]
     if not named:
-        raise CommandError(
-            f"no project {name!r}; the configuration has: {', '.join(p.name for p in settings.projects)}"
-        )
+        has = ", ".join(project.name for project in settings.projects)
+        raise CommandError(f"no project {name!r}; the configuration has: {has}")
     matching = [project for project in named if first_match(project, agent)]
     if len(named) > 1 and len(matching) != 1:
         raise CommandError(f"say which project with --project: {', '.join(p.name for p in matching or named)}")
@@ -113,9 +113,7 @@ def project_of(settings: Settings, name: str | None, agent: str) -> Project:
 
 def _print(explanation: Explanation) -> None:
     out = console()
-    record = sessions_table(explanation.now)
-    record.add_row(*session_row(explanation.session, explanation.now))
-    out.print(record)
+    out.print(records_table([explanation.session], explanation.now))
     rules = table("rule", "action", "condition", "wanted", "found", "holds")
     for trial in explanation.trials:
         name = f"[bold]{trial.rule.name}[/]" if trial.decides else trial.rule.name

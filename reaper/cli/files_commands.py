@@ -139,11 +139,7 @@ def _check_target(out: Path | None, *, force: bool) -> None:
     elif out.is_dir():
         raise CommandError(f"{out} is a directory: name the file to write")
     elif not force and os.path.lexists(out):
-        raise _exists(out)
-
-
-def _exists(out: Path) -> CommandError:
-    return CommandError(f"{out} exists: --force overwrites it")
+        raise CommandError(f"{out} exists: --force overwrites it")
 
 
 def _write(out: Path, content: bytes, *, force: bool) -> None:
@@ -157,7 +153,7 @@ def _write(out: Path, content: bytes, *, force: bool) -> None:
         else:
             os.link(name, out)
     except FileExistsError:
-        raise _exists(out) from None
+        raise CommandError(f"{out} exists: --force overwrites it") from None
     finally:
         with suppress(FileNotFoundError):
             Path(name).unlink()

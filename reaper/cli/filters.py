@@ -1,4 +1,4 @@
-"""Which sessions a person means: statuses, time since the last use, and ids, all of which must fit."""
+"""Which sessions a person asks for: statuses, time since the last use, and ids, all of which must fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Filter:
         return bool(self.conditions)
 
     def fits(self, session: Session, now: float | None) -> bool:
-        """Whether it is meant; `now` is the platform's time, without which no idle time can be judged."""
+        """Whether it is one of them; `now` is the platform's time, without which no idle time can be judged."""
         return all(self._holds(condition, session, now) for condition in self.conditions)
 
     def compared(self, session: Session, now: float) -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ class Filter:
             for c in self.conditions
         ]
 
-    def words(self) -> str:
+    def text(self) -> str:
         """The filter in words: `status idle, idle at least 7d`."""
         return ", ".join(f"{condition.name} {condition.wanted()}" for condition in self.conditions)
 
@@ -50,7 +50,7 @@ class Filter:
 
 
 def read_filter(statuses: Sequence[str], idle_over: str | None, globs: Sequence[str]) -> Filter:
-    """The filter that a command line means; a wrong duration, or an empty word, is a wrong command line."""
+    """The filter of a command line; a wrong duration, or an empty word, is a wrong command line."""
     if not all((*statuses, *globs)):
         raise CommandError("--status and --id need a word; an empty one fits nothing")
     found: list[Condition] = []
@@ -60,17 +60,13 @@ def read_filter(statuses: Sequence[str], idle_over: str | None, globs: Sequence[
     if statuses:
         found.append(StatusIn(frozenset(statuses)))
     if idle_over is not None:
-        found.append(Idle(_seconds(idle_over)))
+        try:
+            seconds = parse_duration(idle_over)
+        except ValueError as error:
+            raise CommandError(f"--idle-over: {error}") from None
+        if not seconds:
+            raise CommandError("--idle-over must be more than zero: 0s would fit every session")
+        found.append(Idle(seconds))
     if globs:
         found.append(IdMatches(tuple(globs)))
     return Filter(tuple(found))
-
-
-def _seconds(text: str) -> int:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise CommandError(f"--idle-over: {error}") from None
-    if not seconds:
-        raise CommandError("--idle-over must be more than zero: 0s would fit every session")
-    return seconds

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of changes: the first ends what is not begun, the second the waiting for what is."""
+"""Signals: what ends a server, and Ctrl-C in the middle of changes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ T = TypeVar("T")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
+def until_signalled() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM, which end nothing by themselves from here on."""
+    came = asyncio.Event()
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, came.set)
+    return came
+
+
 @dataclass(slots=True)
 class Interrupts:
-    """What the person at the keyboard has asked for so far."""
+    """The first Ctrl-C ends what is not begun, the second the waiting for what is."""
 
     asked: bool = False
     _work: asyncio.Task[Any] | None = None

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from rich.markup import render
 
@@ -16,21 +16,10 @@ from reaper.cli.all_pages import Batch
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.filters import Filter
 from reaper.cli.options import OutputFormat
-from reaper.cli.record_rows import record_cells, record_json
+from reaper.cli.record_rows import COLUMNS, record_cells, record_json
 from reaper.core.model import Malformed, Session
 
-_HEAD: Final = ("session", "status", "version", "created", "idle", "expires in")
 _WIDTHS: Final = (36, 9, 8, 17, 7, 10)
-
-
-class Printer(Protocol):
-    """How rows reach stdout, page by page."""
-
-    def page(self, records: list[Session | Malformed], now: float | None) -> None:
-        """Print what came."""
-
-    def end(self, why: str) -> None:
-        """Close what was opened; `why` says why it is not whole, '' when it is."""
 
 
 @dataclass(slots=True)
@@ -42,15 +31,15 @@ class AlignedLines:
     def page(self, records: list[Session | Malformed], now: float | None) -> None:
         if not self._widths:
             self._widths = _WIDTHS
-            self._print(_HEAD)
+            self._print([column.removesuffix("#") for column in COLUMNS])
         for record in records:
             self._print([render(cell, emoji=False).plain for cell in record_cells(record, now)])
         sys.stdout.flush()
 
     def end(self, why: str) -> None:
-        pass
+        """Nothing is open."""
 
-    def _print(self, cells: tuple[str, ...] | list[str]) -> None:
+    def _print(self, cells: list[str]) -> None:
         grown = [max(w, len(c)) for w, c in zip(self._widths, cells, strict=False)]
         self._widths = (*grown, *self._widths[len(grown) :])
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=False)).rstrip())
@@ -74,7 +63,7 @@ class JsonStream:
         sys.stdout.flush()
 
     def end(self, why: str) -> None:
-        """Valid at any end; what breaks off before its first page prints nothing."""
+        """Close the object, with `why` it is not whole; what breaks off before its first page prints nothing."""
         if self._is_open:
             ending = {"complete": not why, **({"why": why} if why else {})}
             print("\n], " + json.dumps(ending)[1:], flush=True)
@@ -94,14 +83,14 @@ class Tally:
         return f"{self.shown} of {self.seen} sessions on {self.pages} page(s){unread}"
 
 
-async def print_all(batches: AsyncIterator[Batch], meant: Filter, output: OutputFormat) -> None:
-    """Print every session that is meant as its page comes; a listing that breaks off says so and fails."""
-    printer: Printer = JsonStream() if output is OutputFormat.JSON else AlignedLines()
+async def print_all(batches: AsyncIterator[Batch], which: Filter, output: OutputFormat) -> None:
+    """Print every session that fits as its page comes; a listing that breaks off says so and fails."""
+    printer = JsonStream() if output is OutputFormat.JSON else AlignedLines()
     tally = Tally()
     try:
         async with aclosing(batches) as pages:  # type: ignore[type-var]
             async for batch in pages:
-                printer.page(list(_to_show(batch, meant, tally)), batch.now)
+                printer.page(list(_to_show(batch, which, tally)), batch.now)
     except CommandError as error:
         printer.end(str(error))
         raise CommandError(f"{error}; until then {tally.summary()}", Exit.FAILED) from error
@@ -113,14 +102,12 @@ async def print_all(batches: AsyncIterator[Batch], meant: Filter, output: Output
     print(tally.summary(), file=sys.stderr)
 
 
-def _to_show(batch: Batch, meant: Filter, tally: Tally) -> Iterator[Session | Malformed]:
+def _to_show(batch: Batch, which: Filter, tally: Tally) -> Iterator[Session | Malformed]:
     """The records of a page to show: a malformed one cannot be judged, so a filter leaves it out."""
     tally.pages += 1
     for record in batch.records:
         tally.seen += 1
-        malformed = isinstance(record, Malformed)
-        tally.malformed += malformed
-        fits = not meant if isinstance(record, Malformed) else meant.fits(record, batch.now)
-        tally.shown += fits
-        if fits:
+        tally.malformed += isinstance(record, Malformed)
+        if not which if isinstance(record, Malformed) else which.fits(record, batch.now):
+            tally.shown += 1
             yield record

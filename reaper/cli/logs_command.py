@@ -29,7 +29,7 @@ KEPT_LINES: Final = 5_000
 
 
 class ShownLines:
-    """The lines printed last: a new connection tells them again, and they are not printed twice.
+    """The lines printed last: a new connection brings them again, and they are not printed twice.
 
     Lines are opaque, so a repetition is known by its text and its place: what comes after a line that is in
     none of the kept ones is new.
@@ -37,20 +37,20 @@ class ShownLines:
 
     def __init__(self) -> None:
         self._kept: deque[str] = deque(maxlen=KEPT_LINES)
-        self._told: list[str] = []
+        self._former: list[str] = []
         self._place: int | None = None
 
     def again(self) -> None:
-        """The next lines may be told for the second time."""
-        self._told, self._place = list(self._kept), 0
+        """The next lines may come for the second time."""
+        self._former, self._place = list(self._kept), 0
 
     def is_new(self, line: str) -> bool:
         """Whether to print a line; what is printed is remembered."""
         if self._place is not None:
             try:
-                self._place = self._told.index(line, self._place) + 1
+                self._place = self._former.index(line, self._place) + 1
             except ValueError:
-                self._told, self._place = [], None
+                self._former, self._place = [], None
             else:
                 return False
         self._kept.append(line)
@@ -64,17 +64,15 @@ class Follower:
         self._client, self._agent, self._session = client, agent, session
         self._shown = ShownLines()
 
-    async def until_quiet(self) -> None:
-        """Print what is there; returns when nothing came for a moment."""
+    async def run(self, *, follow: bool) -> None:
+        """Print what is there until nothing came for a moment; with `follow` what comes until the session is gone."""
         record = await self._record()
         if record is None:
             raise CommandError(f"agent {self._agent} has no session {self._session}", Exit.FAILED)
-        await self._print(record, QUIET_S)
+        await (self._follow() if follow else self._print(record, QUIET_S))
 
-    async def follow(self) -> None:
-        """Print what comes until the session is gone, connecting again whenever the connection breaks."""
-        if await self._record() is None:
-            raise CommandError(f"agent {self._agent} has no session {self._session}", Exit.FAILED)
+    async def _follow(self) -> None:
+        """Print what comes, connecting again whenever the connection breaks."""
         there, in_vain = True, 0
         while there:
             try:
@@ -95,18 +93,15 @@ class Follower:
             return False
         self._shown.again()
         try:
-            news = await self._print(record, SILENT_MAX_S)
+            news, why = await self._print(record, SILENT_MAX_S), "the connection ended"
         except Gone:
-            return await self._record() is not None and self._nothing("the platform has no log of it yet")
+            news, why = 0, "the platform has no log of it yet"
         if await self._record() is None:
             return False
         if not news:
-            return self._nothing("the connection ended")
+            raise Retryable(why, operation="log_stream")
         print("reaper: the connection ended, connecting again", file=sys.stderr)
         return True
-
-    def _nothing(self, why: str) -> bool:
-        raise Retryable(why, operation="log_stream")
 
     async def _record(self) -> Session | None:
         """The session as it is now, None when it is gone."""
@@ -159,5 +154,4 @@ async def run_logs(commands: SessionCommands, session: str, *, follow: bool) -> 
     """Print a session's log; with `follow` until the session is gone."""
     checked(requests.get_session, commands.agent, session)
     async with commands.client() as client:
-        follower = Follower(client, commands.agent, session)
-        await (follower.follow() if follow else follower.until_quiet())
+        await Follower(client, commands.agent, session).run(follow=follow)

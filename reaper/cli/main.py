@@ -195,11 +195,13 @@ def mcp_(
     reaper_status. What it may do beyond that is allowed one by one. Stopping and deleting need an agent whose policy
     enforces, keep its limits, and have caps of their own; a person is asked before each delete.
     """
-    from reaper.cli.mcp_command import HTTP_LISTEN, flags, run_http, run_stdio
+    from reaper.cli.mcp_command import HTTP_LISTEN, run_http, run_stdio
+    from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
 
     if not http and (listen or token_file):
         raise typer.BadParameter("--listen and --token-file are for --http")
-    allowed = flags(stop=allow_stop, delete=allow_delete, create=allow_create)
+    flags = {ALLOW_STOP: allow_stop, ALLOW_DELETE: allow_delete, ALLOW_CREATE: allow_create}
+    allowed = frozenset(name for name, given in flags.items() if given)
     where = parse_listen(listen or HTTP_LISTEN)
     asyncio.run(run_http(config, allowed, where, token_file) if http else run_stdio(config, allowed))
 

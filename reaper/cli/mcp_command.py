@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import signal
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from reaper.cli.endings import CommandError
+from reaper.cli.interrupts import until_signalled
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.config import load
 from reaper.core.text import clean
 from reaper.logs import configure_logging
 from reaper.mcp.context import ToolContext
-from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP, make_server
+from reaper.mcp.server import make_server
 from reaper.mcp.transports import serve_stdio, serving_http
 from reaper.wiring import Connector
 
@@ -26,12 +26,6 @@ TOKEN_VARIABLE: Final = "REAPER_MCP_TOKEN"  # noqa: S105 - the variable's name
 TOKEN_MIN_CHARS: Final = 32
 TOKEN_FILE_MAX_BYTES: Final = 4_096
 _MAKE_ONE: Final = "make one with `openssl rand -hex 32`"
-
-
-def flags(*, stop: bool, delete: bool, create: bool) -> frozenset[str]:
-    """The flags that were given, as the server knows them."""
-    given = {ALLOW_STOP: stop, ALLOW_DELETE: delete, ALLOW_CREATE: create}
-    return frozenset(name for name, yes in given.items() if yes)
 
 
 async def run_stdio(config: Path | None, allowed: frozenset[str]) -> None:
@@ -50,9 +44,7 @@ async def run_http(
     token = read_token(token_file, os.environ)
     # Servers behind one name share the token, so each knows what the others have asked a person.
     server = make_server(_context(config), allowed, hashlib.sha256(b"questions of " + token.encode()).digest())
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = until_signalled()
     async with serving_http(server, token, *listen, SystemClock()) as address:
         print(f"ready: {address}", flush=True)
         await stop.wait()

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from reaper.core.command_lines import command
 from reaper.core.durations import show_duration
-from reaper.core.model import Session
 from reaper.core.planner import Hold
 from reaper.core.policy import Mode
 from reaper.core.text import clean
@@ -94,9 +93,10 @@ def _counts(report: Report) -> tuple[object, ...]:
 
 
 def _decisions(report: Report, rows: Sequence[dict[str, object]]) -> Table:
-    made = table("session", "action", "rule", "outcome", "reason", title=f"{report.project}/{safe(report.agent)}")
+    names = ("session", "action", "rule", "outcome", "reason")
+    made = table(*names, title=f"{report.project}/{safe(report.agent)}")
     for row in rows:
-        made.add_row(*(safe(row[name]) for name in ("session", "action", "rule", "outcome", "reason")))
+        made.add_row(*(safe(row[name]) for name in names))
     return made
 
 
@@ -137,21 +137,6 @@ def print_approval(plan_id: str, parts: Sequence[KnownPlan]) -> None:
     """What was approved."""
     out = console()
     for part in parts:
-        counted = len(part.approvals)
-        out.print(
-            f"approved: {counted} actions on {safe(part.project)}/{safe(part.agent)}, planned {instant(part.at)}"
-        )
+        where = f"{safe(part.project)}/{safe(part.agent)}"
+        out.print(f"approved: {len(part.approvals)} actions on {where}, planned {instant(part.at)}")
     out.print(f"plan {plan_id} runs in the next sweep: limits aside, every other guard on")
-
-
-def sessions_table(now: float | None) -> Table:
-    """An empty table for session records."""
-    return table("session", "status", "version", "created", "idle#", "expires in#")
-
-
-def session_row(session: Session, now: float | None) -> list[str]:
-    """One session's cells; ages are on the platform's clock."""
-    idle = "-" if now is None else show_duration(now - session.last_accessed_at)
-    left = "-" if now is None else show_duration(session.expires_at - now)
-    foreign = (session.id, session.status, session.version or "-")
-    return [*map(safe, foreign), instant(session.created_at), idle, left]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Self, TextIO, assert_never
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from reaper.engine import events
@@ -20,12 +20,11 @@ class Progress:
         console = Console(file=stream, stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         self._bars = Bars(*columns, console=console, transient=True, disable=not stream.isatty())
-        self._task: TaskID | None = None
+        self._task = self._bars.add_task("asking the platform")
         self._pages = self._sessions = self._planned = self._acted = 0
 
     def __enter__(self) -> Self:
         self._bars.start()
-        self._task = self._bars.add_task("asking the platform")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,12 +44,8 @@ class Progress:
                 pass
             case _:
                 assert_never(event)
-        self._show()
-
-    def _show(self) -> None:
-        if self._task is not None:
-            actions = f", {self._acted} of {self._planned} actions" if self._planned else ""
-            self._bars.update(self._task, description=f"{self._sessions} sessions on {self._pages} pages{actions}")
+        actions = f", {self._acted} of {self._planned} actions" if self._planned else ""
+        self._bars.update(self._task, description=f"{self._sessions} sessions on {self._pages} pages{actions}")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class SessionCommands:
     output: OutputFormat
 
     def place(self) -> tuple[Settings, Project]:
-        """The settings, and the project that is meant."""
+        """The settings, and the project of the agent."""
         settings = read(self.config)[1].settings
         return settings, project_of(settings, self.project, self.agent)
 
@@ -57,13 +57,14 @@ class SessionCommands:
         checked(requests.create_session, self.agent, session, version)
         async with self.client() as client:
             present = await self._present(client, session) if if_missing and session else None
+            existed = present is not None
             if present is None:
                 present, existed = await self._make(client, session, version, if_missing)
-            else:
-                existed = True
-        self._show(present, {"existed": existed} if if_missing else {})
+        record = self._show(present, existed if if_missing else None)
         if existed:
-            self._say_exists(present.value, version)
+            other = f"; it runs version {clean(record.version)}, not {clean(version)}"
+            differs = version is not None and record.version != version
+            print(f"session {record.id} exists, nothing was created{other if differs else ''}", file=sys.stderr)
 
     async def _present(self, client: Provider, session: str) -> Answer[Session | Malformed] | None:
         """The session when it is there and usable, None when one may be made; anything else ends the command."""
@@ -94,19 +95,11 @@ class SessionCommands:
             with unknown_when_interrupted(f"whether {name} of {self.agent} was created is not known"):
                 return await client.create(self.agent, session, version), False
         except Refused as error:
-            if not (if_missing and session and error.status == 409):
-                raise
-            present = await self._present(client, session)
+            taken = error.status == 409 and if_missing
+            present = await self._present(client, session) if taken and session else None
             if present is None:
                 raise
             return present, True
-
-    def _say_exists(self, record: Session | Malformed, version: str | None) -> None:
-        if not isinstance(record, Session):
-            return
-        other = f"; it runs version {clean(record.version)}, not {clean(version)}"
-        differs = version is not None and record.version != version
-        print(f"session {record.id} exists, nothing was created{other if differs else ''}", file=sys.stderr)
 
     async def get(self, session: str) -> None:
         """Show one session."""
@@ -130,11 +123,11 @@ class SessionCommands:
         if shown.has_more and shown.last_id:
             console().print(f"more: --after {safe(shown.last_id)}")
 
-    async def all(self, meant: Filter, pages_max: int, **page: Any) -> None:
-        """Show every session that is meant, as the pages come."""
+    async def all(self, which: Filter, pages_max: int, **page: Any) -> None:
+        """Show every session that fits, as the pages come."""
         checked(requests.list_sessions, self.agent, **page)
         async with self.client() as client:
-            await print_all(every_page(client, self.agent, pages_max=pages_max, **page), meant, self.output)
+            await print_all(every_page(client, self.agent, pages_max=pages_max, **page), which, self.output)
 
     async def stop(self, session: str) -> None:
         """Stop a session."""
@@ -154,13 +147,16 @@ class SessionCommands:
         except Gone as error:
             raise CommandError(f"agent {self.agent} has no session {session}", Exit.FAILED) from error
 
-    def _show(self, answer: Answer[Session | Malformed], more: dict[str, Any] | None = None) -> None:
+    def _show(self, answer: Answer[Session | Malformed], existed: bool | None = None) -> Session:
+        """Show the record, for scripts with whether it `existed`; a malformed one ends the command."""
         if isinstance(answer.value, Malformed):
             raise CommandError(f"the record is malformed: {answer.value.reason}", Exit.FAILED)
         if self.output is OutputFormat.JSON:
-            print(json.dumps({**record_json(answer.value), **(more or {})}, indent=2))
+            more = {} if existed is None else {"existed": existed}
+            print(json.dumps(record_json(answer.value) | more, indent=2))
         else:
             console().print(records_table([answer.value], answer.date))
+        return answer.value
 
 
 async def _check_version(client: Provider, agent: str, version: str) -> None:

@@ -85,14 +85,14 @@ def list_(
     from reaper.cli.filters import read_filter
     from reaper.cli.session_commands import SessionCommands
 
-    commands, meant = SessionCommands(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
-    if not all_ and meant:
+    commands, which = SessionCommands(config, project, agent, output), read_filter(status or (), idle_over, id_ or ())
+    if not all_ and which:
         raise typer.BadParameter("one page says little about what fits: add --all", param_hint="filters")
     if all_ and before is not None:
         raise typer.BadParameter("--all reads on to the end: --before has no meaning there", param_hint="--before")
     if all_:
         pages = {"limit": 100 if limit is None else limit, "order": order, "after": after}
-        asyncio.run(commands.all(meant, max_pages, **pages))
+        asyncio.run(commands.all(which, max_pages, **pages))
         return
     asyncio.run(commands.page(limit=20 if limit is None else limit, order=order, after=after, before=before))
 
@@ -128,7 +128,8 @@ def delete(
     from reaper.cli.session_commands import SessionCommands
 
     commands = SessionCommands(config, project, agent, output)
-    request = DeleteRequest(tuple(sessions or ()), read_filter(status or (), idle_over, id_ or ()), all_matching)
+    ids, which = tuple(dict.fromkeys(sessions or ())), read_filter(status or (), idle_over, id_ or ())
+    request = DeleteRequest(ids, which, all_matching)
     raise typer.Exit(asyncio.run(run_delete(commands, request, yes=yes, record=not no_record)))
 
 

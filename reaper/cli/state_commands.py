@@ -18,7 +18,6 @@ from reaper.store.origin import Origin
 
 log = get_logger("reaper")
 
-
 ACCEPTED: Final = "older_copy_accepted"
 """What the record calls this event."""
 

@@ -34,14 +34,13 @@ from reaper.wiring import Connector, settle_memory
 
 
 async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> None:
-    """Run the daemon until it is told to stop."""
+    """Run the daemon until SIGTERM or Ctrl-C."""
     from reaper.daemon import Daemon
 
     path = path_of(config)
     loaded = load(path, os.environ)
-    settings = loaded.settings
+    settings, clock = loaded.settings, SystemClock()
     configure_logging(settings.log.format, settings.log.level)
-    clock = SystemClock()
     settle_memory()
     server = settings.server if listen is None else replace(settings.server, host=listen[0], port=listen[1])
     await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
@@ -50,9 +49,10 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
 @asynccontextmanager
 async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
     """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
-    _check_scope(settings, scope)
-    clock = SystemClock()
-    listeners = [] if scope.rehearsal else [EventLog().hear]
+    names = [project.name for project in settings.projects]
+    if scope.project is not None and scope.project not in names:
+        raise CommandError(f"no project {scope.project!r} in the configuration; it has: {', '.join(names)}")
+    clock, listeners = SystemClock(), [] if scope.rehearsal else [EventLog().hear]
     level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
     configure_logging(settings.log.format, level)
     settle_memory()
@@ -60,12 +60,6 @@ async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
         if store.fault:
             print(f"reaper: {clean(store.fault)}; nothing will be touched", file=sys.stderr)
         yield Runner(store, clock, to_all(progress.hear, *listeners), Connector(clock))
-
-
-def _check_scope(settings: Settings, scope: Scope) -> None:
-    names = [project.name for project in settings.projects]
-    if scope.project is not None and scope.project not in names:
-        raise CommandError(f"no project {scope.project!r} in the configuration; it has: {', '.join(names)}")
 
 
 async def run_sweep(config: Path | None, scope: Scope, output: OutputFormat) -> int:
@@ -81,7 +75,7 @@ async def run_sweep(config: Path | None, scope: Scope, output: OutputFormat) -> 
         finally:
             claim.release()
     _show(run, scope, output)
-    return sweep_exit(run)
+    return exit_of(run)
 
 
 async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out: Path | None) -> int:
@@ -94,13 +88,9 @@ async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out:
     for name in unknown:
         print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
     if out is not None:
-        _save(run, out)
-    return plan_exit(run)
-
-
-def _save(run: Run, out: Path) -> None:
-    write_private(str(out), json.dumps(run_json(run, planned=True), indent=2) + "\n")
-    print(f"plan {run.plan_id} saved in {out}", file=sys.stderr)
+        write_private(str(out), json.dumps(run_json(run, planned=True), indent=2) + "\n")
+        print(f"plan {run.plan_id} saved in {out}", file=sys.stderr)
+    return exit_of(run, planned=True)
 
 
 def _show(run: Run, scope: Scope, output: OutputFormat) -> None:
@@ -112,24 +102,14 @@ def _show(run: Run, scope: Scope, output: OutputFormat) -> None:
         print_run(run, planned=scope.rehearsal, rows_shown=None if scope.keeps else ROWS_SHOWN)
 
 
-def sweep_exit(run: Run) -> Exit:
-    """What the results of all agents mean for the caller."""
+def exit_of(run: Run, *, planned: bool = False) -> Exit:
+    """What the results of all agents mean for the caller; of a plan, its actions are the news, withheld or not."""
     results = {report.result for report in run.reports}
     if results & {Result.FAILED, Result.INCOMPLETE}:
         return Exit.FAILED
-    if results & {Result.UNTRUSTED, Result.WITHHELD}:
+    if results & ({Result.UNTRUSTED} if planned else {Result.UNTRUSTED, Result.WITHHELD}):
         return Exit.WITHHELD
-    return Exit.DONE
-
-
-def plan_exit(run: Run) -> Exit:
-    """As a sweep's, but that actions to do are the news, withheld or not."""
-    results = {report.result for report in run.reports}
-    if results & {Result.FAILED, Result.INCOMPLETE}:
-        return Exit.FAILED
-    if Result.UNTRUSTED in results:
-        return Exit.WITHHELD
-    return Exit.PLANNED if any(report.plan.items for report in run.swept) else Exit.DONE
+    return Exit.PLANNED if planned and any(report.plan.items for report in run.swept) else Exit.DONE
 
 
 def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:
@@ -151,7 +131,7 @@ def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str
 
 
 def _the_one(store: Store, beginning: str) -> str:
-    """The id that was meant: as it is, or the only one that begins like this."""
+    """The id of a plan: as it is, or the only one that begins like this."""
     names = store.plans.named(beginning)
     if len(names) > 1:
         several = f"{len(names)} plans begin with {beginning!r}: {', '.join(names[:5])}"

@@ -1,25 +1,22 @@
-"""Which configuration was meant, and what is in it."""
+"""Which configuration a command reads, and what is in it."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from reaper.config import Loaded, load
 from reaper.core.settings import DEFAULT_PATH
 
-CONFIG_VARIABLE: Final = "REAPER_CONFIG"
-
 
 def path_of(config: Path | None) -> Path:
     """The file that was named, by the option or by the environment, else the usual one."""
-    return config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_PATH)
+    return config or Path(os.environ.get("REAPER_CONFIG") or DEFAULT_PATH)
 
 
 def read(config: Path | None) -> tuple[Path, Loaded]:
-    """The configuration that was meant, with its warnings said; raises ConfigError."""
+    """The configuration, its warnings printed; raises ConfigError."""
     path = path_of(config)
     loaded = load(path, os.environ)
     for warning in loaded.warnings:

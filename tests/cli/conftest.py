@@ -8,8 +8,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "process"))
 
-from hand_world import CROWD, PEOPLE
 from process_world import Cli, Town, exact_town
+from sessions_world import CROWD, PEOPLE
 
 
 @pytest.fixture

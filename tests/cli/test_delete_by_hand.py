@@ -1,4 +1,4 @@
-"""What a person was shown and meant is what goes: the last look before a deletion by hand."""
+"""A session goes only as it was shown and asked for: the last look before a deletion by hand."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ WEEK = Filter((StatusIn(frozenset({IDLE, FAILED})), Idle(7 * DAY_S)))
 SHOWN = session()
 
 
-def judged(meant: Filter, fresh: Session | Malformed, shown: Session = SHOWN, date: float | None = NOW) -> Any:
+def judged(which: Filter, fresh: Session | Malformed, shown: Session = SHOWN, date: float | None = NOW) -> Any:
     item = Item(shown, Decision(Action.DELETE), NOW, approved=True)
     look = Look(Answer(fresh, date, NOW, 0.0))
-    return FilterJudge(meant).recheck(item, look, plan_of([], PlanContext(1), policy()))
+    return FilterJudge(which).recheck(item, look, plan_of([], PlanContext(1), policy()))
 
 
-@pytest.mark.parametrize("meant", [NAMED, WEEK])
-def test_a_session_that_is_as_it_was_shown_goes(meant: Filter) -> None:
-    assert judged(meant, SHOWN).go
+@pytest.mark.parametrize("which", [NAMED, WEEK])
+def test_a_session_that_is_as_it_was_shown_goes(which: Filter) -> None:
+    assert judged(which, SHOWN).go
 
 
-@pytest.mark.parametrize("meant", [NAMED, WEEK])
+@pytest.mark.parametrize("which", [NAMED, WEEK])
 @pytest.mark.parametrize(
     ("fresh", "why"),
     [
@@ -42,13 +42,13 @@ def test_a_session_that_is_as_it_was_shown_goes(meant: Filter) -> None:
     ],
 )
 def test_a_session_that_is_another_one_or_woke_up_or_cannot_be_read_stays(
-    meant: Filter, fresh: Session | Malformed, why: str
+    which: Filter, fresh: Session | Malformed, why: str
 ) -> None:
-    verdict = judged(meant, fresh)
+    verdict = judged(which, fresh)
     assert (verdict.go, verdict.gone, verdict.why) == (False, False, why)
 
 
-def test_what_was_meant_by_a_filter_must_fit_it_still_and_what_was_named_need_not() -> None:
+def test_what_a_filter_chose_must_fit_it_still_and_what_was_named_need_not() -> None:
     used = SHOWN._replace(last_accessed_at=NOW - DAY_S)
     failed = SHOWN._replace(status=FAILED)
     for fresh in (used, failed):
@@ -62,6 +62,6 @@ def test_a_session_that_went_meanwhile_is_gone_and_not_changed(status: str) -> N
     assert (verdict.go, verdict.gone) == (False, True)
 
 
-@pytest.mark.parametrize("meant", [NAMED, WEEK])
-def test_without_the_platforms_time_nothing_goes(meant: Filter) -> None:
-    assert judged(meant, SHOWN, date=None).why == "the platform's clock could not be read"
+@pytest.mark.parametrize("which", [NAMED, WEEK])
+def test_without_the_platforms_time_nothing_goes(which: Filter) -> None:
+    assert judged(which, SHOWN, date=None).why == "the platform's clock could not be read"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hand_world import AGENT, OLD
 from process_world import IDLE_A_WEEK, Cli, Town
+from sessions_world import AGENT, OLD
 
 pytestmark = pytest.mark.process
 

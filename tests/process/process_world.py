@@ -158,9 +158,9 @@ def town(folder: Path, *options: str, port: int = 0) -> Iterator[Town]:
 def exact_town(folder: Path, agents: dict[str, Any], latency_s: float = 0.0) -> Iterator[Town]:
     """An emulator with exactly these sessions."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = folder / "exact.json"
-    told.write_text(json.dumps(agents))
-    with _serving(folder, sys.executable, str(EXACT), str(told), str(latency_s)) as made:
+    file = folder / "exact.json"
+    file.write_text(json.dumps(agents))
+    with _serving(folder, sys.executable, str(EXACT), str(file), str(latency_s)) as made:
         yield made
 
 

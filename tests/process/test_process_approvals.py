@@ -32,16 +32,16 @@ def test_what_became_of_an_approval_in_the_configuration_is_told(cli: Cli, tmp_p
         assert f"approval {'0' * 32} is unknown" in looked.stderr
         plan = looked.json["plan_id"]
         approving(cli, plan, "0" * 32)
-        told = cli.run("config", "check", "--state").ended(0)
-        assert f"approval {plan}: waits for the next sweep, 30 action(s) on here/support-eu" in told.stdout
-        assert f"warning: approval {'0' * 32} is unknown" in told.stderr
+        checked = cli.run("config", "check", "--state").ended(0)
+        assert f"approval {plan}: waits for the next sweep, 30 action(s) on here/support-eu" in checked.stdout
+        assert f"warning: approval {'0' * 32} is unknown" in checked.stderr
         shown = cli.run("plan", "--output", "json").ended(10).json["sweeps"][0]
         assert (shown["result"], made.changes()) == ("ok", 0)
         assert {decision["outcome"] for decision in shown["decisions"]} == {"planned"}
         cli.run("sweep").ended(0)
         assert len(made.deleted()) == 30
-        told = cli.run("config", "check", "--state").ended(0)
-        assert "used up: all 30 action(s) on here/support-eu were begun" in told.stdout
+        checked = cli.run("config", "check", "--state").ended(0)
+        assert "used up: all 30 action(s) on here/support-eu were begun" in checked.stdout
 
 
 def test_the_beginning_of_an_id_approves_its_plan_and_a_shorter_one_none(cli: Cli, tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_the_beginning_of_an_id_approves_its_plan_and_a_shorter_one_none(cli: Cl
         approval = ("approve", plan[:12], "--by", "Ada", "--reason", "first backlog")
         assert cli.run(*approval, "--output", "json").ended(0).json["plan_id"] == plan
         (given,) = [row for row in cli.journal() if row["rule"] == "approved"]
-        told = json.loads(given["body"])
-        assert (told["plan"], told["by"], told["reason"]) == (plan, "Ada", "first backlog")
+        recorded = json.loads(given["body"])
+        assert (recorded["plan"], recorded["by"], recorded["reason"]) == (plan, "Ada", "first backlog")
         cli.run("sweep").ended(0)
         assert len(made.deleted()) == 30
 

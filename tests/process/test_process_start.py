@@ -17,9 +17,9 @@ OUTPUT = frozenset({"rich", "structlog"})
 CONFIGURATION = frozenset({"pydantic", "yaml"})
 
 
-def loaded(told: str) -> set[str]:
+def loaded(stderr: str) -> set[str]:
     """The top-level modules that Python's own account of imports names."""
-    return set(re.findall(r"^import time:.*\| +(\w+)", told, re.MULTILINE))
+    return set(re.findall(r"^import time:.*\| +(\w+)", stderr, re.MULTILINE))
 
 
 def loaded_by(cli: Cli, *arguments: str) -> set[str]:

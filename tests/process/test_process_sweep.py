@@ -23,7 +23,7 @@ def test_a_sweep_of_six_thousand_sessions_deletes_exactly_the_stale_ones(cli: Cl
         before = {agent: big.sessions(agent) for agent in AGENTS}
         due = {(agent, name) for agent in AGENTS for name in stale_ids(before[agent], time.time())}
         assert len(due) > 1000
-        told = cli.run("sweep", "--output", "json", seconds=90).ended(0).json
+        printed = cli.run("sweep", "--output", "json", seconds=90).ended(0).json
         events = big.history("deleted")
         gone = [(event["agent"], event["session"]) for event in events]
         assert len(gone) == len(set(gone))
@@ -34,7 +34,7 @@ def test_a_sweep_of_six_thousand_sessions_deletes_exactly_the_stale_ones(cli: Cl
         counts = big.counts()
         assert set(counts) <= {"list_agents", "get_agent", "list_versions", "list", "get", "delete"}
         assert counts["delete"] == len(gone)
-        assert sum(sweep["totals"]["delete"] for sweep in told["sweeps"]) == len(gone)
+        assert sum(sweep["totals"]["delete"] for sweep in printed["sweeps"]) == len(gone)
         again = cli.run("sweep", "--output", "json", seconds=90).ended(0).json
         assert all(sweep["totals"]["delete"] == 0 for sweep in again["sweeps"])
         assert big.counts()["delete"] == len(gone)
@@ -46,13 +46,13 @@ def test_observing_sends_nothing_that_changes_anything(
 ) -> None:
     runaway = {"name": "runaway", "action": "stop", "when": {"status": "active", "idle": "1m"}}
     cli.configure(own.endpoint, mode=mode, rules=[IDLE_A_WEEK, runaway])
-    told = cli.run("sweep", *options, "--output", "json").ended(0).json
-    assert told["observed"] is True
-    totals = [sweep["totals"] for sweep in told["sweeps"]]
+    printed = cli.run("sweep", *options, "--output", "json").ended(0).json
+    assert printed["observed"] is True
+    totals = [sweep["totals"] for sweep in printed["sweeps"]]
     assert sum(each["delete"] for each in totals) > 0
     assert sum(each["stop"] for each in totals) > 0
     assert own.changes() == 0
-    assert {decision["outcome"] for sweep in told["sweeps"] for decision in sweep["decisions"]} == {"observe"}
+    assert {decision["outcome"] for sweep in printed["sweeps"] for decision in sweep["decisions"]} == {"observe"}
 
 
 def test_a_withheld_plan_runs_after_the_commands_that_the_message_names(cli: Cli, tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_a_withheld_plan_runs_after_the_commands_that_the_message_names(cli: Cli
         assert "30 actions" in cli.run(*approval).ended(0).stdout
         wait_for("six more to become stale", lambda: time.time() - born > 16)
 
-        told = cli.run("sweep", "--output", "json").ended(3).json
+        printed = cli.run("sweep", "--output", "json").ended(3).json
         assert {name for _, name in made.deleted()} == planned
-        left = [d for d in told["sweeps"][0]["decisions"] if d["outcome"] != "done"]
+        left = [d for d in printed["sweeps"][0]["decisions"] if d["outcome"] != "done"]
         assert {d["session"] for d in left} == {one["id"] for one in ripening}
         cli.run("sweep").ended(3)
         assert len(made.deleted()) == made.counts()["delete"] == 30
@@ -104,9 +104,9 @@ def test_a_plan_with_nothing_to_do_ends_with_zero(cli: Cli, tmp_path: Path) -> N
 def test_json_output_has_the_keys_of_the_contract_and_stdout_nothing_else(
     cli: Cli, shared: Town, command: tuple[str, ...]
 ) -> None:
-    told = cli.configure(shared.endpoint).run(*command, "--output", "json").json
-    assert set(told) >= TOP
-    for sweep in told["sweeps"]:
+    printed = cli.configure(shared.endpoint).run(*command, "--output", "json").json
+    assert set(printed) >= TOP
+    for sweep in printed["sweeps"]:
         assert set(sweep) >= {*SWEEP, "duration_seconds"}
         assert set(sweep["totals"]) == {"keep", "stop", "delete"}
         assert all(set(decision) == DECISION for decision in sweep["decisions"])
@@ -128,8 +128,8 @@ def test_one_agent_that_is_forbidden_fails_with_the_role_and_the_others_go_on(cl
 def test_a_listing_that_breaks_off_deletes_nothing_of_that_agent_only(cli: Cli, tmp_path: Path) -> None:
     with town(tmp_path / "town", "--agents", "2", "--sessions", "150") as made:
         made.break_with({"operation": "list", "agent": "research", "after": 1, "status": 500})
-        told = cli.configure(made.endpoint).run("sweep", "--output", "json").ended(1).json
-        results = {sweep["agent"]: sweep["result"] for sweep in told["sweeps"]}
+        printed = cli.configure(made.endpoint).run("sweep", "--output", "json").ended(1).json
+        results = {sweep["agent"]: sweep["result"] for sweep in printed["sweeps"]}
         assert results == {"research": "incomplete", "support-eu": "ok"}
         assert {agent for agent, _ in made.deleted()} == {"support-eu"}
 
@@ -141,7 +141,7 @@ def test_a_platform_out_of_reach_ends_with_one_and_says_so(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--nonsense",), "--nonsense"),
         (("--project", "nowhere"), "nowhere"),
@@ -149,9 +149,9 @@ def test_a_platform_out_of_reach_ends_with_one_and_says_so(cli: Cli) -> None:
         (("--output", "xml"), "xml"),
     ],
 )
-def test_a_wrong_command_line_ends_with_two(cli: Cli, shared: Town, arguments: tuple[str, ...], told: str) -> None:
+def test_a_wrong_command_line_ends_with_two(cli: Cli, shared: Town, arguments: tuple[str, ...], message: str) -> None:
     done = cli.configure(shared.endpoint).run("sweep", *arguments).ended(2)
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
 
 

@@ -89,15 +89,15 @@ def test_the_configuration_is_found_by_the_environment(cli: Cli, shared: Town) -
 
 def test_explain_tries_every_rule_with_the_values_compared(cli: Cli, shared: Town) -> None:
     cli.configure(shared.endpoint, rules=[{**IDLE_A_WEEK, "when": {"idle": "29d"}}, IDLE_A_WEEK | {"name": "week"}])
-    told = cli.run("explain", "support-eu", "demo-000002", "--output", "json").ended(0).json
-    assert [rule["rule"] for rule in told["rules"]] == ["idle-a-week", "week"]
-    idle = told["rules"][1]["checks"][0]
+    explained = cli.run("explain", "support-eu", "demo-000002", "--output", "json").ended(0).json
+    assert [rule["rule"] for rule in explained["rules"]] == ["idle-a-week", "week"]
+    idle = explained["rules"][1]["checks"][0]
     assert (idle["condition"], idle["wanted"], idle["holds"]) == ("idle", "at least 7d", False)
     assert idle["actual"].startswith("3d")
-    assert told["decision"]["action"] == "keep"
-    assert told["next_due"]["rule"] == "week"
-    assert told["next_due"]["at"] == told["session"]["last_accessed_at"] + 7 * 86_400
-    assert {"mode", "grace", "windows", "limits", "breaker", "state"} <= {g["guard"] for g in told["guards"]}
+    assert explained["decision"]["action"] == "keep"
+    assert explained["next_due"]["rule"] == "week"
+    assert explained["next_due"]["at"] == explained["session"]["last_accessed_at"] + 7 * 86_400
+    assert {"mode", "grace", "windows", "limits", "breaker", "state"} <= {g["guard"] for g in explained["guards"]}
     table = cli.run("explain", "support-eu", "demo-000002").ended(0).stdout
     for word in ("idle-a-week", "at least 29d", "at least 7d", "grace", "windows", "limits", "next due: "):
         assert word in table

@@ -1,4 +1,4 @@
-"""`reaper sessions delete`: exactly what was meant, asked for, recorded, and told to the end."""
+"""`reaper sessions delete`: exactly what was asked for goes, agreed to, recorded, and printed to the end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from hand_world import AGENT, OLD, rows, start
 from process_world import DAY, Cli, Town, at_terminal, exact_town, fetch, raw_controls, session, wait_for
+from sessions_world import AGENT, OLD, rows, start
 
 pytestmark = pytest.mark.process
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_world import AGENT, line_to, start
 from process_world import Cli, Town, wait_for
+from sessions_world import AGENT, line_to, start
 
 from reaper.cli.logs_command import ShownLines
 

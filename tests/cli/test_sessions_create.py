@@ -6,8 +6,8 @@ import json
 import signal
 
 import pytest
-from hand_world import AGENT, start
 from process_world import Cli, Town, wait_for
+from sessions_world import AGENT, start
 
 pytestmark = pytest.mark.process
 

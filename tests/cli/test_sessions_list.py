@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hand_world import AGENT, start
 from process_world import DAY, Cli, Town, wait_for
+from sessions_world import AGENT, start
 
 pytestmark = pytest.mark.process
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import urllib.request
 
 import pytest
-from hand_world import AGENT
 from process_world import Cli, Town, at_terminal
+from sessions_world import AGENT
 
 pytestmark = pytest.mark.process
 
