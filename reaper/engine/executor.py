@@ -126,7 +126,7 @@ class Executor:
         unverified = [o for o in execution.outcomes if o.kind is OutcomeKind.UNVERIFIED]
         if len(unverified) >= UNVERIFIED_MAX and execution.outcomes[-1].kind is OutcomeKind.UNVERIFIED:
             execution.halted = f"{len(unverified)} actions were accepted without effect"
-            self.store.latch(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
+            self.store.open_breaker(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
 
     async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution) -> Outcome | None:
         """One action from its last look to its outcome; None when it was halted before its intent.

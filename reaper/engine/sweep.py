@@ -255,7 +255,7 @@ class Sweep:
             why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
             breaker = Breaker(snapshot.now, why)
             if not self.rehearsal:
-                self.store.latch(project, agent, breaker)
+                self.store.open_breaker(project, agent, breaker)
         return breaker
 
     def _known_breaker(self) -> Breaker | None:

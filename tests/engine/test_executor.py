@@ -51,7 +51,7 @@ def rows(world: World) -> list[tuple[str, str, str]]:
 
 def mark_all(world: World) -> None:
     marks = [Mark(seen, Action.DELETE, "stale", NOW - DAY_S, NOW) for seen in world.listed()]
-    world.store.replace_marks("prod", AGENT.name, marks)
+    world.store.replace_marks("prod", AGENT.name, marks, NOW)
 
 
 def marked(world: World) -> list[str]:
@@ -466,7 +466,7 @@ def test_an_identity_that_is_rejected_halts_the_sweep(operation: str) -> None:
 class NoLatch(Store):
     """A state whose breaker cannot be written."""
 
-    def latch(self, *_: Any) -> None:
+    def open_breaker(self, *_: Any) -> None:
         raise StateError("state: database or disk is full")
 
 

@@ -210,7 +210,7 @@ def test_an_agent_whose_breaker_is_open_counts_but_gives_nothing() -> None:
     world = World(agents=TWO_AGENTS)
     world.actives(20, 21, 22, 23, agent="desk")
     world.actives(30, 31, 32, 33, 34, agent="shop")
-    world.store.latch("prod", "shop", Breaker(NOW, "a test"))
+    world.store.open_breaker("prod", "shop", Breaker(NOW, "a test"))
     world.sweep()
     assert world.did() == ["session-021", "session-022", "session-023"]
 

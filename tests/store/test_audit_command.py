@@ -27,7 +27,7 @@ REAPER = Path(sys.executable).parent / "reaper"
 @pytest.fixture
 def config(book: Book, tmp_path: Path) -> Path:
     book.act("a-session", at=NOW - DAY_S)
-    book.store.latch("prod", "desk", Breaker(NOW, "accepted without effect"))
+    book.store.open_breaker("prod", "desk", Breaker(NOW, "accepted without effect"))
     book.journal.note("configuration", "", "", NOW, {"digest": "abc", "origin": Origin(by="ada").as_json()})
     book.journal.note("marks", "prod", "desk", NOW, {"came": 1})
     return write_config(tmp_path, book.path)

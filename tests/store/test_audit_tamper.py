@@ -45,7 +45,7 @@ def full(book: Book) -> None:
     first = remember(book.store, "session-0001")
     remember(book.store, "session-0002")
     assert book.store.plans.approve(first, NOW)
-    book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
+    book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
 
 
 def forge_checkpoint(count: int, digest: str) -> str:
@@ -186,7 +186,7 @@ def test_sweeps_that_change_no_mark_add_no_entry(book: Book) -> None:
     book.store.drop_mark(*HERE, session("not-marked"), NOW + 60)
     first = remember(book.store, "session-0001", at=NOW + 60)
     book.store.plans.approve(first, NOW + 60, standing=True)
-    book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
+    book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
     assert book.journal.head() == before
 
 
@@ -226,7 +226,7 @@ def test_two_writers_of_marks_leave_sums_that_fit(book: Book) -> None:
     for number in range(5):
         for store, agent in ((book.store, "desk"), (other, "help")):
             store.replace_marks("prod", agent, [mark(f"session-{number:04d}")], NOW + number)
-            store.latch("prod", "desk", Breaker(NOW, f"{agent} {number}"))
+            store.open_breaker("prod", "desk", Breaker(NOW, f"{agent} {number}"))
     other.close()
     assert book.doubts() == ()
 
