@@ -236,22 +236,6 @@ class Journal:
         self._settled_by_all = min([last, *(entry.seq - 1 for entry in unsettled)])
         return orphans
 
-    def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:
-        """The rows of actions in order, events left out."""
-        order = journal.c.seq.desc() if newest_first else journal.c.seq
-        with self._begin() as connection:
-            for row in connection.execute(
-                select(journal).where(journal.c.kind != EVENT).order_by(order).limit(limit)
-            ):
-                yield entry_of(row)
-
-    def events(self, event: str | None = None) -> list[Entry]:
-        """The events in order, or those of one name."""
-        named = [journal.c.rule == event] if event is not None else []
-        with self._begin() as connection:
-            query = select(journal).where(journal.c.kind == EVENT, *named).order_by(journal.c.seq)
-            return [entry_of(row) for row in connection.execute(query)]
-
     def actions(self, which: ActionFilter, limit: int | None = None) -> Iterator[Recorded]:
         """The last `limit` actions that are meant, the newest last; read as they are asked for."""
         return (action for action in self._matching(which.fits(), limit) if isinstance(action, Recorded))
@@ -270,12 +254,8 @@ class Journal:
                 entry = entry_of(row)
                 yield entry if entry.kind == EVENT else Recorded(entry, outcomes_of(connection, row.action_id))
 
-    def head(self) -> str:
-        """The hash of the last row; noted elsewhere, it shows later that nothing up to here was changed or cut."""
-        return self.end().hash
-
     def end(self) -> chain.Place:
-        """The last row: its number and its hash."""
+        """The last row; its hash, noted elsewhere, shows later that nothing up to here was changed or cut."""
         with self._begin() as connection:
             return chain.last(connection)
 

@@ -128,7 +128,7 @@ def test_a_state_in_use_is_verified_with_what_its_writer_has_only_logged(
 ) -> None:
     book.act("b-session")
     assert Path(f"{book.path}-wal").stat().st_size > 0
-    assert run_verify(config, book.journal.head(), OutputFormat.TABLE) == 0
+    assert run_verify(config, book.journal.end().hash, OutputFormat.TABLE) == 0
 
 
 def test_a_state_of_another_version_is_not_read_as_if_it_were_of_this_one(book: Book, config: Path) -> None:

@@ -16,6 +16,7 @@ from reaper import __version__
 from reaper.core.model import OutcomeKind
 from reaper.foundry.token_claims import CLAIM_MAX_CHARS, claims_of
 from reaper.store.origin import Origin
+from tests.record import entries
 
 CLAIMS = {"tid": "tenant-1", "oid": "object-1", "appid": "app-1", "upn": "ada@contoso.example", "exp": 7}
 
@@ -104,4 +105,4 @@ def test_an_outcome_keeps_the_platforms_name_of_the_answer(book: Book) -> None:
     intent = book.intend()
     conclusion = book.journal.conclude(intent, OutcomeKind.DONE, NOW, "", None, "req-7f3a")
     asyncio.run(conclusion)
-    assert list(book.journal.entries())[-1].body == {"request_id": "req-7f3a"}
+    assert entries(book.journal)[-1].body == {"request_id": "req-7f3a"}

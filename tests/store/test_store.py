@@ -27,6 +27,7 @@ from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.store import Breaker, Store
 from reaper.store.tables import SCHEMA_VERSION
+from tests.record import entries
 from tests.world import HOUR_S, NOW, STALE, session
 
 HERE = ("prod", "desk")
@@ -191,11 +192,10 @@ def test_every_row_of_the_journal_is_chained_to_the_one_before(
 
 def test_the_journal_tells_intents_and_outcomes_in_order(store: Store) -> None:
     do(store, OutcomeKind.DONE)
-    entries = list(store.journal.entries())
-    assert [(entry.kind, entry.outcome) for entry in entries] == [("intent", ""), ("outcome", "done")]
-    assert entries[0].body == EVIDENCE
-    assert entries[0].intent.id == entries[1].intent.id != ""
-    assert [entry.seq for entry in store.journal.entries(newest_first=True, limit=1)] == [entries[1].seq]
+    rows = entries(store.journal)
+    assert [(entry.kind, entry.outcome) for entry in rows] == [("intent", ""), ("outcome", "done")]
+    assert rows[0].body == EVIDENCE
+    assert rows[0].intent.id == rows[1].intent.id != ""
 
 
 @pytest.mark.parametrize(
