@@ -32,8 +32,8 @@ test-long: setup  ## run the long ones: a browser, the MCP Inspector, session co
 soak: setup  ## seeded histories on all cores until stopped, or ARGS="--for 1h": histories, sweeps, violations
 	PYTHONPATH=. $(BIN)/python -m tests.sim.soak $(ARGS)
 
-mutants: setup  ## take each guard away in turn: the simulator must see the loss
-	$(BIN)/pytest -n $(JOBS) tests/sim/test_mutants.py $(ARGS)
+mutants: setup  ## take each guard away in turn: the simulator, or the test named, must see the loss
+	$(BIN)/pytest -n $(JOBS) tests/sim/test_mutants.py tests/scenarios/test_scenario_mutants.py tests/web/test_access_mutants.py tests/mcp/test_mcp_mutants.py $(ARGS)
 
 bench: setup  ## measure speed and memory beside what people use today (some minutes; ARGS="--keep cpu deletes")
 	PYTHONPATH=. $(BIN)/python -m tests.bench $(ARGS)

@@ -46,7 +46,7 @@ class Choice:
 def check_deletable(meant: Filter) -> None:
     """Refuse a filter on statuses that a filter never deletes."""
     for condition in meant.conditions:
-        wrong = condition.statuses - _DELETABLE if isinstance(condition, StatusIn) else frozenset()
+        wrong = condition.words - _DELETABLE if isinstance(condition, StatusIn) else frozenset()
         if wrong:
             raise CommandError(f"a filter deletes idle, failed and active sessions, never {', '.join(sorted(wrong))}")
 

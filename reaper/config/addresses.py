@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 from reaper.core.loopback import is_loopback
 from reaper.core.settings import PROXY_ENVIRONMENT, PROXY_NONE
 
@@ -58,25 +58,28 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Take an endpoint apart; Wrong says what is amiss, without repeating what may be a password."""
+    """Take an endpoint apart; BadValue says what is amiss, without repeating what may be a password."""
     if not text.isascii() or "\\" in text or re.search(r"\s", text):
         hint = "write the host in ASCII (xn--...), without spaces or backslashes"
-        raise Wrong("is no address with such characters", hint)
+        raise BadValue("is no address with such characters", hint)
     parts = _URL.fullmatch(text)
     if parts is None or parts[1].lower() not in _PORTS:
-        raise Wrong("is not an https address", _EXAMPLE)
-    _refuse_extras(parts[2], parts[4])
+        raise BadValue("is not an https address", _EXAMPLE)
+    if "@" in parts[2]:
+        raise BadValue("an endpoint holds no user name or password", "use `credential` instead", quiet=True)
+    if parts[4]:
+        raise BadValue("an endpoint has no query and no fragment", "remove all from the ? or # on", quiet=True)
     host, port = _host_and_port(parts[2].lower(), _PORTS[parts[1].lower()])
     project = _PROJECT.fullmatch(parts[3])
     if project is None:
-        raise Wrong("does not lead to a project", "the path must be /api/projects/PROJECT")
+        raise BadValue("does not lead to a project", "the path must be /api/projects/PROJECT")
     return Endpoint(parts[1].lower(), host, port, project[1])
 
 
 def read_endpoint(value: object) -> str:
     """The endpoint as it is written, if it can be taken apart."""
     if not isinstance(value, str):
-        raise Wrong("is not an https address", _EXAMPLE)
+        raise BadValue("is not an https address", _EXAMPLE)
     parse_endpoint(value)
     return value
 
@@ -88,16 +91,16 @@ def read_proxy(value: object) -> str:
         return str(value)
     parts = _URL.fullmatch(value) if isinstance(value, str) else None
     if parts is None or parts[1].lower() not in _PORTS:
-        raise Wrong("is not a proxy", hint, quiet=True)
+        raise BadValue("is not a proxy", hint, quiet=True)
     user, at, authority = parts[2].rpartition("@")
     if parts[4] or parts[3] not in ("", "/") or (at and not _USER.fullmatch(user)):
         message = "a proxy has no path, no query, and its user and password percent-encoded"
-        raise Wrong(message, hint, quiet=True)
+        raise BadValue(message, hint, quiet=True)
     scheme = parts[1].lower()
     try:
         host, port = _host_and_port(authority.lower(), _PORTS[scheme])
-    except Wrong as wrong:
-        raise Wrong("is not a proxy", f"it {wrong.message}", quiet=True) from None
+    except BadValue as wrong:
+        raise BadValue("is not a proxy", f"it {wrong.message}", quiet=True) from None
     return f"{scheme}://{user}{at}{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -112,20 +115,20 @@ def read_export(value: object) -> str:
     """A file, or the https address of an append-only blob; the signature in its query is never repeated."""
     hint = "write a path, or https://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB?SIGNATURE"
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise Wrong("is no place to export to", hint)
+        raise BadValue("is no place to export to", hint)
     if "://" not in value:
         return value
     parts = _URL.fullmatch(value)
     if parts is None or parts[1].lower() not in _PORTS or "@" in parts[2] or not value.isascii() or "#" in value:
-        raise Wrong("is no place to export to", hint, quiet=True)
+        raise BadValue("is no place to export to", hint, quiet=True)
     try:
         host, _ = _host_and_port(parts[2].lower(), _PORTS[parts[1].lower()])
-    except Wrong as wrong:
-        raise Wrong("is no place to export to", f"it {wrong.message}", quiet=True) from None
+    except BadValue as wrong:
+        raise BadValue("is no place to export to", f"it {wrong.message}", quiet=True) from None
     if parts[1].lower() == "http" and not is_loopback(host):
-        raise Wrong("is not an https address: its signature would go in clear", hint, quiet=True)
+        raise BadValue("is not an https address: its signature would go in clear", hint, quiet=True)
     if not re.fullmatch(r"/[^/]+/.+", parts[3]):
-        raise Wrong("does not name a container and a blob", hint, quiet=True)
+        raise BadValue("does not name a container and a blob", hint, quiet=True)
     return value
 
 
@@ -139,51 +142,42 @@ def read_state(value: object) -> str:
     """The URL of a SQLite file. State in memory would forget every mark and limit at a restart."""
     hint = "write sqlite:///FILE, or sqlite:////FILE for a path from the root"
     if not isinstance(value, str):
-        raise Wrong("is not a SQLite URL", hint)
+        raise BadValue("is not a SQLite URL", hint)
     if not value.startswith("sqlite:"):
-        raise Wrong("the state cannot be kept there", hint, quiet=True)
+        raise BadValue("the state cannot be kept there", hint, quiet=True)
     path = value.removeprefix("sqlite:///")
     if ":memory:" in value or path in ("", "sqlite:", "sqlite:/", "sqlite://"):
-        raise Wrong("would forget marks and limits at every restart", hint)
+        raise BadValue("would forget marks and limits at every restart", hint)
     if path == value or path.startswith("file:") or "?" in path or path.endswith("/"):
-        raise Wrong("does not name a file", hint)
+        raise BadValue("does not name a file", hint)
     return value
 
 
 def read_listen(value: object) -> str:
     """HOST:PORT as it is written; port 0 takes any that is free."""
     hint = "write HOST:PORT, as in 127.0.0.1:9464, 0.0.0.0:9464 or [::1]:9464"
-    if not isinstance(value, str):
-        raise Wrong("is not an address to listen on", hint)
     try:
-        split_listen(value)
-    except Wrong as wrong:
-        raise Wrong("is not an address to listen on", hint) from wrong
-    return value
+        split_listen(value if isinstance(value, str) else "")
+    except BadValue as wrong:
+        raise BadValue("is not an address to listen on", hint) from wrong
+    return str(value)
 
 
 def split_listen(text: str) -> tuple[str, int]:
     """HOST:PORT in its parts, the host without brackets."""
     host, separator, port = text.rpartition(":")
     if not separator or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
-        raise Wrong("has no port")
+        raise BadValue("has no port")
     return _host_and_port(f"{host.lower()}:{port}", 0, lowest=0)
-
-
-def _refuse_extras(authority: str, rest: str | None) -> None:
-    if "@" in authority:
-        raise Wrong("an endpoint holds no user name or password", "use `credential` instead", quiet=True)
-    if rest:
-        raise Wrong("an endpoint has no query and no fragment", "remove all from the ? or # on", quiet=True)
 
 
 def _host_and_port(authority: str, default: int, lowest: int = 1) -> tuple[str, int]:
     match = _AUTHORITY.fullmatch(authority)
     if match is None or not _is_host(match[1]):
-        raise Wrong("has a host that is no host's name or address", _EXAMPLE)
+        raise BadValue("has a host that is no host's name or address", _EXAMPLE)
     port = int(match[2]) if match[2] else default
     if not lowest <= port <= 65_535:
-        raise Wrong("has a port that does not exist", f"ports are {lowest} to 65535")
+        raise BadValue("has a port that does not exist", f"ports are {lowest} to 65535")
     return match[1].strip("[]"), port
 
 

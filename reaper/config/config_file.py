@@ -5,21 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reaper.config.problem import ConfigError, Problem
+from reaper.config.problem import ConfigError, refusal
 from reaper.config.syntax import SIZE_LIMIT_BYTES
 
-_KINDS: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+_KINDS: Final = {"d": "a directory", "p": "a pipe", "s": "a socket", "c": "a device", "b": "a device"}
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -32,8 +25,8 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            kind = next((kind for is_one, kind in _KINDS if is_one(mode)), "no file")
-            raise _refused(path, f"the file cannot be read: it is {kind}", "name a file that stays as it is")
+            message = f"the file cannot be read: it is {_KINDS.get(stat.filemode(mode)[0], 'no file')}"
+            raise refusal(str(path), (0, 0), message, "name a file that stays as it is")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(SIZE_LIMIT_BYTES + 1)
     except OSError as error:
@@ -68,13 +61,12 @@ class ConfigWatch:
 
     def settled(self, now: float) -> bytes | None:
         """The new content, read at monotonic `now`; None while there is none, ConfigError when it cannot be read."""
-        refusal: ConfigError | None = None
-        content = b""
+        found: bytes | ConfigError
         try:
-            content = read_bytes(self.path)
-            digest = digest_of(content)
+            found = read_bytes(self.path)
+            digest = digest_of(found)
         except ConfigError as error:
-            refusal, digest = error, str(error)
+            found, digest = error, str(error)
         if digest == self.seen:
             self._met = ""
             return None
@@ -84,15 +76,11 @@ class ConfigWatch:
         if now - self._met_at < self.apart_s:
             return None
         self.seen, self._met = digest, ""
-        if refusal is not None:
-            raise refusal
-        return content
+        if isinstance(found, ConfigError):
+            raise found
+        return found
 
 
 def _unreadable(path: str | Path, error: OSError | ValueError) -> ConfigError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _refused(path, f"the file cannot be read: {reason}", "check the path and its rights")
-
-
-def _refused(path: str | Path, message: str, hint: str) -> ConfigError:
-    return ConfigError([Problem(str(path), 0, 0, "", "", message, hint)])
+    return refusal(str(path), (0, 0), f"the file cannot be read: {reason}", "check the path and its rights")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -39,14 +39,10 @@ _FIELDS: Final = (
 
 
 def standard_cron(expression: str) -> str:
-    """The expression with its weekdays as names, for APScheduler's `from_crontab`; Wrong if it is none."""
-    written = expression.lower().split()
-    _numbers(expression)
-    if written[4] == "*":
-        return " ".join(written)
-    days = {number % 7 for number in _values(_FIELDS[4], written[4])}
+    """The expression with its weekdays as names, for APScheduler's `from_crontab`; BadValue if it is none."""
+    days = {number % 7 for number in _numbers(expression)[4]}
     named = "*" if len(days) == 7 else ",".join(_WEEKDAYS[day] for day in sorted(days))
-    return " ".join([*written[:4], named])
+    return " ".join([*expression.lower().split()[:4], named])
 
 
 def shortest_gap_s(expression: str) -> int:
@@ -59,7 +55,7 @@ def shortest_gap_s(expression: str) -> int:
 def read_cron(value: object) -> str:
     """The expression as it is written."""
     if not isinstance(value, str):
-        raise Wrong("is not a cron expression", _HINT)
+        raise BadValue("is not a cron expression", _HINT)
     _numbers(value)
     return value
 
@@ -67,14 +63,14 @@ def read_cron(value: object) -> str:
 def _numbers(expression: str) -> list[set[int]]:
     written = expression.lower().split()
     if len(written) != len(_FIELDS):
-        raise Wrong("does not have the five fields of cron", _HINT)
+        raise BadValue("does not have the five fields of cron", _HINT)
     numbers = [_values(field, text) for field, text in zip(_FIELDS, written, strict=True)]
     _, _, days, months, _ = numbers
     if not written[2].startswith("*") and not written[4].startswith("*"):
         # cron takes either day then, APScheduler takes both: neither reading would be everybody's.
-        raise Wrong("gives both a day of the month and a weekday", "write * for one of them")
+        raise BadValue("gives both a day of the month and a weekday", "write * for one of them")
     if min(days) > max(_LONGEST[month - 1] for month in months):
-        raise Wrong("names a date that never comes", "check the day and the month")
+        raise BadValue("names a date that never comes", "check the day and the month")
     return numbers
 
 
@@ -85,7 +81,7 @@ def _values(field: _Field, text: str) -> set[int]:
         numbers = _range(field, match) if match else range(0)
         if not numbers:
             hint = f"write {field.first} to {field.last}, a-b, */n or a-b/n, and commas between"
-            raise Wrong(f"is wrong in the field of the {field.name}", hint)
+            raise BadValue(f"is wrong in the field of the {field.name}", hint)
         found.update(numbers)
     return found
 

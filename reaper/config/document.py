@@ -13,9 +13,9 @@ from typing import Final
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reaper.config.environment import NAMES_PREFIX, substitute
-from reaper.config.problem import ConfigError, Finding, Path, Problem, Wrong, escaped, show_path, shown
+from reaper.config.problem import BadValue, Finding, Path, Problem, escaped, refusal, show_path, shown
 from reaper.config.scalars import Scalar, resolve
-from reaper.config.syntax import DEPTH_LIMIT, compose
+from reaper.config.syntax import DEPTH_LIMIT, compose, place_of
 from reaper.core.conditions import CONDITIONS, Values
 
 EXPANDED_LIMIT: Final = 20_000
@@ -98,8 +98,7 @@ def read(text: str, source: str, environ: Mapping[str, str]) -> Document:
     """The text as a located tree; ConfigError when it is no YAML mapping at all."""
     root = compose(text, source)
     document = Document(source)
-    reading = _Reading(document, environ)
-    document.value = reading.node(root, (), root)
+    document.value = _Reading(document, environ).node(root, (), root)
     return document
 
 
@@ -114,7 +113,7 @@ class _Reading:
     def node(self, node: Node, path: Path, key: Node) -> Value:
         self._bound(node, path, key)
         text = node.value if isinstance(node, ScalarNode) else None
-        self._document.places[path] = Position(_place(key), _place(node), text)
+        self._document.places[path] = Position(place_of(key.start_mark), place_of(node.start_mark), text)
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         self._open.append(node)
@@ -133,21 +132,24 @@ class _Reading:
             self._stop(None, path[:1], message, "write the values out, or split the file")
 
     def _stop(self, at: Node | None, path: Path, message: str, hint: str) -> None:
-        line, column = _place(at) if at else self._document.places[path].key
-        short = show_path(path[:4])
-        raise ConfigError([Problem(self._document.source, line, column, short, "", message, hint)])
+        place = place_of(at.start_mark) if at else self._document.places[path].key
+        raise refusal(self._document.source, place, message, hint, show_path(path[:4]))
 
     def _scalar(self, node: ScalarNode, path: Path) -> Scalar:
         text: str = node.value
+        found = self._document.findings
         try:
             read = substitute(text, self._environ, NAMES_PREFIX if is_name(path) else "")
-            value = resolve(read, plain=node.style is None)
-            _refuse_unprintable(read)
-        except Wrong as wrong:
-            self._find(path, wrong.message, wrong.hint, shows_value=not wrong.quiet)
+        except BadValue as wrong:
+            found.append(Finding(path, wrong.message, wrong.hint, shows_value=not wrong.quiet))
             return text
+        if not read.isprintable():
+            hint = "remove line breaks, tabs and control characters"
+            found.append(Finding(path, "holds a character that cannot be printed", hint))
+            return text
+        value = resolve(read, plain=node.style is None)
         if value is None:
-            self._find(path, "has no value", "write one, or remove the key")
+            found.append(Finding(path, "has no value", "write one, or remove the key", shows_value=False))
         return value
 
     def _sequence(self, node: Node, path: Path) -> list[Value]:
@@ -161,7 +163,9 @@ class _Reading:
             if name is None:
                 continue
             if name in found:
-                self._repeated(key, (*path, name))
+                line, column = self._document.places[*path, name].key
+                message = f"given twice, first at line {line} column {column}"
+                self._lost(key, (*path, name), message, "remove one of them")
             else:
                 found[name] = self.node(item, (*path, name), key)
         return found
@@ -180,23 +184,7 @@ class _Reading:
             return None
         return name
 
-    def _repeated(self, key: Node, path: Path) -> None:
-        line, column = self._document.places[path].key
-        self._lost(key, path, f"given twice, first at line {line} column {column}", "remove one of them")
-
-    def _find(self, path: Path, message: str, hint: str, *, shows_value: bool = False) -> None:
-        self._document.findings.append(Finding(path, message, hint, shows_value))
-
     def _lost(self, key: Node, path: Path, message: str, hint: str) -> None:
         """A fault at a key that holds nothing in the tree."""
-        finding = Finding(path, message, hint, shows_value=False, place=_place(key))
+        finding = Finding(path, message, hint, shows_value=False, place=place_of(key.start_mark))
         self._document.findings.append(finding)
-
-
-def _place(node: Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def _refuse_unprintable(text: str) -> None:
-    if not text.isprintable():
-        raise Wrong("holds a character that cannot be printed", "remove line breaks, tabs and control characters")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 from reaper.core.durations import parse_duration
 from reaper.core.model import DAY_S
 
@@ -20,32 +20,29 @@ _FINE: Final = re.compile(r"(?=\d)(?:(\d{1,3})s)?(?:(\d{1,6})ms)?", re.ASCII)
 
 def read_duration(value: object) -> str:
     """The text of a duration longer than zero, as it is written."""
-    if seconds_of(value) == 0 or _is_bare_zero(value):
-        raise Wrong("is zero", "write how long, as in 7d or 15m")
+    if seconds_of(value) == 0 or str(value) == "0":
+        raise BadValue("is zero", "write how long, as in 7d or 15m")
     return read_duration_or_zero(value)
 
 
 def read_duration_or_zero(value: object) -> str:
     """The text of a duration, as it is written; `0s` is one."""
     seconds = seconds_of(value)
-    if _is_bare_zero(value):
-        raise Wrong("is not a duration", "write 0s")
     if seconds is None or not isinstance(value, str):
-        raise Wrong("is not a duration", _hint(value))
+        raise BadValue("is not a duration", _hint(value))
     if seconds > LONGEST_S:
-        raise Wrong("is longer than ten years", "check the unit: w, d, h, m or s")
+        raise BadValue("is longer than ten years", "check the unit: w, d, h, m or s")
     return value
 
 
 def read_look_age(value: object) -> str:
     """The text of how old a look may be: seconds and milliseconds, as it is written."""
-    match = _FINE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not isinstance(value, str):
-        raise Wrong("is not such a duration", "write seconds or milliseconds with their unit, as in 2s or 500ms")
+    if not isinstance(value, str) or not _FINE.fullmatch(value):
+        raise BadValue("is not such a duration", "write seconds or milliseconds with their unit, as in 2s or 500ms")
     low, high = LOOK_AGE_MS
     if not low <= look_age_s(value) * 1_000 <= high:
         hint = f"write {exact_look_age(low / 1_000)} to {exact_look_age(high / 1_000)}: a person may use it meanwhile"
-        raise Wrong("is out of bounds", hint)
+        raise BadValue("is out of bounds", hint)
     return value
 
 
@@ -70,12 +67,10 @@ def seconds_of(value: object) -> int | None:
         return None
 
 
-def _is_bare_zero(value: object) -> bool:
-    return str(value) == "0"
-
-
 def _hint(value: object) -> str:
     text = str(value)
+    if text == "0":
+        return "write 0s"
     if _BARE.fullmatch(text):
         return f"write a number with its unit, as in {text}d, {text}h, {text}m or {text}s"
     return "write numbers with their units, largest first, as in 90s, 15m, 7d or 1d12h"

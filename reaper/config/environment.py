@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from reaper.config.problem import Wrong, escaped, shown
+from reaper.config.problem import BadValue, escaped, shown
 
 NAMES_PREFIX: Final = "REAPER_"
 """Of all variables only these may be used where a name is written."""
@@ -20,8 +20,10 @@ _HINT: Final = "write ${NAME} or ${NAME:-default}, and $${ for the characters th
 
 
 def substitute(text: str, environ: Mapping[str, str], prefix: str = "") -> str:
-    """The text with its placeholders filled in; `$${` stands for `${`. As in a shell, empty counts as
-    unset where there is a default. Only variables whose names begin with the prefix may be used."""
+    """The text with its placeholders filled in, from variables that begin with the prefix; `$${` stands for `${`.
+
+    As in a shell, empty counts as unset where there is a default.
+    """
     return _PLACEHOLDER.sub(lambda match: _filled(match, environ, prefix), text)
 
 
@@ -35,17 +37,17 @@ def _filled(match: re.Match[str], environ: Mapping[str, str], prefix: str) -> st
         return "${"
     named = _NAMED.fullmatch(match[1])
     if named is None or not match[2] or "${" in match[1]:
-        raise Wrong("is not a placeholder that can be filled", _HINT)
+        raise BadValue("is not a placeholder that can be filled", _HINT)
     name, default = named.groups()
     if not name.startswith(prefix):
-        raise Wrong(
+        raise BadValue(
             f"{escaped(name)} may not be part of a name: names are shown in metrics, logs and on the status page",
             f"use a variable that is called {prefix}..., which holds no secret",
             quiet=True,
         )
     value = environ.get(name)
     if value is None and default is None:
-        raise Wrong(
+        raise BadValue(
             f"the environment variable {shown(name)[1:-1]} is not set",
             f"set it, or give a default: ${{{name}:-...}}",
             quiet=True,

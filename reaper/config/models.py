@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from reaper.config import addresses, headers, vocabulary
 from reaper.config.cron import read_cron
 from reaper.config.duration_texts import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 from reaper.core.conditions import CONDITIONS, Values
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
@@ -37,7 +37,7 @@ def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
 
 def _as_list(value: object) -> object:
     if value == []:
-        raise Wrong("is empty", "write at least one, or remove the key")
+        raise BadValue("is empty", "write at least one, or remove the key")
     return value if isinstance(value, list | dict) else [value]
 
 
@@ -50,23 +50,17 @@ def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
     def read(value: object) -> int:
         bounds = f"{low} or more" if high >= _MANY else f"{low} to {high}"
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Wrong("is not a whole number", f"write {bounds}, digits only, without quotes")
+            raise BadValue("is not a whole number", f"write {bounds}, digits only, without quotes")
         if not low <= value <= high:
-            raise Wrong("is out of bounds", f"write {bounds}")
+            raise BadValue("is out of bounds", f"write {bounds}")
         return value
 
     return BeforeValidator(read), WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})
 
 
-_REQUEST_COUNT = _whole(1, 128)
-_REQUEST_RATE = _whole(1, 1_000)
-_COUNT = _whole(1, _MANY)
-_COUNT_OR_ZERO = _whole(0, _MANY)
-
-
 def _read_format(value: object) -> int:
     if type(value) is not int or value != 1:
-        raise Wrong("is not a version of this language", "write 1, without quotes")
+        raise BadValue("is not a version of this language", "write 1, without quotes")
     return value
 
 
@@ -86,7 +80,7 @@ Counted = Annotated[
     BeforeValidator(vocabulary.read_counted_status),
     WithJsonSchema({"enum": [status for status in STATUSES if status not in TOMBSTONES]}),
 ]
-Percent = Annotated[str, BeforeValidator(vocabulary.read_percent), _text(r"^(100|[1-9][0-9]?)%$", "85%")]
+Percent = Annotated[str, BeforeValidator(vocabulary.read_percent), _text(vocabulary.PERCENT_ABOVE_0, "85%")]
 Share = Annotated[
     int | str,
     BeforeValidator(vocabulary.read_limit),
@@ -135,11 +129,11 @@ class Schedule(Part):
 class Requests(Part):
     """How hard the platform may be asked."""
 
-    concurrency: Annotated[int, *_REQUEST_COUNT] = 16
+    concurrency: Annotated[int, *_whole(1, 128)] = 16
     """Requests in flight at once, 1 to 128."""
     timeout: Duration = "30s"
     """Deadline of one request, 1s to 10m."""
-    max_per_second: Annotated[int, *_REQUEST_RATE] = 50
+    max_per_second: Annotated[int, *_whole(1, 1_000)] = 50
     """Requests started in a second at most, 1 to 1000."""
     max_look_age: LookAge = "2s"
     """How old the last look at a session may be when its stop or delete leaves, 200ms to 2s; then it is looked at
@@ -217,7 +211,7 @@ class Limits(Part):
     """Of an agent's sessions in one sweep: a share such as 10%, or a whole number. 0 means none."""
     per_day: Share = str(_LIMITS.per_day)
     """The same over any 24 hours; survives restarts."""
-    at_least: Annotated[int, *_COUNT_OR_ZERO] = _LIMITS.at_least
+    at_least: Annotated[int, *_whole(0, _MANY)] = _LIMITS.at_least
     """A share never rounds below this number."""
 
 
@@ -263,7 +257,7 @@ class Pressure(Part):
 class Quota(Part):
     """A pool of concurrency: one subscription in one region."""
 
-    limit: Annotated[int, *_COUNT]
+    limit: Annotated[int, *_whole(1, _MANY)]
     """What the platform grants; no call can read it."""
     counts: list[Counted] = Field([CREATING, ACTIVE, UPDATING], min_length=1)
     """The statuses that use the quota."""

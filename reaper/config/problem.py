@@ -16,7 +16,7 @@ _NEAR: Final = 0.75
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Wrong(ValueError):  # noqa: N818 - read as a sentence: raise Wrong("is zero", "write ...")
+class BadValue(ValueError):  # noqa: N818 - read as a sentence: raise BadValue("is zero", "write ...")
     """A value breaks the language: `message` goes after the value, `hint` says what to write.
 
     `quiet` keeps the value itself out of the message, because it may hold a password.
@@ -71,6 +71,11 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def refusal(source: str, place: tuple[int, int], message: str, hint: str, path: str = "") -> ConfigError:
+    """The one problem that ends the reading of a file."""
+    return ConfigError([Problem(source, *place, path, "", message, hint)])
+
+
 def escaped(text: str) -> str:
     """The text in printable ASCII: no terminal obeys it, no look-alike letter hides in it."""
     return ascii(text)[1:-1]
@@ -95,10 +100,10 @@ def _step(step: str | int) -> str:
     return f".{step}" if _PLAIN_KEY.fullmatch(step) and len(step) < _SHOWN_CHARACTERS else f"[{shown(step)}]"
 
 
-def one_of(words: Iterable[str]) -> str:
+def one_of(words: Iterable[str], join: str = "or") -> str:
     """The words as a choice: `a, b or c`."""
     *most, last = words
-    return f"{', '.join(most)} or {last}" if most else last
+    return f"{', '.join(most)} {join} {last}" if most else last
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

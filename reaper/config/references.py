@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 
 from reaper.config.addresses import Endpoint, parse_endpoint
 from reaper.config.document import Document, Value
 from reaper.config.models import DEFAULT_LISTEN
-from reaper.config.problem import Finding, Path, Wrong, did_you_mean, escaped, show_path
+from reaper.config.problem import BadValue, Finding, Path, did_you_mean, escaped, show_path
 from reaper.config.tree import child, entries, items, texts
 
 
 def reference_findings(document: Document) -> list[Finding]:
     """Everything that refers to nothing, or stands twice where it may stand once."""
     root = document.value
-    checks: tuple[Callable[[Value], Iterator[Finding]], ...] = (
-        _policies_of_agents,
-        _agents_listed_twice,
-        _rules_named_twice,
-        _connections,
-        _endpoints_used_twice,
-        _projects_of_quotas,
-        _listeners,
-    )
-    return list(chain.from_iterable(check(root) for check in checks))
+    return [
+        *_policies_of_agents(root),
+        *_agents_listed_twice(root),
+        *_rules_named_twice(root),
+        *_connections(root),
+        *_endpoints_used_twice(root),
+        *_projects_of_quotas(root),
+        *_listeners(root),
+    ]
 
 
 def _agents(root: Value) -> Iterator[tuple[Path, Value]]:
-    for _, path, project in entries(child(root, "projects"), ("projects",)):
-        yield from items(child(project, "agents"), (*path, "agents"))
+    for path, project in entries(root, (), "projects"):
+        yield from items(project, path, "agents")
 
 
 def _policies_of_agents(root: Value) -> Iterator[Finding]:
@@ -55,9 +53,9 @@ def _agents_listed_twice(root: Value) -> Iterator[Finding]:
 
 
 def _rules_named_twice(root: Value) -> Iterator[Finding]:
-    for _, path, policy in entries(child(root, "policies"), ("policies",)):
+    for path, policy in entries(root, (), "policies"):
         seen: dict[str, Path] = {}
-        for place, rule in items(child(policy, "rules"), (*path, "rules")):
+        for place, rule in items(policy, path, "rules"):
             name = child(rule, "name")
             if isinstance(name, str) and seen.setdefault(name, place) != place:
                 message = f"names two rules, the first is {show_path(seen[name])}"
@@ -65,11 +63,11 @@ def _rules_named_twice(root: Value) -> Iterator[Finding]:
 
 
 def _endpoints(root: Value) -> Iterator[tuple[Path, Value, Endpoint]]:
-    for _, path, project in entries(child(root, "projects"), ("projects",)):
+    for path, project in entries(root, (), "projects"):
         text = child(project, "endpoint")
         try:
             endpoint = parse_endpoint(text) if isinstance(text, str) else None
-        except Wrong:
+        except BadValue:
             continue
         if endpoint:
             yield path, project, endpoint
@@ -87,12 +85,13 @@ def _connections(root: Value) -> Iterator[Finding]:
         if child(project, "credential") == "none" and not (endpoint.is_loopback or trusted):
             hint = "name the identity that asks for tokens, as in workload-identity"
             yield Finding((*path, "credential"), "is for loopback and trusted hosts only", hint)
-        yield from _headers_named_twice(child(project, "headers"), (*path, "headers"))
+        yield from _headers_named_twice(project, path)
 
 
-def _headers_named_twice(headers: Value, path: Path) -> Iterator[Finding]:
+def _headers_named_twice(project: Value, path: Path) -> Iterator[Finding]:
     seen: dict[str, str] = {}
-    for name, place, _ in entries(headers, path):
+    for place, _ in entries(project, path, "headers"):
+        name = str(place[-1])
         first = seen.setdefault(name.lower(), name)
         if first != name:
             message = f"the same header as {escaped(first)}"
@@ -112,8 +111,8 @@ def _endpoints_used_twice(root: Value) -> Iterator[Finding]:
 def _projects_of_quotas(root: Value) -> Iterator[Finding]:
     projects = child(root, "projects")
     seen: dict[str, Path] = {}
-    for _, path, quota in entries(child(root, "quotas"), ("quotas",)):
-        for place, name in texts(child(quota, "projects"), (*path, "projects")):
+    for path, quota in entries(root, (), "quotas"):
+        for place, name in texts(quota, path, "projects"):
             if isinstance(projects, dict) and name not in projects:
                 yield Finding(place, "is not one of the projects", did_you_mean(name, projects))
             elif seen.setdefault(name, place) != place:

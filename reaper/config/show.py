@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from reaper.config.addresses import Endpoint, parse_endpoint, without_password, without_query
+from reaper.config.addresses import parse_endpoint, without_password, without_query
 from reaper.config.duration_texts import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
@@ -71,12 +71,11 @@ def _schedule(schedule: Schedule) -> dict[str, Any]:
 
 
 def _project(project: Project, headers: bool) -> dict[str, Any]:
-    connection = project.connection
-    requests = connection.requests
+    connection, requests = project.connection, project.connection.requests
     endpoint = parse_endpoint(connection.endpoint)
     return {
         "endpoint": connection.endpoint,
-        "trusted_host": _needs_trust(endpoint),
+        "trusted_host": not (endpoint.is_loopback or endpoint.is_platform),
         "credential": connection.credential.value,
         "scope": connection.scope,
         "headers": {name: value if headers else HIDDEN for name, value in connection.headers.items()},
@@ -156,7 +155,3 @@ def _server(server: Server) -> dict[str, Any]:
 
 def _listen(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _needs_trust(endpoint: Endpoint) -> bool:
-    return not (endpoint.is_loopback or endpoint.is_platform)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 from typing import Final
 
 from reaper.config.cron import shortest_gap_s
 from reaper.config.document import Document, Value
 from reaper.config.duration_texts import seconds_of
-from reaper.config.problem import Finding, Path, Wrong, one_of
+from reaper.config.problem import BadValue, Finding, Path, one_of
 from reaper.config.tree import child, entries, has, items, texts
 from reaper.config.vocabulary import matches
 from reaper.core.conditions import CONDITIONS, TimeCondition
@@ -32,8 +31,7 @@ _NEEDS: Final = f"add {one_of(_TIMES)}: without one it would match every session
 def threshold_findings(document: Document) -> list[Finding]:
     """Every value that is well written but must not stand where it stands."""
     root = document.value
-    checks: tuple[Callable[[Value], Iterator[Finding]], ...] = (_schedule, _requests, _policies, _quotas, _audit)
-    return list(chain.from_iterable(check(root) for check in checks))
+    return [*_schedule(root), *_requests(root), *_policies(root), *_quotas(root), *_audit(root)]
 
 
 def _schedule(root: Value) -> Iterator[Finding]:
@@ -69,11 +67,7 @@ def _full_listing(full: int, interval: int | None, idles: list[int], path: Path)
 
 def _idles(root: Value) -> list[int]:
     """The idle times that stops and deletes ask for, in seconds."""
-    rules = (
-        rule
-        for _, path, policy in entries(child(root, "policies"), ("policies",))
-        for _, rule in items(child(policy, "rules"), (*path, "rules"))
-    )
+    rules = (rule for path, policy in entries(root, (), "policies") for _, rule in items(policy, path, "rules"))
     found = (seconds_of(child(child(rule, "when"), "idle")) for rule in rules if child(rule, "action") in ELIGIBLE)
     return [seconds for seconds in found if seconds]
 
@@ -81,13 +75,13 @@ def _idles(root: Value) -> list[int]:
 def _gap(cron: Value) -> int | None:
     try:
         return shortest_gap_s(cron) if isinstance(cron, str) else None
-    except Wrong:
+    except BadValue:
         return None
 
 
 def _requests(root: Value) -> Iterator[Finding]:
     low, high = TIMEOUT_S
-    for _, path, project in entries(child(root, "projects"), ("projects",)):
+    for path, project in entries(root, (), "projects"):
         timeout = seconds_of(child(child(project, "requests"), "timeout"))
         if timeout and not low <= timeout <= high:
             hint = f"write {exact_duration(low)} to {exact_duration(high)}"
@@ -95,13 +89,13 @@ def _requests(root: Value) -> Iterator[Finding]:
 
 
 def _policies(root: Value) -> Iterator[Finding]:
-    for _, path, policy in entries(child(root, "policies"), ("policies",)):
+    for path, policy in entries(root, (), "policies"):
         if (seconds_of(child(policy, "grace")) or 0) >= EXPIRY_S:
             message = "can never pass: the platform expires a session that is untouched for 30d"
             yield Finding((*path, "grace"), message, "write less, as in 24h")
-        for place, rule in items(child(policy, "rules"), (*path, "rules")):
+        for place, rule in items(policy, path, "rules"):
             yield from _rule(rule, place)
-        for place, window in items(child(policy, "windows"), (*path, "windows")):
+        for place, window in items(policy, path, "windows"):
             if has(window, "to") and child(window, "from") == child(window, "to"):
                 hint = "write different times; for whole days leave the window out or end it a minute earlier"
                 yield Finding((*place, "to"), "is when the window opens, too", hint)
@@ -113,14 +107,14 @@ def _rule(rule: Value, path: Path) -> Iterator[Finding]:
         return
     action = next((action for action in Action if action == child(rule, "action")), None)
     if action in ELIGIBLE and not has(when, *_TIMES):
-        message = f"a {action} needs a time"
-        yield Finding(place, message, _NEEDS, shows_value=False, at_key=True)
+        yield Finding(place, f"a {action} needs a time", _NEEDS, shows_value=False, at_key=True)
     elif not when:
-        message = "has no condition"
-        yield Finding(place, message, 'write one; `id: "*"` holds for every session', shows_value=False)
+        yield Finding(place, "has no condition", 'write one; `id: "*"` holds for every session', shows_value=False)
     yield from _times(action, when, place)
     if action in ELIGIBLE and action is not None:
-        yield from _statuses(action, when, place)
+        for entry, status in texts(when, place, "status"):
+            if status in STATUSES and status not in ELIGIBLE[action]:
+                yield Finding(entry, f"is a status that a {action} never touches", _STATUS_HINTS[action])
 
 
 def _times(action: Action | None, when: Value, path: Path) -> Iterator[Finding]:
@@ -139,14 +133,8 @@ def _times(action: Action | None, when: Value, path: Path) -> Iterator[Finding]:
             yield Finding(place, message, "write how near the end it must be, as in 2d")
 
 
-def _statuses(action: Action, when: Value, path: Path) -> Iterator[Finding]:
-    for place, status in texts(child(when, "status"), (*path, "status")):
-        if status in STATUSES and status not in ELIGIBLE[action]:
-            yield Finding(place, f"is a status that a {action} never touches", _STATUS_HINTS[action])
-
-
 def _quotas(root: Value) -> Iterator[Finding]:
-    for _, path, quota in entries(child(root, "quotas"), ("quotas",)):
+    for path, quota in entries(root, (), "quotas"):
         pressure, place = child(quota, "pressure"), (*path, "pressure")
         above, until = _percent(child(pressure, "above")), _percent(child(pressure, "until"))
         if above and until and until >= above:

@@ -14,7 +14,7 @@ from reaper.config.cron import standard_cron
 from reaper.config.duration_texts import look_age_s
 from reaper.config.show import show
 from reaper.core import policy, settings, windows
-from reaper.core.conditions import CONDITIONS, Condition, StatusIn
+from reaper.core.conditions import CONDITIONS, StatusIn
 from reaper.core.durations import parse_duration
 from reaper.core.model import Action
 from reaper.core.policy import DEFAULT_STATUSES
@@ -23,6 +23,7 @@ from reaper.core.policy import DEFAULT_STATUSES
 def translate(root: models.Root) -> settings.Settings:
     """The settings, with the digest of what they say."""
     policies = {name: _policy(name, part) for name, part in root.policies.items()}
+    page = split_listen(root.server.page) if root.server.page else None
     plain = settings.Settings(
         projects=tuple(_project(name, part, policies) for name, part in root.projects.items()),
         policies=tuple(policies.values()),
@@ -31,7 +32,7 @@ def translate(root: models.Root) -> settings.Settings:
         approvals=tuple(root.approvals),
         state=root.state,
         audit=settings.Audit(parse_duration(root.audit.keep), root.audit.sign_with, root.audit.export),
-        server=_server(root.server),
+        server=settings.Server(*split_listen(root.server.listen), page=page, token_file=root.server.token_file),
         log=settings.Log(root.log.format, root.log.level),
     )
     return replace(plain, fingerprint=fingerprint(plain))
@@ -41,11 +42,6 @@ def fingerprint(plain: settings.Settings) -> str:
     """12 hexadecimal digits that change when the meaning does, not with comments or the order of keys."""
     text = show(plain, headers=True, ordered=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _server(part: models.Server) -> settings.Server:
-    page = split_listen(part.page) if part.page else None
-    return settings.Server(*split_listen(part.listen), page=page, token_file=part.token_file)
 
 
 def _schedule(part: models.Schedule) -> settings.Schedule:
@@ -90,16 +86,13 @@ def _policy(name: str, part: models.Policy) -> policy.Policy:
 
 
 def _rule(part: models.Rule) -> policy.Rule:
+    """The rule with its conditions in their order; the default status of a stop or delete is written out."""
     action = Action(part.action)
-    return policy.Rule(part.name, action, _conditions(action, part.when))
-
-
-def _conditions(action: Action, when: models.When) -> tuple[Condition, ...]:
-    """The conditions in their order; the default status of a stop or delete is written out."""
-    written = when.model_dump(exclude_none=True)
+    written = part.when.model_dump(exclude_none=True)
     if action in DEFAULT_STATUSES:
         written.setdefault(StatusIn.name, DEFAULT_STATUSES[action])
-    return tuple(kind.read(written[kind.name]) for kind in CONDITIONS if kind.name in written)
+    when = tuple(kind.read(written[kind.name]) for kind in CONDITIONS if kind.name in written)
+    return policy.Rule(part.name, action, when)
 
 
 def _limit(share: int | str) -> policy.Limit:

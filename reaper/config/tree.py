@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from reaper.config.document import Value
 from reaper.config.problem import Path
 
-Located = tuple[Path, Value]
-
 
 def child(value: Value, key: str) -> Value:
     """The value of a key, None when there is none."""
@@ -24,23 +22,26 @@ def has(value: Value, *keys: str) -> bool:
     return isinstance(value, dict) and any(key in value for key in keys)
 
 
-def entries(value: Value, path: Path) -> Iterator[tuple[str, Path, Value]]:
-    """The entries of a mapping: key, path, value."""
+def entries(parent: Value, path: Path, key: str) -> Iterator[tuple[Path, Value]]:
+    """The entries of the mapping under a key of the parent, which stands at `path`, each with its own path."""
+    value = child(parent, key)
     if isinstance(value, dict):
-        for key, item in value.items():
-            yield key, (*path, key), item
+        for name, item in value.items():
+            yield (*path, key, name), item
 
 
-def items(value: Value, path: Path) -> Iterator[Located]:
-    """The items of a list."""
+def items(parent: Value, path: Path, key: str) -> Iterator[tuple[Path, Value]]:
+    """The items of the list under a key, likewise."""
+    value = child(parent, key)
     if isinstance(value, list):
         for place, item in enumerate(value):
-            yield (*path, place), item
+            yield (*path, key, place), item
 
 
-def texts(value: Value, path: Path) -> Iterator[tuple[Path, str]]:
-    """The texts of a list, or the one text that stands for it."""
-    listed = items(value, path) if isinstance(value, list) else iter([(path, value)])
+def texts(parent: Value, path: Path, key: str) -> Iterator[tuple[Path, str]]:
+    """The texts of such a list, or the one text that stands for it."""
+    value = child(parent, key)
+    listed = items(parent, path, key) if isinstance(value, list) else iter([((*path, key), value)])
     for place, item in listed:
         if isinstance(item, str):
             yield place, item

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from reaper.config.document import Document
 from reaper.config.json_schema import schema_at
 from reaper.config.models import Root
-from reaper.config.problem import Finding, Path, Wrong, did_you_mean, one_of
+from reaper.config.problem import BadValue, Finding, Path, did_you_mean, one_of
 
 _KEY: Final = "[key]"
 
@@ -29,7 +29,7 @@ def _finding(detail: ErrorDetails) -> Finding:
     at_key = bool(path) and path[-1] == _KEY
     path = path[:-1] if at_key else path
     wrong = detail.get("ctx", {}).get("error")
-    if isinstance(wrong, Wrong):
+    if isinstance(wrong, BadValue):
         return Finding(path, wrong.message, wrong.hint, not (wrong.quiet or at_key), at_key)
     explain = _WORDS.get(detail["type"])
     return explain(path, detail) if explain else Finding(path, detail["msg"])
@@ -45,10 +45,10 @@ def _unknown(path: Path, _: ErrorDetails) -> Finding:
     return Finding(path, "unknown key", did_you_mean(str(path[-1]), known), shows_value=False, at_key=True)
 
 
-def _no_mapping(path: Path, _: ErrorDetails) -> Finding:
+def _no_mapping(path: Path, detail: ErrorDetails) -> Finding:
     known = schema_at(path).get("properties")
-    hint = f"its keys are {_all(known)}" if known else "write `name: value` lines under it"
-    return Finding(path, _mistaken("a mapping", _), hint)
+    hint = f"its keys are {one_of(known, 'and')}" if known else "write `name: value` lines under it"
+    return Finding(path, _mistaken("a mapping", detail), hint)
 
 
 def _no_list(path: Path, detail: ErrorDetails) -> Finding:
@@ -71,15 +71,8 @@ def _empty(path: Path, _: ErrorDetails) -> Finding:
 
 def _mistaken(wanted: str, detail: ErrorDetails) -> str:
     given = detail["input"]
-    kind = "is a list where" if isinstance(given, list) else "is a mapping where"
-    if isinstance(given, list | dict):
-        return f"{kind} {wanted} is expected"
-    return f"stands where {wanted} is expected"
-
-
-def _all(words: dict[str, Any]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    kind = "is a list" if isinstance(given, list) else "is a mapping" if isinstance(given, dict) else "stands"
+    return f"{kind} where {wanted} is expected"
 
 
 _WORDS: Final[dict[str, Callable[[Path, ErrorDetails], Finding]]] = {

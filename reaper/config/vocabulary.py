@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from reaper.config.problem import Wrong, did_you_mean, one_of
+from reaper.config.problem import BadValue, did_you_mean, one_of
 from reaper.core.model import STATUSES, TOMBSTONES
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -15,6 +16,7 @@ PLAN_ID: Final = r"^([0-9a-f]{32}|[0-9a-f]{12})$"
 OLD_PLAN_ID_CHARS: Final = 12
 TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 PERCENT: Final = r"^(100|[1-9]?[0-9])%$"
+PERCENT_ABOVE_0: Final = r"^(100|[1-9][0-9]?)%$"
 SCOPE: Final = r"^(https|api)://[A-Za-z0-9][A-Za-z0-9._/-]*/\.default$"
 
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
@@ -29,31 +31,37 @@ def matches(pattern: str, value: object) -> bool:
 
 def read_text(value: object) -> str:
     if not isinstance(value, str):
-        raise Wrong("is not text", "put it in quotes")
+        raise BadValue("is not text", "put it in quotes")
     if not value.strip():
-        raise Wrong("is empty", "write a value, or remove the key")
+        raise BadValue("is empty", "write a value, or remove the key")
     return value
 
 
-def read_name(value: object) -> str:
-    """A name that is fit to be a label of a metric and part of a file name."""
-    if not matches(NAME, value):
-        hint = "write 1 to 63 letters, digits, dots, dashes or underscores, the first a letter or digit"
-        raise Wrong("is not a usable name", hint)
-    return str(value)
+def _shaped(pattern: str, message: str, hint: str) -> Callable[[object], str]:
+    """Reads text of this shape, as it is written."""
+
+    def read(value: object) -> str:
+        if not matches(pattern, value):
+            raise BadValue(message, hint)
+        return str(value)
+
+    return read
 
 
-def read_session_id(value: object) -> str:
-    if not matches(SESSION_ID, value):
-        raise Wrong("is not a session id", "ids are 8 to 128 letters, digits, dashes and underscores")
-    return str(value)
-
-
-def read_plan_id(value: object) -> str:
-    if not matches(PLAN_ID, value):
-        hint = "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
-        raise Wrong("is not the id of a plan", hint)
-    return str(value)
+# A name is fit to be a label of a metric and part of a file name.
+read_name = _shaped(
+    NAME,
+    "is not a usable name",
+    "write 1 to 63 letters, digits, dots, dashes or underscores, the first a letter or digit",
+)
+read_session_id = _shaped(
+    SESSION_ID, "is not a session id", "ids are 8 to 128 letters, digits, dashes and underscores"
+)
+read_plan_id = _shaped(
+    PLAN_ID, "is not the id of a plan", "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
+)
+read_percent = _shaped(PERCENT_ABOVE_0, "is not a percentage", "write 1% to 100%, as in 85%")
+read_scope = _shaped(SCOPE, "is not a scope for a token", "it ends in /.default, as in https://ai.azure.com/.default")
 
 
 def read_session_glob(value: object) -> str:
@@ -62,10 +70,10 @@ def read_session_glob(value: object) -> str:
     parts = _GLOB_PART.findall(text)
     if "".join(parts) != text:
         hint = "ids hold letters, digits, - and _ only; * ? and [abc] are wildcards"
-        raise Wrong("can match no session id", hint)
+        raise BadValue("can match no session id", hint)
     fixed = sum(part != "*" for part in parts)
     if fixed >= _ID_LENGTHS.stop or ("*" not in parts and fixed not in _ID_LENGTHS):
-        raise Wrong("can match no session id: they have 8 to 128 characters", f"did you mean {text}*?")
+        raise BadValue("can match no session id: they have 8 to 128 characters", f"did you mean {text}*?")
     return text
 
 
@@ -74,16 +82,16 @@ def read_agent_pattern(value: object) -> str:
     text = read_text(value)
     if text != text.strip() or len(text) > 256 or "/" in text or "\\" in text or not text.strip("."):
         hint = "write one agent's name, or a pattern such as support-*"
-        raise Wrong("can be no agent's name", hint)
+        raise BadValue("can be no agent's name", hint)
     if "[" in re.sub(r"\[!?[^\]]+\]", "", text):
-        raise Wrong("has a [ that no ] closes", "write [abc] for one of several characters")
+        raise BadValue("has a [ that no ] closes", "write [abc] for one of several characters")
     return text
 
 
 def read_status(value: object) -> str:
     if value not in STATUSES or not isinstance(value, str):
         hint = did_you_mean(value if isinstance(value, str) else "", STATUSES)
-        raise Wrong("is not a status of a session", hint)
+        raise BadValue("is not a status of a session", hint)
     return value
 
 
@@ -92,7 +100,7 @@ def read_counted_status(value: object) -> str:
     status = read_status(value)
     if status in TOMBSTONES:
         counted = [word for word in STATUSES if word not in TOMBSTONES]
-        raise Wrong("is a status that never counts", f"write some of {one_of(counted)}")
+        raise BadValue("is a status that never counts", f"write some of {one_of(counted)}")
     return status
 
 
@@ -101,7 +109,7 @@ def read_version(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise Wrong("is read as a number or a truth value, not as a version", "put it in quotes")
+        raise BadValue("is read as a number or a truth value, not as a version", "put it in quotes")
     return read_text(value)
 
 
@@ -109,21 +117,15 @@ def read_limit(value: object) -> int | str:
     """A share such as `10%`, or a whole number of sessions."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**9:
         return value
-    if isinstance(value, str) and matches(PERCENT, value):
-        return value
-    raise Wrong("is not a limit", "write a share of 0% to 100%, as in 10%, or a whole number, as in 50")
-
-
-def read_percent(value: object) -> str:
-    if not matches(PERCENT, value) or value == "0%":
-        raise Wrong("is not a percentage", "write 1% to 100%, as in 85%")
-    return str(value)
+    if matches(PERCENT, value):
+        return str(value)
+    raise BadValue("is not a limit", "write a share of 0% to 100%, as in 10%, or a whole number, as in 50")
 
 
 def read_time_of_day(value: object) -> str:
     if not matches(TIME_OF_DAY, value):
         hint = "write midnight as 00:00" if value == "24:00" else 'write hours and minutes, as in "22:00"'
-        raise Wrong("is not a time of day", hint)
+        raise BadValue("is not a time of day", hint)
     return str(value)
 
 
@@ -135,7 +137,7 @@ def read_zone(value: object) -> str:
             return ZoneInfo(text).key
     except (OSError, ValueError, KeyError):
         pass
-    raise Wrong("is not a time zone", _nearest_zone(text))
+    raise BadValue("is not a time zone", _nearest_zone(text))
 
 
 def _nearest_zone(text: str) -> str:
@@ -144,9 +146,3 @@ def _nearest_zone(text: str) -> str:
     cities = [zone for zone in zones if zone.lower().endswith("/" + text.lower())]
     near = f"did you mean {cities[0]}?" if cities else did_you_mean(text, zones)
     return near if near.endswith("?") else "write an IANA name, as in Europe/Madrid or UTC"
-
-
-def read_scope(value: object) -> str:
-    if not matches(SCOPE, value):
-        raise Wrong("is not a scope for a token", "it ends in /.default, as in https://ai.azure.com/.default")
-    return str(value)

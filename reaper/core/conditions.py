@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, Self
@@ -150,32 +149,39 @@ class ExpiresWithin(TimeCondition):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusIn(Condition):
-    """One or several. By default idle and failed for a delete, active for a stop, any for a keep."""
+class WordCondition(Condition):
+    """A session's word is one of `words`."""
 
-    statuses: frozenset[str]
-
-    name = "status"
-    values = Values.STATUSES
+    words: frozenset[str]
 
     @classmethod
     def read(cls, written: Any) -> Self:
         return cls(frozenset(written))
 
     def written(self) -> list[str]:
-        return sorted(self.statuses, key=STATUSES.index)
-
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        return ALWAYS if session.status in self.statuses else NEVER
+        return sorted(self.words)
 
     def wanted(self) -> str:
-        return _one_of(sorted(self.statuses))
+        return " or ".join(sorted(self.words))
+
+    def covers(self, other: Condition) -> bool:
+        return isinstance(other, type(self)) and other.words <= self.words
+
+
+class StatusIn(WordCondition):
+    """One or several. By default idle and failed for a delete, active for a stop, any for a keep."""
+
+    name = "status"
+    values = Values.STATUSES
+
+    def written(self) -> list[str]:
+        return sorted(self.words, key=STATUSES.index)
+
+    def holds_from(self, session: Session, agent: Agent) -> float:
+        return ALWAYS if session.status in self.words else NEVER
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return session.status
-
-    def covers(self, other: Condition) -> bool:
-        return isinstance(other, StatusIn) and other.statuses <= self.statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,7 @@ class IdMatches(Condition):
         return ALWAYS if self._regex.match(session.id) else NEVER
 
     def wanted(self) -> str:
-        return _one_of(self.globs)
+        return " or ".join(self.globs)
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         return session.id
@@ -211,49 +217,29 @@ class IdMatches(Condition):
         return isinstance(other, IdMatches) and all(covers(self.globs, glob) for glob in other.globs)
 
 
-@dataclass(frozen=True, slots=True)
-class VersionIs(Condition):
+class VersionIs(WordCondition):
     """`latest`, `superseded`, or names of versions; one or several."""
-
-    versions: frozenset[str]
 
     name = "version"
     values = Values.VERSIONS
     needs_versions = True
 
-    @classmethod
-    def read(cls, written: Any) -> Self:
-        return cls(frozenset(written))
-
-    def written(self) -> list[str]:
-        return sorted(self.versions)
-
     def holds_from(self, session: Session, agent: Agent) -> float | None:
         if session.version is None:
             return None
-        if session.version in self.versions - {LATEST, SUPERSEDED}:
+        if session.version in self.words - {LATEST, SUPERSEDED}:
             return ALWAYS
-        if not self.versions & {LATEST, SUPERSEDED}:
+        if not self.words & {LATEST, SUPERSEDED}:
             return NEVER
         if agent.latest is None:
             return None
         place = LATEST if session.version == agent.latest else SUPERSEDED
-        return ALWAYS if place in self.versions else NEVER
-
-    def wanted(self) -> str:
-        return _one_of(sorted(self.versions))
+        return ALWAYS if place in self.words else NEVER
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         latest = "unreadable" if agent.latest is None else agent.latest
         return f"{session.version or 'unreadable'}, latest {latest}"
 
-    def covers(self, other: Condition) -> bool:
-        return isinstance(other, VersionIs) and other.versions <= self.versions
-
 
 CONDITIONS: Final[tuple[type[Condition], ...]] = (Idle, Age, ExpiresWithin, StatusIn, IdMatches, VersionIs)
 """Every condition of the language, in the order in which they are written, shown and tried."""
-
-
-def _one_of(values: Iterable[str]) -> str:
-    return " or ".join(values)

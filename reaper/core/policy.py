@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -78,7 +77,7 @@ class Rule:
 
     def _statuses(self) -> frozenset[str] | None:
         """The statuses the rule applies to, None for all."""
-        named = [condition.statuses for condition in self.when if isinstance(condition, StatusIn)]
+        named = [condition.words for condition in self.when if isinstance(condition, StatusIn)]
         if not named:
             return DEFAULT_STATUSES.get(self.action)
         return frozenset.intersection(*named, *([ELIGIBLE[self.action]] if self.action in ELIGIBLE else []))
@@ -111,7 +110,7 @@ class Policy:
     rules: tuple[Rule, ...]
     mode: Mode = Mode.OBSERVE
     grace_s: int = GRACE_S
-    limits: Limits = field(default=Limits())
+    limits: Limits = Limits()
     windows: tuple[Window, ...] = ()
 
     @property
@@ -145,7 +144,7 @@ def decide(session: Session, policy: Policy, agent: Agent, now: float) -> Decisi
 def next_due(session: Session, policy: Policy, agent: Agent, now: float) -> tuple[float, Decision] | None:
     """The first moment from `now` on at which the policy would stop or delete an untouched session."""
     moments = {rule.holds_from(session, agent) for rule in policy.rules}
-    for moment in sorted({now, *(moment for moment in moments if now < moment < math.inf)}):
+    for moment in sorted({now, *(moment for moment in moments if now < moment < NEVER)}):
         decision = decide(session, policy, agent, moment)
         if decision.action is not Action.KEEP:
             return moment, decision

@@ -123,7 +123,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to listen. `page` is a listener of its own for the status page, `token_file` what that one asks for."""
+    """Where to listen. `page` is a listener of its own for the status page, `token_file` holds the bearer token."""
 
     host: str = "127.0.0.1"
     port: int = 9464

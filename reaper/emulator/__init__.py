@@ -5,8 +5,9 @@ from reaper.emulator.faults import Fault, FaultError, Faults, parse_faults
 from reaper.emulator.in_process import EmulatorTransport
 from reaper.emulator.payloads import Request, WireAnswer
 from reaper.emulator.platform import Platform
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.population import populate
-from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError
+from reaper.emulator.stored import AgentVersion, Event, HostedAgent
 
 __all__ = [
     "PROJECT_PATH",

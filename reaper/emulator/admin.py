@@ -9,8 +9,8 @@ from dataclasses import asdict
 from reaper.emulator.faults import FaultError, parse_faults
 from reaper.emulator.http import Api
 from reaper.emulator.payloads import Request, WireAnswer, encode, session_record
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.routing import parse_query
-from reaper.emulator.stored import PlatformError
 
 PREFIX = "/_emulator/"
 

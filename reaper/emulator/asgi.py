@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from reaper.emulator.home import UPLOAD_LIMIT_BYTES
@@ -23,55 +24,39 @@ class ConnectionDroppedError(Exception):
     """The answer is a broken connection; only a server can give it."""
 
 
+@dataclass(eq=False, repr=False)
 class Asgi:
     """Turns ASGI's messages into requests and answers back into messages."""
 
-    def __init__(
-        self,
-        answer: Callable[[Request], WireAnswer],
-        sleep: Callable[[float], Awaitable[None]],
-        latency_s: float = 0.0,
-    ) -> None:
-        self._answer = answer
-        self._sleep = sleep
-        self.latency_s = latency_s
+    answer: Callable[[Request], WireAnswer]
+    sleep: Callable[[float], Awaitable[None]]
+    latency_s: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif scope["type"] == "http":
-            request = await _read(scope, receive)
-            if self.latency_s <= 0:
-                await self._give(self._answer(request), receive, send)
-                return
-            # Half of it is the way there. What the answer itself takes is no more of it.
-            time = asyncio.get_running_loop().time
-            due = time() + self.latency_s
-            await self._sleep(self.latency_s / 2)
-            answer = self._answer(request)
-            await self._sleep(max(due - time(), 0))
-            await self._give(answer, receive, send)
+        request = await _read(scope, receive)
+        if self.latency_s <= 0:
+            await self._give(self.answer(request), receive, send)
+            return
+        # Half of it is the way there. What the answer itself takes is no more of it.
+        time = asyncio.get_running_loop().time
+        due = time() + self.latency_s
+        await self.sleep(self.latency_s / 2)
+        answer = self.answer(request)
+        await self.sleep(max(due - time(), 0))
+        await self._give(answer, receive, send)
 
     async def _give(self, answer: WireAnswer, receive: Receive, send: Send) -> None:
         if answer.delay_s > 0:
-            await self._sleep(answer.delay_s)
+            await self.sleep(answer.delay_s)
         if answer.dropped:
             raise ConnectionDroppedError
         if answer.hangs:
             await _disconnected(receive)
         elif answer.stream is not None:
-            await _stream(answer, receive, send)
+            await _stream(answer, answer.stream(), receive, send)
         else:
             await send(_start(answer, len(answer.body)))
             await send({"type": "http.response.body", "body": answer.body})
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        phase = (await receive())["type"]
-        await send({"type": f"{phase}.complete"})
-        if phase == "lifespan.shutdown":
-            return
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:
@@ -98,13 +83,12 @@ def _start(answer: WireAnswer, length: int | None) -> Message:
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _stream(answer: WireAnswer, receive: Receive, send: Send) -> None:
+async def _stream(answer: WireAnswer, frames: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
     """Send frames until they end or the client leaves."""
-    assert answer.stream is not None  # noqa: S101 - for the type checker; the caller has looked
     await send(_start(answer, None))
     left = asyncio.ensure_future(_disconnected(receive))
     try:
-        async for chunk in answer.stream():
+        async for chunk in frames:
             if left.done():
                 return
             if chunk:

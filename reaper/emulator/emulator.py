@@ -24,7 +24,7 @@ class Emulator:
     """A platform with `agents` agents of `sessions` sessions each, the same for the same `seed`.
 
     Its time is `now` (default: the clock's), moved on by `advance`; all its waiting goes through the clock.
-    `api.requests` and `platform.history` tell what happened, `faults` is what goes wrong.
+    `api.requests` and `platform.history` say what happened, `faults` is what goes wrong.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Emulator:
             gone_cursor=gone_cursor,
         )
         populate(self.platform, agents=agents, sessions=sessions, seed=seed)
-        self.api = Api(self.platform, self.faults, self._clock.sleep, require_token=require_token)
+        self.api = Api(self.platform, self.faults, self._clock.sleep, require_token)
         self.asgi = Asgi(self.answer, self._clock.sleep, latency_s)
 
     def now(self) -> float:
@@ -84,23 +84,18 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        on_ready: Callable[[str], None] | None = None,
+        on_ready: Callable[[str], None],
         stop: asyncio.Event | None = None,
     ) -> None:
         """Serve until `stop` or cancelled; `on_ready` gets the endpoint to put into a configuration."""
-
-        def ready(address: str) -> None:
-            if on_ready is not None:
-                on_ready(address + PROJECT_PATH)
-
-        await serve(self.asgi, host, port, on_ready=ready, stop=stop)
+        await serve(self.asgi, host, port, on_ready=lambda address: on_ready(address + PROJECT_PATH), stop=stop)
 
     @contextlib.asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    async def serving(self) -> AsyncIterator[str]:
         """Serve in the background while the block runs; gives the endpoint."""
         stop = asyncio.Event()
         endpoint: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self.serve(host, port, on_ready=endpoint.set_result, stop=stop))
+        task = asyncio.create_task(self.serve(on_ready=endpoint.set_result, stop=stop))
         try:
             waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {task, endpoint}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from zlib import crc32
 
-from reaper.core.model import DAY_S, EXPIRY_S
+from reaper.core.model import EXPIRY_S, IDLE, Session
 from reaper.emulator.faults import Fault
-from reaper.emulator.payloads import JsonObject, page_record
+from reaper.emulator.payloads import JsonObject, page_record, session_record
 
 ONLY_OWN_SHARE = 0.05
 GATEWAY_PAGE = b"<html><head><title>Not Found</title></head><body><h1>Not Found</h1></body></html>"
@@ -42,13 +42,13 @@ def falsify_query(faults: Sequence[Fault], query: Query) -> Query:
 
 
 def falsify_page(faults: Sequence[Fault], page: JsonObject, query: Query, former: JsonObject | None) -> JsonObject:
-    """A page as the lies make it; `former` is the record the cursor stood on."""
+    """A page as the lies make it; `former` is the record that comes again."""
     if find_fault(faults, "empty_list"):
         return page_record([], "agent_session_id", has_more=False)
     if find_fault(faults, "endless"):
         return _endless(query)
     items = list(page["data"])
-    if former is not None and find_fault(faults, "duplicate"):
+    if former is not None:
         items.insert(0, former)
         most = int(query.get("limit", "20"))
         if len(items) > most:
@@ -93,11 +93,4 @@ def _endless(query: Query) -> JsonObject:
 
 def _made_up(number: int) -> JsonObject:
     created = 1_700_000_000 + number
-    return {
-        "agent_session_id": f"endless-{number:09d}",
-        "version_indicator": {"type": "version_ref", "agent_version": "1"},
-        "status": "idle",
-        "created_at": created,
-        "last_accessed_at": created,
-        "expires_at": created + 30 * DAY_S,
-    }
+    return session_record(Session(f"endless-{number:09d}", IDLE, "1", created, created, created + EXPIRY_S))

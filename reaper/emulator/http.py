@@ -1,19 +1,19 @@
-"""The platform behind HTTP, without sockets: `Api.answer(request) -> Answer`, shared by server and simulator."""
+"""The platform behind HTTP, without sockets: `Api.answer(request) -> WireAnswer`, shared by server and simulator."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from reaper.emulator import false_answers
 from reaper.emulator.faults import Fault, Faults
-from reaper.emulator.operations import OperationRequest, Outcome, perform
+from reaper.emulator.operations import OperationRequest, OperationResult, perform
 from reaper.emulator.payloads import Request, WireAnswer, encode, error_record, http_date
 from reaper.emulator.platform import Platform
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.routing import RoutedCall, parse_query, route
 from reaper.emulator.session_log import follow
-from reaper.emulator.stored import PlatformError
 
 API_VERSION = "v1"
 KEPT_REQUESTS = 1_000
@@ -22,6 +22,7 @@ _JSON = "application/json"
 Headers = tuple[tuple[str, str], ...]
 
 
+@dataclass(eq=False, repr=False)
 class Api:
     """Answers requests as the platform does, with the injected faults.
 
@@ -29,22 +30,14 @@ class Api:
     before each call takes effect: the place to let something happen between two requests.
     """
 
-    def __init__(
-        self,
-        platform: Platform,
-        faults: Faults,
-        sleep: Callable[[float], Awaitable[None]],
-        *,
-        require_token: bool = False,
-    ) -> None:
-        self.platform = platform
-        self.faults = faults
-        self.require_token = require_token
-        self.requests: Counter[str] = Counter()
-        self.recent: deque[str] = deque(maxlen=KEPT_REQUESTS)
-        self.on_call: Callable[[RoutedCall], None] | None = None
-        self._sleep = sleep
-        self._answered = 0
+    platform: Platform
+    faults: Faults
+    sleep: Callable[[float], Awaitable[None]]
+    require_token: bool
+    requests: Counter[str] = field(default_factory=Counter, init=False)
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS), init=False)
+    on_call: Callable[[RoutedCall], None] | None = field(default=None, init=False)
+    _answered: int = field(default=0, init=False)
 
     def answer(self, request: Request) -> WireAnswer:
         """Take the request's effect and say what comes back, or what happens instead."""
@@ -69,38 +62,36 @@ class Api:
         delay = sum(fault.delay_seconds for fault in faults)
         silence = _silence(faults, "before")
         if silence is None:
-            answer = self._act_or_fail(operation)
+            answer = _spoil(self._act_or_fail(operation), faults)
             silence = _silence(faults, "after") or answer
         return replace(silence, delay_s=delay)
 
     def _act_or_fail(self, operation: OperationRequest) -> WireAnswer:
         failing = next((fault for fault in operation.faults if fault.status is not None), None)
         if false_answers.find_fault(operation.faults, "gateway"):
-            status = 404 if failing is None or failing.status is None else failing.status
-            return _spoil(self._foreign(status), operation.faults)
+            return self._foreign((failing and failing.status) or 404)
         if failing is None:
-            return _spoil(self._act(operation), operation.faults)
+            return self._act(operation)
         if failing.effect:
             self._act(operation)
         error = PlatformError(failing.status or 500, failing.code, failing.message)
-        return _spoil(self._refuse(error, operation.faults, self._failure_headers(failing)), operation.faults)
+        return self._refuse(error, operation.faults, self._failure_headers(failing))
 
     def _foreign(self, status: int) -> WireAnswer:
         """What a gateway says that does not know the way: a page for people, with nothing of the platform's."""
         date = ("date", http_date(int(self.platform.now())))
-        return WireAnswer(
-            status, (("content-type", "text/html"), date, ("server", "gateway")), false_answers.GATEWAY_PAGE
-        )
+        headers = (("content-type", "text/html"), date, ("server", "gateway"))
+        return WireAnswer(status, headers, false_answers.GATEWAY_PAGE)
 
     def _act(self, operation: OperationRequest) -> WireAnswer:
         try:
             self._admit(operation)
-            outcome = perform(self.platform, operation)
+            result = perform(self.platform, operation)
         except PlatformError as error:
             return self._refuse(error, operation.faults)
         if operation.call.operation == "logs":
             return self._stream(operation.call, operation.faults)
-        return self._reply(outcome, operation.faults)
+        return self._reply(result, operation.faults)
 
     def _admit(self, operation: OperationRequest) -> None:
         bearer = operation.request.headers.get("authorization", "")
@@ -111,14 +102,14 @@ class Api:
             message = f"api-version {given!r} is not supported, only {API_VERSION}"
             raise PlatformError(400, "unsupported_api_version", message, "api-version")
 
-    def _reply(self, outcome: Outcome, faults: Sequence[Fault]) -> WireAnswer:
-        payload = outcome.payload
+    def _reply(self, result: OperationResult, faults: Sequence[Fault]) -> WireAnswer:
+        payload = result.payload
         if payload is None:
-            return WireAnswer(outcome.status, self._headers(faults))
+            return WireAnswer(result.status, self._headers(faults))
         if isinstance(payload, bytes):
             kind = ("content-type", "application/octet-stream")
-            return WireAnswer(outcome.status, (kind, *self._headers(faults)), payload)
-        return WireAnswer(outcome.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
+            return WireAnswer(result.status, (kind, *self._headers(faults)), payload)
+        return WireAnswer(result.status, (("content-type", _JSON), *self._headers(faults)), encode(payload))
 
     def _refuse(self, error: PlatformError, faults: Sequence[Fault], extra: Headers = ()) -> WireAnswer:
         headers = (("content-type", _JSON), *self._headers(faults), *extra)
@@ -132,7 +123,7 @@ class Api:
                 return None
 
         def stream() -> AsyncIterator[bytes]:
-            return follow(read, self.platform.now, self._sleep)
+            return follow(read, self.platform.now, self.sleep)
 
         headers = (("content-type", "text/event-stream"), *self._headers(faults))
         return WireAnswer(200, headers, stream=stream)

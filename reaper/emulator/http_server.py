@@ -59,10 +59,10 @@ class _EmulatorServer(uvicorn.Server):
 
 async def serve(
     app: Application,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    host: str,
+    port: int,
     *,
-    on_ready: Callable[[str], None] | None = None,
+    on_ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serve until `stop` is set or this is cancelled; OSError when the port is taken.
@@ -77,7 +77,7 @@ async def serve(
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await _first(task, server.ready)
-        if on_ready is not None and server.ready.is_set():
+        if server.ready.is_set():
             on_ready(_address(host, listener.getsockname()[1]))
         await _first(task, stop or asyncio.Event())
     finally:

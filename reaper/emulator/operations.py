@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from reaper.core.model import Session
 from reaper.emulator import false_answers
+from reaper.emulator.false_answers import Query
 from reaper.emulator.faults import Fault
-from reaper.emulator.home import HomeError
-from reaper.emulator.payloads import (
-    JsonObject,
-    Request,
-    agent_record,
-    entry_record,
-    page_record,
-    session_record,
-    version_record,
-)
+from reaper.emulator.payloads import JsonObject, Request, agent_record, page_record, session_record, version_record
 from reaper.emulator.platform import Platform
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.routing import RoutedCall
-from reaper.emulator.stored import PlatformError
-
-Query = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OperationResult:
     """What a call came to: a status with a JSON payload, or raw bytes, or nothing."""
 
     status: int
@@ -44,36 +35,49 @@ class OperationRequest:
     faults: Sequence[Fault]
 
 
-def perform(platform: Platform, operation: OperationRequest) -> Outcome:
+def perform(platform: Platform, operation: OperationRequest) -> OperationResult:
     """Do it; PlatformError when the platform refuses."""
-    try:
-        return _OPERATIONS[operation.call.operation](platform, operation)
-    except HomeError as error:
-        raise PlatformError(error.status, error.code, error.message, "path") from None
+    call, actor, faults = operation.call, operation.request.actor, operation.faults
+    match call.operation:
+        case "create":
+            return OperationResult(201, session_record(_create(platform, operation)))
+        case "get":
+            record = session_record(platform.get(call.agent, call.session))
+            return OperationResult(200, false_answers.falsify_record(faults, record))
+        case "list":
+            return OperationResult(200, _list(platform, operation))
+        case "delete":
+            platform.agent(call.agent)
+            if false_answers.find_fault(faults, "ghost_delete") is None:
+                platform.delete(call.agent, call.session, actor)
+            return OperationResult(204)
+        case "stop":
+            platform.stop(call.agent, call.session, actor)
+            return OperationResult(204)
+        case "logs":
+            return _logs(platform, call)
+        case "files":
+            return _files(platform, operation)
+        case "forbidden":
+            platform.forbidden(call.agent, call.session, actor)
+            raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
+    return OperationResult(200, _agents(platform, call, operation.query))
 
 
-def _list_agents(platform: Platform, operation: OperationRequest) -> Outcome:
-    agents = list(platform.agents.values()) if operation.query.get("kind", "hosted") == "hosted" else []
-    ordered = sorted(agents, key=lambda agent: agent.created_at)
-    return Outcome(200, _slice([agent_record(each) for each in ordered], "id", operation.query))
+def _agents(platform: Platform, call: RoutedCall, query: Query) -> JsonObject:
+    if call.operation == "list_agents":
+        agents = list(platform.agents.values()) if query.get("kind", "hosted") == "hosted" else []
+        ordered = sorted(agents, key=lambda agent: agent.created_at)
+        return _slice([agent_record(each) for each in ordered], "id", query)
+    agent = platform.agent(call.agent)
+    if call.operation == "list_versions":
+        return _slice([version_record(agent, version) for version in agent.versions.values()], "version", query)
+    if call.operation == "get_version":
+        return version_record(agent, platform.version(call.agent, call.version))
+    return agent_record(agent)
 
 
-def _get_agent(platform: Platform, operation: OperationRequest) -> Outcome:
-    return Outcome(200, agent_record(platform.agent(operation.call.agent)))
-
-
-def _list_versions(platform: Platform, operation: OperationRequest) -> Outcome:
-    agent = platform.agent(operation.call.agent)
-    records = [version_record(agent, version) for version in agent.versions.values()]
-    return Outcome(200, _slice(records, "version", operation.query))
-
-
-def _get_version(platform: Platform, operation: OperationRequest) -> Outcome:
-    agent, version = operation.call.agent, operation.call.version
-    return Outcome(200, version_record(platform.agent(agent), platform.version(agent, version)))
-
-
-def _create(platform: Platform, operation: OperationRequest) -> Outcome:
+def _create(platform: Platform, operation: OperationRequest) -> Session:
     body = _object(operation.request.body)
     indicator = body.get("version_indicator") or {}
     if not isinstance(indicator, dict) or indicator.get("type", "version_ref") != "version_ref":
@@ -81,16 +85,10 @@ def _create(platform: Platform, operation: OperationRequest) -> Outcome:
     session, version = body.get("agent_session_id"), indicator.get("agent_version")
     if not isinstance(session, str | None) or not isinstance(version, str | None):
         raise PlatformError(400, "invalid_request", "ids and versions are strings", "agent_session_id")
-    made = platform.create(operation.call.agent, session, version, operation.request.actor)
-    return Outcome(201, session_record(made))
+    return platform.create(operation.call.agent, session, version, operation.request.actor)
 
 
-def _get(platform: Platform, operation: OperationRequest) -> Outcome:
-    record = session_record(platform.get(operation.call.agent, operation.call.session))
-    return Outcome(200, false_answers.falsify_record(operation.faults, record))
-
-
-def _list(platform: Platform, operation: OperationRequest) -> Outcome:
+def _list(platform: Platform, operation: OperationRequest) -> JsonObject:
     query = false_answers.falsify_query(operation.faults, operation.query)
     page = platform.page(
         operation.call.agent,
@@ -104,7 +102,7 @@ def _list(platform: Platform, operation: OperationRequest) -> Outcome:
     payload = page_record(records, "agent_session_id", page.has_more)
     if any(fault.lie for fault in operation.faults):
         payload = false_answers.falsify_page(operation.faults, payload, operation.query, _former(platform, operation))
-    return Outcome(200, payload)
+    return payload
 
 
 def _former(platform: Platform, operation: OperationRequest) -> JsonObject | None:
@@ -116,63 +114,29 @@ def _former(platform: Platform, operation: OperationRequest) -> JsonObject | Non
     return None if session is None else session_record(session)
 
 
-def _delete(platform: Platform, operation: OperationRequest) -> Outcome:
-    platform.agent(operation.call.agent)
-    if false_answers.find_fault(operation.faults, "ghost_delete") is None:
-        platform.delete(operation.call.agent, operation.call.session, operation.request.actor)
-    return Outcome(204)
-
-
-def _stop(platform: Platform, operation: OperationRequest) -> Outcome:
-    platform.stop(operation.call.agent, operation.call.session, operation.request.actor)
-    return Outcome(204)
-
-
-def _logs(platform: Platform, operation: OperationRequest) -> Outcome:
+def _logs(platform: Platform, call: RoutedCall) -> OperationResult:
     """Only checks that there is a log to follow; the answer becomes a stream."""
-    call = operation.call
     platform.version(call.agent, call.version)
     platform.log(call.agent, call.session)
     if platform.get(call.agent, call.session).version != call.version:
         raise PlatformError(404, "session_not_found", f"Session {call.session} runs another version")
-    return Outcome(200)
+    return OperationResult(200)
 
 
-def _files(platform: Platform, operation: OperationRequest) -> Outcome:
+def _files(platform: Platform, operation: OperationRequest) -> OperationResult:
     home = platform.home(operation.call.agent, operation.call.session)
     path, method = operation.query.get("path", ""), operation.request.method
     if operation.request.path.endswith("/files/content"):
         if method == "GET":
-            return Outcome(200, home.read(path))
+            return OperationResult(200, home.read(path))
         content = operation.request.body
         name = home.write(path, content, platform.now())
-        return Outcome(201, {"path": name, "bytes_written": len(content)})
+        return OperationResult(201, {"path": name, "bytes_written": len(content)})
     if method == "DELETE":
         home.remove(path, recursive=operation.query.get("recursive", "").lower() == "true")
-        return Outcome(204)
-    page = _slice([entry_record(entry) for entry in home.entries(path)], "name", operation.query, "entries")
-    return Outcome(200, {**page, "path": path})
-
-
-def _forbidden(platform: Platform, operation: OperationRequest) -> Outcome:
-    platform.forbidden(operation.call.agent, operation.call.session, operation.request.actor)
-    raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
-
-
-_OPERATIONS: dict[str, Callable[[Platform, OperationRequest], Outcome]] = {
-    "list_agents": _list_agents,
-    "get_agent": _get_agent,
-    "list_versions": _list_versions,
-    "get_version": _get_version,
-    "create": _create,
-    "get": _get,
-    "list": _list,
-    "delete": _delete,
-    "stop": _stop,
-    "logs": _logs,
-    "files": _files,
-    "forbidden": _forbidden,
-}
+        return OperationResult(204)
+    page = _slice([asdict(entry) for entry in home.entries(path)], "name", operation.query, "entries")
+    return OperationResult(200, {**page, "path": path})
 
 
 def _limit(query: Query) -> int:
@@ -185,10 +149,8 @@ def _limit(query: Query) -> int:
 
 def _order(query: Query) -> Literal["asc", "desc"]:
     match query.get("order", "desc"):
-        case "asc":
-            return "asc"
-        case "desc":
-            return "desc"
+        case "asc" | "desc" as order:
+            return order
     raise PlatformError(400, "invalid_request", "order must be asc or desc", "order")
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from reaper.core.model import Session
-from reaper.emulator.home import HomeEntry
-from reaper.emulator.stored import AgentVersion, HostedAgent, PlatformError
+from reaper.emulator.platform_error import PlatformError
+from reaper.emulator.stored import AgentVersion, HostedAgent
 
 JsonObject = dict[str, Any]
 
@@ -109,16 +109,6 @@ def agent_record(agent: HostedAgent) -> JsonObject:
         "state": "enabled",
         "configuration_state": "enabled",
         "versions": {"latest": version_record(agent, agent.latest)},
-    }
-
-
-def entry_record(entry: HomeEntry) -> JsonObject:
-    """A `SessionDirectoryEntry`."""
-    return {
-        "name": entry.name,
-        "size": entry.size,
-        "is_directory": entry.is_directory,
-        "modified_time": entry.modified_time,
     }
 
 

@@ -10,6 +10,7 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import Final, Literal
 from uuid import UUID
@@ -17,8 +18,9 @@ from uuid import UUID
 from reaper.core.model import ACTIVE, CREATING, EXPIRED, FAILED, IDLE, TOMBSTONES, Session
 from reaper.emulator.home import Home
 from reaper.emulator.ordered_sessions import OrderedSessions
+from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.session_log import SessionLog
-from reaper.emulator.stored import AgentVersion, Event, HostedAgent, PlatformError, StoredPage, StoredSession
+from reaper.emulator.stored import AgentVersion, Event, HostedAgent, StoredPage, StoredSession
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 
@@ -27,6 +29,7 @@ GoneCursor = Literal["error", "restart", "empty"]
 """What a cursor does whose session has left the listing: unknown of the real platform, so all are offered."""
 
 
+@dataclass(eq=False, repr=False)
 class Platform:
     """Agents and their sessions, with `history`: every change since the start, which tests assert on.
 
@@ -35,27 +38,18 @@ class Platform:
     `files_touch`: working with files moves `last_accessed_at`.
     """
 
-    def __init__(
-        self,
-        now: Callable[[], float],
-        *,
-        tombstone_s: float = 3600.0,
-        get_tombstones: bool = False,
-        creating_s: float = 1.0,
-        files_touch: bool = False,
-        gone_cursor: GoneCursor = "error",
-    ) -> None:
-        self.now = now
-        self.tombstone_s = tombstone_s
-        self.get_tombstones = get_tombstones
-        self.creating_s = creating_s
-        self.files_touch = files_touch
-        self.gone_cursor = gone_cursor
-        self.agents: dict[str, HostedAgent] = {}
-        self.history: list[Event] = []
-        self._sessions: dict[str, OrderedSessions] = {}
-        self._leaving: dict[str, list[tuple[float, int, StoredSession]]] = {}
-        self._seq = 0
+    now: Callable[[], float]
+    _: KW_ONLY
+    tombstone_s: float = 3600.0
+    get_tombstones: bool = False
+    creating_s: float = 1.0
+    files_touch: bool = False
+    gone_cursor: GoneCursor = "error"
+    agents: dict[str, HostedAgent] = field(default_factory=dict, init=False)
+    history: list[Event] = field(default_factory=list, init=False)
+    _sessions: dict[str, OrderedSessions] = field(default_factory=dict, init=False)
+    _leaving: dict[str, list[tuple[float, int, StoredSession]]] = field(default_factory=dict, init=False)
+    _seq: int = field(default=0, init=False)
 
     # Agents
 
@@ -143,10 +137,11 @@ class Platform:
         cursor_id = before if after is None else after
         cursor = None if cursor_id is None else sessions.find(cursor_id)
         if cursor_id is not None and cursor is None and self.gone_cursor != "restart":
-            return self._gone_cursor_page(cursor_id)
+            if self.gone_cursor == "empty":
+                return StoredPage((), has_more=False)
+            raise PlatformError(400, "invalid_cursor", f"No session {cursor_id} to page from", "after")
         ascending = (order == "asc") != (before is not None)
-        walk = sessions.walk(cursor, ascending=ascending)
-        seen = self._present(agent, walk, now, keep)
+        seen = self._present(agent, sessions.walk(cursor, ascending=ascending), now, keep)
         taken = [record.view(now) for record in islice(seen, limit + 1)]
         shown = taken[:limit]
         return StoredPage(tuple(shown if before is None else reversed(shown)), len(taken) > limit)
@@ -210,8 +205,7 @@ class Platform:
 
     def log(self, agent: str, session: str) -> SessionLog:
         """The log of a session that is there; 404 otherwise."""
-        _, record = self._living(agent, session)
-        return self._log(record)
+        return self._log(self._living(agent, session)[1])
 
     # The record of truth, and what a population or a wire needs
 
@@ -265,11 +259,6 @@ class Platform:
                     continue
             if keep is None or keep(record.id):
                 yield record
-
-    def _gone_cursor_page(self, cursor: str) -> StoredPage:
-        if self.gone_cursor == "empty":
-            return StoredPage((), has_more=False)
-        raise PlatformError(400, "invalid_cursor", f"No session {cursor} to page from", "after")
 
     def _note_expiry(self, agent: str, record: StoredSession, now: float) -> None:
         if record.expiry_noted or record.status(now) != EXPIRED:

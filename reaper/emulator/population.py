@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from operator import attrgetter
 from random import Random
 from typing import Final
 
@@ -46,7 +47,7 @@ def populate(platform: Platform, *, agents: int, sessions: int, seed: int) -> No
         random = Random(f"{seed}:{name}")
         agent = platform.add_agent(name, _versions(random, now))
         made = [_session(random, i, agent, now, platform.tombstone_s) for i in range(sessions)]
-        for record in sorted(made, key=_by_creation):
+        for record in sorted(made, key=attrgetter("created_at")):
             platform.place(name, record)
 
 
@@ -97,7 +98,3 @@ def _version_at(agent: HostedAgent, moment: int) -> AgentVersion:
     versions = list(agent.versions.values())
     deployed = [version for version in versions if version.created_at <= moment]
     return deployed[-1] if deployed else versions[0]
-
-
-def _by_creation(record: StoredSession) -> int:
-    return record.created_at

@@ -1,4 +1,4 @@
-"""What the emulated platform stores and answers: agents, sessions, pages, refusals and its record of truth.
+"""What the emulated platform stores and answers: agents, sessions, pages and its record of truth.
 
 Times are Unix seconds on the platform's own clock.
 """
@@ -6,24 +6,13 @@ Times are Unix seconds on the platform's own clock.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reaper.core.model import ACTIVE, DELETED, EXPIRED, EXPIRY_S, IDLE, Session
 from reaper.emulator.home import Home
 from reaper.emulator.session_log import SessionLog
 
 _SUSPENDED = frozenset({IDLE, EXPIRED})
-
-
-class PlatformError(Exception):
-    """The platform refuses: an HTTP status with the code and message of its error body."""
-
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +86,8 @@ class StoredSession:
     deleted_at: float | None = None
     expiry_noted: bool = False
     gone: bool = False
-    home: Home | None = field(default=None)
-    log: SessionLog | None = field(default=None)
+    home: Home | None = None
+    log: SessionLog | None = None
 
     @property
     def expires_at(self) -> int:

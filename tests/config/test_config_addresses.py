@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reaper.config.addresses import parse_endpoint, read_listen, read_state, split_listen
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 
 PATH = "/api/projects/p"
 
@@ -127,7 +127,7 @@ def test_what_only_looks_like_loopback_is_not(host: str) -> None:
     ],
 )
 def test_what_can_be_read_in_two_ways_is_no_endpoint(text: str) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(BadValue):
         parse_endpoint(text)
 
 
@@ -148,7 +148,7 @@ def test_an_address_to_listen_on_has_a_host_and_a_port(text: str, parts: tuple[s
     "text", ["", ":80", "80", "::1:80", "[::1]", "a b:80", "host:", "host:-1", "host:65536", "h:8０", 9464]
 )
 def test_anything_else_is_not_listened_on(text: object) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(BadValue):
         read_listen(text)
 
 
@@ -163,5 +163,5 @@ def test_the_state_is_a_file(text: str) -> None:
      "sqlite:///a.db?mode=memory", "sqlite:a.db", "sqlite://host/a.db", "a.db", "postgresql://h/d", "", 7],
 )  # fmt: skip
 def test_state_that_would_be_forgotten_or_kept_elsewhere_is_refused(text: object) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(BadValue):
         read_state(text)

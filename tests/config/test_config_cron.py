@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reaper.config.cron import shortest_gap_s, standard_cron
-from reaper.config.problem import Wrong
+from reaper.config.problem import BadValue
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_weekdays_become_names_with_sunday_as_zero_and_seven(written: str, stand
      "*-5 * * * *", "٣ * * * *", "* * * * fri-mon"],
 )  # fmt: skip
 def test_what_cron_does_not_know_is_refused(text: str) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(BadValue):
         standard_cron(text)
 
 

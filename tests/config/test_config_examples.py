@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from reaper.config import load, parse, schema, schema_text, show
+from reaper.config import load, parse, schema_text, show
+from reaper.config.json_schema import schema
 from reaper.core.policy import Mode
 
 CONFIG = Path(__file__).parents[2] / "config"

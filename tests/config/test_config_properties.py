@@ -38,13 +38,13 @@ def load_or_refuse(text: str | bytes) -> Loaded | None:
     try:
         loaded = parse(text, "t.yaml", {"X": "y"})
     except ConfigError as error:
-        assert_told(error)
+        assert_explained(error)
         return None
     assert_safe(loaded)
     return loaded
 
 
-def assert_told(refusal: ConfigError) -> None:
+def assert_explained(refusal: ConfigError) -> None:
     assert refusal.problems
     for problem in refusal.problems:
         assert str(problem).isprintable()
@@ -59,7 +59,7 @@ def assert_safe(loaded: Loaded) -> None:
             if rule.action is Action.KEEP:
                 continue
             assert any(isinstance(condition, Idle | Age | ExpiresWithin) for condition in rule.when)
-            (statuses,) = [condition.statuses for condition in rule.when if isinstance(condition, StatusIn)]
+            (statuses,) = [condition.words for condition in rule.when if isinstance(condition, StatusIn)]
             assert statuses
             assert statuses <= ELIGIBLE[rule.action]
             floor = 300 if rule.action is Action.DELETE else 60

@@ -284,17 +284,17 @@ def test_the_trial_that_decides_is_the_rule_that_decided(seen: Session, any_poli
 
 def test_the_reason_compares_what_was_found_with_what_was_wanted() -> None:
     seen = session(idle=9 * DAY_S + 3 * HOUR_S)
-    told = reason(seen, decide(seen, policy(STALE), AGENT, NOW), policy(STALE), AGENT, NOW)
-    assert told == "status idle, idle 9d3h (at least 7d)"
+    line = reason(seen, decide(seen, policy(STALE), AGENT, NOW), policy(STALE), AGENT, NOW)
+    assert line == "status idle, idle 9d3h (at least 7d)"
 
 
 def test_the_reason_of_a_version_rule_names_both_versions() -> None:
     rule = Rule("old", Action.DELETE, (IDLE_OR_FAILED, Idle(2 * DAY_S), VersionIs(frozenset({"superseded"}))))
     seen = session(version="2")
-    told = reason(seen, decide(seen, policy(rule), AGENT, NOW), policy(rule), AGENT, NOW)
-    assert told.startswith("status idle, idle 8d (at least 2d), version 2")
-    assert "latest" in told
-    assert "3" in told
+    line = reason(seen, decide(seen, policy(rule), AGENT, NOW), policy(rule), AGENT, NOW)
+    assert line.startswith("status idle, idle 8d (at least 2d), version 2")
+    assert "latest" in line
+    assert "3" in line
 
 
 def test_every_action_but_keep_says_what_it_may_touch_what_it_touches_by_default_and_how_soon() -> None:

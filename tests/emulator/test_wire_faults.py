@@ -109,7 +109,7 @@ def test_a_taken_port_is_an_ordinary_error() -> None:
     async def twice() -> None:
         async with Emulator(agents=1, sessions=1).serving() as endpoint:
             port = int(endpoint.split(":")[2].split("/")[0])
-            await Emulator(agents=1, sessions=1).serve(port=port)
+            await Emulator(agents=1, sessions=1).serve(port=port, on_ready=print)
 
     with pytest.raises(OSError, match="in use"):
         asyncio.run(twice())

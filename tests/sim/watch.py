@@ -22,11 +22,11 @@ NOTICED_S = 5.0
 HEARD_TURNS = 4
 """An answer is read within so many turns of the loop: a page steps aside for others first."""
 REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
-REFUSED_MAX = 5
-"""So often one sweep may hear it of one agent, where nothing else was heard before: it asks one by one until then."""
 BESIDE = 3
-"""So many other workers may be at it: each hears of one refusal more, or verifies late what went well, which lets
-four more refusals pass."""
+"""So many other workers may be at it, once one action has ended otherwise: also one that a last look forbade."""
+REFUSED_MAX = 5 + BESIDE
+"""So often one sweep may hear it of one agent before it ends, and four times more for each worker that meanwhile
+verifies what went well."""
 
 _MARGIN_S = 0.001
 
@@ -74,7 +74,7 @@ class Watch:
         if call.operation in {"delete", "stop"}:
             self._act(call, asked)
         answer = self.emulator.answer(request)
-        if call.operation == "delete":
+        if call.operation in {"delete", "stop"}:
             self._count(call, answer)
         if answer.status == 200 and not (answer.dropped or answer.hangs) and answer.delay_s < PATIENCE_S:
             self._remember(call, asked)
@@ -83,13 +83,14 @@ class Watch:
         return answer
 
     def _count(self, call: RoutedCall, answer: WireAnswer) -> None:
-        """What is refused again and again is not asked for on and on."""
+        """Deletes that are refused again and again are not asked for on and on, unless something else goes well."""
         refused = answer.status in REFUSALS
+        if refused and call.operation == "stop":
+            return  # to relieve a quota, each agent is tried anew
         self.refused[call.agent] = self.refused[call.agent] + 1 if refused else 0
         self.heard[call.agent] += not refused
         late = min(self.heard[call.agent], BESIDE)
-        allowed = REFUSED_MAX + (BESIDE + 4 * late if late else 0)
-        if self.refused[call.agent] > allowed:
+        if self.refused[call.agent] > REFUSED_MAX + 4 * late:
             self.blame(ViolationError(f"refused {self.refused[call.agent]} times in a row, and still asking: {call}"))
 
     def _remember(self, call: RoutedCall, asked: Moment) -> None:
