@@ -40,10 +40,10 @@ def swept() -> Metrics:
     """The metrics after one enforcing sweep of two small agents, with a quota."""
     clock = SystemClock()
     settings = parse(CONFIG, "demo.yaml", {}).settings
-    board = LiveStatus(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
-    metrics = Metrics(board)
+    live = LiveStatus(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
+    metrics = Metrics(live)
     connect = Connector(clock, metrics.request, Emulator(agents=2, sessions=20).transport("reaper"))
-    sweeper = Runner(Store.open("sqlite://"), clock, to_all(board.hear, metrics.hear), connect)
+    sweeper = Runner(Store.open("sqlite://"), clock, to_all(live.hear, metrics.hear), connect)
     with capture_logs():
         asyncio.run(sweeper.run(settings, Scope()))
     sweeper.store.close()

@@ -62,30 +62,28 @@ class Daemon:
     clock: Clock
     loaded: Loaded
     connector: Connector
-    board: LiveStatus = field(init=False)
+    live: LiveStatus = field(init=False)
     metrics: Metrics = field(init=False)
     sweeper: Runner = field(init=False)
     _ending: str = ""
     _generation: int = 0
     _starts_again: bool = False
-    _custody: HeldState = field(init=False)
+    _held: HeldState = field(init=False)
     _resumed: float = -math.inf
     _runs: dict[asyncio.Task[None], int] = field(default_factory=dict)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _scheduler: AsyncIOScheduler = field(init=False)
     _watch: ConfigWatch = field(init=False)
-    _started: float = 0.0
 
     def __post_init__(self) -> None:
-        self.board = LiveStatus(self.clock, option=command_option(self.path, self.environ))
-        self.metrics = Metrics(self.board)
+        self.live = LiveStatus(self.clock, option=command_option(self.path, self.environ))
+        self.metrics = Metrics(self.live)
         self.connector.on_request = self._requested
-        listener = to_all(self.board.hear, self.metrics.hear, EventLog().hear)
-        self._custody = HeldState(self.settings.state)
-        self._note_custody()
-        self.sweeper = Runner(self._custody.store, self.clock, listener, self.connector)
+        listener = to_all(self.live.hear, self.metrics.hear, EventLog().hear)
+        self._held = HeldState(self.settings.state)
+        self._note_state()
+        self.sweeper = Runner(self._held.store, self.clock, listener, self.connector)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
-        self._started = self.clock.monotonic()
         self._watch = ConfigWatch(self.path, self.loaded.digest, SETTLED_S)
         self._note_configuration()
 
@@ -98,10 +96,10 @@ class Daemon:
 
         Raises OSError when an address cannot be listened on, TokenError when the file with the token holds none.
         """
-        shown = Served(self.board, self.metrics.rendered, self._stuck)
+        shown = Served(self.live, self.metrics.rendered, self._stuck)
         async with AsyncExitStack() as stack:
             address, *page = await stack.enter_async_context(listening(sites(shown, server)))
-            stack.callback(self._close)
+            stack.callback(self._held.close)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop, signal.Signals(number).name)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.hang_up)
@@ -134,9 +132,6 @@ class Daemon:
         self.reload()
         asyncio.get_running_loop().call_later(RELOAD_POLL_S, self.reload)
 
-    def _close(self) -> None:
-        self._custody.close()
-
     async def _finish_runs(self) -> None:
         if self._runs:
             _, unfinished = await asyncio.wait(self._runs, timeout=IN_FLIGHT_MAX_S)
@@ -162,9 +157,9 @@ class Daemon:
 
     async def _mind_state(self) -> None:
         """Look after the state; sweep again once it is whole, or another process has let go of it."""
-        waited, faulty = self.board.standby, self.board.state_fault
+        waited, faulty = self.live.standby, self.live.state_fault
         may = not self._ending and self._keep_state(busy=bool(self._runs))
-        if not may or self._runs or self.board.state_fault or not (waited or faulty):
+        if not may or self._runs or self.live.state_fault or not (waited or faulty):
             return
         now = self.clock.monotonic()
         if faulty and now - self._resumed < RESUME_S:
@@ -207,41 +202,41 @@ class Daemon:
         except Exception:
             log.exception("run_crashed")
         finally:
-            self._custody.note()
-            self._note_custody()
-        if not self.board.ready:
+            self._held.note()
+            self._note_state()
+        if not self.live.ready:
             self._retry_soon()
 
     def _may_sweep(self) -> bool:
         """Whether this process holds the claim; what it finds at fault it only observes with."""
         may = self._keep_state(busy=len(self._runs) > 1)
-        if may and self.board.state_fault:
-            log.error("state_at_fault", error=self.board.state_fault, meaning="observing only, nothing is touched")
+        if may and self.live.state_fault:
+            log.error("state_at_fault", error=self.live.state_fault, meaning="observing only, nothing is touched")
         return may
 
     def _keep_state(self, *, busy: bool) -> bool:
-        may = self._custody.check(busy=busy)
-        self.sweeper.store = self._custody.store
-        self._note_custody()
+        may = self._held.check(busy=busy)
+        self.sweeper.store = self._held.store
+        self._note_state()
         return may
 
-    def _note_custody(self) -> None:
+    def _note_state(self) -> None:
         """Say what has changed about the state and the claim, once."""
-        standby, fault = self._custody.standby, self._custody.fault
-        if standby and standby != self.board.standby:
+        standby, fault = self._held.standby, self._held.fault
+        if standby and standby != self.live.standby:
             log.warning("standing_by", why=standby)
-        if fault and fault != self.board.state_fault:
+        if fault and fault != self.live.state_fault:
             log.error("state_at_fault", error=fault, meaning="nothing is touched until it is whole again")
-        elif self.board.state_fault and not fault:
+        elif self.live.state_fault and not fault:
             log.info("state_whole_again", state=self.settings.state)
-        self.board.standby, self.board.state_fault = standby, fault
+        self.live.standby, self.live.state_fault = standby, fault
 
     def _retry_soon(self) -> None:
         if not self._ending:
             asyncio.get_running_loop().call_later(RETRY_S, self._retry)
 
     def _retry(self) -> None:
-        if not self._runs and not self.board.ready:
+        if not self._runs and not self.live.ready:
             self.request_sweep()
 
     def reload(self) -> None:
@@ -251,9 +246,9 @@ class Daemon:
             raw = self._watch.settled(self.clock.monotonic())
             loaded = None if raw is None else parse(raw, str(self.path), self.environ)
         except ConfigError as error:
-            self.board.config_errors = [str(problem) for problem in error.problems]
+            self.live.config_errors = [str(problem) for problem in error.problems]
             log.error(
-                "configuration_not_reloaded", errors=self.board.config_errors, meaning="the old one stays in force"
+                "configuration_not_reloaded", errors=self.live.config_errors, meaning="the old one stays in force"
             )
             return
         if loaded is not None:
@@ -283,18 +278,18 @@ class Daemon:
     def _note_configuration(self) -> None:
         for warning in self.loaded.warnings:
             log.warning("configuration_warning", warning=str(warning))
-        self.board.config_errors = ()
-        self.board.config_hash = self.settings.fingerprint
-        self.board.config_read_at = self.clock.wall()
-        self.board.pools = self.settings.quotas
-        self.board.keep_projects([project.name for project in self.settings.projects])
+        self.live.config_errors = ()
+        self.live.config_hash = self.settings.fingerprint
+        self.live.config_read_at = self.clock.wall()
+        self.live.pools = self.settings.quotas
+        self.live.keep_projects([project.name for project in self.settings.projects])
 
     def _note_next(self) -> None:
         job = self._scheduler.get_job("sweep") if self._scheduler.running else None
-        self.board.next_sweep_at = job.next_run_time.timestamp() if job and job.next_run_time else None
+        self.live.next_sweep_at = job.next_run_time.timestamp() if job and job.next_run_time else None
 
     def _requested(self, project: str, record: CallRecord) -> None:
-        self.board.progressed()
+        self.live.progressed()
         self.metrics.request(project, record)
 
     def _stuck(self) -> str:
@@ -302,11 +297,10 @@ class Daemon:
 
         A request that timed out has ended, too: to restart helps against our own faults, not the platform's.
         """
-        if self.board.standby:
+        if self.live.standby:
             # Its time starts when it may sweep.
-            self.board.progressed()
-        since = self._started if self.board.progressed_at is None else self.board.progressed_at
-        quiet = self.clock.monotonic() - since
+            self.live.progressed()
+        quiet = self.clock.monotonic() - self.live.progressed_at
         gap = max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
         allowed = MISSED_MAX * gap + silence_max_s(self.settings)
         return f"nothing has ended for {quiet:.0f} s: no request, action or sweep" if quiet > allowed else ""

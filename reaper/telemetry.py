@@ -22,14 +22,12 @@ from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
 from reaper.engine.status_json import summary_json
-from reaper.listing.snapshot import BUCKETS_S
-from reaper.listing.snapshot import Histogram as StaleCounts
+from reaper.listing.snapshot import BUCKETS_S, Durations
 from reaper.logs import get_logger
 
 PREFIX: Final = "session_reaper_"
 SWEEP_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 WINDOW_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-OPERATIONS: Final = ("list_agents", "get_agent", "list_sessions", "get_session", "delete_session", "stop_session")
 
 _AGENT: Final = ("project", "agent")
 
@@ -68,9 +66,7 @@ class Metrics:
         """Count one request to the platform."""
         self._requests.labels(project, record.operation, record.code).inc()
         self._latencies.labels(project, record.operation).observe(record.seconds)
-        throttled = self._throttled.labels(project, record.operation)
-        if record.throttled:
-            throttled.inc()
+        self._throttled.labels(project, record.operation).inc(int(record.throttled))
 
     def hear(self, event: events.Event) -> None:
         """Count what a sweep has just done."""
@@ -131,10 +127,9 @@ class StatusCollector(Collector):
     def _configuration(self) -> Iterator[Metric]:
         live = self._live
         yield _gauge("config_info", "Digest of the configuration in force", ("hash",), [((live.config_hash,), 1)])
-        succeeded, read_at = [((), int(not live.config_errors))], [((), live.config_read_at)]
-        yield _gauge("config_last_reload_successful", "Whether the last reading succeeded", (), succeeded)
+        yield _single("config_last_reload_successful", "Whether the last reading succeeded", not live.config_errors)
         read = "When the configuration was last read"
-        yield _gauge("config_last_reload_success_timestamp_seconds", read, (), read_at)
+        yield _single("config_last_reload_success_timestamp_seconds", read, live.config_read_at)
 
     def _inventory(self) -> Iterator[Metric]:
         sessions = _gauge("sessions", "Sessions by status", (*_AGENT, "status"))
@@ -173,10 +168,8 @@ class StatusCollector(Collector):
         yield from (candidates, blocked, overdue, remaining)
 
     def _health(self) -> Iterator[Metric]:
-        fault = int(bool(self._live.state_fault))
-        yield _gauge(
-            "state_fault", "Whether the state cannot be relied on, so that nothing is touched", (), [((), fault)]
-        )
+        fault = "Whether the state cannot be relied on, so that nothing is touched"
+        yield _single("state_fault", fault, bool(self._live.state_fault))
         trusted = _gauge("inventory_trusted", "Whether the last listing was complete and believed", _AGENT)
         listed = _gauge("inventory_listed_timestamp_seconds", "When all sessions were last listed", _AGENT)
         breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)
@@ -216,11 +209,15 @@ def _gauge(name: str, meaning: str, labels: tuple[str, ...], values: Any = ()) -
     return family
 
 
+def _single(name: str, meaning: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}{name}", meaning, value)
+
+
 def _spread(name: str, meaning: str) -> GaugeHistogramMetricFamily:
     return GaugeHistogramMetricFamily(f"{PREFIX}{name}", meaning, labels=_AGENT)
 
 
-def _buckets(spread: StaleCounts) -> list[tuple[str, float]]:
+def _buckets(spread: Durations) -> list[tuple[str, float]]:
     total, found = 0, []
     for bound, count in zip([*map(str, BUCKETS_S), "+Inf"], spread.counts, strict=True):
         total += count

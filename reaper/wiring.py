@@ -17,8 +17,6 @@ from reaper.foundry.http_clients import Wire
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.transport import RETRY_MAX_S
 
-OnRequest = Callable[[str, CallRecord], None]
-
 _NEW_OBJECTS: Final = 50_000
 
 
@@ -42,7 +40,7 @@ class Connector:
     """Opens a client for a project; what a project's rate was found to be outlives each client."""
 
     clock: Clock
-    on_request: OnRequest = lambda _project, _record: None
+    on_request: Callable[[str, CallRecord], None] = lambda _project, _record: None
     transport: Wire | None = None
     _paces: dict[tuple[str, int], RateLimiter] = field(default_factory=dict)
     _known: dict[str, float] = field(default_factory=dict)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from reaper.core.clock_check import ClockGuard
 from reaper.core.policy import Policy
 from reaper.core.settings import Connection, CredentialKind, Project
 from reaper.engine.events import Event
-from reaper.engine.inventory import InventoryReader
+from reaper.engine.inventory import ConnectedProject, InventoryReader
 from tests.world import AGENT
 
 
@@ -18,4 +19,4 @@ def ignore(_: Event) -> None:
 def reader_of(provider: Any, rules: Policy) -> InventoryReader:
     """What lists the sessions of a provider of which only `page` and `spare` are asked."""
     project = Project("p", Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE), ())
-    return InventoryReader(project, provider, AGENT, rules, ignore, str)
+    return InventoryReader(ConnectedProject(project, provider, ClockGuard()), AGENT, rules, ignore, str)

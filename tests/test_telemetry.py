@@ -307,7 +307,7 @@ def test_a_listing_that_lost_its_place_tells_each_kept_session_once() -> None:
 
 
 def duplicates(run: Run) -> list[tuple[str, str]]:
-    told = [(report.agent, kept.session.id) for report in run.swept for kept in report.kept]
+    told = [(report.agent, kept.session.id) for report in run.swept for kept in report.snapshot.kept]
     return sorted({each for each in told if told.count(each) > 1})
 
 

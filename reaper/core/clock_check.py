@@ -11,7 +11,7 @@ SKEW_MAX_S: Final = 600
 JUMP_MAX_S: Final = 120
 PAUSE_MIN_S: Final = 2
 DATE_STEP_S: Final = 1
-"""A `Date` has whole seconds: the moment it tells may be so much later."""
+"""A `Date` has whole seconds: the moment it stands for may be so much later."""
 
 
 @dataclass(slots=True)

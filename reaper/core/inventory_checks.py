@@ -56,13 +56,7 @@ class Baseline:
 
 
 def doubts(
-    *,
-    sessions: int,
-    malformed: int,
-    disorder: int,
-    missing: frozenset[str],
-    now: float,
-    base: Baseline | None,
+    *, sessions: int, malformed: int, disorder: int, missing: frozenset[str], now: float, base: Baseline | None
 ) -> list[Doubt]:
     """Every reason not to believe a listing; none when it is believable.
 

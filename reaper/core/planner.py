@@ -156,13 +156,7 @@ class Plan:
 
 
 def make_plan(
-    candidates: Sequence[Candidate],
-    context: PlanContext,
-    *,
-    project: str,
-    agent: Agent,
-    policy: Policy,
-    now: float,
+    candidates: Sequence[Candidate], context: PlanContext, *, project: str, agent: Agent, policy: Policy, now: float
 ) -> Plan:
     """Partition the candidates into what may be done at `now` and what is held, each with one reason."""
     marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
@@ -194,7 +188,7 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext
     """The promises that stand: kept while nothing changed, made anew otherwise, none while observing."""
     if context.observe:
         return
-    for session, decision in ((c.session, c.decision) for c in candidates):
+    for session, decision in candidates:
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
         mark = context.marks.get(session.incarnation)
@@ -217,25 +211,16 @@ def _only_expiry_moved(mark: Mark | None, session: Session) -> bool:
 
 
 def _item(
-    candidate: Candidate,
-    marks: Mapping[tuple[str, int], Mark],
-    policy: Policy,
-    context: PlanContext,
-    now: float,
+    candidate: Candidate, marks: Mapping[tuple[str, int], Mark], policy: Policy, context: PlanContext, now: float
 ) -> Item:
     session, decision = candidate
     mark = marks.get(session.incarnation)
     graced = decision.action is not Action.STOP and policy.grace_s > 0
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
-    approved = bool(context.approved) and _approval(candidate) in context.approved
+    seen = (session.id, session.created_at, session.last_accessed_at, decision.action)
+    approved = bool(context.approved) and Approval(*seen) in context.approved
     hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
     return Item(session, decision, ripe_at, approved, hold)
-
-
-def _approval(candidate: Candidate) -> Approval:
-    """The leave that this candidate would need."""
-    session = candidate.session
-    return Approval(session.id, session.created_at, session.last_accessed_at, candidate.decision.action)
 
 
 def guards(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, Action, Agent, Session
-from reaper.core.planner import Candidate
-from reaper.core.policy import Decision, Policy, Rule
+from reaper.core.policy import Decision, Rule
 from reaper.core.settings import Pressure, Quota
 
 Key = tuple[str, str]
@@ -35,25 +34,17 @@ class Pool:
             return 0
         return used - pressure.until * limit // 100
 
-    def behind(self, policy: Policy) -> Policy:
-        """The policy with relief as its last rule."""
-        return replace(policy, rules=(*policy.rules, self.rule))
-
-    def decision(self, now: float) -> Decision:
-        """To stop a session for the pool's sake; it is due since the pool is too full, not since it is idle."""
-        return Decision(self.rule.action, self.rule, since=now)
-
 
 def pools(quotas: Iterable[Quota]) -> tuple[Pool, ...]:
     """The quotas that ask for relief, and that stopping a session can relieve."""
     return tuple(
-        Pool(quota, quota.pressure, relief_rule(quota.name, quota.pressure))
+        Pool(quota, quota.pressure, _rule(quota.name, quota.pressure))
         for quota in quotas
         if quota.pressure and ACTIVE in quota.counts
     )
 
 
-def relief_rule(quota: str, pressure: Pressure) -> Rule:
+def _rule(quota: str, pressure: Pressure) -> Rule:
     """What relief may stop; its name holds a colon, which no rule of a policy can."""
     return Rule(f"quota:{quota}", Action.STOP, (StatusIn(frozenset({ACTIVE})), Idle(pressure.idle_s)))
 
@@ -86,8 +77,8 @@ def choose(needed: int, offers: Mapping[Key, Iterable[Session]], left: Mapping[K
     """
     chosen: dict[Key, list[Session]] = defaultdict(list)
     room = dict(left)
-    ordered = sorted(((s, key) for key, sessions in offers.items() for s in sessions), key=_in_turn)
-    for session, key in ordered:
+    offered = ((_longest_idle(session), key, session) for key, sessions in offers.items() for session in sessions)
+    for _, key, session in sorted(offered):
         if needed <= 0:
             break
         if not session.strange:
@@ -99,15 +90,5 @@ def choose(needed: int, offers: Mapping[Key, Iterable[Session]], left: Mapping[K
     return dict(chosen)
 
 
-def candidates(sessions: Iterable[Session], pool: Pool, now: float) -> tuple[Candidate, ...]:
-    """The chosen sessions as a plan takes them."""
-    return tuple(Candidate(session, pool.decision(now)) for session in sessions)
-
-
 def _longest_idle(session: Session) -> tuple[int, int, str]:
     return (session.last_accessed_at, session.created_at, session.id)
-
-
-def _in_turn(offer: tuple[Session, Key]) -> tuple[tuple[int, int, str], Key]:
-    session, key = offer
-    return _longest_idle(session), key

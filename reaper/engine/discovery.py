@@ -19,13 +19,15 @@ ASKED_MAX: Final = 50
 class Discovery:
     """The agents to sweep with their policies, those no pattern matches, and patterns that could not be resolved.
 
-    `gone` are agents that were known, and of which the platform said that there is none by that name any more.
+    `doubt` says why not. `gone` are agents that were known, and of which the platform said that there is none by that
+    name any more.
     """
 
     targets: tuple[tuple[Agent, Policy], ...]
-    unmanaged: tuple[str, ...] = ()
-    unresolved: Mapping[str, tuple[Policy, str]] | None = None
-    gone: frozenset[str] = frozenset()
+    unmanaged: tuple[str, ...]
+    unresolved: Mapping[str, Policy]
+    doubt: str
+    gone: frozenset[str]
 
     @property
     def targets_by_name(self) -> dict[str, Policy]:
@@ -42,7 +44,7 @@ async def discover(project: Project, provider: Provider, known: Collection[str] 
     globs = [pattern for pattern in project.agents if not pattern.is_plain]
     listed: dict[str, Agent] = {}
     gone: set[str] = set()
-    unresolved = {}
+    doubt = ""
     if globs:
         try:
             listed = {agent.name: agent for agent in (await provider.list_agents()).value}
@@ -52,7 +54,7 @@ async def discover(project: Project, provider: Provider, known: Collection[str] 
         except ProviderError as error:
             doubt = f"agents could not be listed: {error}"
         if doubt:
-            listed, unresolved = {}, {pattern.name: (pattern.policy, doubt) for pattern in globs}
+            listed = {}
     chosen = {name: first_match(project, name) for name in listed}
     targets = [(listed[name], pattern.policy) for name, pattern in chosen.items() if pattern]
     for name in plain.keys() - listed.keys():
@@ -60,7 +62,8 @@ async def discover(project: Project, provider: Provider, known: Collection[str] 
         targets.append((await read_agent(name, pattern.policy, provider), pattern.policy))
     unmanaged = tuple(name for name, pattern in chosen.items() if pattern is None)
     ordered = tuple(sorted(targets, key=lambda target: target[0].name))
-    return Discovery(ordered, unmanaged, unresolved, frozenset(gone))
+    unresolved = {pattern.name: pattern.policy for pattern in globs} if doubt else {}
+    return Discovery(ordered, unmanaged, unresolved, doubt, frozenset(gone))
 
 
 async def _miss(missing: Sequence[str], project: Project, provider: Provider, gone: set[str]) -> str:

@@ -14,8 +14,6 @@ from reaper.engine.report import Outcome, Report, Swept
 class PageRead:
     """A page with so many records was read."""
 
-    project: str
-    agent: str
     sessions: int
 
 

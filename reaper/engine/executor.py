@@ -6,7 +6,7 @@ Sweeps, people and assistants all delete by it; what differs is the plan, and wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Final
@@ -123,9 +123,11 @@ class Executor:
             last = execution.outcomes[-1].why
             execution.halted = f"{execution.failed_in_row} actions in a row failed, the last one: {last}"
             return
-        unverified = [o for o in execution.outcomes if o.kind is OutcomeKind.UNVERIFIED]
-        if len(unverified) >= UNVERIFIED_MAX and execution.outcomes[-1].kind is OutcomeKind.UNVERIFIED:
-            execution.halted = f"{len(unverified)} actions were accepted without effect"
+        if execution.outcomes[-1].kind is not OutcomeKind.UNVERIFIED:
+            return
+        unverified = sum(outcome.kind is OutcomeKind.UNVERIFIED for outcome in execution.outcomes)
+        if unverified >= UNVERIFIED_MAX:
+            execution.halted = f"{unverified} actions were accepted without effect"
             self.store.open_breaker(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
 
     async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution) -> Outcome | None:
@@ -172,7 +174,7 @@ class Executor:
     async def _conclude(self, intent: Intent | None, outcome: Outcome, execution: Execution) -> Outcome:
         """Write down how an action ended; one that was never intended leaves no trace in the record.
 
-        What cannot be written is told all the same, and halts the rest.
+        What cannot be written is returned all the same, and halts the rest.
         """
         if intent is not None:
             try:
@@ -191,16 +193,14 @@ class Executor:
         except Unauthenticated:
             raise
         except Gone as error:
-            return await self._gone(item, plan.now, agents, error)
+            # A 404 means that the session is gone if its agent answers, and nothing if it does not.
+            if await agents.answer():
+                return Outcome(item, OutcomeKind.ALREADY_GONE, plan.now, "it is not there any more")
+            why = f"no fresh look, and its agent does not answer: {error}"
+            return Outcome(item, OutcomeKind.FAILED, plan.now, why)
         except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
         return self._refusal(item, look, plan) or look
-
-    async def _gone(self, item: Item, at: float, agents: AgentLooks, error: Gone) -> Outcome:
-        """What a 404 means: that the session is gone if its agent answers, and nothing if it does not."""
-        if await agents.answer():
-            return Outcome(item, OutcomeKind.ALREADY_GONE, at, "it is not there any more")
-        return Outcome(item, OutcomeKind.FAILED, at, f"no fresh look, and its agent does not answer: {error}")
 
     def _refusal(self, item: Item, look: Look, plan: Plan) -> Outcome | None:
         """Why the action must not be sent after the last look, None when it may."""
@@ -238,35 +238,37 @@ class Executor:
 
     async def _verify(self, item: Item, plan: Plan, at: float, agents: AgentLooks) -> Outcome:
         """Whether an accepted action had its effect."""
-        for wait in VERIFY_WAITS_S:
-            await self.clock.sleep(wait)
-            effect = await self._had_effect(item, plan.agent.name, agents)
-            if effect:
-                return Outcome(item, OutcomeKind.DONE, at)
+        effect = await self._effect(VERIFY_WAITS_S, item, plan, agents)
+        if effect:
+            return Outcome(item, OutcomeKind.DONE, at)
         if effect is None:
             return Outcome(item, OutcomeKind.IN_DOUBT, at, "the platform accepted it, but could not be asked since")
         return Outcome(item, OutcomeKind.UNVERIFIED, at, "the platform accepted it, but nothing changed")
 
     async def _resolve_doubt(self, item: Item, plan: Plan, at: float, agents: AgentLooks, doubt: str) -> Outcome:
         """What became of an action that got no clear answer."""
-        for wait in RESOLVE_WAITS_S:
-            await self.clock.sleep(wait)
-            effect = await self._had_effect(item, plan.agent.name, agents)
-            if effect:
-                return Outcome(item, OutcomeKind.DONE, at, f"no answer ({doubt}), but it took effect")
+        effect = await self._effect(RESOLVE_WAITS_S, item, plan, agents)
+        if effect:
+            return Outcome(item, OutcomeKind.DONE, at, f"no answer ({doubt}), but it took effect")
         if effect is None:
             return Outcome(item, OutcomeKind.IN_DOUBT, at, doubt)
         return Outcome(item, OutcomeKind.FAILED, at, f"{doubt}; it had no effect")
 
-    async def _had_effect(self, item: Item, agent: str, agents: AgentLooks) -> bool | None:
-        """Look whether the session is as the action should leave it; None when that cannot be told."""
-        try:
-            fresh = await self.client.get(agent, item.session.id)
-        except Gone:
-            return True if await agents.answer() else None
-        except ProviderError:
-            return None
-        return had_effect(item.action, item.session.created_at, item.session.last_accessed_at, fresh.value)
+    async def _effect(self, waits: Iterable[float], item: Item, plan: Plan, agents: AgentLooks) -> bool | None:
+        """Look after each wait whether the session is as the action should leave it; None when that is not known."""
+        effect, session = None, item.session
+        for wait in waits:
+            await self.clock.sleep(wait)
+            try:
+                fresh = await self.client.get(plan.agent.name, session.id)
+                effect = had_effect(item.action, session.created_at, session.last_accessed_at, fresh.value)
+            except Gone:
+                effect = True if await agents.answer() else None
+            except ProviderError:
+                effect = None
+            if effect:
+                break
+        return effect
 
     def _intent(self, item: Item, plan: Plan) -> Intent:
         session = item.session
@@ -283,7 +285,7 @@ class Executor:
 
 
 def _at(look: Look, plan: Plan) -> float:
-    """The platform's time of the look; the plan's where it told none."""
+    """The platform's time of the look; the plan's where it had none."""
     return plan.now if look.session.date is None else look.session.date
 
 
@@ -304,17 +306,12 @@ def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Se
 
 
 async def resolve_open_intents(
-    project: str,
-    agent: str,
-    client: Provider,
-    store: Store,
-    entries: Sequence[Entry],
-    listed: frozenset[str] | None,
+    agent: str, client: Provider, store: Store, entries: Iterable[Entry], listed: frozenset[str] | None
 ) -> list[str]:
     """Find out what became of actions that a crash or a lost answer left open; each is looked up and concluded.
 
     `listed` are those of their sessions that a complete, believed listing of this agent has just shown, None without
-    one: only beside it does a 404 tell that a session is gone. Returns the ids of sessions that could not be looked
+    one: only beside it does a 404 show that a session is gone. Returns the ids of sessions that could not be looked
     up: their intents stay open.
     """
     unresolved = []

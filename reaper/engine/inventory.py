@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, decide, earliest
@@ -23,24 +24,39 @@ from reaper.store.evidence import rules_json
 
 
 @dataclass(frozen=True, slots=True)
-class InventoryReader:
-    """Reads what one agent has, by one policy. `keeps` and `reserve`: see `Sweep`."""
+class ConnectedProject:
+    """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
+
+    `configuration` is the digest of what is in force.
+    """
 
     project: Project
     client: Provider
+    guard: ClockGuard
+    configuration: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryReader:
+    """Reads what one agent has, by one policy; with `keeps` its snapshot names the sessions that are kept, too.
+
+    `reserve` is filled with those among them that may be stopped to relieve the agent's quota.
+    """
+
+    site: ConnectedProject
     agent: Agent
     policy: Policy
     listener: Listener
     stopping: Callable[[], str]
-    keeps: dict[tuple[str, int], Candidate] | None = None
+    keeps: bool = False
     reserve: Reserve | None = None
 
     @property
-    def key(self) -> str:
+    def index_key(self) -> str:
         """What an index is good for: the policy and the newest version, which say when a session is due, and whom
         the listing had to show."""
         decides = json.dumps([rules_json(self.policy), self.agent.latest]).encode()
-        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.project.must_see)])
+        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.site.project.must_see)])
 
     async def list_all(
         self, wanted: frozenset[str], then: float | None, *, indexed: bool
@@ -50,14 +66,14 @@ class InventoryReader:
         Times are counted as of the earlier platform time `then`, too, if one is given.
         """
         counts, index, incomplete = SessionCounts(None, wanted), None, ""
-        async with aclosing(list_sessions(self.client, self.agent.name)) as values:
+        async with aclosing(list_sessions(self.site.client, self.agent.name)) as values:
             async for value in values:
                 if isinstance(value, Listed):
                     self._observe(value.answer)
                     self._fold(value, counts, index)
                 elif isinstance(value, Begun):
                     counts = SessionCounts(value.now, wanted, then)
-                    index = ListingIndex(counts, self.key) if indexed else None
+                    index = ListingIndex(counts, self.index_key) if indexed else None
                 else:
                     incomplete = value.incomplete
         if index is None or incomplete:
@@ -73,7 +89,7 @@ class InventoryReader:
         """
         pages, read = 0, list[tuple[Stretch, Sequence[Dated]]]()
         try:
-            async with aclosing(list_changes(self.client, self.agent.name, index)) as values:
+            async with aclosing(list_changes(self.site.client, self.agent.name, index)) as values:
                 async for value in values:
                     match value:
                         case Answer():
@@ -82,7 +98,7 @@ class InventoryReader:
                         case Fresh(now, sessions):
                             self._take_in_fresh(index, now, sessions)
                         case Reread(stretch, sessions):
-                            chosen = self._candidates(living(sessions), index.counts.now)
+                            chosen = self._candidates(living(sessions), index.counts)
                             read.append((stretch, index.reread(stretch, self._dated(sessions), chosen)))
         except (SurpriseError, ProviderError):
             return None
@@ -104,16 +120,17 @@ class InventoryReader:
         counts = index.counts
         counts.now = now
         known = [candidate.session for candidate in counts.candidates.values()]
-        counts.decided(known, self._candidates(known, now))
+        counts.decided(known, self._candidates(known, counts))
         self._count(sessions, counts)
         index.grow(self._dated(sessions))
 
     def _count(self, sessions: Sequence[Session], counts: SessionCounts) -> None:
         live = counts.count(sessions)
-        counts.decided(live, self._candidates(live, counts.now))
+        counts.decided(live, self._candidates(live, counts))
 
-    def _candidates(self, sessions: Sequence[Session], now: float | None) -> list[Candidate]:
+    def _candidates(self, sessions: Sequence[Session], counts: SessionCounts) -> list[Candidate]:
         """Those about which something is to be done."""
+        now = counts.now
         if now is None:
             return []
         candidates, policy, agent, keep = [], self.policy, self.agent, Action.KEEP
@@ -123,8 +140,8 @@ class InventoryReader:
                 self.reserve.offer(session, decision, agent, now)
             if decision.action is not keep:
                 candidates.append(Candidate(session, decision))
-            elif self.keeps is not None:
-                self.keeps[session.incarnation] = Candidate(session, decision)
+            elif self.keeps:
+                counts.kept[session.incarnation] = Candidate(session, decision)
         return candidates
 
     def _dated(self, sessions: Sequence[Session]) -> list[Dated]:
@@ -134,4 +151,4 @@ class InventoryReader:
         """A page has come: go on only if nothing says to stop."""
         if reason := self.stopping():
             raise InterruptedError(reason)
-        self.listener(PageRead(self.project.name, self.agent.name, len(answer.value.sessions)))
+        self.listener(PageRead(len(answer.value.sessions)))

@@ -24,7 +24,7 @@ class Rated(Protocol):
 
 
 def recall_rates(connector: object, store: Store) -> Mapping[str, float]:
-    """Tell a connector what earlier processes found; gives what that was."""
+    """Let a connector begin with what earlier processes found; returns what that was."""
     if not isinstance(connector, Rated):
         return {}
     try:

@@ -30,7 +30,7 @@ class Look:
 
 
 class Judge(Protocol):
-    """Says whether an action may still be done after its last look, and tells the record what it was judged by."""
+    """Says whether an action may still be done after its last look, and for the record what it was judged by."""
 
     def recheck(self, item: Item, look: Look, plan: Plan) -> Verdict:
         """Go ahead, or why not."""
@@ -55,11 +55,11 @@ BY_POLICY: Final = PolicyJudge()
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Says of an answer whether it still tells what is true now: for `max_age_s` seconds, on every clock there is."""
+    """Says of an answer whether it is still true now: for `max_age_s` seconds, on every clock there is."""
 
     clock: Clock
     guard: ClockGuard
-    max_age_s: float = LOOK_AGE_MAX_S
+    max_age_s: float
 
     def of(self, look: Look) -> bool:
         """Whether an action may rest on the look now."""

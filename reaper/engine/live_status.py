@@ -36,11 +36,14 @@ class LiveStatus:
     config_read_at: float = 0.0
     approvals_unknown: Sequence[str] = ()
     next_sweep_at: float | None = None
-    progressed_at: float | None = None
     ready: bool = False
     standby: str = ""
     state_fault: str = ""
     option: str = ""
+    progressed_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progressed()
 
     def hear(self, event: events.Event) -> None:
         """Take in what a sweep has just done."""

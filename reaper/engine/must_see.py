@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from reaper.core.model import TOMBSTONES
 from reaper.core.provider import Provider, ProviderError
 from reaper.listing.listing import Begun, Listed, list_sessions
+from reaper.listing.snapshot import living
 from reaper.logs import get_logger
 
 log = get_logger()
@@ -20,25 +20,32 @@ class MustSee:
         self.missing = expected
         self._listings = listings
         self._settled = asyncio.Event()
-        self._look()
+        self._settle()
 
     def listed(self, seen: frozenset[str]) -> None:
         """One agent's listing has ended, having shown these of them."""
         self.missing -= seen
         self._listings -= 1
-        self._look()
+        self._settle()
 
     async def look(self, client: Provider, project: str, agent: str) -> None:
         """List an agent that is not swept, only for these sessions."""
-        seen = frozenset[str]()
+        seen, expected = set[str](), self.missing
         try:
-            seen = await _seen(client, agent, self.missing)
+            async with aclosing(list_sessions(client, agent)) as values:
+                async for value in values:
+                    if isinstance(value, Begun):
+                        seen.clear()
+                    elif isinstance(value, Listed):
+                        shown = living(session for change in value.changes for session in change.sessions)
+                        seen |= expected.intersection([session.id for session in shown])
         except ProviderError as error:
+            seen.clear()
             log.warning("must_see_listing_failed", project=project, agent=agent, error=str(error))
         finally:
-            self.listed(seen)
+            self.listed(frozenset(seen))
 
-    def _look(self) -> None:
+    def _settle(self) -> None:
         if not self.missing or self._listings <= 0:
             self._settled.set()
 
@@ -46,17 +53,3 @@ class MustSee:
         """Those that no listing has shown; returns early when all were seen."""
         await self._settled.wait()
         return self.missing
-
-
-async def _seen(client: Provider, agent: str, expected: frozenset[str]) -> frozenset[str]:
-    """Those of the expected sessions that an agent has."""
-    seen = set[str]()
-    async with aclosing(list_sessions(client, agent)) as values:
-        async for value in values:
-            if isinstance(value, Begun):
-                seen.clear()
-            elif isinstance(value, Listed):
-                shown = [session for change in value.changes for session in change.sessions]
-                seen.update(session.id for session in shown if session.status not in TOMBSTONES)
-                seen &= expected
-    return frozenset(seen)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reaper.core.model import Action, OutcomeKind, Session
-from reaper.core.planner import Hold, Item, Plan, PlanContext, make_plan
-from reaper.core.policy import Limit
+from reaper.core.planner import Candidate, Hold, Item, Plan, PlanContext, make_plan
+from reaper.core.policy import Decision
 from reaper.core.provider import Connect, Provider
-from reaper.core.quotas import Key, Pool, candidates, choose
+from reaper.core.quotas import Key, Pool, choose
 from reaper.engine.events import Planned, QuotaRelieved
 from reaper.engine.executor import Execution
 from reaper.engine.report import Result, Swept
@@ -79,28 +79,29 @@ class PoolMember:
         """
         report = self.report
         limits, inventory = report.policy.limits, report.snapshot.sessions
-
-        def allowed(limit: Limit) -> int:
-            return limit.of(inventory, limits.at_least)
-
         swept = sum(item.action is Action.STOP and not item.approved for item in self._meant())
         unwritten = swept if report.observed or self.sweep.rehearsal else 0
         today = self._used_today().get(Action.STOP, 0)
-        return min(allowed(limits.per_sweep) - swept, allowed(limits.per_day) - today - unwritten)
+        sweep, day = (limit.of(inventory, limits.at_least) for limit in (limits.per_sweep, limits.per_day))
+        return min(sweep - swept, day - today - unwritten)
 
     def _used_today(self) -> Mapping[Action, int]:
         return self.sweep.store.journal.used_today(*self.key, self.report.plan.now)
 
     def plan(self, pool: Pool, sessions: Sequence[Session]) -> Plan:
-        """What relief does to this agent's chosen sessions, made by the planner like every plan."""
-        report = self.report
+        """What relief does to this agent's chosen sessions, made by the planner like every plan.
+
+        Its rule is the last of the policy's. Each session is due since the pool is too full, not since it is idle.
+        """
+        report, now = self.report, self.report.plan.now
+        decision = Decision(pool.rule.action, pool.rule, since=now)
         return make_plan(
-            candidates(sessions, pool, report.plan.now),
+            [Candidate(session, decision) for session in sessions],
             PlanContext(report.snapshot.sessions, used_today=self._used_today(), observe=report.observed),
             project=report.project,
             agent=self.sweep.agent,
-            policy=pool.behind(report.policy),
-            now=report.plan.now,
+            policy=replace(report.policy, rules=(*report.policy.rules, pool.rule)),
+            now=now,
         )
 
     def relieved(self, plan: Plan, execution: Execution) -> PoolMember:
@@ -110,11 +111,12 @@ class PoolMember:
         """
         report = self.report
         taken = {item.session.incarnation for item in plan.items}
+        kept = tuple(kept for kept in report.snapshot.kept if kept.session.incarnation not in taken)
         merged = replace(
             report,
+            snapshot=replace(report.snapshot, kept=kept),
             plan=replace(report.plan, items=(*report.plan.items, *plan.items)),
             outcomes=(*report.outcomes, *execution.outcomes),
-            kept=[kept for kept in report.kept if kept.session.incarnation not in taken],
             breaker=self.sweep.store.breaker(*self.key) or report.breaker,
             used_today=self._used_today(),
         )
@@ -160,7 +162,16 @@ async def _relieve(
             for project in {member.report.project for member, _ in plans}
         ]
     relieved = [member for task in tasks for member in task.result()]
-    _log(pool, used, [plan for _, plan in plans], [member.report for member in relieved])
+    ended = (outcome for member in relieved for outcome in member.report.outcomes)
+    log.warning(
+        "quota_relief",
+        quota=pool.quota.name,
+        used=used,
+        limit=pool.quota.limit,
+        needed=pool.needed(used),
+        chosen=sum(len(plan.items) for _, plan in plans),
+        stopped=sum(o.kind is OutcomeKind.DONE and o.item.rule == pool.rule.name for o in ended),
+    )
     return relieved
 
 
@@ -204,17 +215,3 @@ async def _stop(member: PoolMember, plan: Plan, client: Provider) -> PoolMember:
         except StateError as error:
             log.error("quota_not_relieved", project=project, agent=agent, error=str(error))
             return member
-
-
-def _log(pool: Pool, used: int, plans: Iterable[Plan], reports: Iterable[Swept]) -> None:
-    """One line for the whole pool."""
-    ended = (outcome for report in reports for outcome in report.outcomes)
-    log.warning(
-        "quota_relief",
-        quota=pool.quota.name,
-        used=used,
-        limit=pool.quota.limit,
-        needed=pool.needed(used),
-        chosen=sum(len(plan.items) for plan in plans),
-        stopped=sum(o.kind is OutcomeKind.DONE and o.item.rule == pool.rule.name for o in ended),
-    )

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TypeAlias, TypeGuard
 
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Candidate, Hold, Item, Plan
+from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
 from reaper.listing.snapshot import Snapshot
@@ -85,14 +85,12 @@ class Failed(Attempt):
 class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
-    `plan.now` is the platform's time. `kept` is filled on request only. `doubts` say why its inventory is not
-    believed.
+    `plan.now` is the platform's time. `doubts` say why its inventory is not believed.
     """
 
     snapshot: Snapshot
     plan: Plan
     outcomes: Sequence[Outcome] = ()
-    kept: Sequence[Candidate] = ()
     doubts: Sequence[str] = ()
     used_today: Mapping[Action, int] = field(default_factory=dict)
 

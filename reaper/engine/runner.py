@@ -6,7 +6,8 @@ import asyncio
 import fnmatch
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -20,13 +21,14 @@ from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
+from reaper.engine.inventory import ConnectedProject
 from reaper.engine.known_rates import keep_rates, recall_rates
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
-from reaper.engine.sweep import ConnectedProject, Sweep, known_breaker, needs_approval
+from reaper.engine.sweep import Sweep, known_breaker, needs_approval
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Housekeeping
@@ -45,17 +47,13 @@ UNKNOWN_APPROVAL: Final = (
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a run is about: one project or all, agents that match a glob, whether it may act or write, and whether
-    it remembers what is kept. The settings say how often all sessions are listed, None: every time, and which
-    `approvals` a rehearsal judges with, which must not note them as given."""
+    it remembers what is kept."""
 
     project: str | None = None
     agent: str = "*"
     observe: bool = False
     rehearsal: bool = False
     keeps: bool = False
-    full_every_s: int | None = None
-    configuration: str = ""
-    approvals: tuple[str, ...] = ()
 
     def covers(self, agent: str) -> bool:
         return fnmatch.fnmatchcase(agent, self.agent)
@@ -80,6 +78,14 @@ class Run:
     @property
     def observed(self) -> bool:
         return all(report.observed for report in self.reports)
+
+
+class _Task(NamedTuple):
+    """What one run does, by which settings, and until when."""
+
+    settings: Settings
+    scope: Scope
+    stopping: Callable[[], str]
 
 
 class _ProjectRun(NamedTuple):
@@ -119,16 +125,8 @@ class Runner:
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         rates = recall_rates(self.connect, self.store)
         quotas = pools(settings.quotas)
-        foreseen = settings.approvals if scope.rehearsal else ()
-        scope = replace(
-            scope,
-            full_every_s=settings.schedule.full_listing_s,
-            approvals=foreseen,
-            configuration=settings.fingerprint,
-        )
-        parts = await _all(
-            self._project(project, scope, stopping, pool_of(project.name, quotas)) for project in projects
-        )
+        task = _Task(settings, scope, stopping)
+        parts = await _all(self._project(project, task, pool_of(project.name, quotas)) for project in projects)
         run = Run(
             reports=tuple(report for part in parts for report in part.reports),
             unmanaged={p.name: part.unmanaged for p, part in zip(projects, parts, strict=True) if part.unmanaged},
@@ -162,45 +160,40 @@ class Runner:
         """Relieve the pools by the agents that no later run is sweeping by now; none will until this is over."""
         free = {one.key: one for one in members if not self._busy & {one.key, (one.report.project, "*")}}
         claimed = free.keys() | {(key[0], "*") for key, one in free.items() if one.sweep.site.project.must_see}
-        self._busy |= claimed
-        try:
+        with self._claimed(*claimed):
             return await relieve(quotas, members, free, self.connect)
-        finally:
-            self._busy -= claimed
 
-    async def _project(
-        self, project: Project, scope: Scope, stopping: Callable[[], str], pool: Pool | None
-    ) -> _ProjectRun:
+    @contextmanager
+    def _claimed(self, *keys: Key) -> Iterator[None]:
+        """Leave these alone in later runs until this is over."""
+        self._busy.update(keys)
+        try:
+            yield
+        finally:
+            self._busy.difference_update(keys)
+
+    async def _project(self, project: Project, task: _Task, pool: Pool | None) -> _ProjectRun:
         """Sweep one project's agents; a project that cannot be asked at all becomes failed reports."""
         whole = (project.name, "*")
         if whole in self._busy:
             log.warning("still_sweeping", project=project.name)
             return _ProjectRun()
-        claimed = {whole} if project.must_see else set()
-        self._busy |= claimed
         try:
-            async with self.connect(project) as client:
-                return await self._agents(project, client, scope, stopping, pool)
+            with self._claimed(*[whole] if project.must_see else []):
+                async with self.connect(project) as client:
+                    return await self._agents(project, client, task, pool)
         except ProviderError as error:
             known = self._managed.get(project.name) or {p.name: p.policy for p in project.agents}
-            failed = {name: policy for name, policy in known.items() if scope.covers(name)}
-            return _ProjectRun([self._failed(project, name, policy, str(error)) for name, policy in failed.items()])
-        finally:
-            self._busy -= claimed
+            return _ProjectRun(self._all_failed(project, known, str(error), task.scope))
 
-    async def _agents(
-        self, project: Project, client: Provider, scope: Scope, stopping: Callable[[], str], pool: Pool | None
-    ) -> _ProjectRun:
+    async def _agents(self, project: Project, client: Provider, task: _Task, pool: Pool | None) -> _ProjectRun:
         guard, finding = self._guards.setdefault(project.name, ClockGuard()), (project.name, "?")
         client.observe_time(guard.observe)
         if finding in self._busy:
             log.warning("still_finding_agents", project=project.name)
             return _ProjectRun()
-        self._busy.add(finding)
-        try:
+        with self._claimed(finding):
             found = await discover(project, client, self._known(project))
-        finally:
-            self._busy.discard(finding)
         managed = {agent.name: policy.name for agent, policy in found.targets}
         if not found.unresolved:
             self._managed[project.name] = found.targets_by_name
@@ -210,18 +203,16 @@ class Runner:
             self.listener(AgentsFound(project.name, managed, found.unmanaged))
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in found.gone}
-        site = ConnectedProject(project, client, guard, scope.configuration)
+        site = ConnectedProject(project, client, guard, task.settings.fingerprint)
         free = [target for target in found.targets if (project.name, target[0].name) not in self._busy]
-        swept = [target for target in free if scope.covers(target[0].name)]
-        others = [agent for agent, _ in free if not scope.covers(agent.name)] if project.must_see else []
-        canaries = MustSee(project.must_see, len(swept) + len(others))
-        sweeps = (self._sweep(site, agent, policy, canaries, scope, stopping, pool) for agent, policy in swept)
-        looks = (canaries.look(client, project.name, agent.name) for agent in others)
+        swept = [target for target in free if task.scope.covers(target[0].name)]
+        others = [target for target in free if not task.scope.covers(target[0].name)] if project.must_see else []
+        must_see = MustSee(project.must_see, len(swept) + len(others))
         async with asyncio.TaskGroup() as group:
-            for look in looks:
-                group.create_task(look)
-            ended = await _all(sweeps)
-        reports = [report for report, _ in ended] + self._unresolved(project, found, scope)
+            for agent, _ in others:
+                group.create_task(must_see.look(client, project.name, agent.name))
+            ended = await _all(self._sweep(site, agent, policy, must_see, task, pool) for agent, policy in swept)
+        reports = [report for report, _ in ended] + self._unresolved(project, found, task.scope)
         return _ProjectRun(reports, [member for _, member in ended if member is not None], found.unmanaged)
 
     def _known(self, project: Project) -> Sequence[str]:
@@ -235,37 +226,30 @@ class Runner:
             return []
 
     async def _sweep(
-        self,
-        site: ConnectedProject,
-        agent: Agent,
-        policy: Policy,
-        canaries: MustSee,
-        scope: Scope,
-        stopping: Callable[[], str],
-        pool: Pool | None,
+        self, site: ConnectedProject, agent: Agent, policy: Policy, must_see: MustSee, task: _Task, pool: Pool | None
     ) -> tuple[Report, PoolMember | None]:
+        key, scope = (site.project.name, agent.name), task.scope
+        sees_all = scope.rehearsal or scope.keeps or pool is not None
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
             site=site,
             agent=agent,
             policy=policy,
-            canaries=canaries,
+            must_see=must_see,
             store=self.store,
             clock=self.clock,
             listener=self.listener,
-            stopping=stopping,
+            stopping=task.stopping,
             observe=scope.observe,
             rehearsal=scope.rehearsal,
-            approvals=scope.approvals,
-            keeps={} if scope.keeps else None,
+            approvals=task.settings.approvals if scope.rehearsal else (),
+            keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
-            refusals=self._refusals[site.project.name, agent.name],
+            refusals=self._refusals[key],
+            cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )
-        key = (site.project.name, agent.name)
-        sweep = replace(sweep, cache=self._cache(sweep, scope))
-        self._busy.add(key)
         try:
-            with bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
+            with self._claimed(key), bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
                 report = await sweep.run()
                 return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
@@ -273,29 +257,26 @@ class Runner:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
-        finally:
-            self._busy.discard(key)
 
-    def _cache(self, sweep: Sweep, scope: Scope) -> ListingCache | None:
-        """What the agent's last sweep left, where all need not be seen each time."""
-        key = (sweep.site.project.name, sweep.agent.name)
-        if scope.full_every_s is None or scope.rehearsal or scope.keeps or sweep.reserve is not None:
+    def _cache(self, key: Key, full_every_s: int | None) -> ListingCache | None:
+        """What the agent's last sweep left; None, and nothing of it, where all are to be seen each time."""
+        if full_every_s is None:
             self._caches.pop(key, None)
             return None
-        cache = self._caches.setdefault(key, ListingCache(scope.full_every_s))
-        cache.full_every_s = scope.full_every_s
+        cache = self._caches.setdefault(key, ListingCache(full_every_s))
+        cache.full_every_s = full_every_s
         return cache
 
     def _unresolved(self, project: Project, found: Discovery, scope: Scope) -> list[Report]:
         """Failed reports for the agents that patterns last meant, or for the patterns, that could not be resolved."""
         if not found.unresolved:
             return []
-        swept = found.targets_by_name
-        known = self._managed.get(project.name, {})
+        swept, known = found.targets_by_name, self._managed.get(project.name, {})
         left = {name: policy for name, policy in known.items() if name not in swept}
-        lost = left or {name: policy for name, (policy, _) in found.unresolved.items()}
-        why = next(iter(found.unresolved.values()))[1]
-        return [self._failed(project, name, policy, why) for name, policy in lost.items() if scope.covers(name)]
+        return self._all_failed(project, left or found.unresolved, found.doubt, scope)
+
+    def _all_failed(self, project: Project, agents: Mapping[str, Policy], why: str, scope: Scope) -> list[Report]:
+        return [self._failed(project, name, policy, why) for name, policy in agents.items() if scope.covers(name)]
 
     def _failed(self, project: Project, agent: str, policy: Policy, why: str) -> Report:
         report = Failed(
@@ -334,7 +315,7 @@ class Runner:
             log.error("configuration_not_noted", error=str(error))
 
     async def _tend_journal(self, settings: Settings, run: Run, begun: float) -> None:
-        """Give up what nobody can look up, drop what is older than the record must be, and tell how its chain ends.
+        """Give up what nobody can look up, drop what is older than the record must be, and say how its chain ends.
 
         Old by this clock and by that of every project whose inventory is believed; when none is, nothing is old.
         Projects whose agents were not found out since this run began at monotonic `begun` lose nothing.

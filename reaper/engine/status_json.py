@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from reaper.core.model import Action
@@ -12,7 +13,7 @@ from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Failed, Report, Swept
+from reaper.engine.report import Failed, Report, Swept, is_trusted
 from reaper.engine.runner import Run
 
 
@@ -32,55 +33,35 @@ def report_json(report: Report, *, planned: bool = False) -> dict[str, Any]:
 
 
 def summary_json(report: Report) -> dict[str, Any]:
-    """One agent's sweep without its decisions."""
-    shown = {
+    """One agent's sweep without its decisions; what is only known of an agent that could be listed is else empty."""
+    found = report if isinstance(report, Swept) else None
+    plan, snapshot = (found.plan, found.snapshot) if found else (None, None)
+    return {
         "project": report.project,
         "agent": report.agent,
         "policy": report.policy.name,
         "mode": str(report.policy.mode),
         "observed": report.observed,
         "sweep_id": report.sweep_id,
-        "plan_id": None,
+        "plan_id": plan.id if plan else None,
         "result": str(report.result),
         "why": report.why,
-        "notes": [],
+        "notes": list(found.notes) if found else [],
         "started": instant(report.started),
-        "platform_time": None,
-        "sessions": None,
-        "pages": None,
-        "listed_at": None,
-        "by_status": {},
-        "malformed": {},
-        "totals": dict.fromkeys(map(str, Action), 0),
-        "blocked": {},
-        "would_exceed": [],
-        "doubts": [],
-        "trusted": False,
+        "platform_time": instant(plan.now) if plan and plan.now else None,
+        "sessions": snapshot.sessions if snapshot else None,
+        "pages": snapshot.pages if snapshot else None,
+        "listed_at": instant(snapshot.listed_at) if snapshot and snapshot.listed_at else None,
+        "by_status": dict(snapshot.by_status) if snapshot else {},
+        "malformed": dict(snapshot.malformed) if snapshot else {},
+        "totals": found.totals if found else dict.fromkeys(map(str, Action), 0),
+        "blocked": {hold: count for hold, count in found.blocked.items() if count} if found else {},
+        "would_exceed": [str(excess) for excess in plan.foreseen] if plan else [],
+        "doubts": list(found.doubts) if found else [],
+        "trusted": is_trusted(report),
         "breaker": report.breaker.reason if report.breaker else None,
-        "limit_remaining": {},
+        "limit_remaining": found.limit_remaining if found else {},
         "duration_seconds": round(report.seconds, 3),
-    }
-    return shown | _found_json(report) if isinstance(report, Swept) else shown
-
-
-def _found_json(report: Swept) -> dict[str, Any]:
-    """What is only known of an agent that could be listed."""
-    snapshot, plan = report.snapshot, report.plan
-    return {
-        "plan_id": plan.id,
-        "notes": list(report.notes),
-        "platform_time": instant(plan.now) if plan.now else None,
-        "sessions": snapshot.sessions,
-        "pages": snapshot.pages,
-        "listed_at": instant(snapshot.listed_at) if snapshot.listed_at else None,
-        "by_status": dict(snapshot.by_status),
-        "malformed": dict(snapshot.malformed),
-        "totals": report.totals,
-        "blocked": {reason: count for reason, count in report.blocked.items() if count},
-        "would_exceed": [str(excess) for excess in plan.foreseen],
-        "doubts": list(report.doubts),
-        "trusted": report.trusted,
-        "limit_remaining": report.limit_remaining,
     }
 
 
@@ -100,7 +81,7 @@ def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, An
             kind, note = ("planned", "") if planned else ("not_tried", report.why)
         why = reason(item.session, item.decision, plan.policy, plan.agent, plan.now)
         yield decision_json(item, kind, "; ".join(part for part in (why, note) if part))
-    for session, decision in ((kept.session, kept.decision) for kept in report.kept):
+    for session, decision in report.snapshot.kept:
         item = Item(session, decision, ripe_at=plan.now)
         yield decision_json(item, "kept", reason(session, decision, plan.policy, plan.agent, plan.now))
 
@@ -135,14 +116,10 @@ def status_json(live: LiveStatus) -> dict[str, Any]:
         "planned": [
             {"project": report.project, "agent": report.agent, **decision}
             for _, report in sorted(live.latest.items())
-            for decision in _first(decisions(report), 100)
+            for decision in islice(decisions(report), 100)
         ],
         "recent_actions": [_recent_json(action) for action in reversed(live.recent)],
     }
-
-
-def _first(decisions_: Iterable[dict[str, Any]], count: int) -> Iterable[dict[str, Any]]:
-    return (decision for decision, _ in zip(decisions_, range(count), strict=False))
 
 
 def _recent_json(action: ActionEnded) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
-from reaper.core.clock_check import ClockGuard
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.model import Agent
-from reaper.core.planner import Candidate, Hold, Plan, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy
-from reaper.core.provider import Gone, Provider, ProviderError
-from reaper.core.quotas import Reserve
-from reaper.core.settings import Project
-from reaper.engine.events import ActionEnded, Listener, Planned, SweepEnded
+from reaper.core.planner import Hold, Plan, PlanContext, make_plan
+from reaper.core.policy import Mode
+from reaper.core.provider import Gone, ProviderError
+from reaper.core.quotas import Key
+from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
 from reaper.engine.listing_cache import ListingCache
@@ -42,19 +39,6 @@ LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectedProject:
-    """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
-
-    `configuration` is the digest of what is in force.
-    """
-
-    project: Project
-    client: Provider
-    guard: ClockGuard
-    configuration: str = ""
-
-
 class Collected(NamedTuple):
     """What there is, what of it the next sweep may know, and what the state knew before."""
 
@@ -64,32 +48,28 @@ class Collected(NamedTuple):
     base: Baseline | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """One sweep of one agent.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(InventoryReader):
+    """One sweep of one agent: it reads the inventory, and goes on from there.
 
-    A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. `keeps`, when given, is filled
-    with the sessions that are kept, `reserve` with those among them that may be stopped to relieve the agent's quota.
-    With a `cache`, and neither of these, not every sweep lists all sessions. A rehearsal honours `approvals`, plans
-    that the configuration approves, without noting them as given.
+    A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. With a `cache`, and neither
+    `keeps` nor a `reserve`, not every sweep lists all sessions. A rehearsal honours `approvals`, plans that the
+    configuration approves, without noting them as given.
     """
 
     id: str
-    site: ConnectedProject
-    agent: Agent
-    policy: Policy
-    canaries: MustSee
+    must_see: MustSee
     store: Store
     clock: Clock
-    listener: Listener
-    stopping: Callable[[], str]
     observe: bool = False
     rehearsal: bool = False
-    keeps: dict[tuple[str, int], Candidate] | None = None
-    reserve: Reserve | None = None
     cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
+
+    @property
+    def key(self) -> Key:
+        return (self.site.project.name, self.agent.name)
 
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
@@ -126,61 +106,47 @@ class Sweep:
             started=started,
             observed=self._observed,
             why=why,
-            breaker=known_breaker(self.store, self.site.project.name, self.agent.name),
+            breaker=known_breaker(self.store, *self.key),
             relief=self.reserve.pool.rule if self.reserve else None,
         )
 
     async def _collect(self) -> Collected:
-        """What there is, with the sessions of actions that were left open noted among it; tells what was seen."""
-        snapshot, project, agent, reader = None, self.site.project.name, self.agent.name, self._reader()
+        """What there is, with the sessions of actions that were left open noted among it; `must_see` hears of it."""
+        snapshot = None
         # Whatever fails, other agents wait for what this one has seen.
         try:
-            left_open = [] if self.rehearsal else self.store.journal.open(project, agent)
-            base, sought = self.store.baseline(project, agent), frozenset(e.intent.session for e in left_open)
+            left_open = [] if self.rehearsal else self.store.journal.open(*self.key)
+            base, sought = self.store.baseline(*self.key), frozenset(e.intent.session for e in left_open)
             wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None
             async with asyncio.timeout(LISTING_MAX_S):
-                index = self.cache.take(reader.key, self.clock.monotonic()) if self.cache else None
+                index = self.cache.take(self.index_key, self.clock.monotonic()) if self.cache else None
                 if index is not None and not sought:
-                    snapshot = await reader.list_changes(index)
+                    snapshot = await self.list_changes(index)
                 if snapshot is None:
-                    snapshot, index = await reader.list_all(wanted, then, indexed=self.cache is not None)
+                    snapshot, index = await self.list_all(wanted, then, indexed=self.cache is not None)
         finally:
-            self.canaries.listed(snapshot.seen if snapshot else frozenset())
+            self.must_see.listed(snapshot.seen if snapshot else frozenset())
         return Collected(snapshot, index, left_open, base)
-
-    def _reader(self) -> InventoryReader:
-        return InventoryReader(
-            project=self.site.project,
-            client=self.site.client,
-            agent=self.agent,
-            policy=self.policy,
-            listener=self.listener,
-            stopping=self.stopping,
-            keeps=self.keeps,
-            reserve=self.reserve,
-        )
 
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it."""
         snapshot, _, left_open, base = collected
-        project, agent = self.site.project.name, self.agent.name
         now = snapshot.now or 0.0
-        found, doubt, why = self._doubt(snapshot, base, await self.canaries.settled(), since)
+        found, doubt, why = self._doubt(snapshot, base, await self.must_see.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
             inventory=snapshot.sessions,
-            marks=self.store.marks(project, agent),
-            used_today=self.store.journal.used_today(project, agent, now),
-            approved=self.store.plans.approved(project, agent, self.approvals),
+            marks=self.store.marks(*self.key),
+            used_today=self.store.journal.used_today(*self.key, now),
+            approved=self.store.plans.approved(*self.key, self.approvals),
             refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
         )
-        plan = make_plan(
-            snapshot.candidates, standing, project=project, agent=self.agent, policy=self.policy, now=now
-        )
+        project, agent, policy = self.site.project.name, self.agent, self.policy
+        plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
         self._keep(plan, breaker)
         self.listener(Planned(project, plan))
         execution = Execution()
@@ -192,36 +158,31 @@ class Sweep:
         report = Swept(
             sweep_id=self.id,
             project=project,
-            agent=agent,
-            policy=self.policy,
+            agent=agent.name,
+            policy=policy,
             result=Result.OK,
             started=started,
             observed=self._observed,
-            breaker=(self.store.breaker(project, agent) if acted else None) or breaker,
+            breaker=(self.store.breaker(*self.key) if acted else None) or breaker,
             relief=self.reserve.pool.rule if self.reserve else None,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
-            kept=tuple((self.keeps or {}).values()),
             doubts=found,
-            used_today=self.store.journal.used_today(project, agent, now) if acted else standing.used_today,
+            used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
             self._keep(plan, report.breaker)
-        if doubt is not None:
-            return replace(
-                report, result=Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED, why=why
-            )
-        result, why = _conclude(report, execution, unresolved)
+        result = Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED
+        if doubt is None:
+            result, why = _conclude(report, execution, unresolved)
         return replace(report, result=result, why=why)
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
         due = [entry for entry in left_open if not _may_be_under_way(entry, snapshot.now)]
         listed = snapshot.seen if doubt is None else None
-        return await resolve_open_intents(
-            self.site.project.name, self.agent.name, self.site.client, self.store, due, listed
-        )
+        return await resolve_open_intents(self.agent.name, self.site.client, self.store, due, listed)
 
     def _doubt(
         self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float
@@ -248,41 +209,39 @@ class Sweep:
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
-        project, agent = self.site.project.name, self.agent.name
         breaker = self._known_breaker()
-        surplus = moved_back(base.spread if base else None, _spread_then(snapshot, base), snapshot.sessions)
+        surplus = moved_back(base.spread if base else None, snapshot.then, snapshot.sessions)
         if breaker is None and surplus and snapshot.now is not None:
             why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
             breaker = Breaker(snapshot.now, why)
             if not self.rehearsal:
-                self.store.open_breaker(project, agent, breaker)
+                self.store.open_breaker(*self.key, breaker)
         return breaker
 
     def _known_breaker(self) -> Breaker | None:
         """The breaker as it was left; an approval that the next sweep honours closes it."""
-        project, agent = self.site.project.name, self.agent.name
-        breaker = self.store.breaker(project, agent)
-        closes = breaker is not None and self.store.plans.awaits(project, agent, self.approvals)
+        breaker = self.store.breaker(*self.key)
+        closes = breaker is not None and self.store.plans.awaits(*self.key, self.approvals)
         return None if closes else breaker
 
     def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
-        """Let a person approve the plan from the moment on that its id is told."""
+        """Let a person approve the plan from the moment on that its id is shown."""
         if not needs_approval(plan, breaker):
             return
         try:
             at = plan.now or self.clock.wall()
-            self.store.plans.remember(plan.id, self.site.project.name, self.agent.name, at, plan.items)
+            self.store.plans.remember(plan.id, *self.key, at, plan.items)
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
-        project, agent = self.site.project.name, self.agent.name
         if plan.marks is not None:
-            self.store.replace_marks(project, agent, plan.marks, plan.now)
+            self.store.replace_marks(*self.key, plan.marks, plan.now)
         if doubt is None:
-            known = base.spread if base else None
-            spread = known if snapshot.listed_at != snapshot.now else _spread(snapshot, plan.now)
-            self.store.put_baseline(project, agent, Baseline(plan.now, snapshot.sessions, spread))
+            spread = base.spread if base else None
+            if snapshot.listed_at == snapshot.now:
+                spread = StaleCounts(plan.now, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
+            self.store.put_baseline(*self.key, Baseline(plan.now, snapshot.sessions, spread))
 
     def executor(self, since: float) -> Executor:
         """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
@@ -292,7 +251,7 @@ class Sweep:
             return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
 
         def ended(outcome: Outcome) -> None:
-            self.listener(ActionEnded(self.site.project.name, self.agent.name, outcome, self.clock.wall()))
+            self.listener(ActionEnded(*self.key, outcome, self.clock.wall()))
 
         return Executor(
             project=self.site.project.name,
@@ -342,15 +301,3 @@ def _may_be_under_way(entry: Entry, now: float | None) -> bool:
     """Whether somebody may be at it by hand just now, who will say how it ended."""
     is_by_hand = entry.intent.rule.startswith(BY_HAND)
     return is_by_hand and not entry.outcome and (now is None or now - entry.at < BY_HAND_MAX_S)
-
-
-def _spread(snapshot: Snapshot, at: float) -> StaleCounts:
-    return StaleCounts(at, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
-
-
-def _spread_then(snapshot: Snapshot, base: Baseline | None) -> StaleCounts | None:
-    """What is listed now, as of when the baseline's sessions were listed."""
-    if snapshot.then is None or base is None or base.spread is None:
-        return None
-    idle, age = snapshot.then
-    return StaleCounts(base.spread.at, idle.beyond, age.beyond, age.begun)

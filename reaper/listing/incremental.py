@@ -65,9 +65,7 @@ async def list_changes(
     ripe = index.ripe(answer.date)
     if 2 * len(ripe) > len(index.stretches):
         raise SurpriseError
-    readings = [
-        _Reading(index.stretches[place], index.stretches[max(place - CURSORS_LOST_MAX, 0) : place]) for place in ripe
-    ]
+    readings = [_Reading(index.stretches[max(place - CURSORS_LOST_MAX, 0) : place + 1]) for place in ripe]
     async with aclosing(_read(PageRequests(client, agent, listing.PAGE_SIZE), readings, budget)) as values:
         expected = found = 0
         async for value in values:
@@ -82,24 +80,23 @@ async def list_changes(
 class _Reading:
     """One stretch that is read again, to its end.
 
-    Those before it help when the session is gone after which it begins: it is read from where `begins` begins.
+    It is read from where the last of `begins` begins: itself, or one before it when that session is gone.
     """
 
-    stretch: Stretch
-    before: list[Stretch]
+    begins: list[Stretch]
     shown: list[Session] = field(default_factory=list)
-    begins: Stretch = field(init=False)
+    stretch: Stretch = field(init=False)
 
     def __post_init__(self) -> None:
-        self.begins = self.stretch
+        self.stretch = self.begins[-1]
 
     def next_page(self, answer: Answer[Page] | ProviderError, budget: _Budget) -> tuple[bool, str | None]:
         """Take in a page; returns whether another is needed, and after which session it begins."""
         if isinstance(answer, ProviderError):
-            if self.shown or not self.before or not isinstance(answer, Gone | Refused):
+            if self.shown or len(self.begins) == 1 or not isinstance(answer, Gone | Refused):
                 raise answer
-            self.begins = self.before.pop()
-            return True, self.begins.after
+            self.begins.pop()
+            return True, self.begins[-1].after
         page = answer.value
         last = self.shown[-1].created_at if self.shown else None
         self.shown += budget.sessions(page, last, ascending=True)
@@ -108,7 +105,7 @@ class _Reading:
         return True, _further(page, self.shown)[0]
 
     def result(self) -> Reread:
-        begins_there = self.shown and self.begins.low <= self.shown[0].created_at <= self.stretch.high
+        begins_there = self.shown and self.begins[-1].low <= self.shown[0].created_at <= self.stretch.high
         if self.stretch.sessions and not begins_there:
             # The platform began elsewhere, as it may when a cursor's session is gone.
             raise SurpriseError

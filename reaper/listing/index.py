@@ -16,7 +16,7 @@ from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import TOMBSTONES, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Order
-from reaper.listing.snapshot import Histogram, SessionCounts, Snapshot
+from reaper.listing.snapshot import Durations, SessionCounts, Snapshot, living
 
 STRETCH_SESSIONS: Final = 90
 """Fewer than a page holds, so that one page shows the whole stretch and where the next begins."""
@@ -48,8 +48,8 @@ class Stretch:
     due: float = NEVER
     watched: bool = False
     read_at: float = 0.0
-    idle: Histogram = field(default_factory=Histogram)
-    age: Histogram = field(default_factory=Histogram)
+    idle: Durations = field(default_factory=Durations)
+    age: Durations = field(default_factory=Durations)
 
     def holds(self, session: Session) -> bool:
         return self.low <= session.created_at <= self.high
@@ -69,19 +69,23 @@ class Stretch:
         """Take in more sessions at either end, read just now."""
         if not sessions:
             return
+        now, candidates = counts.now or 0.0, counts.candidates
         created = [session.created_at for session, _ in sessions]
         self.low = min(created) if self.high < 0 else min(self.low, *created)
         self.high = max(self.high, *created)
-        self.due = min(self.due, _first_due(sessions, counts))
+        # A candidate is known to be due, and acted on without another listing.
+        dues = [due for session, due in sessions if due > now or session.id not in candidates]
+        self.due = min([self.due, *dues])
         if counts.wanted:
             self.watched = self.watched or any(session.id in counts.wanted for session, _ in sessions)
-        self._count(sessions, counts.now or 0.0)
+        self.read_at, self.sessions = now, self.sessions + len(sessions)
+        self.idle.add(sorted([now - session.last_accessed_at for session, _ in sessions]))
+        self.age.add(sorted([now - moment for moment in created]))
 
     def show(self, sessions: Sequence[Dated], counts: SessionCounts) -> None:
         """Put those that it shows now, read just now, in the place of all that it held."""
-        self.due = _first_due(sessions, counts)
-        self.sessions, self.idle, self.age = 0, Histogram(), Histogram()
-        self._count(sessions, counts.now or 0.0)
+        self.due, self.sessions, self.idle, self.age = NEVER, 0, Durations(), Durations()
+        self.add(sessions, counts)
 
     def take(self, session: Session) -> None:
         """Take one away that is gone."""
@@ -98,18 +102,7 @@ class Stretch:
             self.last = newer.last
             self.due, self.watched = min(self.due, newer.due), self.watched or newer.watched
             self.read_at = newer.read_at
-            self.idle, self.age = Histogram.of_all([self.idle, newer.idle]), Histogram.of_all([self.age, newer.age])
-
-    def _count(self, sessions: Sequence[Dated], now: float) -> None:
-        self.read_at, self.sessions = now, self.sessions + len(sessions)
-        self.idle.add(sorted([now - session.last_accessed_at for session, _ in sessions]))
-        self.age.add(sorted([now - session.created_at for session, _ in sessions]))
-
-
-def _first_due(sessions: Iterable[Dated], counts: SessionCounts) -> float:
-    """When one of them may be due; a candidate is known to be, and acted on without another listing."""
-    now, candidates = counts.now or 0.0, counts.candidates
-    return min([due for session, due in sessions if due > now or session.id not in candidates], default=NEVER)
+            self.idle, self.age = Durations.of_all([self.idle, newer.idle]), Durations.of_all([self.age, newer.age])
 
 
 class ListingIndex:
@@ -204,7 +197,8 @@ class ListingIndex:
         """Put what a stretch shows now in the place of what was known of it; returns its own sessions."""
         sessions = [session for session, _ in shown]
         self._forget_gone(stretch, {session.id for session in sessions})
-        self.counts.look_again(sessions, candidates)
+        self.counts.seen |= self.counts.wanted.intersection([session.id for session in living(sessions)])
+        self.counts.decided(sessions, candidates)
         live = [dated for dated in stretch.part(shown) if dated.session.status not in TOMBSTONES]
         stretch.show(live, self.counts)
         return live
@@ -237,8 +231,8 @@ class ListingIndex:
             self.counts.snapshot(),
             pages=pages,
             sessions=self.sessions,
-            idle=Histogram.of_all([stretch.idle for stretch in self.stretches]),
-            age=Histogram.of_all([stretch.age for stretch in self.stretches]),
+            idle=Durations.of_all([stretch.idle for stretch in self.stretches]),
+            age=Durations.of_all([stretch.age for stretch in self.stretches]),
             listed_at=self.listed_at,
             then=None,
         )

@@ -67,7 +67,7 @@ async def list_sessions(client: Provider, agent: str) -> AsyncGenerator[Begun | 
         async with aclosing(listing.pages(first)) as pages:
             async for page in pages:
                 yield page
-        if not listing.is_lost:
+        if listing.incomplete is not None:
             yield Ended(listing.incomplete)
             return
     yield Begun(None)
@@ -108,7 +108,10 @@ class End:
 
 
 class Listing:
-    """One try at reading all pages. Once it is over, `incomplete` says why it is not complete, if it is not."""
+    """One try at reading all pages. Once it is over, `incomplete` says why it is not complete, '' if it is.
+
+    None says that it has lost its place.
+    """
 
     def __init__(self, requests: PageRequests[End], *, ends_max: int) -> None:
         self._requests = requests
@@ -116,8 +119,7 @@ class Listing:
         self._ends_left = ends_max - 1
         self._pages = self._disorder = 0
         self._is_over = False
-        self.is_lost = False
-        self.incomplete = ""
+        self.incomplete: str | None = ""
 
     async def pages(self, first: Answer[Page]) -> AsyncGenerator[Listed, None]:
         """What each page changes, from the first one on; what is still asked for in the end is not waited for."""
@@ -136,23 +138,20 @@ class Listing:
         changes = self._fold(answer.value, end)
         cursor = self._next(answer.value, end)
         if cursor is not None:
-            is_worth_a_second_end = self._is_worth_a_second_end()
+            is_long = self._pages >= SECOND_END_FROM_PAGES and not self._disorder
+            is_worth_a_second_end = self._ends_left > 0 and is_long and self._requests.spare
             self._requests.ask(end, end.order, cursor)
             if is_worth_a_second_end:
                 self._ends_left -= 1
                 self._requests.ask(self._newest, self._newest.order, None)
         return Listed(answer, end.order, changes, self._disorder - known)
 
-    def _is_worth_a_second_end(self) -> bool:
-        is_long = self._pages >= SECOND_END_FROM_PAGES and not self._disorder
-        return self._ends_left > 0 and is_long and self._requests.spare
-
     def _fail(self, end: End, error: ProviderError) -> None:
         """The next page at this end could not be had."""
         if isinstance(error, Unauthenticated):
             raise error
-        is_place_lost = isinstance(error, Gone | Refused)
-        self._break_off(end, None if is_place_lost else f"page {self._pages + 1} could not be read: {error}")
+        lost = isinstance(error, Gone | Refused)
+        self._break_off(end, None if lost else f"page {self._pages + 1} could not be read: {error}")
 
     def _fold(self, page: Page, end: End) -> Sequence[Change]:
         """What the page shows for the first time, or anew."""
@@ -202,7 +201,7 @@ class Listing:
         if self._is_over:
             return None
         if not page.has_more:
-            self._lose()
+            self._end(None)
             return None
         trouble = trouble_of(page, end.cursors)
         if not trouble and self._pages >= PAGES_MAX:
@@ -221,12 +220,10 @@ class Listing:
         in any order.
         """
         if self._disorder:
-            self._lose()
+            self._end(None)
         elif (self._oldest.edge or 0) > (self._newest.edge or 0):
-            if self._oldest.copy_of(self._newest.last) and self._newest.copy_of(self._oldest.last):
-                self._end("")
-            else:
-                self._lose()
+            proved = self._oldest.copy_of(self._newest.last) and self._newest.copy_of(self._oldest.last)
+            self._end("" if proved else None)
 
     def _break_off(self, end: End, why: str | None) -> None:
         """No further page is to be had at this end: its place is lost when there is no `why`.
@@ -234,20 +231,14 @@ class Listing:
         The oldest end's trouble is the listing's. Without the newest one all can still be read, from the start if
         some of it was counted already.
         """
-        if end is self._newest and end.edge is None:
-            return
-        if why is None or end is self._newest:
-            self._lose()
-        else:
+        if end is self._oldest:
             self._end(why)
+        elif end.edge is not None:
+            self._end(None)
 
-    def _end(self, why: str) -> None:
+    def _end(self, incomplete: str | None) -> None:
         if not self._is_over:
-            self._is_over, self.incomplete = True, why
-
-    def _lose(self) -> None:
-        if not self._is_over:
-            self._is_over = self.is_lost = True
+            self._is_over, self.incomplete = True, incomplete
 
 
 def trouble_of(page: Page, cursors: Collection[str | None]) -> str:

@@ -29,7 +29,7 @@ class PageRequests(Generic[R]):
 
     def ask(self, reader: R, order: Order, after: str | None) -> None:
         """Ask for a reader's next page, without waiting for it."""
-        task = asyncio.create_task(self._page(order, after))
+        task = asyncio.create_task(self._client.page(self._agent, order=order, after=after, limit=self._limit))
         self._pending[task] = reader
         task.add_done_callback(self._done.put_nowait)
 
@@ -47,6 +47,3 @@ class PageRequests(Generic[R]):
         for task in self._pending:
             task.cancel()
         await asyncio.gather(*self._pending, return_exceptions=True)
-
-    async def _page(self, order: Order, after: str | None) -> Answer[Page]:
-        return await self._client.page(self._agent, order=order, after=after, limit=self._limit)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
+from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
@@ -21,7 +22,7 @@ BUCKETS_S: Final = tuple(
 
 
 @dataclass(slots=True)
-class Histogram:
+class Durations:
     """How many sessions fall under each bound of `BUCKETS_S`, the last count being those beyond.
 
     `ahead` are those among the first whose time had not begun: of an age as it was before they were created.
@@ -32,8 +33,8 @@ class Histogram:
     ahead: int = 0
 
     @classmethod
-    def of_all(cls, parts: Sequence[Histogram]) -> Histogram:
-        """What several count together, in a histogram of its own."""
+    def of_all(cls, parts: Sequence[Durations]) -> Durations:
+        """What several count together, in a value of its own."""
         counts = [sum(column) for column in zip(*(part.counts for part in parts), strict=True)]
         together = cls(total_s=sum(part.total_s for part in parts), ahead=sum(part.ahead for part in parts))
         together.counts[: len(counts)] = counts
@@ -85,9 +86,9 @@ class Snapshot:
 
     `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
-    `listed_at` is when all of them were listed, which may be before `now`, and how old at most
-    its counts are. `then` are their idle time and age as they were at an earlier moment, for comparison with what was
-    listed then.
+    `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
+    is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
+    filled on request only.
     """
 
     now: float | None
@@ -97,13 +98,14 @@ class Snapshot:
     malformed: Counter[str]
     candidates: tuple[Candidate, ...]
     seen: frozenset[str]
-    idle: Histogram
-    age: Histogram
+    idle: Durations
+    age: Durations
     strange: frozenset[str]
     disorder: int = 0
     incomplete: str = ""
     listed_at: float | None = None
-    then: tuple[Histogram, Histogram] | None = None
+    then: StaleCounts | None = None
+    kept: tuple[Candidate, ...] = ()
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -124,11 +126,12 @@ class SessionCounts:
         self.by_status: Counter[str] = Counter()
         self.malformed: Counter[str] = Counter()
         self.candidates: dict[str, Candidate] = {}
+        self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
-        self.idle, self.age = Histogram(), Histogram()
+        self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
-        self.then = None if then is None else (Histogram(), Histogram())
+        self.then = None if then is None else (then, Durations(), Durations())
 
     def take_page(self, page: Page, disorder: int = 0) -> None:
         """Count a page, and what is wrong with its records."""
@@ -152,8 +155,8 @@ class SessionCounts:
         self.idle.add(idle)
         self.age.add(age)
         if self.then is not None:
-            self.then[0].add(idle, self.ago_s)
-            self.then[1].add(age, self.ago_s)
+            self.then[1].add(idle, self.ago_s)
+            self.then[2].add(age, self.ago_s)
         self.strange.update(*[session.strange for session in sessions if session.strange])
         return sessions
 
@@ -166,26 +169,25 @@ class SessionCounts:
                 del self.candidates[session_id]
         self.candidates.update(chosen)
 
-    def look_again(self, sessions: Sequence[Session], candidates: Iterable[Candidate]) -> None:
-        """Take in sessions that were counted before, as they are now, and which of them are candidates."""
-        self.seen |= self.wanted.intersection([session.id for session in living(sessions)])
-        self.decided(sessions, candidates)
-
     def discount(self, session: Session) -> None:
         """Take away one that was counted."""
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
+        self.kept.pop(session.incarnation, None)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
             self.age.take(age)
             if self.then is not None:
-                self.then[0].take(idle - self.ago_s)
-                self.then[1].take(age - self.ago_s)
+                self.then[1].take(idle - self.ago_s)
+                self.then[2].take(age - self.ago_s)
 
     def snapshot(self, incomplete: str = "") -> Snapshot:
         """What was counted so far; what is counted later does not change it."""
-        by_status = +self.by_status
+        by_status, then = +self.by_status, None
+        if self.then is not None:
+            at, idle, age = self.then
+            then = StaleCounts(at, idle.beyond, age.beyond, age.begun)
         return Snapshot(
             now=self.now,
             pages=self.pages,
@@ -193,6 +195,7 @@ class SessionCounts:
             by_status=by_status,
             malformed=Counter(self.malformed),
             candidates=tuple(self.candidates.values()),
+            kept=tuple(self.kept.values()),
             seen=frozenset(self.seen),
             idle=deepcopy(self.idle),
             age=deepcopy(self.age),
@@ -200,7 +203,7 @@ class SessionCounts:
             disorder=self.disorder,
             incomplete=incomplete,
             listed_at=self.now,
-            then=deepcopy(self.then),
+            then=then,
         )
 
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from reaper.clock import Clock
-from reaper.mcp.not_done import NotDoneError
+from reaper.mcp.advice import NotDoneError
 from reaper.store.database import StateError, path_of
 
 WAIT_MAX_S: Final = 60
@@ -33,14 +33,15 @@ class ActionLock:
         self._waiting = 0
 
     @asynccontextmanager
-    async def taken(self, state: Callable[[], str], clock: Clock) -> AsyncIterator[None]:
-        """Hold the turn on the state whose URL is asked for then; NotDoneError when it does not come in time."""
+    async def taken(self, state: Callable[[], str], clock: Clock) -> AsyncIterator[str]:
+        """Hold the lock on the state whose URL is asked for then, and yield it; NotDoneError when it comes late."""
         until = clock.monotonic() + WAIT_MAX_S
         await self._queue()
         try:
-            held = await _locked(_beside(state()), until, clock)
+            url = state()
+            held = await _locked(_beside(url), until, clock)
             try:
-                yield
+                yield url
             finally:
                 os.close(held)
         finally:

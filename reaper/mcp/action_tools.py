@@ -22,12 +22,12 @@ from reaper.core.text import clean
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
 from reaper.logs import get_logger
+from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import Allowance, signed
 from reaper.mcp.caller import Question
 from reaper.mcp.context import ToolContext, project_at
 from reaper.mcp.daemon_status import disbelief
 from reaper.mcp.guards import Subject, managed
-from reaper.mcp.not_done import NotDoneError
 from reaper.mcp.session_models import Deleted, OneInput, Stopped
 from reaper.store.origin import Origin
 from reaper.store.store import Store, opened
@@ -85,16 +85,11 @@ async def _agreement(context: ToolContext, question: Question) -> str:
 
 async def _attempt(context: ToolContext, request: OneInput, action: Action, agreed: str) -> dict[str, str] | Question:
     """What became of the action, or what a person must be asked first. No other attempt counts or acts meanwhile."""
-    states: list[str] = []
-
-    def state() -> str:
-        states.append(context.settings().state)
-        return states[0]
-
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(context.turn.taken(state, context.clock))
+        locked = context.lock.taken(lambda: context.settings().state, context.clock)
+        state = await stack.enter_async_context(locked)
         settings = context.settings()
-        if settings.state != states[0]:
+        if settings.state != state:
             raise NotDoneError("the configuration has just changed, and nothing was done. Ask again")
         project = project_at(settings, request.project_endpoint)
         store = stack.enter_context(opened(settings.state))
@@ -127,7 +122,8 @@ class _Attempt:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
         subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
         subject.check(self.action, self.store)
-        self._allowance(subject).check(self.action)
+        client = self.context.caller.name
+        Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)
         await self._must_be_believed(agent)
         plan = subject.plan(self.action)
         if self.action is Action.DELETE and agreed != subject.about and not self._is_approved(subject):
@@ -138,10 +134,6 @@ class _Attempt:
                 )
             return self._question(subject, plan)
         return await self._execute(plan, guard, started)
-
-    def _allowance(self, subject: Subject) -> Allowance:
-        names = (self.project.name, subject.agent.name, subject.policy, self.context.caller.name)
-        return Allowance(self.store, *names, subject.now)
 
     async def _must_be_believed(self, agent: Agent) -> None:
         """Refuse while a daemon beside us says that it does not believe its list of these sessions."""
@@ -193,22 +185,23 @@ class _Attempt:
 
     async def _execute(self, plan: Plan, guard: ClockGuard, started: float) -> dict[str, str]:
         outcomes: list[Outcome] = []
+        client, connection = self.context.caller.name, self.project.connection
         executor = Executor(
             project=self.project.name,
             client=self.client,
             store=self.store,
             clock=self.context.clock,
             guard=guard,
-            sweep_id=signed(self.context.caller.name),
+            sweep_id=signed(client),
             started=started,
             stopping=self._changed,
             on_outcome=outcomes.append,
             workers=1,
-            look_age_s=self.project.connection.requests.max_look_age_s,
+            look_age_s=connection.requests.max_look_age_s,
             origin=Origin.local(
-                f"mcp client {self.context.caller.name}",
-                client=self.context.caller.name,
-                endpoint=self.project.connection.endpoint,
+                f"mcp client {client}",
+                client=client,
+                endpoint=connection.endpoint,
                 configuration=self.settings.fingerprint,
                 identity=self.client.identity,
             ),

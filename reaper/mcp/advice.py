@@ -9,8 +9,12 @@ from pydantic import ValidationError
 from reaper.config import ConfigError
 from reaper.core.provider import Gone, InDoubt, ProviderError, Refused, Retryable, Unauthenticated, Unreadable
 from reaper.core.text import clean
-from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
+
+
+class NotDoneError(Exception):
+    """Why a tool did not do what was asked, and what to do next, in words for the assistant."""
+
 
 EXPECTED: Final = (ProviderError, NotDoneError, ConfigError, StateError, ValueError)
 """What a tool may raise; anything else is a bug, and its text stays in the log."""

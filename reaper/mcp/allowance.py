@@ -10,10 +10,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from reaper.core.inventory_checks import BASELINE_VALID_S, Baseline
+from reaper.core.inventory_checks import BASELINE_VALID_S
 from reaper.core.model import DAY_S, Action
-from reaper.core.policy import Limits, Policy
-from reaper.mcp.not_done import NotDoneError
+from reaper.core.policy import Policy
+from reaper.mcp.advice import NotDoneError
 from reaper.store.journal import Entry
 from reaper.store.store import Store
 
@@ -74,7 +74,9 @@ class Allowance:
 
     def _limited(self, action: Action) -> str:
         """The policy's limits. Between two sweeps assistants may do as much as one sweep may."""
-        limits, base = self.policy.limits, self._base()
+        limits, base = self.policy.limits, self.store.baseline(self.project, self.agent)
+        if base is not None and self.now - base.now > BASELINE_VALID_S:
+            base = None  # Without what a sweep of the last day counted, shares are at their least.
         used = self.store.journal.used_today(self.project, self.agent, self.now)
         present = max(base.sessions - base.deleted_since, 0) if base else 0
         # The platform's clock ticks in seconds: what was done in the second of the sweep counts as done since.
@@ -83,15 +85,10 @@ class Allowance:
         per_sweep = limits.per_sweep.of(present, limits.at_least)
         per_day = limits.per_day.of(present + used.get(Action.DELETE, 0), limits.at_least)
         if len(since) + 1 > per_sweep:
-            return self._over_limit(action, "per_sweep", limits, len(since), per_sweep, "since the last sweep")
+            return self._over_limit(action, "per_sweep", len(since), per_sweep, "since the last sweep")
         if used.get(action, 0) + 1 > per_day:
-            return self._over_limit(action, "per_day", limits, used.get(action, 0), per_day, "in the last 24 hours")
+            return self._over_limit(action, "per_day", used.get(action, 0), per_day, "in the last 24 hours")
         return ""
-
-    def _base(self) -> Baseline | None:
-        """What the last believed sweep counted; without one of the last day, shares are at their least."""
-        base = self.store.baseline(self.project, self.agent)
-        return base if base is not None and self.now - base.now <= BASELINE_VALID_S else None
 
     def _done(self, action: Action, after: float) -> list[Entry]:
         spent = self.store.journal.spent_by(RULE_NAME, after)
@@ -100,9 +97,10 @@ class Allowance:
     def _is_here(self, entry: Entry) -> bool:
         return (entry.intent.project, entry.intent.agent) == (self.project, self.agent)
 
-    def _over_limit(self, action: Action, name: str, limits: Limits, done: int, allowed: int, since: str) -> str:
+    def _over_limit(self, action: Action, name: str, done: int, allowed: int, since: str) -> str:
+        limit = getattr(self.policy.limits, name)
         return (
-            f"nothing was done: limit {name} of policy {self.policy.name!r}: {getattr(limits, name)} allows "
+            f"nothing was done: limit {name} of policy {self.policy.name!r}: {limit} allows "
             f"{allowed} {action}s of this agent's sessions, and there were {done} {since}. Only the operator can "
             "change that"
         )

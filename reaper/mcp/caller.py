@@ -20,7 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from reaper.core.text import clean
-from reaper.mcp.not_done import NotDoneError
+from reaper.mcp.advice import NotDoneError
 
 UNKNOWN: Final = "unknown"
 NAME_MAX_CHARS: Final = 64

@@ -9,14 +9,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reaper.clock import Clock
+from reaper.core.policy import Policy
 from reaper.core.provider import Provider
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import first_match
 from reaper.mcp.action_lock import ActionLock
+from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import Proposals
 from reaper.mcp.caller import Caller, Questions
-from reaper.mcp.not_done import NotDoneError
 
 _PORTS: Final = {"https": 443, "http": 80}
 
@@ -25,13 +26,13 @@ _PORTS: Final = {"https": 443, "http": 80}
 class ToolContext:
     """`settings` reads the configuration anew for each call, so that a rule added since is heeded.
 
-    `turn`, `proposals` and `questions` are the server's, `caller` is the client of the call.
+    `lock`, `proposals` and `questions` are the server's, `caller` is the client of the call.
     """
 
     settings: Callable[[], Settings]
     connect: Callable[[Project], AbstractAsyncContextManager[Provider]]
     clock: Clock
-    turn: ActionLock = field(default_factory=ActionLock)
+    lock: ActionLock = field(default_factory=ActionLock)
     proposals: Proposals = field(default_factory=Proposals)
     questions: Questions = field(default_factory=Questions)
     caller: Caller = field(default_factory=Caller)
@@ -50,11 +51,11 @@ def project_at(settings: Settings, endpoint: str) -> Project:
     )
 
 
-def project_of(settings: Settings, name: str | None, agent: str) -> Project:
-    """The project that was named, or the only one whose patterns match the agent."""
+def managed_in(settings: Settings, name: str | None, agent: str) -> tuple[Project, Policy]:
+    """The policy of an agent, and its project: the one that was named, or the only one whose patterns match."""
     known = ", ".join(project.name for project in settings.projects)
     named = [project for project in settings.projects if name in {None, project.name}]
-    matching = [project for project in named if first_match(project, agent)]
+    matching = [(project, pattern.policy) for project in named if (pattern := first_match(project, agent))]
     if not named:
         raise NotDoneError(f"there is no project {clean(name)!r} in the configuration. Use one of: {known}")
     if not matching:
@@ -63,7 +64,8 @@ def project_of(settings: Settings, name: str | None, agent: str) -> Project:
             "its sessions are left alone. reaper_status lists the patterns"
         )
     if len(matching) > 1:
-        raise NotDoneError(f"several projects manage such an agent. Say which: {', '.join(p.name for p in matching)}")
+        several = ", ".join(project.name for project, _ in matching)
+        raise NotDoneError(f"several projects manage such an agent. Say which: {several}")
     return matching[0]
 
 

@@ -15,7 +15,6 @@ from reaper.core.model import (
     CREATING,
     FAILED,
     IDLE,
-    TOMBSTONES,
     UPDATING,
     Action,
     Agent,
@@ -29,8 +28,8 @@ from reaper.core.settings import Project
 from reaper.core.text import clean
 from reaper.core.windows import is_open, opens_at
 from reaper.engine.discovery import first_match
+from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import RULE_NAME
-from reaper.mcp.not_done import NotDoneError
 from reaper.store.store import Store
 
 BY_HAND: Final = {action: Rule(RULE_NAME, action, ()) for action in (Action.DELETE, Action.STOP)}
@@ -85,7 +84,7 @@ class Subject:
 
     def plan(self, action: Action) -> Plan:
         """A plan of this one action; it counts against the limits like a sweep's."""
-        judged_by = by_hand(self.session, self.policy, self.agent, self.now, action)
+        judged_by = self._judged_by(action)
         decision = decide(self.session, judged_by, self.agent, self.now)
         items = (Item(self.session, decision, self.now),)
         return Plan(
@@ -96,6 +95,17 @@ class Subject:
             items=items,
             marks=None,
         )
+
+    def _judged_by(self, action: Action) -> Policy:
+        """The policy under which an action is judged again right before it is sent.
+
+        The keep rules that come before whatever decides now, then the word of a person: a session that a keep rule
+        covers by the time of the last look stays, and so does one whose window has closed by then.
+        """
+        deciding = decide(self.session, self.policy, self.agent, self.now).rule
+        before = takewhile(lambda rule: rule is not deciding, self.policy.rules)
+        keeps = tuple(rule for rule in before if rule.action is Action.KEEP)
+        return replace(self.policy, rules=(*keeps, BY_HAND[action]), grace_s=0)
 
     def check(self, action: Action, store: Store) -> None:
         """Raise NotDoneError with the strongest reason against the action."""
@@ -148,18 +158,6 @@ class Subject:
                 "it is active, and may be in the middle of work. Wait until session_get shows idle, "
                 f"or ask the operator to stop it (`{stop}`), then ask again"
             )
-        if status in {IDLE, FAILED, *TOMBSTONES}:
+        if status in {IDLE, FAILED}:
             return f"it is {status}: there is nothing to {action}"
         return f"its status {clean(status)!r} is not known to this version, which never touches such sessions"
-
-
-def by_hand(session: Session, policy: Policy, agent: Agent, now: float, action: Action) -> Policy:
-    """The policy under which an action is judged again right before it is sent.
-
-    The keep rules that come before whatever decides now, then the word of a person: a session that a keep rule covers
-    by the time of the last look stays, and so does one whose window has closed by then.
-    """
-    deciding = decide(session, policy, agent, now).rule
-    before = takewhile(lambda rule: rule is not deciding, policy.rules)
-    keeps = tuple(rule for rule in before if rule.action is Action.KEEP)
-    return replace(policy, rules=(*keeps, BY_HAND[action]), grace_s=0)

@@ -21,20 +21,14 @@ LOG_EVERY_S: Final = 10.0
 
 
 class HttpAccess:
-    """Lets a request through, or answers 403, 421 or 401 itself. `private`: the server listens on loopback only.
+    """Lets a request through, or answers 403, 421 or 401 itself. `private` is what it is to `Access`.
 
-    A private server also checks `Host`, so that no name that someone points at 127.0.0.1 leads here (DNS rebinding).
-    Elsewhere the names that lead here are not known, and the token stands for them. Who comes without the token waits
-    for the refusal; a few at a time, the others are refused at once and unheard.
+    Who comes without the token waits for the refusal; a few at a time, the others are refused at once and unheard.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, private: bool, clock: Clock) -> None:
-        self._app = app
-        self._token = token
-        self._private = private
-        self._clock = clock
-        self._waiting = 0
-        self._unlogged = 0
+        self._app, self._token, self._private, self._clock = app, token, private, clock
+        self._waiting = self._unlogged = 0
         self._logged_at = -LOG_EVERY_S
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

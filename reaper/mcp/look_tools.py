@@ -10,12 +10,13 @@ from reaper.core.model import Malformed
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
-from reaper.engine.discovery import first_match, read_agent
+from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.mcp import daemon_status
-from reaper.mcp.context import ToolContext, project_of
+from reaper.mcp.advice import NotDoneError
+from reaper.mcp.context import ToolContext, managed_in
 from reaper.mcp.look_models import (
     Action,
     Breaker,
@@ -30,7 +31,6 @@ from reaper.mcp.look_models import (
     Summary,
     WaitingPlan,
 )
-from reaper.mcp.not_done import NotDoneError
 from reaper.store.journal import ActionFilter, Recorded
 from reaper.store.plans import KnownPlan
 from reaper.store.store import Store, opened
@@ -83,14 +83,11 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
     Every rule of its policy with the values compared, every guard, and when it is next due.
     """
     settings = context.settings()
-    project = project_of(settings, request.project, request.agent_name)
-    pattern = first_match(project, request.agent_name)
-    if pattern is None:
-        raise NotDoneError(f"no policy manages agent {clean(request.agent_name)!r}: its sessions are left alone")
+    project, policy = managed_in(settings, request.project, request.agent_name)
     with opened(settings.state) as store:
         async with context.connect(project) as client:
             try:
-                agent = await read_agent(request.agent_name, pattern.policy, client)
+                agent = await read_agent(request.agent_name, policy, client)
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
@@ -98,7 +95,7 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        explanation = explain(project.name, agent, answer.value, pattern.policy, store, answer.date)
+        explanation = explain(project.name, agent, answer.value, policy, store, answer.date)
     return Explained.model_validate(explanation_json(explanation))
 
 

@@ -127,36 +127,34 @@ class Page(Output):
     platform_time: float | None
 
 
-class Deleted(Output):
+Ending = Literal["done", "already_gone", "unverified", "in_doubt"]
+
+
+class Ended(Output):
+    """How a stop or a deletion ended."""
+
     agent_session_id: str
-    outcome: Literal["done", "already_gone", "unverified", "in_doubt"] = Field(
+    outcome: Ending
+    why: str
+    next: str = Field(description="What to do now.")
+
+
+class Deleted(Ended):
+    outcome: Ending = Field(
         description="done: deleted, and looked up since. already_gone: there was nothing to delete. unverified: the "
         "platform accepted it, and the session is still there. in_doubt: sent, and it could not be found out."
     )
-    why: str
-    next: str = Field(description="What to do now.")
 
 
-class Stopped(Output):
-    agent_session_id: str
-    outcome: Literal["done", "already_gone", "unverified", "in_doubt"] = Field(
+class Stopped(Ended):
+    outcome: Ending = Field(
         description="done: stopped, and looked up since. already_gone: there is no such session. unverified: the "
         "platform accepted it, and the session is still active. in_doubt: sent, and it could not be found out."
     )
-    why: str
-    next: str = Field(description="What to do now.")
-
-
-def record(session: Session) -> dict[str, Any]:
-    """A session in the words of the results."""
-    return {"agent_session_id": session.id} | {
-        name: getattr(session, name)
-        for name in ("status", "version", "created_at", "last_accessed_at", "expires_at", "stopped_at")
-    }
 
 
 def listed(session: Session | Malformed) -> Record | MalformedRecord:
     """One row of a page."""
     if isinstance(session, Malformed):
         return MalformedRecord(agent_session_id=session.id, malformed=session.reason)
-    return Record(**record(session))
+    return Record(agent_session_id=session.id, **session._asdict())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from reaper.core.model import Malformed, Session
 from reaper.core.provider import Answer
 from reaper.logs import get_logger
+from reaper.mcp.advice import NotDoneError
 from reaper.mcp.context import ToolContext, project_at
-from reaper.mcp.not_done import NotDoneError
-from reaper.mcp.session_models import CreateInput, ListInput, OneInput, OneRecord, Page, listed, record
+from reaper.mcp.session_models import CreateInput, ListInput, OneInput, OneRecord, Page, listed
 
 log = get_logger()
 
@@ -57,4 +57,5 @@ def _one(answer: Answer[Session | Malformed]) -> OneRecord:
             f"the platform's record of the session is malformed: {answer.value.reason}. "
             "Leave the session alone, and tell the operator"
         )
-    return OneRecord(**record(answer.value), platform_time=answer.date)
+    session = answer.value
+    return OneRecord(agent_session_id=session.id, platform_time=answer.date, **session._asdict())

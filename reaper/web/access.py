@@ -23,8 +23,6 @@ HARMLESS: Final = {
 }
 """What every answer says, unless it says something of its own."""
 
-CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="session-reaper"'}
-
 
 class TokenError(Exception):
     """A file that holds no token; says what is wrong with it."""
@@ -77,7 +75,9 @@ def refusal(headers: Headers, *, private: bool, token: str | None) -> Response |
     if private and not is_loopback(host_of(f"//{headers.get('host', '')}")):
         return PlainTextResponse("this server is reached as 127.0.0.1 or localhost only\n", 421)
     if token is not None and not carries(headers, token):
-        return PlainTextResponse("a bearer token is needed\n", 401, CHALLENGE)
+        return PlainTextResponse(
+            "a bearer token is needed\n", 401, {"WWW-Authenticate": 'Bearer realm="session-reaper"'}
+        )
     return None
 
 

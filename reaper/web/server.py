@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,23 +23,22 @@ from reaper.engine.live_status import LiveStatus
 from reaper.engine.status_json import status_json
 from reaper.web.access import Access, read_token
 from reaper.web.connections import BACKLOG, Patience, connections_max, protocol
-from reaper.web.page import routes as page_routes
+from reaper.web.page.pages import routes as page_routes
 
 STOP_MAX_S: Final = 3
 ASKED_BY_KUBELET: Final = ("/livez", "/readyz")
 
-Health = Callable[[], str]
-RenderMetrics = Callable[[str], tuple[bytes, str]]
-"""The metrics in the form that an `Accept` header asks for, with its content type."""
-
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: the live status, its metrics, and `stuck`, which says why nothing goes on, '' while it does."""
+    """What is served: the live status, its metrics, and `stuck`, which says why nothing goes on, '' while it does.
+
+    `metrics` renders them in the form that an `Accept` header asks for, with its content type.
+    """
 
     live: LiveStatus
-    metrics: RenderMetrics
-    stuck: Health = lambda: ""
+    metrics: Callable[[str], tuple[bytes, str]]
+    stuck: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +62,12 @@ def sites(shown: Served, server: Server) -> list[Site]:
     return [_site(machines, (server.host, server.port), token), _site(people, server.page, token)]
 
 
-def application(
-    live: LiveStatus, metrics: RenderMetrics, stuck: Health, *, private: bool = False, token: str | None = None
-) -> Starlette:
-    """Everything in one application."""
-    shown = Served(live, metrics, stuck)
-    return _guarded([*_for_machines(shown), *_for_people(shown)], private, token)
-
-
 def _site(routes: Sequence[Route], address: tuple[str, int], token: str | None) -> Site:
-    return Site(_guarded(routes, is_loopback(address[0]), token), *address)
-
-
-def _guarded(routes: Sequence[Route], private: bool, token: str | None) -> Starlette:
-    return Starlette(
-        routes=routes, middleware=[Middleware(Access, private=private, token=token, open_=ASKED_BY_KUBELET)]
-    )
+    access = Middleware(Access, private=is_loopback(address[0]), token=token, open_=ASKED_BY_KUBELET)
+    return Site(Starlette(routes=routes, middleware=[access]), *address)
 
 
 def _for_machines(shown: Served) -> list[Route]:
-    """Metrics and health."""
     live = shown.live
 
     async def metrics(request: Request) -> Response:
@@ -102,8 +86,6 @@ def _for_machines(shown: Served) -> list[Route]:
 
 
 def _for_people(shown: Served) -> list[Route]:
-    """The page, and the same as JSON."""
-
     async def status(_: Request) -> Response:
         return Response(json.dumps(status_json(shown.live)), media_type="application/json")
 
@@ -121,7 +103,7 @@ def _not_ready(live: LiveStatus) -> str:
 class _Server(uvicorn.Server):
     """Leaves signals to the daemon."""
 
-    @contextlib.contextmanager
+    @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 

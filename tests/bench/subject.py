@@ -81,11 +81,11 @@ def sweep(
 
     async def swept() -> dict[str, Any]:
         clock = SystemClock()
-        board = LiveStatus(clock)
-        metrics = Metrics(board)
+        live = LiveStatus(clock)
+        metrics = Metrics(live)
         store = Store.open("sqlite://" if in_memory else settings.state)
         sweeper = Runner(
-            store, clock, to_all(board.hear, metrics.hear, EventLog().hear), Connector(clock, metrics.request)
+            store, clock, to_all(live.hear, metrics.hear, EventLog().hear), Connector(clock, metrics.request)
         )
         run = await sweeper.run(settings, Scope(observe=observe))
         store.close()
@@ -142,9 +142,9 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     configure_logging("json", "error")
 
     async def swept() -> dict[str, Any]:
-        board, transport = LiveStatus(clock), emulator.transport()
+        live, transport = LiveStatus(clock), emulator.transport()
         store = Store.open("sqlite://")
-        sweeper = Runner(store, clock, board.hear, Connector(clock, transport=transport))
+        sweeper = Runner(store, clock, live.hear, Connector(clock, transport=transport))
         await sweeper.run(settings, Scope())
         before, done = emulator.api.requests["list"], 0
         for _ in range(SHORT_SWEEPS):

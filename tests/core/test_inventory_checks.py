@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reaper.core.inventory_checks import Baseline, Doubt, StaleCounts, doubts, moved_back
 from reaper.core.model import ACTIVE, DAY_S, FAILED, IDLE, Session
-from reaper.listing.snapshot import Histogram
+from reaper.listing.snapshot import Durations
 from tests.world import HOUR_S, NOW, examples, session
 
 LAST_SWEEP = NOW - HOUR_S
@@ -105,7 +105,7 @@ def test_an_unchanged_inventory_less_our_deletions_is_always_believed(
 
 def spread(sessions: Iterable[Session], at: float = LAST_SWEEP) -> StaleCounts:
     """The sessions as a listing counts them, as of a moment."""
-    idle, age = Histogram(), Histogram()
+    idle, age = Durations(), Durations()
     idle.add(sorted(at - each.last_accessed_at for each in sessions))
     age.add(sorted(at - each.created_at for each in sessions))
     return StaleCounts(at, idle.beyond, age.beyond)

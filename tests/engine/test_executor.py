@@ -501,9 +501,7 @@ def resolve(world: World, *, believed: bool = True) -> list[str]:
     async def work(client: Client) -> list[str]:
         listed = frozenset(each.id for each in world.listed() if each.status not in TOMBSTONES)
         left_open = world.store.journal.open("prod", AGENT.name)
-        return await resolve_open_intents(
-            "prod", AGENT.name, client, world.store, left_open, listed if believed else None
-        )
+        return await resolve_open_intents(AGENT.name, client, world.store, left_open, listed if believed else None)
 
     found: list[str] = world.run(work)
     return found
@@ -610,6 +608,6 @@ class Anonymous:
 def test_without_an_identity_open_intents_stay_open(world: World) -> None:
     crash(world)
     left_open = world.store.journal.open("prod", AGENT.name)
-    resolving = resolve_open_intents("prod", AGENT.name, Anonymous(), world.store, left_open, frozenset())
+    resolving = resolve_open_intents(AGENT.name, Anonymous(), world.store, left_open, frozenset())
     assert asyncio.run(resolving) == [ONE]
     assert len(world.store.journal.open("prod", AGENT.name)) == 1

@@ -53,6 +53,13 @@ def fold(lister: Any, wanted: frozenset[str] = frozenset()) -> Snapshot:
     return asyncio.run(reader_of(lister, policy()).list_all(wanted, None, indexed=False))[0]
 
 
+def kept(lister: Any) -> list[Session]:
+    """The sessions that are kept, by a reader that was asked for them."""
+    reader = replace(reader_of(lister, policy()), keeps=True)
+    snapshot, _ = asyncio.run(reader.list_all(frozenset(), None, indexed=False))
+    return [each.session for each in snapshot.kept]
+
+
 def in_order(count: int, first: int = 0, **changes: Any) -> list[Session]:
     """Stale sessions, each created a second after the one before."""
     numbers = range(first, first + count)
@@ -211,6 +218,18 @@ def test_a_lost_cursor_starts_the_listing_over_and_counts_nothing_twice(kind: ty
     snapshot = fold(lister)
     assert (snapshot.sessions, snapshot.pages, snapshot.incomplete) == (3, 2, "")
     assert lister.asked == [None, records[1].id, None, records[1].id]
+
+
+def test_what_is_kept_is_what_the_last_try_showed() -> None:
+    gone, *fresh = in_order(3, idle=0)
+    tries = (page(gone, *fresh[:1]), trouble(Gone), page(*fresh, more=False))
+    assert kept(ScriptedPages(*tries)) == fresh
+
+
+def test_a_copy_that_is_gone_takes_its_session_off_the_kept() -> None:
+    fresh, gone = session(idle=20, age=DAY_S), session(idle=10, age=DAY_S, status="deleted")
+    assert kept(ScriptedPages(page(fresh, more=False))) == [fresh]
+    assert kept(ScriptedPages(page(fresh), page(gone, more=False))) == []
 
 
 def test_a_listing_that_keeps_losing_its_place_is_given_up_with_nothing_in_it() -> None:

@@ -13,8 +13,8 @@ import pytest
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.core.policy import Limit, Limits, Policy
 from reaper.mcp.action_lock import WAIT_MAX_S, WAITING_MAX, ActionLock
+from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import CAPS, RULE_NAME, Allowance, signed
-from reaper.mcp.not_done import NotDoneError
 from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.store import Store, opened

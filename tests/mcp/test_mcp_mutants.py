@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_mcp_action_lock as caps
 import test_mcp_attacks as attacks
-import test_mcp_gate as gate
-import test_mcp_turn as turn
+import test_mcp_http_access as strangers
 from inside import ENDPOINT, Inside, deleting
 from test_mcp_guards import KEPT
 
@@ -63,9 +63,8 @@ def _only(words: str) -> Any:
 
 
 @asynccontextmanager
-async def _at_once(_: ActionLock, state: Callable[[], str], __: object) -> AsyncIterator[None]:
-    state()
-    yield
+async def _at_once(_: ActionLock, state: Callable[[], str], __: object) -> AsyncIterator[str]:
+    yield state()
 
 
 async def _believes(*_: object) -> str:
@@ -181,48 +180,48 @@ COUNTED = [
     Unguarded(
         "one cap for all names together",
         put(allowance, "CAPS", {Action.DELETE: allowance.Cap(10, 99), Action.STOP: allowance.Cap(25, 99)}),
-        turn.test_names_are_no_new_caps,
+        caps.test_names_are_no_new_caps,
     ),
 ]
 DOOR = [
     Unguarded(
         "pages of other origins are refused",
         put(http_access, "_is_local_origin", lambda _: True),
-        gate.test_a_foreign_page_is_refused_although_it_carries_the_token,
+        strangers.test_a_foreign_page_is_refused_although_it_carries_the_token,
         ("https://evil.example",),
     ),
     Unguarded(
         "only pages, and no files, have an origin here",
         put(http_access, "_is_local_origin", lambda origin: http_access.is_loopback(http_access.host_of(origin))),
-        gate.test_a_foreign_page_is_refused_although_it_carries_the_token,
+        strangers.test_a_foreign_page_is_refused_although_it_carries_the_token,
         ("file://localhost",),
     ),
     Unguarded(
         "names that were pointed here are refused",
         put(access, "is_loopback", lambda _: True),
-        gate.test_a_name_that_was_pointed_here_is_refused_although_it_carries_the_token,
+        strangers.test_a_name_that_was_pointed_here_is_refused_although_it_carries_the_token,
         ("evil.example",),
     ),
     Unguarded(
         "the token",
         put(access, "carries", lambda *_: True),
-        gate.test_only_the_whole_token_opens,
-        (gate.TOKEN + "x",),
+        strangers.test_only_the_whole_token_opens,
+        (strangers.TOKEN + "x",),
     ),
     Unguarded(
         "who guesses waits",
         put(http_access.HttpAccess, "_after_a_while", _without_waiting),
-        gate.test_a_refusal_is_told_after_a_while_and_who_has_the_token_does_not_wait,
+        strangers.test_a_refusal_is_told_after_a_while_and_who_has_the_token_does_not_wait,
     ),
     Unguarded(
         "few are kept waiting",
         put(http_access, "WAITING_MAX", 10_000),
-        gate.test_of_a_thousand_strangers_few_are_kept_waiting,
+        strangers.test_of_a_thousand_strangers_few_are_kept_waiting,
     ),
     Unguarded(
         "many refusals are one line",
         put(http_access, "LOG_EVERY_S", 0.0),
-        gate.test_many_refusals_are_one_line_in_the_log,
+        strangers.test_many_refusals_are_one_line_in_the_log,
     ),
 ]
 

@@ -17,8 +17,8 @@ from process_world import REAPER, harmless_environment
 from reaper.cli.endings import CommandError
 from reaper.cli.mcp_command import read_token
 from reaper.core.settings import Connection, Project, Settings
+from reaper.mcp.advice import NotDoneError
 from reaper.mcp.context import project_at
-from reaper.mcp.not_done import NotDoneError
 
 pytestmark = pytest.mark.process
 

@@ -48,10 +48,10 @@ class Story:
     def restart(self, die_at: int | None = None, fault: str = "") -> None:
         """A new process on the same state; it dies at a step when told to, or finds its state at fault."""
         self.steps = Steps(die_at)
-        self.board = LiveStatus(self.clock)
+        self.live = LiveStatus(self.clock)
         self.store = Store(self.disk, fault)
         transport = Wire(self.emulator.transport(actor="reaper"), self.steps)
-        self.sweeper = Runner(self.store, self.clock, self.board.hear, Connector(self.clock, transport=transport))
+        self.sweeper = Runner(self.store, self.clock, self.live.hear, Connector(self.clock, transport=transport))
 
     @property
     def settings(self) -> Settings:

@@ -43,7 +43,7 @@ class Told:
 
 def heard(story: Story) -> Told:
     told = Told(story)
-    story.sweeper.listener = to_all(story.board.hear, told.hear)
+    story.sweeper.listener = to_all(story.live.hear, told.hear)
     return told
 
 
@@ -134,10 +134,10 @@ async def test_an_approval_that_no_plan_has_is_told_until_its_plan_is_made_or_it
     told = heard(story)
     story.approvals = (NOBODY,)
     await story.sweep()
-    assert list(story.board.approvals_unknown) == [NOBODY]
+    assert list(story.live.approvals_unknown) == [NOBODY]
     story.approvals = ()
     await story.sweep()
-    assert list(story.board.approvals_unknown) == []
+    assert list(story.live.approvals_unknown) == []
     assert told.doubted == [[NOBODY], []]
 
 
@@ -167,7 +167,7 @@ async def test_an_approval_that_was_used_up_and_forgotten_is_not_told_to_be_unkn
     await asyncio.sleep(15 * DAY_S)
     await story.sweep()
     assert story.store.plans.known(plan.id) == []
-    assert list(story.board.approvals_unknown) == []
+    assert list(story.live.approvals_unknown) == []
     (standing,) = story.store.plans.standing_approvals(story.approvals)
     assert standing.plans == ()
     assert standing.given is not None

@@ -40,7 +40,7 @@ async def test_a_lost_role_shrinks_the_list_and_nothing_is_deleted() -> None:
     story.fault(Fault("list", lie="only_own"))
     report = one(await story.sweep())
     assert (report.result, list(report.doubts)) == (Result.UNTRUSTED, ["shrunk"])
-    assert list(story.board.trusted()) == []
+    assert list(story.live.trusted()) == []
     assert story.deleted() == []
 
 

@@ -79,7 +79,7 @@ def in_house(folder: Path, told: Told, every_s: int, agents: Sequence[str] = ("*
             await told(house)
         finally:
             ticking.cancel()
-            house.daemon._close()
+            house.daemon._held.close()
 
     run(go)
 
@@ -104,7 +104,7 @@ def test_a_request_that_timed_out_is_progress(tmp_path: Path) -> None:
         house.story.fault(Fault(operation="*", hang="before"))
         house.daemon.request_sweep()
         await asyncio.sleep(31)
-        assert (house.daemon.board.progressed_at or 0) > asked_at
+        assert house.daemon.live.progressed_at > asked_at
 
     in_house(tmp_path, told, 900)
 
@@ -133,12 +133,12 @@ def test_a_process_that_does_nothing_any_more_is_stuck(tmp_path: Path) -> None:
 def test_a_process_that_stood_by_for_long_is_not_stuck_when_it_may_sweep(tmp_path: Path) -> None:
     async def told(house: House) -> None:
         await asyncio.sleep(25)  # between two sweeps: the end of one says whether this process stands by
-        house.daemon.board.standby = "another process sweeps"
+        house.daemon.live.standby = "another process sweeps"
         house.daemon._ending = "no more sweeps for now"
         for _ in range(20):
             await asyncio.sleep(HOUR_S)
             assert not house.stuck
-        house.daemon.board.standby = ""
+        house.daemon.live.standby = ""
         assert not house.stuck
 
     in_house(tmp_path, told, 10)

@@ -80,7 +80,7 @@ class House:
     def close(self) -> None:
         if self.polling is not None:
             self.polling.cancel()
-        self.daemon._close()
+        self.daemon._held.close()
 
     @property
     def mode(self) -> str:
@@ -125,12 +125,12 @@ def test_a_file_that_is_half_written_never_comes_into_force_although_it_is_valid
         whole = house.text(rules=[keep, old])
         await asyncio.sleep(1)
         house.write(rules=[old, old | {"name": "older"}])
-        hash_before = daemon.board.config_hash
+        hash_before = daemon.live.config_hash
         await asyncio.sleep(RELOAD_POLL_S)
-        assert daemon.board.config_hash == hash_before
+        assert daemon.live.config_hash == hash_before
         house.path.write_text(whole)
         await asyncio.sleep(RELOAD_POLL_S)
-        assert daemon.board.config_hash == hash_before
+        assert daemon.live.config_hash == hash_before
         await asyncio.sleep(RELOAD_POLL_S)
         assert [rule.name for rule in daemon.settings.policies[0].rules] == ["vip", "old"]
         house.daemon.request_sweep()
@@ -153,7 +153,7 @@ def test_a_change_in_mid_sweep_ends_it_and_the_next_starts_at_once_and_alone(tmp
         assert 3 <= done < 30
         await house.until_deleted(40)
         await house.swept()
-        outcomes = [one for one in daemon.board.recent if one.outcome.item.rule == "other"]
+        outcomes = [one for one in daemon.live.recent if one.outcome.item.rule == "other"]
         assert 40 - done - 1 <= len(outcomes) <= 40 - done
         assert len(house.story.deleted()) == len(set(house.story.deleted())) == 40
 
@@ -168,7 +168,7 @@ def test_a_change_to_observing_in_mid_sweep_lets_no_further_sweep_act(tmp_path: 
         house.write(mode="observe")
         await house.swept()
         assert 3 <= len(house.story.deleted()) < 30
-        assert daemon.board.latest["p", "a"].observed
+        assert daemon.live.latest["p", "a"].observed
 
     in_house(tmp_path, told)
 
@@ -181,10 +181,10 @@ def test_a_broken_file_leaves_the_old_one_in_force_and_the_sweep_alone(tmp_path:
         house.path.write_text("policies: [broken")
         await house.swept()
         assert len(house.story.deleted()) == 40
-        assert daemon.board.config_errors
+        assert daemon.live.config_errors
         house.write()
         await asyncio.sleep(3 * RELOAD_POLL_S)
-        assert list(daemon.board.config_errors) == []
+        assert list(daemon.live.config_errors) == []
 
     in_house(tmp_path, told)
 
@@ -194,13 +194,13 @@ def test_a_file_that_is_gone_for_a_moment_is_no_change(tmp_path: Path) -> None:
         daemon = await house.opened()
         house.path.unlink()
         await asyncio.sleep(RELOAD_POLL_S + 1)
-        assert list(daemon.board.config_errors) == []
+        assert list(daemon.live.config_errors) == []
         house.write()
         await asyncio.sleep(3 * RELOAD_POLL_S)
-        assert list(daemon.board.config_errors) == []
+        assert list(daemon.live.config_errors) == []
         house.path.unlink()
         await asyncio.sleep(3 * RELOAD_POLL_S)
-        assert "No such file" in daemon.board.config_errors[0]
+        assert "No such file" in daemon.live.config_errors[0]
 
     in_house(tmp_path, told)
 

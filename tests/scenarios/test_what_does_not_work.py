@@ -43,7 +43,7 @@ def test_a_sweep_in_which_no_action_works_has_failed_and_names_the_cause(fault: 
         assert report.result is Result.FAILED
         assert report.why.startswith(f"{FAILED_IN_A_ROW_MAX} actions in a row failed")
         assert str(fault.status) in report.why or "500" in report.why
-        assert story.board.succeeded == {}
+        assert story.live.succeeded == {}
         assert story.deleted() == []
 
     story_of_it()

@@ -92,8 +92,8 @@ def _always_answers(_: Any) -> Any:
 def _gone_without_listing(kept: Any) -> Any:
     """Whatever is answered with 404 is gone, whether it was just listed or not."""
 
-    async def resolve(project: Any, agent: Any, client: Any, store: Any, entries: Any, _: Any) -> Any:
-        return await kept(project, agent, client, store, entries, frozenset())
+    async def resolve(agent: Any, client: Any, store: Any, entries: Any, _: Any) -> Any:
+        return await kept(agent, client, store, entries, frozenset())
 
     return resolve
 

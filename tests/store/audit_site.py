@@ -34,10 +34,10 @@ class Site:
         self.emulator = Emulator(clock=self.clock, agents=0, sessions=0)
         self.version = AgentVersion("1", AGED)
         self.emulator.platform.add_agent("desk", [self.version])
-        board = LiveStatus(self.clock)
-        self.metrics = Metrics(board)
+        live = LiveStatus(self.clock)
+        self.metrics = Metrics(live)
         connector = Connector(self.clock, transport=self.emulator.transport("reaper"))
-        self.sweeper = Runner(self.book.store, self.clock, to_all(board.hear, self.metrics.hear), connector)
+        self.sweeper = Runner(self.book.store, self.clock, to_all(live.hear, self.metrics.hear), connector)
 
     def put(self, *names: str) -> None:
         for name in names:

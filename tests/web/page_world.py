@@ -16,7 +16,7 @@ from reaper.engine.events import ActionEnded, SweepEnded
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.sweep_texts import withheld_text
-from reaper.listing.snapshot import Histogram, Snapshot
+from reaper.listing.snapshot import Durations, Snapshot
 from reaper.store.store import Breaker
 from tests.clock import ManualClock
 
@@ -102,7 +102,7 @@ def _marks(found: tuple[Candidate, ...], ago_s: int, policy: Policy) -> Any:
 
 
 def _snapshot(sessions: list[Session], found: tuple[Candidate, ...]) -> Snapshot:
-    idle, age = Histogram(), Histogram()
+    idle, age = Durations(), Durations()
     for one in sessions:
         idle.add([NOW - one.last_accessed_at])
         age.add([NOW - one.created_at])

@@ -14,9 +14,10 @@ from page_browser import Demo, Visit, chromium, visit
 from page_world import NOW, busy, crowd, no_metrics, swept
 from playwright.sync_api import expect
 
+from reaper.core.settings import Server
 from reaper.engine.events import SweepEnded
 from reaper.engine.live_status import LiveStatus
-from reaper.web.server import application, serving
+from reaper.web.server import Served, listening, sites
 
 pytestmark = [
     pytest.mark.process,
@@ -55,7 +56,8 @@ class House:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     async def _serve(self) -> None:
-        async with serving(application(self.live, no_metrics, lambda: ""), "127.0.0.1", 0) as self.address:
+        where = sites(Served(self.live, no_metrics), Server("127.0.0.1", 0))
+        async with listening(where) as [self.address]:
             self._up.set()
             await asyncio.to_thread(self._end.wait)
 

@@ -10,14 +10,16 @@ import pytest
 from page_world import AGENT_HOSTILE, HOSTILE, STANDARD, broken, busy, live, no_metrics, session, swept
 from starlette.testclient import TestClient
 
+from reaper.core.settings import Server
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Result
 from reaper.web.page.wording import address
-from reaper.web.server import application
+from reaper.web.server import Served, sites
 
 
 def client(made: LiveStatus, stuck: str = "") -> TestClient:
-    return TestClient(application(made, no_metrics, lambda: stuck))
+    [site] = sites(Served(made, no_metrics, lambda: stuck), Server())
+    return TestClient(site.app, base_url="http://localhost")
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/api/v1/status", "/nothing/here", "/static/"])

@@ -21,7 +21,7 @@ from reaper.daemon import command_option
 from reaper.engine.events import UnknownApprovals
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Result
-from reaper.listing.snapshot import Histogram
+from reaper.listing.snapshot import Durations
 from reaper.web.page.charts import COLUMNS_MAX, idle_bars, status_parts, time_line
 from reaper.web.page.detail import CANDIDATES_MAX, Detail, detail
 from reaper.web.page.digest import Digests, digest
@@ -245,7 +245,7 @@ def test_actions_of_one_kind_that_followed_each_other_are_one_row() -> None:
 
 
 def test_idle_times_are_told_in_words_beside_the_picture() -> None:
-    histogram = Histogram()
+    histogram = Durations()
     for idle_s in (60, 2 * DAY_S, 40 * DAY_S):
         histogram.add([idle_s])
     alt = idle_bars([histogram]).alt

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from reaper.core.model import DAY_S, EXPIRY_S, STATUSES, TOMBSTONES
-from reaper.listing.snapshot import BUCKETS_S, Histogram
+from reaper.listing.snapshot import BUCKETS_S, Durations
 from reaper.web.page.wording import compact, days, plural, safe
 
 HEIGHT_MIN: Final = 3.0
@@ -20,7 +20,6 @@ WIDTHS_S: Final = (300, 900, 1_800, *(hours * HOUR_S for hours in (1, 2, 3, 6, 1
 LABEL_STEPS_S: Final = (1_800, HOUR_S, 2 * HOUR_S, 6 * HOUR_S, 12 * HOUR_S, DAY_S, 2 * DAY_S, 4 * DAY_S, 14 * DAY_S)
 LABEL_COLUMNS: Final = 3
 """On a phone, a label is about as wide as so many columns."""
-STATUS_CLASSES: Final = frozenset(STATUSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def _bars(rows: Sequence[tuple[int, str, str]], alt: str) -> Bars:
     return Bars(tuple(columns), alt)
 
 
-def idle_bars(histograms: Iterable[Histogram]) -> Bars:
+def idle_bars(histograms: Iterable[Durations]) -> Bars:
     """How long sessions have been idle, all histograms added up; the last column is what will soon expire."""
     counts = [sum(column) for column in zip(*(histogram.counts for histogram in histograms), strict=True)]
     bounds = [bound for bound in BUCKETS_S if bound < EXPIRY_S]
@@ -104,17 +103,15 @@ def time_line(ripening: Mapping[int, int], now: float) -> Bars | None:
     """When promised deletions may go, in equal steps from now until the last; None when there are none."""
     if not ripening:
         return None
-    width = next((w for w in WIDTHS_S if _columns(ripening, now, w) <= COLUMNS_MAX), WIDTHS_S[-1])
+    latest = max(ripening)
+    width = next((w for w in WIDTHS_S if latest // w - now // w < COLUMNS_MAX), WIDTHS_S[-1])
     start, last = now // width * width, COLUMNS_MAX - 1
     counts: Counter[int] = Counter()
     for at, count in ripening.items():
         counts[min(max(int((at - start) // width), 0), last)] += count
     rows = [_step(start + number * width, width, number, counts[number]) for number in range(max(counts) + 1)]
-    return _bars(rows, _line_words(rows))
-
-
-def _columns(ripening: Mapping[int, int], now: float, width: int) -> int:
-    return int((max(ripening) - now // width * width) // width) + 1
+    every = "; ".join(f"{words}: {count:,}" for count, _, words in rows if count)
+    return _bars(rows, f"Deletions by the time they may go at the earliest: {every}.")
 
 
 def _step(start: float, width: int, number: int, count: int) -> tuple[int, str, str]:
@@ -126,18 +123,13 @@ def _step(start: float, width: int, number: int, count: int) -> tuple[int, str, 
     return count, "now" if number == 0 else label, words
 
 
-def _line_words(rows: Sequence[tuple[int, str, str]]) -> str:
-    every = "; ".join(f"{words}: {count:,}" for count, _, words in rows if count)
-    return f"Deletions by the time they may go at the earliest: {every}."
-
-
 def status_parts(by_status: Mapping[str, int]) -> tuple[StatusShare, ...]:
     """An inventory by status, the largest first, tombstones left out."""
     living = [(name, count) for name, count in by_status.items() if name not in TOMBSTONES and count]
     total, start, parts = sum(count for _, count in living), 0.0, []
     for name, count in sorted(living, key=lambda one: (-one[1], one[0])):
         width = round(count * 100 / total, 2)
-        style = name if name in STATUS_CLASSES else "unknown"
+        style = name if name in STATUSES else "unknown"
         parts.append(StatusShare(safe(name), style, count, round(start, 2), width))
         start += width
     return tuple(parts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.durations import show_time
-from reaper.core.planner import Hold, Item, Plan
+from reaper.core.planner import Hold, Item
 from reaper.core.policy import reason
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Swept, is_trusted
@@ -34,14 +34,6 @@ class CandidateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A name and what is known under it."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class Detail:
     """One agent's page; `more_candidates` says what its list leaves out."""
 
@@ -50,7 +42,7 @@ class Detail:
     sentence: str
     problems: tuple[HealthProblem, ...]
     wait: Wait | None
-    facts: tuple[Fact, ...]
+    facts: tuple[tuple[str, str], ...]
     line: Bars | None
     next: tuple[Next, ...]
     nothing_next: str
@@ -101,12 +93,12 @@ RESULT_WORDS: Final = {
 }
 
 
-def _facts(report: Report) -> list[Fact]:
+def _facts(report: Report) -> list[tuple[str, str]]:
     """The numbers of one sweep; none of an inventory that is not believed."""
     facts = [
-        Fact("Policy", safe(report.policy.name)),
-        Fact("Mode", "observing: nothing is touched" if report.observed else "enforcing"),
-        Fact("Last sweep took", f"{report.seconds:.1f} s"),
+        ("Policy", safe(report.policy.name)),
+        ("Mode", "observing: nothing is touched" if report.observed else "enforcing"),
+        ("Last sweep took", f"{report.seconds:.1f} s"),
     ]
     if not is_trusted(report):
         return facts
@@ -115,12 +107,12 @@ def _facts(report: Report) -> list[Fact]:
     listed_at, now = report.snapshot.listed_at, report.snapshot.now
     return [
         *facts,
-        Fact("Listed", f"{plural(report.snapshot.sessions, 'session')} on {plural(report.snapshot.pages, 'page')}"),
-        *([Fact("All of them listed", show_time(listed_at))] if listed_at and listed_at != now else []),
-        Fact("Kept", f"{report.totals['keep']:,}"),
-        Fact("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
-        *([Fact("Malformed records, kept", f"{malformed:,}")] if malformed else []),
-        *([Fact("Plan", report.plan.id)] if report.plan.items else []),
+        ("Listed", f"{plural(report.snapshot.sessions, 'session')} on {plural(report.snapshot.pages, 'page')}"),
+        *([("All of them listed", show_time(listed_at))] if listed_at and listed_at != now else []),
+        ("Kept", f"{report.totals['keep']:,}"),
+        ("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
+        *([("Malformed records, kept", f"{malformed:,}")] if malformed else []),
+        *([("Plan", report.plan.id)] if report.plan.items else []),
     ]
 
 
@@ -130,22 +122,21 @@ def candidates(report: Report, now: float) -> list[CandidateRow]:
         return []
     plan = report.plan
     ended = {outcome.item.session.incarnation: outcome for outcome in report.outcomes}
-
-    def order(item: Item) -> tuple[bool, float, str]:
-        return item.session.incarnation in ended, item.ripe_at, item.session.id
-
-    first = heapq.nsmallest(CANDIDATES_MAX, plan.items, key=order)
-    return [_candidate(item, ended.get(item.session.incarnation), plan, now) for item in first]
-
-
-def _candidate(item: Item, outcome: Outcome | None, plan: Plan, now: float) -> CandidateRow:
-    return CandidateRow(
-        session=safe(item.session.id),
-        action=str(item.action),
-        rule=safe(item.rule),
-        reason=safe(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
-        became=safe(_became(item, outcome, now)),
+    first = heapq.nsmallest(
+        CANDIDATES_MAX,
+        plan.items,
+        key=lambda item: (item.session.incarnation in ended, item.ripe_at, item.session.id),
     )
+    return [
+        CandidateRow(
+            session=safe(item.session.id),
+            action=str(item.action),
+            rule=safe(item.rule),
+            reason=safe(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
+            became=safe(_became(item, ended.get(item.session.incarnation), now)),
+        )
+        for item in first
+    ]
 
 
 def _became(item: Item, outcome: Outcome | None, now: float) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.core.model import MINUTE_S, Action, OutcomeKind
-from reaper.core.planner import Hold, Item
+from reaper.core.planner import Hold
 from reaper.core.quotas import Key
 from reaper.core.windows import Window, opens_at
 from reaper.engine.report import Failed, Report, Swept
@@ -71,7 +71,8 @@ def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
     minutes: defaultdict[tuple[str, Action, Hold | None], Counter[int]] = defaultdict(Counter)
     for item in report.plan.items:
         if item.session.incarnation not in ended:
-            minutes[item.rule, item.action, item.hold][_minute(item, report.plan.now)] += 1
+            minute = math.ceil(max(item.ripe_at, report.plan.now) / MINUTE_S) * MINUTE_S
+            minutes[item.rule, item.action, item.hold][minute] += 1
     promised = {minute for (_, _, hold), counts in minutes.items() if hold in PROMISED for minute in counts}
     goes = _openings(promised, report.policy.windows)
     groups = [_group(*key, counts, goes) for key, counts in minutes.items()]
@@ -81,10 +82,6 @@ def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
             if (opening := goes[minute]) is not None:
                 ripening[math.ceil(opening)] += count
     return groups, ripening
-
-
-def _minute(item: Item, now: float) -> int:
-    return math.ceil(max(item.ripe_at, now) / MINUTE_S) * MINUTE_S
 
 
 def _openings(minutes: Iterable[int], windows: Sequence[Window]) -> dict[int, float | None]:
@@ -102,8 +99,7 @@ def _openings(minutes: Iterable[int], windows: Sequence[Window]) -> dict[int, fl
 def _group(
     rule: str, action: Action, hold: Hold | None, counts: Counter[int], goes: dict[int, float | None]
 ) -> Group:
-    moments: Collection[float | None] = [goes.get(minute, minute) for minute in counts]
-    known = [at for at in moments if at is not None]
+    known = [at for minute in counts if (at := goes.get(minute, minute)) is not None]
     return Group(rule, action, hold, counts.total(), min(known, default=None), max(known, default=None))
 
 

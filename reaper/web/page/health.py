@@ -159,20 +159,20 @@ def problems(live: LiveStatus, reports: Iterable[Report], now: float) -> list[He
     for report in reports:
         if report.result not in SWEPT:
             causes[report.project, report.result, report.why].append(report)
-    return [_problem(live, key, together, now) for key, together in causes.items()]
+    return [_problem(live, together, now) for together in causes.values()]
 
 
-def _problem(live: LiveStatus, key: tuple[str, Result, str], reports: Sequence[Report], now: float) -> HealthProblem:
-    project, result, why = key
+def _problem(live: LiveStatus, reports: Sequence[Report], now: float) -> HealthProblem:
+    first = reports[0]
     names = [safe(report.agent) for report in reports]
     good = [live.succeeded.get(report.key) for report in reports]
     known = [at for at in good if at is not None]
     return HealthProblem(
-        result=RESULTS[result],
-        agents=f"{safe(project)} / {listed(names, NAMES_SHOWN)}",
-        href=address(project, reports[0].agent),
-        why=safe(why) or "no reason was given",
-        advice=ADVICE[result],
+        result=RESULTS[first.result],
+        agents=f"{safe(first.project)} / {listed(names, NAMES_SHOWN)}",
+        href=address(first.project, first.agent),
+        why=safe(first.why) or "no reason was given",
+        advice=ADVICE[first.result],
         last_good=moment(min(known), now) if len(known) == len(good) else None,
     )
 

@@ -59,7 +59,6 @@ class PoolRow:
     """One quota; `used` is None while nothing of it is believed. Shares are percents of the limit, at most 100."""
 
     name: str
-    limit: int
     used: int | None
     share: float
     line: float | None
@@ -197,24 +196,23 @@ def _pool(quota: Quota, used: int | None) -> PoolRow:
     percent = (used or 0) * 100 / max(quota.limit, 1)
     tone = Tone.BAD if percent >= 100 else Tone.WAIT if percent >= (above or QUOTA_FULL_PERCENT) else Tone.OK
     relief = f"; above {above}% the longest idle active sessions are stopped" if above is not None else ""
-    shown = "unknown: no inventory of it is believed" if used is None else f"{used:,} of {quota.limit:,} in use"
+    shown = f"{used or 0:,} of {quota.limit:,} in use, {percent:.0f}%"
     return PoolRow(
         name=safe(quota.name),
-        limit=quota.limit,
         used=used,
         share=round(min(percent, 100), 1),
         line=above,
         tone=Tone.WAIT if used is None else tone,
-        words=f"{shown}{'' if used is None else f', {percent:.0f}%'}{relief}",
+        words=("unknown: no inventory of it is believed" if used is None else shown) + relief,
     )
 
 
 def agent_rows(live: LiveStatus, digests: Sequence[Digest], now: float) -> list[AgentRow]:
     """Every known agent, those that need a look first."""
     swept = {one.report.key for one in digests}
-    known = [(project, agent, policy) for project, all_ in live.managed.items() for agent, policy in all_.items()]
     rows = [agent_row(one, now) for one in digests]
-    rows += [_unswept(*one) for one in known if (one[0], one[1]) not in swept]
+    for project, managed in live.managed.items():
+        rows += [_unswept(project, *one) for one in managed.items() if (project, one[0]) not in swept]
     worst_first = (Tone.BAD, Tone.WAIT, Tone.OK)
     return sorted(rows, key=lambda row: (worst_first.index(row.tone), row.project, row.agent))
 
@@ -270,18 +268,16 @@ def done(actions: Iterable[ActionEnded], now: float) -> list[Done]:
 
 
 def _alike(one: ActionEnded, other: ActionEnded) -> bool:
-    kinds = (
-        (action.project, action.agent, action.outcome.item.action, action.outcome.item.rule, action.outcome.kind)
-        for action in (one, other)
-    )
-    return (
-        next(kinds) == next(kinds) and one.outcome.why == other.outcome.why and abs(one.at - other.at) <= TOGETHER_S
-    )
+    return _kind(one) == _kind(other) and abs(one.at - other.at) <= TOGETHER_S
+
+
+def _kind(ended: ActionEnded) -> tuple[str, ...]:
+    outcome = ended.outcome
+    return ended.project, ended.agent, outcome.item.action, outcome.item.rule, outcome.kind, outcome.why
 
 
 def _done(group: Sequence[ActionEnded], now: float) -> Done:
-    first = group[0]
-    outcome, item = first.outcome, first.outcome.item
+    first, outcome, item = group[0], group[0].outcome, group[0].outcome.item
     return Done(
         at=moment(first.at, now),
         count=len(group),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Final
 
@@ -19,42 +19,37 @@ from reaper.web.page.overview import overview
 from reaper.web.page.wording import safe
 
 REFRESH_S: Final = 15
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    )
-)
-HEADERS: Final = {"Content-Security-Policy": POLICY}
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+}
 STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+_TEMPLATES: Final = Environment(
+    loader=PackageLoader("reaper.web.page"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.globals.update(version=__version__, refresh_s=REFRESH_S)
 
 
 def routes(live: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
     """The front page, the agents' pages and what they load; `stuck` says why nothing goes on, '' while it does."""
-    digests, pages = Digests(), templates()
-
-    def now() -> float:
-        return live.clock.wall()
+    digests = Digests()
 
     async def front(_: Request) -> Response:
         known = digests.of(live.latest.values())
-        return _html(pages, "overview.html", page=overview(live, known, stuck(), now()))
+        return _html("overview.html", page=overview(live, known, stuck(), live.clock.wall()))
 
     async def agent(request: Request) -> Response:
         key = (request.path_params["project"], request.path_params["agent"])
         known = digests.of(live.latest.values())
-        page = detail(live, known, key, stuck(), now())
+        page = detail(live, known, key, stuck(), live.clock.wall())
         if page is None:
-            return _html(pages, "missing.html", 404, project=safe(key[0]), agent=safe(key[1]))
-        return _html(pages, "agent.html", page=page)
+            return _html("missing.html", 404, project=safe(key[0]), agent=safe(key[1]))
+        return _html("agent.html", page=page)
 
     return [
         Route("/", front),
@@ -63,28 +58,14 @@ def routes(live: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
     ]
 
 
-def templates() -> Environment:
-    """The templates: everything is escaped, and a name that does not exist is an error."""
-    made = Environment(
-        loader=PackageLoader("reaper.web.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals.update(version=__version__, refresh_s=REFRESH_S)
-    return made
+def _html(template: str, status: int = 200, **values: object) -> Response:
+    return HTMLResponse(_TEMPLATES.get_template(template).render(values), status, headers=HEADERS)
 
 
-def _html(pages: Environment, template: str, status: int = 200, **values: object) -> Response:
-    return HTMLResponse(pages.get_template(template).render(values), status, headers=HEADERS)
-
-
-def _static(name: str, kind: str) -> Endpoint:
+def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
     content = files("reaper.web.page").joinpath("static", name).read_text(encoding="utf-8")
-    headers: Mapping[str, str] = HEADERS
 
     async def serve(_: Request) -> Response:
-        return PlainTextResponse(content, media_type=kind, headers=headers)
+        return PlainTextResponse(content, media_type=kind, headers=HEADERS)
 
     return serve

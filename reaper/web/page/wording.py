@@ -15,7 +15,6 @@ from reaper.core.text import clean
 from reaper.engine.report import Result
 
 LAST_MOMENT_S: Final = 253_402_300_799
-NAMES_SHOWN: Final = 3
 REASON_MAX_CHARS: Final = 1_000
 
 RESULTS: Final = {
@@ -76,9 +75,9 @@ def relative(seconds: float) -> str:
     return f"in {shown}" if seconds > 0 else f"{shown} ago"
 
 
-def plural(count: int, noun: str, many: str = "") -> str:
+def plural(count: int, noun: str) -> str:
     """`1 plan`, `2 plans`, `12,040 sessions`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def compact(count: int) -> str:
@@ -90,7 +89,7 @@ def compact(count: int) -> str:
     return str(count)
 
 
-def listed(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:
+def listed(names: Sequence[str], shown: int) -> str:
     """The first names, and how many more there are."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
