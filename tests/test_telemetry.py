@@ -259,14 +259,14 @@ def test_the_gauges_of_an_agent_found_by_name_vanish_when_the_project_cannot_be_
 
 def test_an_open_breaker_shows(watched: Watched) -> None:
     assert watched.value("breaker_open", project="prod", agent="research") == 0
-    watched.store.latch("prod", "research", Breaker(watched.clock.wall(), "a person must look"))
+    watched.store.open_breaker("prod", "research", Breaker(watched.clock.wall(), "a person must look"))
     watched.sweep()
     assert watched.value("breaker_open", project="prod", agent="research") == 1
     assert watched.value("breaker_open", project="prod", agent="support-eu") == 0
 
 
 def test_an_open_breaker_never_reads_closed_because_a_sweep_failed(watched: Watched) -> None:
-    watched.store.latch("prod", "research", Breaker(watched.clock.wall(), "a person must look"))
+    watched.store.open_breaker("prod", "research", Breaker(watched.clock.wall(), "a person must look"))
     watched.sweep()
     watched.emulator.faults.add(Fault(operation="list", agent="research", status=403))
     watched.sweep()

@@ -1,7 +1,7 @@
 """The port: what this product needs of a platform that holds sessions, and what it may be told by one.
 
-A provider is one folder with a class that has the methods of `Provider`. Each method says what it returns, what it
-raises and what it must never do. Whatever goes wrong is one of these, named by what to do next:
+A provider is one folder with a class that has the methods of `Provider`. Whatever goes wrong is one of these, named
+by what to do next:
 
     ProviderError
     ├── Retryable          nothing happened; the same may be asked again later
@@ -214,37 +214,8 @@ Connect = Callable[[Project], AbstractAsyncContextManager[Provider]]
 class ProviderError(Exception):
     """A call that did not give what was asked. `operation` is the call's name, as in metrics.
 
-    `status` is the HTTP status when there was an answer, `code` and `request_id` what the platform
-    said of it. `message` is one line, safe to show.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        operation: str,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.operation = operation
-        self.status = status
-        self.code = code
-        self.request_id = request_id
-
-    def __str__(self) -> str:
-        status = f"HTTP {self.status}" if self.status is not None else None
-        request = f"request {self.request_id}" if self.request_id else None
-        known = ", ".join(part for part in (status, self.code, request) if part)
-        return f"{self.operation}: {self.message}" + (f" ({known})" if known else "")
-
-
-class Retryable(ProviderError):  # noqa: N818
-    """Nothing happened: the connection was never made, or a read failed in a way that passes.
-
-    `retry_after` is what the platform asked to wait, in seconds, None when it did not say.
+    `status` is the HTTP status when there was an answer, `code` and `request_id` what the platform said of it,
+    `retry_after` the seconds it asked to wait before the same is tried again. `message` is one line, safe to show.
     """
 
     def __init__(
@@ -257,8 +228,23 @@ class Retryable(ProviderError):  # noqa: N818
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, operation=operation, status=status, code=code, request_id=request_id)
+        super().__init__(message)
+        self.message = message
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.request_id = request_id
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        status = f"HTTP {self.status}" if self.status is not None else None
+        request = f"request {self.request_id}" if self.request_id else None
+        known = ", ".join(part for part in (status, self.code, request) if part)
+        return f"{self.operation}: {self.message}" + (f" ({known})" if known else "")
+
+
+class Retryable(ProviderError):  # noqa: N818
+    """Nothing happened: the connection was never made, or a read failed in a way that passes."""
 
 
 class Throttled(Retryable):

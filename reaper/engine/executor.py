@@ -128,7 +128,7 @@ class Executor:
         unverified = sum(outcome.kind is OutcomeKind.UNVERIFIED for outcome in execution.outcomes)
         if unverified >= UNVERIFIED_MAX:
             execution.halted = f"{unverified} actions were accepted without effect"
-            self.store.latch(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
+            self.store.open_breaker(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
 
     async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution) -> Outcome | None:
         """One action from its last look to its outcome; None when it was halted before its intent.

@@ -215,7 +215,7 @@ class Sweep(InventoryReader):
             why = f"last_accessed_at or created_at of {surplus} sessions moved back since they were last listed"
             breaker = Breaker(snapshot.now, why)
             if not self.rehearsal:
-                self.store.latch(*self.key, breaker)
+                self.store.open_breaker(*self.key, breaker)
         return breaker
 
     def _known_breaker(self) -> Breaker | None:

@@ -1,4 +1,4 @@
-"""The platform as methods: what a caller may ask of one project, in the nouns of `model`."""
+"""The provider: one project of the platform, as methods."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import httpx2
 from reaper.clock import Clock
 from reaper.core.model import Agent, Malformed, Session, Version
 from reaper.core.provider import (
+    PAGE_MAX,
     Answer,
     CallRecord,
     Capabilities,
@@ -18,6 +19,7 @@ from reaper.core.provider import (
     ObserveTime,
     Order,
     Page,
+    Provider,
     Retryable,
     StillRight,
     Unreadable,
@@ -50,12 +52,8 @@ CAPABILITIES: Final = Capabilities(
 T = TypeVar("T")
 
 
-class Client:
-    """One project of the platform. Use as an asynchronous context manager.
-
-    Every method raises a `ProviderError` whose class says what to do next, and ValueError, before
-    anything is sent, for what the API forbids. The tokens stay the caller's, to be closed by it.
-    """
+class Client(Provider):
+    """One project of Foundry. The tokens stay the caller's, to be closed by it."""
 
     def __init__(
         self,
@@ -67,6 +65,7 @@ class Client:
         transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
     ) -> None:
+        self._tokens = tokens
         self._exchange = Exchange(connection, clock, transport, observe)
         concurrency = connection.requests.concurrency
         self._sender = Transport(self._exchange, clock, tokens, limiter, concurrency=concurrency)
@@ -83,21 +82,17 @@ class Client:
         return CAPABILITIES
 
     def observe_time(self, observe: ObserveTime) -> None:
-        """Tell every answer's time, whatever it was an answer to, to whoever watches the clocks."""
         self._sender.observe_time = observe
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """Whom the present token names: `tenant`, `oid`, `appid`, as far as it says; empty before there is one."""
-        return self._sender.identity
+        return self._tokens.identity
 
     @property
     def spare(self) -> bool:
-        """Whether one more request could go out at once, but for the rate."""
         return self._sender.spare
 
     async def list_agents(self) -> Answer[tuple[Agent, ...]]:
-        """All hosted agents, each once; Unreadable when the listing is cut short, loops or does not end."""
         agents: dict[str, Agent] = {}
         cursor: str | None = None
         seen: set[str] = set()
@@ -116,12 +111,10 @@ class Client:
         raise Unreadable(f"the list of agents has more than {AGENT_PAGES_MAX} pages", operation="list_agents")
 
     async def get_agent(self, agent: str) -> Answer[Agent]:
-        """One agent; Gone when there is none."""
         raw = await self._sender.send(requests.get_agent(agent))
         return _answer(raw, parsing.parse_agent(raw.body))
 
     async def get_version(self, agent: str, version: str) -> Answer[Version]:
-        """One version of an agent; Gone when there is none."""
         raw = await self._sender.send(requests.get_version(agent, version))
         return _answer(raw, parsing.parse_version(raw.body, agent))
 
@@ -132,46 +125,34 @@ class Client:
         after: str | None = None,
         before: str | None = None,
         order: Order = "asc",
-        limit: int = requests.PAGE_MAX,
+        limit: int = PAGE_MAX,
     ) -> Answer[Page]:
-        """One page of an agent's sessions, ordered by creation."""
         call = requests.list_sessions(agent, limit=limit, order=order, after=after, before=before)
         raw = await self._sender.send(call)
         await self._sender.step_aside()
         return _answer(raw, parsing.parse_page(raw.body, raw.now, limit))
 
     async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:
-        """One session as it is now; Gone for 404. A tombstone may come as a record that says `deleted`."""
         raw = await self._sender.send(requests.get_session(agent, session), RECORD_MAX_BYTES)
         return _answer(raw, parsing.parse_record(raw.body, raw.now, "get_session"), raw.body)
 
     async def create(
         self, agent: str, session: str | None = None, version: str | None = None
     ) -> Answer[Session | Malformed]:
-        """A new session; the platform chooses what is not given."""
         raw = await self._sender.send(requests.create_session(agent, session, version))
         return _answer(raw, parsing.parse_record(raw.body, raw.now, "create_session"))
 
     async def delete(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
-        """Ask once for a session's end. The platform says yes to ids that never were, too: verify.
-
-        Gone for 404; Retryable when it was not sent, Outdated as it was not `still_right`; InDoubt when it may have
-        happened.
-        """
+        # The platform says yes to ids that never were, too.
         raw = await self._sender.send(requests.delete_session(agent, session), still_right=still_right)
         return _answer(raw, None)
 
     async def stop(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
-        """Ask once for the end of a session's sandbox; done, too, when it was stopped already."""
         return _answer(await self._sender.send(requests.stop_session(agent, session), still_right=still_right), None)
 
     async def logs(
         self, agent: str, version: str, session: str, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncIterator[str]:
-        """The lines of a session's log as they come, made safe to show; ends when the platform ends it.
-
-        `on_open` is called once the platform has begun to answer, before the first line.
-        """
         call = requests.log_stream(agent, version, session)
         async with self._sender.stream(call) as response:
             on_open()
@@ -187,21 +168,17 @@ class Client:
     async def list_files(
         self, agent: str, session: str, path: str = ".", *, after: str | None = None
     ) -> Answer[FilesPage]:
-        """A page of one directory. May wake the sandbox."""
         raw = await self._sender.send(requests.list_files(agent, session, path, after))
         return _answer(raw, parsing.parse_files(raw.body))
 
     async def download_file(self, agent: str, session: str, path: str) -> Answer[bytes]:
-        """One file's content, up to 64 MiB. May wake the sandbox."""
         raw = await self._sender.send(requests.download_file(agent, session, path), DOWNLOAD_MAX_BYTES)
         return _answer(raw, raw.body)
 
     async def upload_file(self, agent: str, session: str, path: str, content: bytes) -> Answer[None]:
-        """One file written, up to 50 MB. May wake the sandbox."""
         return _answer(await self._sender.send(requests.upload_file(agent, session, path, content)), None)
 
     async def delete_file(self, agent: str, session: str, path: str, *, recursive: bool = False) -> Answer[None]:
-        """One file deleted; a directory that is not empty needs `recursive`."""
         call = requests.delete_file(agent, session, path, recursive=recursive)
         return _answer(await self._sender.send(call), None)
 

@@ -1,4 +1,4 @@
-"""What it means when a call gives no good answer: a status or a broken exchange, made one of `errors`."""
+"""What it means when a call gives no good answer: a status or a broken exchange, made a `ProviderError`."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def judge_status(call: Call, status: int, body: bytes, wait_s: float | None) -> 
         text = "the answer is not the platform's, but of something on the way to it (a proxy, a gateway?)"
     if 300 <= status < 400:
         text = "the platform answered with a redirect; redirects are never followed"
-    if issubclass(kind, Retryable):
-        return kind(text, operation=call.operation, status=status, code=code, request_id=request, retry_after=wait_s)
-    return kind(text, operation=call.operation, status=status, code=code, request_id=request)
+    return kind(text, operation=call.operation, status=status, code=code, request_id=request, retry_after=wait_s)
 
 
 def _kind(call: Call, status: int, body: bytes) -> type[ProviderError]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -23,6 +23,7 @@ from reaper.foundry.secret import Secret
 ANSWER_MAX_BYTES: Final = 2 * 1024 * 1024
 ERROR_MAX_BYTES: Final = 64 * 1024
 
+T = TypeVar("T")
 _REQUEST_IDS: Final = ("x-ms-request-id", "x-request-id", "apim-request-id")
 
 
@@ -63,7 +64,7 @@ class RawAnswer:
         return parsing.retry_after(self.headers.get("retry-after"), self.now)
 
 
-def ignore(_: CallRecord) -> None:
+def ignore(*_: object) -> None:
     """Observe nothing."""
 
 
@@ -97,48 +98,49 @@ class Exchange:
 
     async def send(self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight) -> RawAnswer:
         """Any answer, whatever its status; Outdated when a change is not `still_right` as its first byte leaves."""
-        sent = self._clock.monotonic()
-        code = "error"
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                raw = await self._receive(call, token, max_bytes, still_right, sent)
-            code = str(raw.status)
-        except Outdated:
-            code = "outdated"
-            raise
-        except (httpx2.HTTPError, httpx2.StreamError, AnswerTooLargeError, TimeoutError) as error:
-            code = _code(error)
-            raise judge_exchange(call, error, self._host) from None
-        finally:
-            took = self._clock.monotonic() - sent
-            self._observe(CallRecord(call.operation, code, took, code == "429"))
-        return raw
+        return await self._observed(call, self._receive(call, token, max_bytes, still_right))
 
     async def open_stream(self, call: Call, token: Secret | None) -> httpx2.Response:
         """An answer that does not end by itself: a deadline until its headers, none between its parts."""
-        request = self._request(call, httpx2.Timeout(self._timeout_s, read=None))
+        response, body = await self._observed(call, self._begin_stream(call, token))
+        if response.is_success:
+            return response
+        raise judge_status(call, response.status_code, body, None)
+
+    async def _observed(self, call: Call, answering: Coroutine[Any, Any, tuple[int, T]]) -> T:
+        """What comes within the deadline, or the error that it stands for; either way whoever measures sees it."""
         started = self._clock.monotonic()
         code = "error"
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.send(request, stream=True, auth=_auth(token))
-                code = str(response.status_code)
-                if response.is_success:
-                    return response
-                try:
-                    body = await _whole(response.aiter_bytes(), ERROR_MAX_BYTES, is_wanted=False)
-                finally:
-                    await response.aclose()
-        except (httpx2.HTTPError, TimeoutError) as error:
-            code = _code(error)
+                status, answer = await answering
+            code = str(status)
+        except Outdated:
+            code = "outdated"
+            raise
+        except (httpx2.HTTPError, httpx2.StreamError, AnswerTooLargeError, TimeoutError) as error:
+            code = "timeout" if isinstance(error, TimeoutError | httpx2.TimeoutException) else "error"
             raise judge_exchange(call, error, self._host) from None
         finally:
             self._observe(CallRecord(call.operation, code, self._clock.monotonic() - started, code == "429"))
-        raise judge_status(call, response.status_code, body, None)
+        return answer
+
+    async def _begin_stream(self, call: Call, token: Secret | None) -> tuple[int, tuple[httpx2.Response, bytes]]:
+        """The status, and the answer with its body when it is an error."""
+        request = self._request(call, httpx2.Timeout(self._timeout_s, read=None))
+        response = await self._http.send(request, stream=True, auth=_auth(token))
+        if response.is_success:
+            return response.status_code, (response, b"")
+        try:
+            body = await _whole(response.aiter_bytes(), ERROR_MAX_BYTES, is_wanted=False)
+        finally:
+            await response.aclose()
+        return response.status_code, (response, body)
 
     async def _receive(
-        self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight, sent: float
-    ) -> RawAnswer:
+        self, call: Call, token: Secret | None, max_bytes: int, still_right: StillRight
+    ) -> tuple[int, RawAnswer]:
+        sent = self._clock.monotonic()
         if call.safe and self._reads is not None:
             async with self._reads.get(self._url(call), _headers(call), token) as response:
                 return await self._read(
@@ -155,12 +157,12 @@ class Exchange:
 
     async def _read(
         self, status: int, headers: Mapping[str, str], parts: AsyncIterator[bytes], sent: float, max_bytes: int
-    ) -> RawAnswer:
+    ) -> tuple[int, RawAnswer]:
         """A whole answer, out of one that has begun."""
         wall, monotonic = self._clock.wall(), self._clock.monotonic()
         is_wanted = 200 <= status < 300
         body = await _whole(parts, max_bytes if is_wanted else ERROR_MAX_BYTES, is_wanted=is_wanted)
-        return RawAnswer(status, headers, body, wall, monotonic, sent)
+        return status, RawAnswer(status, headers, body, wall, monotonic, sent)
 
     def _url(self, call: Call) -> str:
         return f"{self._endpoint}{call.path}?{urlencode(call.params, quote_via=quote)}"
@@ -213,7 +215,3 @@ async def _whole(parts: AsyncIterator[bytes], max_bytes: int, *, is_wanted: bool
                 raise AnswerTooLargeError(max_bytes)
             break
     return b"".join(chunks)
-
-
-def _code(error: Exception) -> str:
-    return "timeout" if isinstance(error, TimeoutError | httpx2.TimeoutException) else "error"

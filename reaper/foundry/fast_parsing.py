@@ -1,17 +1,18 @@
 """A page of sessions read in one go, as nearly all are: every field of every record as the reference has it.
 
-Whatever is out of the ordinary about one record makes this give up, and `wire` looks at each by itself. So it must
-never read a record in another way than `wire.parse_session` does, only sooner.
+Whatever is out of the ordinary about one record makes this give up, and `parsing` looks at each by itself. So it must
+never read a record in another way than `parsing.parse_session` does, only sooner.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from reaper.core.model import STATUSES, TOMBSTONES, Session
+from reaper.core.provider import Page
 from reaper.foundry.requests import SESSION_ID
 
 MS_FROM: Final = 10**11
@@ -19,8 +20,6 @@ MS_FROM: Final = 10**11
 
 _STATUSES: Final = frozenset(STATUSES)
 _is_id: Final = SESSION_ID.fullmatch
-
-
 _Moment = Annotated[int, msgspec.Meta(gt=0, lt=MS_FROM)]
 
 
@@ -47,20 +46,11 @@ class _Page(msgspec.Struct):
     has_more: bool | None = None
 
 
-class FastPage(NamedTuple):
-    """What a page holds, and what it says of itself."""
-
-    sessions: tuple[Session, ...]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 _decoder: Final = msgspec.json.Decoder(_Page)
 
 
-def read_page(body: bytes, earliest: float, latest: float) -> FastPage | None:
-    """The page when all is well with it, None otherwise.
+def read_page(body: bytes, earliest: float, latest: float) -> Page | None:
+    """The page when all is well with its records, None otherwise; its cursors are as they came.
 
     `earliest` is the first moment at which what is still there may have expired, `latest` the last one that is not in
     the future.
@@ -88,7 +78,7 @@ def read_page(body: bytes, earliest: float, latest: float) -> FastPage | None:
             )
         )
     more = bool(sessions) if page.has_more is None else page.has_more
-    return FastPage(tuple(sessions), page.first_id, page.last_id, more)
+    return Page(tuple(sessions), page.first_id, page.last_id, more)
 
 
 @lru_cache(maxsize=1024)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Generator
-from importlib.metadata import PackageNotFoundError, version
 
 import httpx2
 
+from reaper import __version__
 from reaper.core.provider import Refused
 from reaper.core.settings import Connection
 from reaper.foundry.aiohttp_reads import CONNECT_SHARE, AiohttpReads
@@ -31,7 +31,7 @@ class Bearer(httpx2.Auth):
 
 def _usual(connection: Connection) -> dict[str, str]:
     """The headers of every request. A GET before a delete must not be answered by a cache on the way."""
-    return {"Cache-Control": "no-cache", "User-Agent": _user_agent(), **connection.headers}
+    return {"Cache-Control": "no-cache", "User-Agent": f"session-reaper/{__version__}", **connection.headers}
 
 
 def tls_context(connection: Connection) -> ssl.SSLContext:
@@ -72,10 +72,3 @@ def reads(connection: Connection, context: ssl.SSLContext) -> AiohttpReads | Non
     if proxy_of(connection.endpoint, connection.proxy):
         return None
     return AiohttpReads(_usual(connection), connection.requests.timeout_s, context)
-
-
-def _user_agent() -> str:
-    try:
-        return f"session-reaper/{version('session-reaper')}"
-    except PackageNotFoundError:
-        return "session-reaper/unknown"

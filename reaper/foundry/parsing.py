@@ -1,4 +1,4 @@
-"""What the platform's answers mean: bytes in, nouns out, nothing asked and nothing sent.
+"""What the platform's answers mean: bytes in, values out, nothing asked and nothing sent.
 
 Every answer is foreign. A record that cannot be believed is a value with a reason (`Malformed`); an
 answer as a whole that cannot be understood is `Unreadable`; nothing else comes out of here, whatever
@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Session, Version
-from reaper.core.provider import FileEntry, FilesPage, Page, Unreadable
+from reaper.core.provider import PAGE_MAX, FileEntry, FilesPage, Page, Unreadable
 from reaper.core.text import clean
 from reaper.foundry.fast_parsing import MS_FROM, read_page, readable_name
-from reaper.foundry.requests import PAGE_MAX, SESSION_ID, check_name, is_cursor
+from reaper.foundry.requests import SESSION_ID, check_name, is_cursor
 
 NOT_AN_OBJECT: Final = "not_an_object"
 BAD_ID: Final = "bad_id"
@@ -32,20 +32,7 @@ TIME_IN_FUTURE: Final = "time_in_future"
 USED_BEFORE_CREATED: Final = "used_before_created"
 EXPIRED_BEFORE_USED: Final = "expired_before_used"
 EXPIRED_LONG_AGO: Final = "expired_long_ago"
-REASONS: Final = (
-    NOT_AN_OBJECT,
-    BAD_ID,
-    NO_STATUS,
-    TIME_MISSING,
-    TIME_NOT_A_NUMBER,
-    TIME_ZERO,
-    TIME_IN_MS,
-    TIME_IN_FUTURE,
-    USED_BEFORE_CREATED,
-    EXPIRED_BEFORE_USED,
-    EXPIRED_LONG_AGO,
-)
-"""Every reason a record can be malformed for: a closed set, so that it can be a metric's label."""
+"""The reasons a record can be malformed for: a closed set, so that it can be a metric's label."""
 
 FUTURE_TOLERANCE_S: Final = 120
 PAST_TOLERANCE_S: Final = DAY_S
@@ -167,16 +154,15 @@ def parse_page(body: bytes, now: float, most: int = PAGE_MAX) -> Page:
     """Read a page of sessions; Unreadable when it is none, or holds more than the `most` that were asked for."""
     _check_values(body, "list_sessions")
     page = read_page(body, now - PAST_TOLERANCE_S, _latest(now))
-    if page is not None:
-        _check_count(page.sessions, most, "list_sessions")
-        last = _cursor(page.last_id) or (page.sessions[-1].id if page.sessions else None)
-        return Page(page.sessions, _cursor(page.first_id), last, page.has_more)
-    obj = _object(body, "list_sessions")
-    data = _list(obj, "data", "list_sessions")
-    _check_count(data, most, "list_sessions")
-    sessions = tuple([parse_session(item, now) for item in data])
-    last = _cursor(obj.get("last_id")) or (sessions[-1].id if sessions else None)
-    return Page(sessions, _cursor(obj.get("first_id")), last, _has_more(obj, data))
+    if page is None:
+        obj = _object(body, "list_sessions")
+        data = _list(obj, "data", "list_sessions")
+        _check_count(data, most, "list_sessions")
+        sessions = tuple([parse_session(item, now) for item in data])
+        page = Page(sessions, obj.get("first_id"), obj.get("last_id"), _has_more(obj, data))
+    _check_count(page.sessions, most, "list_sessions")
+    last = _cursor(page.last_id) or (page.sessions[-1].id if page.sessions else None)
+    return Page(page.sessions, _cursor(page.first_id), last, page.has_more)
 
 
 def parse_record(body: bytes, now: float, operation: str) -> Session | Malformed:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from reaper.core.provider import Order
+from reaper.core.provider import PAGE_MAX, Order
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
-PAGE_MAX: Final = 100
 NAME_MAX_CHARS: Final = 256
 CURSOR_MAX_CHARS: Final = 512
 UPLOAD_MAX_BYTES: Final = 50 * 1024 * 1024

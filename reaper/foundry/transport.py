@@ -1,13 +1,12 @@
-"""The half that sends: in turn, as one identity, within the rate; a whole answer comes back, or one `ProviderError`.
+"""Sends calls to one project: in turn, as one identity, within the rate.
 
-Reads are repeated here; changes never are, since only the caller knows what a repetition needs to be
-looked at first.
+Reads are repeated here; changes never are, since only the caller knows what must be looked at first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -19,7 +18,7 @@ from reaper.core.provider import ObserveTime, Retryable, StillRight, Throttled, 
 from reaper.foundry import parsing
 from reaper.foundry.auth import Tokens
 from reaper.foundry.error_mapping import judge_status
-from reaper.foundry.exchange import ANSWER_MAX_BYTES, Exchange, RawAnswer, outdated
+from reaper.foundry.exchange import ANSWER_MAX_BYTES, Exchange, RawAnswer, ignore, outdated
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.requests import Call
 from reaper.foundry.secret import Secret
@@ -41,15 +40,8 @@ class _QueuedSince(NamedTuple):
     still_right: StillRight
 
 
-def nobody(_date: float | None, _wall: float, _monotonic: float, _sent: float | None) -> None:
-    """Heed nothing."""
-
-
 class Transport:
-    """Sends calls to one project: in turn, as one identity, each with a deadline.
-
-    Every wait between requests is a sleep of the given clock.
-    """
+    """Sends calls; every wait between requests is a sleep of the given clock."""
 
     def __init__(
         self, exchange: Exchange, clock: Clock, tokens: Tokens, limiter: RateLimiter, *, concurrency: int
@@ -57,12 +49,7 @@ class Transport:
         self._exchange, self._clock, self._tokens, self._limiter = exchange, clock, tokens, limiter
         self._slots = asyncio.Semaphore(concurrency)
         self._queues = {True: asyncio.Lock(), False: asyncio.Lock()}
-        self.observe_time: ObserveTime = nobody
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """Whom the present token names."""
-        return self._tokens.identity
+        self.observe_time: ObserveTime = ignore
 
     @property
     def spare(self) -> bool:

@@ -12,8 +12,8 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
 from reaper.core.model import Malformed, Session
-from reaper.core.provider import Order
-from reaper.foundry.requests import CURSOR_MAX_CHARS, NAME_MAX_CHARS, PAGE_MAX
+from reaper.core.provider import PAGE_MAX, Order
+from reaper.foundry.requests import CURSOR_MAX_CHARS, NAME_MAX_CHARS
 
 PAGE_DEFAULT: Final = 20
 ENDPOINT_MAX_CHARS: Final = 2_048

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.core.model import Action, OutcomeKind
-from reaper.store.tables import journal, meta
+from reaper.store.tables import journal, put_meta, read_meta
 
 INTENT: Final = "intent"
 OUTCOME: Final = "outcome"
@@ -31,10 +30,29 @@ UNSETTLED: Final = frozenset({"", OutcomeKind.IN_DOUBT.value})
 """What the latest row of an action says while nobody knows how it ended."""
 GENESIS: Final = "0" * 64
 
+OTHER: Final = journal.alias("other")
+OF_ACTION: Final = OTHER.c.action_id == journal.c.action_id
+LATEST: Final = select(OTHER.c.outcome).where(OF_ACTION).order_by(OTHER.c.seq.desc()).limit(1).scalar_subquery()
+"""How the action of a row stands at last, by the `OTHER` rows that are `OF_ACTION`."""
+
 _COVERED: Final = tuple(column.name for column in journal.c if column.name not in {"seq", "hash"})
 _CHECKPOINT: Final = "journal_pruned"
 _INSERT: Final = insert(journal)
 _LAST: Final = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An action about to be sent. `approved`: a person's approval covers it, limits aside."""
+
+    id: str
+    project: str
+    agent: str
+    session: str
+    created_at: int
+    action: Action
+    rule: str
+    approved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,24 @@ class Place:
 
     count: int = 0
     hash: str = GENESIS
+
+
+def row_of(intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a row about an action, all but its number and its hash."""
+    return {
+        "at": float(at),
+        "kind": kind,
+        "action_id": intent.id,
+        "project": intent.project,
+        "agent": intent.agent,
+        "session": intent.session,
+        "created_at": intent.created_at,
+        "action": str(intent.action),
+        "rule": intent.rule,
+        "approved": int(intent.approved),
+        "outcome": str(outcome),
+        "body": json.dumps(body, sort_keys=True),
+    }
 
 
 def row_hash(previous: str, row: Mapping[str, Any]) -> str:
@@ -72,21 +108,8 @@ def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def note(connection: Connection, event: str, project: str, agent: str, at: float, body: Mapping[str, Any]) -> None:
     """Add a row about an event to the end of the chain, in the transaction that carries the event out."""
-    row = {
-        "at": float(at),
-        "kind": EVENT,
-        "action_id": uuid.uuid4().hex,
-        "project": project,
-        "agent": agent,
-        "session": "",
-        "created_at": 0,
-        "action": Action.KEEP.value,
-        "rule": event,
-        "approved": 0,
-        "outcome": NOTED,
-        "body": json.dumps(body, sort_keys=True),
-    }
-    append(connection, [row])
+    about = Intent(uuid.uuid4().hex, project, agent, "", 0, Action.KEEP, event, approved=False)
+    append(connection, [row_of(about, EVENT, at, NOTED, body)])
 
 
 def note_change(
@@ -95,11 +118,9 @@ def note_change(
     """Add an event, unless the last one of its name `about` the same thing said the same, whoever it came from."""
     lock(connection)
     key, text = f"last {json.dumps([event, about])}", json.dumps(body, sort_keys=True)
-    if connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar() == text:
-        return
-    note(connection, event, "", "", at, {**body, "origin": origin})
-    put = upsert(meta).values(key=key, value=text).on_conflict_do_update(set_={"value": text})
-    connection.execute(put)
+    if read_meta(connection, key) != text:
+        note(connection, event, "", "", at, {**body, "origin": origin})
+        put_meta(connection, key, text)
 
 
 def last(connection: Connection) -> Place:
@@ -110,7 +131,7 @@ def last(connection: Connection) -> Place:
 
 def checkpoint(connection: Connection) -> Place:
     """The last row that was pruned, after which the chain begins; ValueError when that was made unreadable."""
-    text = connection.execute(select(meta.c.value).where(meta.c.key == _CHECKPOINT)).scalar()
+    text = read_meta(connection, _CHECKPOINT)
     if text is None:
         return Place()
     fields = json.loads(text)
@@ -121,6 +142,4 @@ def checkpoint(connection: Connection) -> Place:
 
 def put_checkpoint(connection: Connection, place: Place) -> None:
     """Let the chain begin after this row."""
-    text = json.dumps({"count": place.count, "hash": place.hash})
-    put = upsert(meta).values(key=_CHECKPOINT, value=text).on_conflict_do_update(set_={"value": text})
-    connection.execute(put)
+    put_meta(connection, _CHECKPOINT, json.dumps({"count": place.count, "hash": place.hash}))

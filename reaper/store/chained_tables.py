@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.store import chain, tables
 from reaper.store.chain import EVENT
@@ -188,7 +187,7 @@ def _rows(connection: Connection, table: str, *where: str) -> Iterator[Row]:
     source, columns = COVERED[table]
     query = select(*(source.c[name] for name in columns))
     if where:
-        query = query.where(source.c.project == where[0], source.c.agent == where[1])
+        query = query.where(tables.of_agent(source, *where))
     for row in connection.execute(query, execution_options={"yield_per": _ROWS_AT_A_TIME}):
         yield tuple(row)
 
@@ -198,7 +197,7 @@ def _key(place: Where) -> str:
 
 
 def _sum(connection: Connection, place: Where) -> _Sum:
-    text = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == _key(place))).scalar()
+    text = tables.read_meta(connection, _key(place))
     if text is None:
         return _Sum()
     try:
@@ -211,5 +210,4 @@ def _sum(connection: Connection, place: Where) -> _Sum:
 
 def _put(connection: Connection, place: Where, one: _Sum) -> None:
     text = json.dumps({"sum": f"{one.value:x}", "rows": one.rows, "seq": one.seq})
-    put = upsert(tables.meta).values(key=_key(place), value=text)
-    connection.execute(put.on_conflict_do_update(set_={"value": text}))
+    tables.put_meta(connection, _key(place), text)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event, insert, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event, insert, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -82,7 +82,7 @@ class Database:
 
     def _open(self, create: bool, believing: bool) -> None:
         watch = self._watch
-        self._engine = _memory() if watch is None else _engine(watch.real)
+        self._engine = create_engine(MEMORY_URL, poolclass=StaticPool) if watch is None else _engine(watch.real)
         self._anew = self._engine if watch is None else _engine(watch.real, NullPool)
         if watch is None:
             with self._engine.begin() as connection:
@@ -92,14 +92,13 @@ class Database:
         # SQLite removes the files beside the state with the last connection, so one stays open all the time.
         self._anchor = self._engine.connect()
         with self._anchor.begin():
-            self._check_whole(self._anchor)
+            check_whole(self._anchor, self.url)
         if watch is not None:
             watch.opened()
             self._check_note(watch.real, believing)
         with self._engine.begin() as connection:
-            self._check_damage(connection)
+            check_damage(connection, self.url)
             self._bring_up_to_date(connection)
-            self._check_version(connection)
             connection.execute(text("UPDATE meta SET value = value"))
         if watch is not None:
             watch.opened()
@@ -117,25 +116,12 @@ class Database:
         watch.check()
         watch.expect()
 
-    def _check_damage(self, connection: Connection) -> None:
-        verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-        if verdict != "ok":
-            raise StateError(f"state {self.url}: the file is damaged: {verdict}")
-
-    def _check_whole(self, connection: Connection) -> None:
-        """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
-        missing = tables.metadata.tables.keys() - set(inspect(connection).get_table_names())
-        if missing:
-            raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
-
     def _bring_up_to_date(self, connection: Connection) -> None:
         try:
             migrate(connection, SystemClock().wall())
         except (AlteredVersionError, ValueError) as error:
             raise StateError(f"state {self.url}: {error}") from error
-
-    def _check_version(self, connection: Connection) -> None:
-        version = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
+        version = tables.read_meta(connection, "version")
         if version != str(tables.SCHEMA_VERSION):
             raise StateError(f"state {self.url}: version {version}, this program writes {tables.SCHEMA_VERSION}")
 
@@ -271,6 +257,20 @@ class Database:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def check_damage(connection: Connection, url: str) -> None:
+    """Refuse a file with pages that cannot be read."""
+    verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+    if verdict != "ok":
+        raise StateError(f"state {url}: the file is damaged: {verdict}")
+
+
+def check_whole(connection: Connection, url: str) -> None:
+    """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
+    missing = tables.metadata.tables.keys() - set(inspect(connection).get_table_names())
+    if missing:
+        raise StateError(f"state {url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+
+
 def _create(real: str) -> None:
     """A new state, made elsewhere and moved to its place."""
     fresh = f"{real}.{os.getpid()}.new"
@@ -299,10 +299,6 @@ def _create_tables(connection: Connection) -> None:
 def _changes(connection: Connection) -> int:
     """How many rows this connection has ever changed."""
     return int(connection.connection.driver_connection.total_changes)  # type: ignore[union-attr]
-
-
-def _memory() -> Engine:
-    return create_engine(MEMORY_URL, poolclass=StaticPool)
 
 
 def _engine(real: str, pool: type[Pool] | None = None) -> Engine:

@@ -1,36 +1,21 @@
-"""What the journal holds, as values: intents, rows, and actions with all that was noted of them."""
+"""What the journal holds, as values: rows, and actions with all that was noted of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from reaper.core.model import Action
-from reaper.store.chain import EVENT, INTENT, OUTCOME
+from reaper.store.chain import EVENT, INTENT, OUTCOME, Intent
 from reaper.store.chained_tables import CARRIED, MARKED, PLANNED
 from reaper.store.signing import SIGNED
 from reaper.store.tables import journal
 
 HOUSEKEEPING: Final = (MARKED, PLANNED, CARRIED, SIGNED)
 """Events that only cover tables or sign: nobody asks for them one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """An action about to be sent. `approved`: a person's approval covers it, limits aside."""
-
-    id: str
-    project: str
-    agent: str
-    session: str
-    created_at: int
-    action: Action
-    rule: str
-    approved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +72,6 @@ class ActionFilter:
         return and_(*conditions, *([journal.c.at >= self.since] if self.since is not None else []))
 
 
-def row_of(intent: Intent, kind: str, at: float, outcome: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a row about an action, all but its number and its hash."""
-    return {
-        "at": float(at),
-        "kind": kind,
-        "action_id": intent.id,
-        "project": intent.project,
-        "agent": intent.agent,
-        "session": intent.session,
-        "created_at": intent.created_at,
-        "action": str(intent.action),
-        "rule": intent.rule,
-        "approved": int(intent.approved),
-        "outcome": str(outcome),
-        "body": json.dumps(body, sort_keys=True),
-    }
-
-
 def outcomes_of(connection: Connection, action: str) -> tuple[Entry, ...]:
     """Every outcome noted of an action, in order."""
     query = select(journal).where(journal.c.action_id == action, journal.c.kind == OUTCOME).order_by(journal.c.seq)
@@ -116,14 +83,6 @@ def entry_of(row: Row[Any]) -> Entry:
     body = json.loads(row.body)
     if type(body) is not dict:
         raise ValueError(f"entry {row.seq} is no object")
-    intent = Intent(
-        id=row.action_id,
-        project=row.project,
-        agent=row.agent,
-        session=row.session,
-        created_at=row.created_at,
-        action=Action(row.action),
-        rule=row.rule,
-        approved=bool(row.approved),
-    )
+    about = (row.action_id, row.project, row.agent, row.session, row.created_at)
+    intent = Intent(*about, Action(row.action), row.rule, bool(row.approved))
     return Entry(row.seq, row.at, row.kind, intent, row.outcome, body, row.hash)

@@ -36,7 +36,7 @@ def evidence(
         "platform_time": at,
         "sweep": sweep,
         **judged_by,
-        **origin_json(origin),
+        **({"origin": origin.as_json()} if origin else {}),
     }
 
 
@@ -52,11 +52,6 @@ def judged_by_policy(item: Item, plan: Plan, at: float) -> dict[str, Any]:
         "plan": plan.id,
         "compared": [{"condition": c.condition, "wanted": c.wanted, "actual": c.actual} for c in compared],
     }
-
-
-def origin_json(origin: Origin | None) -> dict[str, Any]:
-    """Who acts, as it stands in every entry's evidence; {} when that is not known."""
-    return {} if origin is None else {"origin": origin.as_json()}
 
 
 def policy_digest(policy: Policy) -> str:

@@ -13,14 +13,14 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store import chain, pruning, signing, verification
-from reaper.store.chain import EVENT, INTENT, OUTCOME, UNRESOLVED, UNSETTLED
+from reaper.store.chain import EVENT, INTENT, OUTCOME, UNRESOLVED, UNSETTLED, Intent, row_of
 from reaper.store.database import StateError
-from reaper.store.entries import ActionFilter, Entry, Intent, Recorded, entry_of, outcomes_of, row_of
+from reaper.store.entries import ActionFilter, Entry, Recorded, entry_of, outcomes_of
 from reaper.store.signing import Exported, Key
 from reaper.store.single_deletion import AlreadyIntendedError, WantedRow, admit
 from reaper.store.tables import journal
 
-__all__ = ["ActionFilter", "AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded", "Rows"]
+__all__ = ["ActionFilter", "AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded"]
 
 SPENT: Final = frozenset({"", OutcomeKind.DONE, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
 """Outcomes that count against the day's limit: done, or not known to be undone."""
@@ -34,62 +34,38 @@ after each other."""
 _ROWS_AT_A_TIME: Final = 500
 
 
-def _latest(*more: ColumnElement[bool]) -> Select[int]:
-    """The last row of each action of the agent that is named, among the rows that fulfil `more`."""
-    mine = (journal.c.project == bindparam("project"), journal.c.agent == bindparam("agent"))
-    return select(func.max(journal.c.seq)).where(*mine, *more).group_by(journal.c.action_id)
+def _latest(*which: ColumnElement[bool]) -> Select[int]:
+    """The last row of each action, among the rows that fulfil all of `which`."""
+    return select(func.max(journal.c.seq)).where(*which).group_by(journal.c.action_id)
+
+
+def _intents(latest: Select[int], outcomes: Set[str], *which: ColumnElement[bool]) -> Select[Any]:
+    """The intents of actions whose `latest` rows have one of these outcomes."""
+    actions = select(journal.c.action_id).where(journal.c.seq.in_(latest), journal.c.outcome.in_(outcomes))
+    intents = select(journal).where(journal.c.kind == INTENT, *which, journal.c.action_id.in_(actions))
+    return intents.order_by(journal.c.seq)
 
 
 # Made once: every sweep of every agent asks these.
 _LAST: Final = select(func.max(journal.c.seq))
-_ACTIONS: Final = select(journal.c.action_id).where(
-    journal.c.seq.in_(_latest(journal.c.seq > bindparam("settled"))), journal.c.outcome.in_(UNSETTLED)
-)
-_OPEN: Final = (
-    select(journal).where(journal.c.kind == INTENT, journal.c.action_id.in_(_ACTIONS)).order_by(journal.c.seq)
-)
+_MINE: Final = (journal.c.project == bindparam("project"), journal.c.agent == bindparam("agent"))
+_AFTER: Final = journal.c.at > bindparam("after")
+_SINCE_SETTLED: Final = journal.c.seq > bindparam("settled")
+_OPEN: Final = _intents(_latest(*_MINE, _SINCE_SETTLED), UNSETTLED)
+_OPEN_OF_ALL: Final = _intents(_latest(_SINCE_SETTLED), UNSETTLED)
+_SPENT_BY: Final = _intents(_latest(*_MINE, _AFTER), SPENT, journal.c.rule == bindparam("rule"))
+_AGENTS: Final = select(journal.c.project, journal.c.agent).distinct()
 _USED: Final = (
     select(journal.c.action, func.count())
     .where(
-        journal.c.seq.in_(_latest(journal.c.at > bindparam("after"))),
+        journal.c.seq.in_(_latest(*_MINE, _AFTER)),
         journal.c.outcome.in_(bindparam("spent", expanding=True)),
         journal.c.approved == 0,
     )
     .group_by(journal.c.action)
 )
-_UNSETTLED: Final = (
-    select(journal)
-    .where(
-        journal.c.kind == INTENT,
-        journal.c.action_id.in_(
-            select(journal.c.action_id).where(
-                journal.c.seq.in_(
-                    select(func.max(journal.c.seq))
-                    .where(journal.c.seq > bindparam("settled"))
-                    .group_by(journal.c.action_id)
-                ),
-                journal.c.outcome.in_(UNSETTLED),
-            )
-        ),
-    )
-    .order_by(journal.c.seq)
-)
-_AGENTS: Final = select(journal.c.project, journal.c.agent).distinct()
-_SPENT_BY: Final = (
-    select(journal)
-    .where(
-        journal.c.kind == INTENT,
-        journal.c.rule == bindparam("rule"),
-        journal.c.action_id.in_(
-            select(journal.c.action_id).where(
-                journal.c.seq.in_(_latest(journal.c.at > bindparam("after"))), journal.c.outcome.in_(SPENT)
-            )
-        ),
-    )
-    .order_by(journal.c.seq)
-)
 _DELETED: Final = select(func.count()).where(
-    journal.c.seq.in_(_latest(journal.c.at >= bindparam("since"), journal.c.action == Action.DELETE.value)),
+    journal.c.seq.in_(_latest(*_MINE, journal.c.at >= bindparam("since"), journal.c.action == Action.DELETE.value)),
     journal.c.outcome.in_(SPENT - {""}),
 )
 
@@ -249,32 +225,16 @@ class Journal:
         """
         with self._begin() as connection:
             last = chain.last(connection).count
-            unsettled = [entry_of(row) for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})]
+            unsettled = [entry_of(row) for row in connection.execute(_OPEN_OF_ALL, {"settled": self._settled_by_all})]
             orphans = [entry for entry in unsettled if _is_orphan(entry, managed, before, spared)]
             if orphans:
                 chain.lock(connection)
                 # Somebody may have found out between the look and the lock.
-                open_now = {row.seq for row in connection.execute(_UNSETTLED, {"settled": self._settled_by_all})}
+                open_now = {row.seq for row in connection.execute(_OPEN_OF_ALL, {"settled": self._settled_by_all})}
                 orphans = [entry for entry in orphans if entry.seq in open_now]
                 chain.append(connection, [_given_up(entry, at) for entry in orphans])
         self._settled_by_all = min([last, *(entry.seq - 1 for entry in unsettled)])
         return orphans
-
-    def entries(self, *, newest_first: bool = False, limit: int | None = None) -> Iterator[Entry]:
-        """The rows of actions in order, events left out."""
-        order = journal.c.seq.desc() if newest_first else journal.c.seq
-        with self._begin() as connection:
-            for row in connection.execute(
-                select(journal).where(journal.c.kind != EVENT).order_by(order).limit(limit)
-            ):
-                yield entry_of(row)
-
-    def events(self, event: str | None = None) -> list[Entry]:
-        """The events in order, or those of one name."""
-        named = [journal.c.rule == event] if event is not None else []
-        with self._begin() as connection:
-            query = select(journal).where(journal.c.kind == EVENT, *named).order_by(journal.c.seq)
-            return [entry_of(row) for row in connection.execute(query)]
 
     def actions(self, which: ActionFilter, limit: int | None = None) -> Iterator[Recorded]:
         """The last `limit` actions that are meant, the newest last; read as they are asked for."""
@@ -294,12 +254,8 @@ class Journal:
                 entry = entry_of(row)
                 yield entry if entry.kind == EVENT else Recorded(entry, outcomes_of(connection, row.action_id))
 
-    def head(self) -> str:
-        """The hash of the last row; noted elsewhere, it shows later that nothing up to here was changed or cut."""
-        return self.end().hash
-
     def end(self) -> chain.Place:
-        """The last row: its number and its hash."""
+        """The last row; its hash, noted elsewhere, shows later that nothing up to here was changed or cut."""
         with self._begin() as connection:
             return chain.last(connection)
 
@@ -323,16 +279,20 @@ class Journal:
         with self._begin() as connection:
             return pruning.prune(connection, before, at)
 
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        """A transaction; rows that were altered so that they cannot be read are a StateError."""
-        try:
-            with self._database.begin() as connection:
-                yield connection
-        except UnicodeEncodeError:  # what was asked for is no text; that says nothing of the rows
-            raise
-        except ValueError as error:
-            raise StateError(f"state {self._database.url}: the journal was altered: {error}") from error
+    def _begin(self) -> AbstractContextManager[Connection]:
+        return reading(self._database, "the journal was")
+
+
+@contextmanager
+def reading(state: Rows, what: str) -> Iterator[Connection]:
+    """A transaction; rows that were altered so that they cannot be read are a StateError that names `what` was."""
+    try:
+        with state.begin() as connection:
+            yield connection
+    except UnicodeEncodeError:  # what was asked for is no text; that says nothing of the rows
+        raise
+    except (TypeError, ValueError) as error:
+        raise StateError(f"state {state.url}: {what} altered: {error}") from error
 
 
 def _with_outcome(connection: Connection, intent: Entry) -> Entry:

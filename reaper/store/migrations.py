@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from reaper.store import chain
 from reaper.store.chain import EVENT
 from reaper.store.chained_tables import cover_all
-from reaper.store.tables import SCHEMA_VERSION, journal, meta
+from reaper.store.tables import SCHEMA_VERSION, journal, put_meta, read_meta
 
 MIGRATED: Final = "migrated"
 
@@ -34,7 +34,7 @@ def migrate(connection: Connection, at: float) -> None:
 
     A chained row of time `at` tells of it, and vouches for what the chain did not cover before.
     """
-    first = version = str(connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar())
+    first = version = str(read_meta(connection, "version"))
     if version not in STEPS:
         return
     chain.lock(connection)
@@ -43,7 +43,7 @@ def migrate(connection: Connection, at: float) -> None:
     while version in STEPS and version != str(SCHEMA_VERSION):
         STEPS[version](connection)
         version = str(int(version) + 1)
-        connection.execute(update(meta).where(meta.c.key == "version").values(value=version))
+        put_meta(connection, "version", version)
     start = chain.checkpoint(connection)
     body = {"from": int(first), "to": int(version), "count": start.count, "hash": start.hash}
     cover_all(connection, MIGRATED, at, body)

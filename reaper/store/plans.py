@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, String, and_, cast, column, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
@@ -22,7 +22,8 @@ from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import PLANNED, RowChange, cover, covering
-from reaper.store.database import Database, StateError
+from reaper.store.database import Database
+from reaper.store.journal import reading
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 """So long after it was last made a plan can be approved, and an approval of it counts."""
@@ -44,7 +45,8 @@ _TRIED: Final = 3
 """So many whole plans are compared with: assistants make small ones between the sweeps' large ones."""
 _ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
-_LIVES: Final = (tables.plans.c.at > _ONLY_NEEDED) & (func.length(tables.plans.c.id) == _ID_CHARS)
+_PLANS: Final = tables.plans.c
+_LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == _ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
 log = get_logger()
@@ -97,20 +99,19 @@ class Plans:
             for part, project, agent, at in parts:
                 if part == name or _made_again(connection, name, project, agent, at):
                     continue
-                if connection.execute(select(tables.plans.c.at).where(_is(part, project, agent))).first():
+                if connection.execute(select(_PLANS.at).where(_is(part, project, agent))).first():
                     _add(connection, name, project, agent, at, _REFERS + part.encode() + b"\n")
 
     def known(self, name: str) -> list[KnownPlan]:
         """The agents' parts of the plan with this id, none when it is unknown."""
         with self._begin() as connection:
-            rows = connection.execute(select(tables.plans).where(_LIVES, tables.plans.c.id == name)).all()
+            rows = connection.execute(select(tables.plans).where(_LIVES, _PLANS.id == name)).all()
             parts = [(row, _approvals(connection, row)) for row in rows]
         return [KnownPlan(row.id, row.project, row.agent, row.at, found) for row, found in parts if found is not None]
 
     def latest(self, count: int) -> list[KnownPlan]:
         """The plans made last, some of each agent, newest first; those that only join others are left out."""
-        plans = tables.plans.c
-        query = select(plans.id, plans.project, plans.agent).where(_LIVES, ~_is_joint()).order_by(plans.at.desc())
+        query = select(_PLANS.id, _PLANS.project, _PLANS.agent).where(_LIVES, ~_is_joint()).order_by(_PLANS.at.desc())
         of_agent: Counter[tuple[str, str]] = Counter()
         newest: list[str] = []
         with self._begin() as connection:
@@ -124,11 +125,11 @@ class Plans:
 
     def named(self, beginning: str) -> list[str]:
         """The ids that this is, or that begin with it when it is long enough for an id to be meant."""
-        fits = func.substr(tables.plans.c.id, 1, len(beginning)) == beginning
+        fits = func.substr(_PLANS.id, 1, len(beginning)) == beginning
         if len(beginning) < PREFIX_MIN:
-            fits = tables.plans.c.id == beginning
+            fits = _PLANS.id == beginning
         with self._begin() as connection:
-            names = list(connection.execute(select(tables.plans.c.id).where(_LIVES, fits).distinct()).scalars())
+            names = list(connection.execute(select(_PLANS.id).where(_LIVES, fits).distinct()).scalars())
         return [beginning] if beginning in names else sorted(names)
 
     def approve(
@@ -140,56 +141,41 @@ class Plans:
         why, stands in the record.
         """
         body = {"plan": name, "standing": standing, **(origin or {})}
-        plans = tables.plans.c
         with self._begin() as connection:
             chain.lock(connection)
-            parts = connection.execute(select(plans.project, plans.agent).where(_LIVES, plans.id == name)).all()
+            parts = connection.execute(select(_PLANS.project, _PLANS.agent).where(_LIVES, _PLANS.id == name)).all()
             for project, agent in parts:
                 row = {"plan": name, "project": project, "agent": agent, "at": at}
                 with covering(connection, APPROVED, project, agent, at, body, "approvals"):
                     fresh = connection.execute(insert(tables.approvals).values(row).on_conflict_do_nothing()).rowcount
                 if fresh or not standing:
-                    breakers = tables.breakers.c
-                    which = and_(breakers.project == project, breakers.agent == agent)
+                    which = tables.of_agent(tables.breakers, project, agent)
                     with covering(connection, CLOSED, project, agent, at, body, "breakers"):
                         connection.execute(delete(tables.breakers).where(which))
             return bool(parts)
 
     def unknown(self, names: Collection[str]) -> list[str]:
         """Which of these ids no plan has, and no approval that was given had."""
+        given = tables.approvals.c.plan
         with self._begin() as connection:
-            known = {
-                *connection.execute(select(tables.plans.c.id).where(_LIVES, tables.plans.c.id.in_(names))).scalars(),
-                *connection.execute(
-                    select(tables.approvals.c.plan).where(tables.approvals.c.plan.in_(names))
-                ).scalars(),
-            }
+            known = set(connection.execute(select(_PLANS.id).where(_LIVES, _PLANS.id.in_(names))).scalars())
+            known |= set(connection.execute(select(given).where(given.in_(names))).scalars())
         return [name for name in dict.fromkeys(names) if name not in known]
 
     def approved(self, project: str, agent: str, also: Collection[str] = ()) -> frozenset[Approval]:
         """The incarnations of this agent whose deletion or stop is approved, as if `also` were approved, too."""
-        given = select(tables.approvals.c.plan).where(
-            tables.approvals.c.project == project, tables.approvals.c.agent == agent
-        )
-        plans = tables.plans.c
-        wanted = and_(
-            _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(given) | plans.id.in_(also)
-        )
+        wanted = _PLANS.id.in_(_given(project, agent)) | _PLANS.id.in_(also)
+        mine = _of_agent(project, agent)
         with self._begin() as connection:
-            rows = connection.execute(select(tables.plans).where(wanted)).all()
+            rows = connection.execute(select(tables.plans).where(_LIVES, mine, wanted)).all()
             return frozenset(one for row in rows for one in _approvals(connection, row) or ())
 
     def awaits(self, project: str, agent: str, names: Collection[str]) -> bool:
         """Whether one of these ids is a plan of this agent that was not approved yet."""
-        given = select(tables.approvals.c.plan).where(
-            tables.approvals.c.project == project, tables.approvals.c.agent == agent
-        )
-        plans = tables.plans.c
-        wanted = and_(
-            _LIVES, plans.project == project, plans.agent == agent, plans.id.in_(names), ~plans.id.in_(given)
-        )
+        wanted = _PLANS.id.in_(names) & ~_PLANS.id.in_(_given(project, agent))
+        mine = _of_agent(project, agent)
         with self._begin() as connection:
-            return connection.execute(select(plans.id).where(wanted).limit(1)).first() is not None
+            return connection.execute(select(_PLANS.id).where(_LIVES, mine, wanted).limit(1)).first() is not None
 
     def standing_approvals(self, names: Sequence[str]) -> list[StandingApproval]:
         """What is known of each approval that a file holds, in its order."""
@@ -206,30 +192,21 @@ class Plans:
 
     def forget(self, now: float) -> None:
         """Drop plans that were not made for their time, and of each agent those beyond the newest thousands."""
-        plans = tables.plans.c
         per_agent = (
-            select(plans.project, plans.agent, func.count()).where(_LIVES).group_by(plans.project, plans.agent)
+            select(_PLANS.project, _PLANS.agent, func.count()).where(_LIVES).group_by(_PLANS.project, _PLANS.agent)
         )
         with self._begin() as connection:
             chain.lock(connection)
-            _drop(connection, plans.at < now - PLAN_KEPT_S, now)
+            _drop(connection, _PLANS.at < now - PLAN_KEPT_S, now)
             for project, agent, count in connection.execute(per_agent).all():
                 if count > PLANS_KEPT:
-                    mine = and_(plans.project == project, plans.agent == agent)
-                    newest = select(plans.at).where(mine).order_by(plans.at.desc()).offset(PLANS_KEPT).limit(1)
-                    unapproved = ~plans.id.in_(select(tables.approvals.c.plan))
-                    _drop(connection, mine & unapproved & (plans.at <= connection.execute(newest).scalar_one()), now)
+                    mine = _of_agent(project, agent)
+                    newest = select(_PLANS.at).where(mine).order_by(_PLANS.at.desc()).offset(PLANS_KEPT).limit(1)
+                    unapproved = ~_PLANS.id.in_(select(tables.approvals.c.plan))
+                    _drop(connection, mine & unapproved & (_PLANS.at <= connection.execute(newest).scalar_one()), now)
 
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        """A transaction; rows that were altered so that they cannot be read are a StateError."""
-        try:
-            with self._database.begin() as connection:
-                yield connection
-        except UnicodeEncodeError:  # what was asked for is no text; that says nothing of the rows
-            raise
-        except (TypeError, ValueError) as error:
-            raise StateError(f"state {self._database.url}: the plans were altered: {error}") from error
+    def _begin(self) -> AbstractContextManager[Connection]:
+        return reading(self._database, "the plans were")
 
 
 def _made_again(connection: Connection, name: str, project: str, agent: str, at: float) -> bool:
@@ -248,9 +225,8 @@ def _add(connection: Connection, name: str, project: str, agent: str, at: float,
 
 def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
     """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
-    plans = tables.plans.c
-    mine = and_(plans.project == project, plans.agent == agent, _begins(_WHOLE))
-    newest = select(plans.id, plans.sessions).where(mine).order_by(plans.at.desc()).limit(_TRIED)
+    whole = (_of_agent(project, agent), _begins(_WHOLE))
+    newest = select(_PLANS.id, _PLANS.sessions).where(*whole).order_by(_PLANS.at.desc()).limit(_TRIED)
     now = set(lines)
     for name, body in connection.execute(newest):
         before = set(body.decode().split("\n")[1:])
@@ -270,7 +246,7 @@ def _lines(connection: Connection, body: object, project: str, agent: str) -> li
         return rest
     if not first.encode().startswith(_REFERS):
         return None
-    query = select(tables.plans.c.sessions).where(_is(first[len(_REFERS) :], project, agent))
+    query = select(_PLANS.sessions).where(_is(first[len(_REFERS) :], project, agent))
     other = connection.execute(query).scalar()
     lines = None if other is None else _lines(connection, other, project, agent)
     if lines is None:
@@ -301,8 +277,8 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
     """How many of a plan's actions were begun by its approval, or by another that covers them."""
     journal = tables.journal.c
     query = select(journal.session, journal.created_at, journal.action).distinct()
-    mine = and_(journal.project == plan.project, journal.agent == plan.agent)
-    query = query.where(mine, journal.kind == "intent", journal.approved == 1)
+    mine = tables.of_agent(tables.journal, plan.project, plan.agent)
+    query = query.where(mine, journal.kind == chain.INTENT, journal.approved == 1)
     begun = {tuple(row) for row in connection.execute(query)}
     return sum((one.session, one.created_at, str(one.action)) in begun for one in plan.approvals)
 
@@ -310,13 +286,12 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
 def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
     """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
     that is no plan any more."""
-    plans = tables.plans.c
-    base = cast(func.substr(plans.sessions, len(_REFERS) + 1, _ID_CHARS), String)
+    base = cast(func.substr(_PLANS.sessions, len(_REFERS) + 1, _ID_CHARS), String)
     needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
     needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
     removed: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     gone = and_(which, ~_among(needed))
-    for row in connection.execute(select(plans.id, plans.project, plans.agent, plans.sessions).where(gone)):
+    for row in connection.execute(select(_PLANS.id, _PLANS.project, _PLANS.agent, _PLANS.sessions).where(gone)):
         removed[row.project, row.agent].append(tuple(row))
     connection.execute(delete(tables.plans).where(gone))
     connection.execute(update(tables.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
@@ -325,20 +300,28 @@ def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None
         cover(connection, PLANNED, *where, at, body, RowChange("plans", removed=rows))
 
 
+def _of_agent(project: str, agent: str) -> ColumnElement[bool]:
+    return tables.of_agent(tables.plans, project, agent)
+
+
 def _is(name: str, project: str, agent: str) -> ColumnElement[bool]:
-    plans = tables.plans.c
-    return and_(plans.id == name, plans.project == project, plans.agent == agent)
+    return and_(_PLANS.id == name, _of_agent(project, agent))
+
+
+def _given(project: str, agent: str) -> Select[str]:
+    """The ids that were approved for this agent."""
+    return select(tables.approvals.c.plan).where(tables.of_agent(tables.approvals, project, agent))
 
 
 def _among(names: Collection[str]) -> ColumnElement[bool]:
     """Whether a plan is one of these, however many: they are one parameter."""
-    return tables.plans.c.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
+    return _PLANS.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
 
 
 def _begins(mark: bytes) -> ColumnElement[bool]:
-    return func.substr(tables.plans.c.sessions, 1, len(mark)) == mark
+    return func.substr(_PLANS.sessions, 1, len(mark)) == mark
 
 
 def _is_joint() -> ColumnElement[bool]:
     length = len(_REFERS) + _ID_CHARS + 1
-    return _begins(_REFERS) & (func.length(tables.plans.c.sessions) == length)
+    return _begins(_REFERS) & (func.length(_PLANS.sessions) == length)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, case, delete, func, select
 
 from reaper.store import chain, chained_tables
-from reaper.store.chain import EVENT, UNRESOLVED, UNSETTLED, Place
+from reaper.store.chain import EVENT, LATEST, OF_ACTION, OTHER, UNRESOLVED, UNSETTLED, Place
 from reaper.store.tables import journal
 
 PRUNED: Final = "pruned"
@@ -16,11 +16,6 @@ PRUNE_MAX_ROWS: Final = 10_000
 
 _STREAMED: Final = {"yield_per": 500}
 _UPKEEP: Final = (PRUNED, chained_tables.CARRIED)
-
-_other = journal.alias("other")
-_MINE: Final = _other.c.action_id == journal.c.action_id
-_LATEST: Final = select(_other.c.outcome).where(_MINE).order_by(_other.c.seq.desc()).limit(1).scalar_subquery()
-"""How the action of a row stands at last."""
 
 
 def prune(connection: Connection, before: float, at: float) -> int:
@@ -48,18 +43,11 @@ def _cut(connection: Connection, before: float, first: int) -> Place | None:
 
     None when nothing but the traces of earlier prunes would go: their own trace would take their place.
     """
-    last = select(func.max(_other.c.seq)).where(_MINE).scalar_subquery()
+    last = select(func.max(OTHER.c.seq)).where(OF_ACTION).scalar_subquery()
     # What was given up goes without the row that says so: that one came long after, and would hold up all between.
-    ends = case((_LATEST == UNRESOLVED, journal.c.seq), else_=last)
-    columns: tuple[Any, ...] = (
-        journal.c.seq,
-        journal.c.at,
-        journal.c.hash,
-        journal.c.kind,
-        journal.c.rule,
-        _LATEST.label("latest"),
-        ends.label("last"),
-    )
+    ends = case((LATEST == UNRESOLVED, journal.c.seq), else_=last)
+    row_itself = (journal.c.seq, journal.c.at, journal.c.hash, journal.c.kind, journal.c.rule)
+    columns: tuple[Any, ...] = (*row_itself, LATEST.label("latest"), ends.label("last"))
     cut, complete_at, is_worth_it = None, 0, False
     with connection.execute(select(*columns).order_by(journal.c.seq), execution_options=_STREAMED) as rows:
         for row in rows:

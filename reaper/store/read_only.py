@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, event, inspect, select, text
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from reaper.store import tables
-from reaper.store.database import BUSY_TIMEOUT_MS, StateError, path_of
+from reaper.store.database import BUSY_TIMEOUT_MS, StateError, check_damage, check_whole, path_of
 
 
 class ReadOnlyState:
@@ -32,16 +32,9 @@ class ReadOnlyState:
             connection.execute("PRAGMA query_only=ON")
 
         with self.begin() as connection:
-            self._check(connection)
-
-    def _check(self, connection: Connection) -> None:
-        damage = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-        if damage != "ok":
-            raise StateError(f"state {self.url}: the file is damaged: {damage}")
-        missing = tables.metadata.tables.keys() - set(inspect(connection).get_table_names())
-        if missing:
-            raise StateError(f"state {self.url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
-        version = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
+            check_damage(connection, url)
+            check_whole(connection, url)
+            version = tables.read_meta(connection, "version")
         if version != str(tables.SCHEMA_VERSION):
             raise StateError(
                 f"state {self.url}: version {version}, this program reads {tables.SCHEMA_VERSION}; an older one is "

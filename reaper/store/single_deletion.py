@@ -11,21 +11,13 @@ from sqlalchemy import Connection, bindparam, select
 
 from reaper.core.durations import show_time
 from reaper.core.model import Action, OutcomeKind
-from reaper.store.chain import INTENT, OUTCOME, UNSETTLED
+from reaper.store.chain import INTENT, LATEST, OUTCOME, UNSETTLED
 from reaper.store.tables import journal
 
 THERE_AGAIN: Final = "it is there again, so it was not done"
 
-_other = journal.alias("other")
-_LATEST: Final = (
-    select(_other.c.outcome)
-    .where(_other.c.action_id == journal.c.action_id)
-    .order_by(_other.c.seq.desc())
-    .limit(1)
-    .scalar_subquery()
-)
 _EARLIER: Final = (
-    select(journal, _LATEST.label("latest"))
+    select(journal, LATEST.label("latest"))
     .where(journal.c.session.in_(bindparam("sessions", expanding=True)), journal.c.kind == INTENT)
     .order_by(journal.c.seq)
 )
@@ -120,12 +112,8 @@ def _incarnation(row: Row) -> tuple[object, ...]:
 def _undone(row: Row) -> Row:
     """The outcome that replaces a `done` which was not so; at its own time: no other day's limit counts it."""
     names = ("at", "action_id", "project", "agent", "session", "created_at", "action", "rule", "approved")
-    body = json.dumps({"why": THERE_AGAIN})
-    return {name: row[name] for name in names} | {
-        "kind": OUTCOME,
-        "outcome": OutcomeKind.UNVERIFIED.value,
-        "body": body,
-    }
+    outcome = {"kind": OUTCOME, "outcome": OutcomeKind.UNVERIFIED.value, "body": json.dumps({"why": THERE_AGAIN})}
+    return {name: row[name] for name in names} | outcome
 
 
 def _by(body: str) -> str:

@@ -8,11 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Table, and_, bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.sql import ColumnElement
 
-from reaper.clock import SystemClock
 from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import Action, Session
 from reaper.core.planner import Mark
@@ -23,7 +21,7 @@ from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 
-LATCHED: Final = "breaker_latched"
+OPENED: Final = "breaker_latched"
 """What the record calls this event."""
 _RATES: Final = "rates"
 
@@ -95,11 +93,11 @@ class Store:
         column = tables.marks.c
         columns = (column.seen, column.action, column.rule, column.marked_at, column.ripe_at)
         with self._database.begin() as connection:
-            rows = connection.execute(select(*columns).where(_of_agent(tables.marks, project, agent)))
+            rows = connection.execute(select(*columns).where(tables.of_agent(tables.marks, project, agent)))
             marks = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
         return {mark.seen.incarnation: mark for mark in marks}
 
-    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float | None = None) -> None:
+    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float) -> None:
         """Make these the agent's marks from platform time `at` on, all others are dropped."""
         rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
         gone: list[dict[str, Any]] = []
@@ -107,7 +105,7 @@ class Store:
         with self._database.begin() as connection:
             chain.lock(connection)
             # Most stand from sweep to sweep: what is as it was is not written again.
-            for old in connection.execute(select(tables.marks).where(_of_agent(tables.marks, project, agent))):
+            for old in connection.execute(select(tables.marks).where(tables.of_agent(tables.marks, project, agent))):
                 incarnation = (old.session, old.created_at)
                 row = rows.get(incarnation)
                 if row is None:
@@ -117,19 +115,19 @@ class Store:
                     continue
                 removed.append(tuple(old))
             if gone:
-                connection.execute(_DROP.where(_of_agent(tables.marks, project, agent)), gone)
+                connection.execute(_DROP.where(tables.of_agent(tables.marks, project, agent)), gone)
             if rows:
                 connection.execute(_MARK, list(rows.values()))
             if gone or rows:
                 added = [tuple(row.values()) for row in rows.values()]
                 change = RowChange("marks", added, removed)
                 counts = {"came": len(added), "left": len(removed)}
-                cover(connection, MARKED, project, agent, _moment(at), counts, change)
+                cover(connection, MARKED, project, agent, at, counts, change)
 
-    def drop_mark(self, project: str, agent: str, session: Session, at: float | None = None) -> None:
+    def drop_mark(self, project: str, agent: str, session: Session, at: float) -> None:
         """Forget the promise to one incarnation."""
         which = and_(
-            _of_agent(tables.marks, project, agent),
+            tables.of_agent(tables.marks, project, agent),
             tables.marks.c.session == session.id,
             tables.marks.c.created_at == session.created_at,
         )
@@ -139,13 +137,13 @@ class Store:
             if removed:
                 connection.execute(delete(tables.marks).where(which))
                 counts = {"came": 0, "left": len(removed)}
-                cover(connection, MARKED, project, agent, _moment(at), counts, RowChange("marks", removed=removed))
+                cover(connection, MARKED, project, agent, at, counts, RowChange("marks", removed=removed))
 
     def baseline(self, project: str, agent: str) -> Baseline | None:
         """The agent's last believed sweep, with our own deletions since."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(tables.baselines).where(_of_agent(tables.baselines, project, agent))
+                select(tables.baselines).where(tables.of_agent(tables.baselines, project, agent))
             ).one_or_none()
         if row is None:
             return None
@@ -161,7 +159,8 @@ class Store:
             "sessions": base.sessions,
             "spread": json.dumps(base.spread) if base.spread else "",
         }
-        self._put(tables.baselines, row)
+        with self._database.begin() as connection:
+            connection.execute(upsert(tables.baselines).values(row).on_conflict_do_update(set_=row))
 
     def swept_agents(self, project: str, most: int) -> list[str]:
         """The agents whose sweeps were believed last, latest first, at most so many."""
@@ -173,7 +172,7 @@ class Store:
     def rates(self) -> dict[str, float]:
         """How fast each endpoint was found to let itself be asked, in requests a second; a help, never a promise."""
         with self._database.begin() as connection:
-            text = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == _RATES)).scalar()
+            text = tables.read_meta(connection, _RATES)
         try:
             rates = json.loads(text or "{}")
             return {str(endpoint): rate for endpoint, rate in rates.items() if type(rate) is float and rate > 0}
@@ -182,28 +181,25 @@ class Store:
 
     def put_rates(self, rates: Mapping[str, float]) -> None:
         """Remember these rates instead."""
-        self._put(tables.meta, {"key": _RATES, "value": json.dumps(dict(rates))})
+        with self._database.begin() as connection:
+            tables.put_meta(connection, _RATES, json.dumps(dict(rates)))
 
     def breaker(self, project: str, agent: str) -> Breaker | None:
-        """The agent's latched breaker, None while it is closed."""
+        """The agent's open breaker, None while it is closed."""
         with self._database.begin() as connection:
             row = connection.execute(
-                select(tables.breakers).where(_of_agent(tables.breakers, project, agent))
+                select(tables.breakers).where(tables.of_agent(tables.breakers, project, agent))
             ).one_or_none()
         return None if row is None else Breaker(row.since, row.reason)
 
-    def latch(self, project: str, agent: str, breaker: Breaker) -> None:
+    def open_breaker(self, project: str, agent: str, breaker: Breaker) -> None:
         """Open the agent's breaker; only a person closes it."""
         row = {"project": project, "agent": agent, "since": breaker.since, "reason": breaker.reason}
         with self._database.begin() as connection:
             chain.lock(connection)
             body = {"reason": breaker.reason}
-            with covering(connection, LATCHED, project, agent, breaker.since, body, "breakers"):
+            with covering(connection, OPENED, project, agent, breaker.since, body, "breakers"):
                 connection.execute(upsert(tables.breakers).values(row).on_conflict_do_update(set_=row))
-
-    def _put(self, table: Table, row: Mapping[str, object]) -> None:
-        with self._database.begin() as connection:
-            connection.execute(upsert(table).values(row).on_conflict_do_update(set_=row))
 
 
 @contextmanager
@@ -214,14 +210,6 @@ def opened(url: str) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
-    return and_(table.c.project == project, table.c.agent == agent)
-
-
-def _moment(at: float | None) -> float:
-    return SystemClock().wall() if at is None else at
 
 
 def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:

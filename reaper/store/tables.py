@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, MetaData, String, Table, and_, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.sql import ColumnElement
 
 SCHEMA_VERSION: Final = 2
 
@@ -35,7 +37,7 @@ baselines = Table(
     Column("sessions", Integer, nullable=False),
     Column("spread", String, nullable=False),
 )
-"""`spread` is what `trust.Spread` holds, as JSON; '' before all sessions were listed."""
+"""`spread` is what `StaleCounts` holds, as JSON; '' before all sessions were listed."""
 
 breakers = Table(
     "breakers",
@@ -89,3 +91,19 @@ journal = Table(
     sqlite_autoincrement=True,
 )
 """Append-only: an `intent` before each action, an `outcome` after. Each row's hash covers the one before."""
+
+
+def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
+    """Which rows of a table are about this agent."""
+    return and_(table.c.project == project, table.c.agent == agent)
+
+
+def read_meta(connection: Connection, key: str) -> str | None:
+    """What `meta` holds by this key, None when it holds nothing."""
+    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+
+
+def put_meta(connection: Connection, key: str, value: str) -> None:
+    """Let `meta` hold this value instead."""
+    put = upsert(meta).values(key=key, value=value)
+    connection.execute(put.on_conflict_do_update(set_={"value": value}))

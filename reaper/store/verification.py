@@ -18,10 +18,6 @@ from reaper.store.tables import journal
 
 _STREAMED: Final = {"yield_per": 500}
 
-_other = journal.alias("other")
-_MINE: Final = _other.c.action_id == journal.c.action_id
-_LATEST: Final = select(_other.c.outcome).where(_MINE).order_by(_other.c.seq.desc()).limit(1).scalar_subquery()
-
 
 @dataclass(frozen=True, slots=True)
 class Broken:
@@ -31,7 +27,7 @@ class Broken:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verification:
     """What a walk along the chain found; what comes after a `broken` place was not looked at.
 
@@ -41,10 +37,10 @@ class Verification:
     key's signatures vouch for, `given_up` how many actions ended as `unresolved`.
     """
 
-    rows: int
-    head: str
-    pruned: int
-    unresolved: int
+    rows: int = 0
+    head: str = GENESIS
+    pruned: int = 0
+    unresolved: int = 0
     broken: Broken | None = None
     since_noted: int | None = None
     doubts: tuple[str, ...] = ()
@@ -61,58 +57,43 @@ def verify(
     try:
         start = chain.checkpoint(connection)
     except ValueError:
-        return Verification(0, GENESIS, 0, 0, Broken(0, "the checkpoint of the pruned entries is unreadable"))
-    verifier, broken = _Verifier(start, noted, _by_number(exported), key), None
+        return Verification(broken=Broken(0, "the checkpoint of the pruned entries is unreadable"))
+    found = Verification(head=start.hash, pruned=start.count, exported=len(exported))
+    verifier = _Verifier(start, noted, _by_number(exported), key, found)
     for row in connection.execute(_all_rows(), execution_options=_STREAMED):
         what = verifier.step(row)
         if what:
-            broken = Broken(row.seq, what)
+            found.broken = Broken(row.seq, what)
             break
-    broken = broken or _cut_tail(connection, verifier.number) or verifier.beginning()
-    doubts = [] if broken else [*verifier.ending(), *chained_tables.altered_tables(connection, verifier.covers)]
-    return Verification(
-        verifier.rows,
-        verifier.hash,
-        start.count,
-        verifier.unresolved,
-        broken,
-        verifier.since_noted,
-        tuple(verifier.doubts + doubts),
-        verifier.given_up,
-        verifier.signed,
-        len(exported),
-    )
+    found.broken = found.broken or _cut_tail(connection, verifier.number) or verifier.beginning()
+    if found.broken is None:
+        found.doubts += (*verifier.ending(), *chained_tables.altered_tables(connection, verifier.covers))
+    return found
 
 
 @dataclass(slots=True)
 class _Verifier:
-    """Goes from row to row; remembers only what the rows say of other things."""
+    """Goes from row to row, and writes down what is `found`; remembers only what the rows say of other things."""
 
     start: Place
     noted: str | None
     exported: dict[int, list[Exported]]
     key: Key | None
+    found: Verification
     number: int = 0
-    hash: str = GENESIS
-    rows: int = 0
-    unresolved: int = 0
-    given_up: int = 0
-    since_noted: int | None = None
-    signed: int | None = None
     vouched: Place = field(default_factory=Place)
     vouched_at: int = 0
     covers: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.number, self.hash = self.start.count, self.start.hash
+        self.number = self.start.count
         self._look()
 
     def step(self, row: Row[Any]) -> str:
         """Take one row into account; what is wrong with it, '' when nothing is."""
         if row.seq != self.number + 1:
             return f"entries {self.number + 1} to {row.seq - 1} are missing before it"
-        if row_hash(self.hash, row._asdict()) != row.hash:
+        if row_hash(self.found.head, row._asdict()) != row.hash:
             return "its hash does not fit: it was altered, inserted or moved, or the entry before it was"
         if row.kind == OUTCOME and not row.intended and not self._was_given_up(row):
             return "it is the outcome of an action that has no intent"
@@ -120,9 +101,10 @@ class _Verifier:
             wrong = self._event(row)
             if wrong:
                 return wrong
-        self.unresolved += row.kind == INTENT and row.latest in UNSETTLED
-        self.given_up += row.kind == OUTCOME and row.outcome == UNRESOLVED
-        self.number, self.hash, self.rows = row.seq, row.hash, self.rows + 1
+        self.found.unresolved += row.kind == INTENT and row.latest in UNSETTLED
+        self.found.given_up += row.kind == OUTCOME and row.outcome == UNRESOLVED
+        self.number, self.found.head = row.seq, row.hash
+        self.found.rows += 1
         self._look()
         return ""
 
@@ -141,14 +123,14 @@ class _Verifier:
         beyond = [one for number, found in self.exported.items() if number > self.number for one in found]
         for one in beyond:
             yield f"{one.where} has the head of entry {one.head.seq}, which is missing: the end was cut off"
-        if self.key is None or not self.rows:
+        if self.key is None or not self.found.rows:
             return
-        if self.signed is None:
+        if self.found.signed is None:
             yield (
                 f"nothing in it is signed with the key {self.key.id}: somebody wrote it anew, "
                 "or the key is new and nothing was done since"
             )
-        elif self.vouched_at > self.signed:
+        elif self.vouched_at > self.found.signed:
             yield f"entry {self.vouched_at}, which says that earlier ones were pruned, is not signed"
 
     def _event(self, row: Row[Any]) -> str:
@@ -167,13 +149,13 @@ class _Verifier:
 
     def _signature(self, body: object) -> str:
         head = read_head(body)
-        if (head.seq, head.head) != (self.number, self.hash):
+        if (head.seq, head.head) != (self.number, self.found.head):
             return "it signs another entry than the one before it"
         if self.key is None or head.key != self.key.id:
             return ""
         if not self.key.signed(head):
             return "its signature is not by the key"
-        self.signed = head.seq
+        self.found.signed = head.seq
         return ""
 
     def _was_given_up(self, row: Row[Any]) -> bool:
@@ -185,17 +167,17 @@ class _Verifier:
 
     def _look(self) -> None:
         """Compare the place reached with heads from elsewhere."""
-        if self.since_noted is not None:
-            self.since_noted += 1
-        elif self.hash == self.noted:
-            self.since_noted = 0
+        if self.found.since_noted is not None:
+            self.found.since_noted += 1
+        elif self.found.head == self.noted:
+            self.found.since_noted = 0
         for one in self.exported.get(self.number, ()):
             if self.key is not None and one.head.key == self.key.id and not self.key.signed(one.head):
-                self.doubts.append(f"{one.where} has a signature that is not by the key")
-            if one.head.head != self.hash:
-                self.doubts.append(
+                self.found.doubts += (f"{one.where} has a signature that is not by the key",)
+            if one.head.head != self.found.head:
+                self.found.doubts += (
                     f"{one.where} has another head of entry {self.number}: the record was written anew, "
-                    "or that line was altered"
+                    "or that line was altered",
                 )
 
 
@@ -208,10 +190,10 @@ def _by_number(exported: Sequence[Exported]) -> dict[int, list[Exported]]:
 
 def _all_rows() -> Select[Any]:
     """Every row in order, with whether its action has an intent before it, and how that action stands at last."""
-    intended = exists().where(_MINE, _other.c.kind == INTENT, _other.c.seq < journal.c.seq)
+    intended = exists().where(chain.OF_ACTION, chain.OTHER.c.kind == INTENT, chain.OTHER.c.seq < journal.c.seq)
     columns = (
         case((journal.c.kind == OUTCOME, intended), else_=False).label("intended"),
-        case((journal.c.kind == INTENT, _LATEST), else_="-").label("latest"),
+        case((journal.c.kind == INTENT, chain.LATEST), else_="-").label("latest"),
     )
     return select(journal, *columns).order_by(journal.c.seq)
 

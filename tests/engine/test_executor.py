@@ -22,6 +22,7 @@ from reaper.foundry.client import Client
 from reaper.store.database import Database, StateError
 from reaper.store.journal import Journal
 from reaper.store.store import Store
+from tests.record import entries
 from tests.world import AGENT, HOUR_S, NOW, World, policy, session
 
 ONE = "session-0001"
@@ -46,12 +47,12 @@ def only(execution: Execution) -> Outcome:
 
 
 def rows(world: World) -> list[tuple[str, str, str]]:
-    return [(entry.kind, entry.intent.session, entry.outcome) for entry in world.store.journal.entries()]
+    return [(entry.kind, entry.intent.session, entry.outcome) for entry in entries(world.store.journal)]
 
 
 def mark_all(world: World) -> None:
     marks = [Mark(seen, Action.DELETE, "stale", NOW - DAY_S, NOW) for seen in world.listed()]
-    world.store.replace_marks("prod", AGENT.name, marks)
+    world.store.replace_marks("prod", AGENT.name, marks, NOW)
 
 
 def marked(world: World) -> list[str]:
@@ -106,7 +107,7 @@ def test_a_plan_that_acts_on_nothing_sends_nothing(world: World) -> None:
 
 def test_the_evidence_tells_the_record_and_the_values_compared(world: World) -> None:
     world.execute()
-    evidence = next(world.store.journal.entries()).body
+    evidence = entries(world.store.journal)[0].body
     assert evidence["record"]["last_accessed_at"] == NOW - 8 * DAY_S
     assert (evidence["platform_time"], evidence["policy"], evidence["sweep"]) == (NOW, "standard", "sweep-1")
     compared = {each["condition"]: (each["wanted"], each["actual"]) for each in evidence["compared"]}
@@ -117,7 +118,7 @@ def test_what_a_person_approved_is_written_down_as_such_and_not_counted_for_the_
     seen = world.listed()[0]
     leave = Approval(seen.id, seen.created_at, seen.last_accessed_at, Action.DELETE)
     assert kinds(world.execute(world.plan(PlanContext(1, approved=frozenset({leave}))))) == [DONE]
-    assert [entry.intent.approved for entry in world.store.journal.entries()] == [True, True]
+    assert [entry.intent.approved for entry in entries(world.store.journal)] == [True, True]
     assert world.used_today() == {}
 
 
@@ -466,7 +467,7 @@ def test_an_identity_that_is_rejected_halts_the_sweep(operation: str) -> None:
 class NoLatch(Store):
     """A state whose breaker cannot be written."""
 
-    def latch(self, *_: Any) -> None:
+    def open_breaker(self, *_: Any) -> None:
         raise StateError("state: database or disk is full")
 
 

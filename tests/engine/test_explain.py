@@ -29,7 +29,7 @@ def session(idle: int, status: str = "idle") -> Session:
 def explained(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> Explanation:
     store = Store(Database(MEMORY_URL))
     if mark is not None:
-        store.replace_marks("p", "a", [mark])
+        store.replace_marks("p", "a", [mark], NOW)
     return explain("p", Agent("a", "1"), seen, policy, store, NOW)
 
 

@@ -22,6 +22,7 @@ from reaper.engine.last_look import LOOK_AGE_MAX_S, LOOKS_MAX
 from reaper.foundry.client import Client
 from reaper.store.database import Database
 from reaper.store.store import Store
+from tests.record import entries
 from tests.world import AGENT, NOW, STALE, World, policy
 
 ONE = "session-0001"
@@ -41,7 +42,7 @@ def ended(world: World) -> tuple[OutcomeKind, str]:
 
 
 def recorded(world: World) -> list[tuple[str, str]]:
-    return [(entry.kind, entry.outcome) for entry in world.store.journal.entries()]
+    return [(entry.kind, entry.outcome) for entry in entries(world.store.journal)]
 
 
 class SlowDisk(Database):

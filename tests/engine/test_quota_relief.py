@@ -22,6 +22,7 @@ from reaper.engine.runner import Scope
 from reaper.engine.status_json import report_json, status_json
 from reaper.store.store import Breaker
 from tests.engine.quota_world import NOW, POLICY, RULE, UNLIMITED, World, policy
+from tests.record import entries
 
 TWO_AGENTS: dict[tuple[str, str], Policy] = {("prod", "desk"): POLICY, ("prod", "shop"): POLICY}
 TWO_PROJECTS: dict[tuple[str, str], Policy] = {("prod", "desk"): POLICY, ("test", "lab"): POLICY}
@@ -141,7 +142,7 @@ def test_observing_and_planning_tell_what_relief_would_do_and_touch_nothing(scop
     ]
     assert world.emulators["prod"].api.requests["stop"] == 0
     assert world.emulators["prod"].api.requests["get"] == 0
-    assert list(world.store.journal.entries()) == []
+    assert entries(world.store.journal) == []
 
 
 @pytest.mark.parametrize("scope", [{"observe": True}, {"rehearsal": True}])
@@ -210,7 +211,7 @@ def test_an_agent_whose_breaker_is_open_counts_but_gives_nothing() -> None:
     world = World(agents=TWO_AGENTS)
     world.actives(20, 21, 22, 23, agent="desk")
     world.actives(30, 31, 32, 33, 34, agent="shop")
-    world.store.latch("prod", "shop", Breaker(NOW, "a test"))
+    world.store.open_breaker("prod", "shop", Breaker(NOW, "a test"))
     world.sweep()
     assert world.did() == ["session-021", "session-022", "session-023"]
 
@@ -339,7 +340,7 @@ def test_the_journal_holds_why_each_session_had_to_go() -> None:
     world = World()
     world.actives(*range(20, 29))
     run = world.sweep()
-    intents = [entry for entry in world.store.journal.entries() if entry.kind == "intent"]
+    intents = [entry for entry in entries(world.store.journal) if entry.kind == "intent"]
     assert {entry.intent.rule for entry in intents} == {RULE}
     assert all(entry.body["sweep"] == run.reports[0].sweep_id for entry in intents)
     assert {outcome.kind for outcome in run.reports[0].outcomes} == {OutcomeKind.DONE}

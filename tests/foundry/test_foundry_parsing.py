@@ -15,6 +15,10 @@ from reaper.core.text import clean
 from reaper.foundry import fast_parsing, parsing, requests
 
 ID = "session-0001"
+REASONS = {
+    *("not_an_object", "bad_id", "no_status", "time_missing", "time_not_a_number", "time_zero", "time_in_ms"),
+    *("time_in_future", "used_before_created", "expired_before_used", "expired_long_ago"),
+}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,6 @@ def test_a_record_that_cannot_be_believed_is_malformed_with_a_reason(changes, re
     found = parsing.parse_session(record(**changes), NOW)
     assert isinstance(found, Malformed)
     assert found.reason == reason
-    assert reason in parsing.REASONS
 
 
 def test_a_record_a_little_ahead_of_our_reading_is_believed():
@@ -266,7 +269,7 @@ def test_a_believed_session_has_times_that_make_sense(obj):
     if isinstance(found, Session):
         assert 0 < found.created_at <= found.last_accessed_at <= NOW + 120
     else:
-        assert found.reason in parsing.REASONS
+        assert found.reason in REASONS
 
 
 def test_a_full_page_is_read_quickly():

@@ -25,6 +25,7 @@ from reaper.mcp.server import make_server
 from reaper.store.journal import Entry
 from reaper.store.store import opened
 from reaper.wiring import Connector
+from tests.record import entries
 
 T = TypeVar("T")
 ENDPOINT = "http://127.0.0.1/api/projects/emulated"
@@ -115,7 +116,7 @@ class Inside:
 
     def intents(self) -> list[Entry]:
         with opened(self.settings.state) as store:
-            return [entry for entry in store.journal.entries() if entry.kind == "intent"]
+            return [entry for entry in entries(store.journal) if entry.kind == "intent"]
 
     def refusals(self, sessions: Sequence[str], answers: Any = says_yes) -> list[str]:
         """The words of the refusals when all of these are asked for, one after the other."""

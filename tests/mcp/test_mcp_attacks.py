@@ -123,7 +123,9 @@ def test_an_open_breaker_stops_assistants_too(inside: Inside) -> None:
     from reaper.store.store import Breaker, opened
 
     with opened(inside.settings.state) as store:
-        store.latch("here", "support-eu", Breaker(inside.emulator.now(), "3 actions were accepted without effect"))
+        store.open_breaker(
+            "here", "support-eu", Breaker(inside.emulator.now(), "3 actions were accepted without effect")
+        )
     assert "the breaker of agent support-eu is open" in refused(inside)
     assert "the breaker" in refused(inside, "busy-00000001", tool="session_stop")
 

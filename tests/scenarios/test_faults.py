@@ -10,6 +10,7 @@ from reaper.core.model import OutcomeKind
 from reaper.emulator import Fault
 from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Report, Result
+from tests.record import entries
 from tests.scenarios.story import HOUR_S, Story, one, tell
 
 
@@ -82,7 +83,7 @@ def test_a_delete_without_an_answer_is_resolved_by_a_look_and_counted_once(fault
         story.fault()
         await story.sweep()
         assert sorted(story.deleted()) == ["stale-000000", "stale-000001"]
-        outcomes = [e.outcome for e in story.store.journal.entries() if e.kind == "outcome"]
+        outcomes = [e.outcome for e in entries(story.store.journal) if e.kind == "outcome"]
         assert outcomes.count("done") == 2
 
     told()
@@ -96,7 +97,7 @@ async def test_a_delete_that_cannot_be_looked_into_stays_in_doubt_until_a_later_
     assert kinds(one(await story.sweep())) == {OutcomeKind.IN_DOUBT}
     story.fault()
     await story.sweep()
-    outcomes = [e.outcome for e in story.store.journal.entries() if e.kind == "outcome"]
+    outcomes = [e.outcome for e in entries(story.store.journal) if e.kind == "outcome"]
     assert outcomes == ["in_doubt", "done"]
     assert story.store.journal.open("p", "a") == []
 

@@ -13,6 +13,7 @@ from reaper.emulator import Fault
 from reaper.emulator.routing import RoutedCall
 from reaper.engine.report import Result
 from reaper.engine.runner import Scope
+from tests.record import entries
 from tests.scenarios.story import DAY_S, HOUR_S, Story, one, tell
 
 
@@ -126,9 +127,9 @@ async def test_a_kill_at_any_step_of_a_sweep_loses_nothing_and_repeats_nothing()
         died = await story.killed_sweep(step)
         assert one(await story.sweep()).result is Result.OK
         assert sorted(story.deleted()) == stale
-        entries = list(story.store.journal.entries())
-        intents = {e.intent.id: e.intent.session for e in entries if e.kind == "intent"}
-        assert set(intents) == {e.intent.id for e in entries if e.kind == "outcome"}
+        rows = entries(story.store.journal)
+        intents = {e.intent.id: e.intent.session for e in rows if e.kind == "intent"}
+        assert set(intents) == {e.intent.id for e in rows if e.kind == "outcome"}
         assert set(intents.values()) == set(stale)
         if not died:
             return
@@ -144,11 +145,11 @@ async def test_every_entry_says_who_acted_as_whom_on_which_configuration_and_how
     settings = replace(story.settings, fingerprint="digest-1")
     story.fault(Fault("delete", session="stale-000001", status=403))
     await story.sweeper.run(settings, Scope())
-    entries = list(story.store.journal.entries())
-    origins = [entry.body["origin"] for entry in entries if entry.kind == "intent"]
+    rows = entries(story.store.journal)
+    origins = [entry.body["origin"] for entry in rows if entry.kind == "intent"]
     assert [origin["configuration"] for origin in origins] == ["digest-1", "digest-1"]
     assert {origin["endpoint"] for origin in origins} == {settings.projects[0].connection.endpoint}
     assert all(origin["by"] and origin["host"] and origin["version"] for origin in origins)
-    answers = {entry.outcome: entry.body["request_id"] for entry in entries if entry.kind == "outcome"}
+    answers = {entry.outcome: entry.body["request_id"] for entry in rows if entry.kind == "outcome"}
     assert sorted(answers) == ["done", "failed"]
     assert len(set(answers.values())) == 2

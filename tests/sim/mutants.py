@@ -264,7 +264,7 @@ def _marks_only_in_memory(patch: Patch) -> None:
 
 
 def _breaker_only_in_memory(patch: Patch) -> None:
-    patch.setattr(Store, "latch", lambda self, _p, _a, breaker: setattr(self, "latched", breaker))
+    patch.setattr(Store, "open_breaker", lambda self, _p, _a, breaker: setattr(self, "latched", breaker))
     patch.setattr(Store, "breaker", lambda self, *_: getattr(self, "latched", None))
 
 

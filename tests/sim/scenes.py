@@ -87,7 +87,7 @@ async def with_breaker_open() -> None:
     async with World(EAGER) as world:
         stale(world)
         process = world.process()
-        process.sweeper.store.latch(PROJECT, world.agent, Breaker(true_time(), "by hand"))
+        process.sweeper.store.open_breaker(PROJECT, world.agent, Breaker(true_time(), "by hand"))
         await world.sweep(process, nothing="an open breaker")
 
 
@@ -259,12 +259,12 @@ async def approved_in_file() -> None:
         stale(world)
         process = world.process()
         store = process.sweeper.store
-        store.latch(PROJECT, world.agent, Breaker(true_time(), "by hand"))
+        store.open_breaker(PROJECT, world.agent, Breaker(true_time(), "by hand"))
         report = (await world.sweep(process, nothing="an open breaker"))[0]
         world.approvals = (report.plan.id if report.plan else "",)
         await world.sweep(process)
         require(not world.living(), "the approval should have let it run")
-        store.latch(PROJECT, world.agent, Breaker(true_time(), "by hand again"))
+        store.open_breaker(PROJECT, world.agent, Breaker(true_time(), "by hand again"))
         world.put("another-one", idle_s=48 * HOUR_S)
         await world.sweep(process, nothing="an open breaker")
 

@@ -14,13 +14,14 @@ from reaper.cli.endings import CommandError
 from reaper.cli.options import OutputFormat
 from reaper.core.model import OutcomeKind
 from reaper.store.chain import GENESIS, row_hash
+from tests.record import entries
 
 
 def test_an_untouched_record_holds_and_its_head_is_the_hash_of_the_last_row(book: Book) -> None:
     book.act_many(5)
     verdict = book.verify()
     assert (verdict.rows, verdict.broken, verdict.unresolved) == (10, None, 0)
-    assert verdict.head == book.journal.head()
+    assert verdict.head == book.journal.end().hash
 
 
 def test_an_empty_record_holds(book: Book) -> None:
@@ -58,7 +59,7 @@ def test_an_altered_row_is_found(book: Book, change: str) -> None:
 
 def test_an_altered_row_with_a_hash_made_to_fit_breaks_at_the_next(book: Book) -> None:
     book.act_many(3)
-    rows = list(book.journal.entries())
+    rows = entries(book.journal)
     book.tamper("UPDATE journal SET rule = 'other' WHERE seq = 3")
     forged = replace(rows[2].intent, rule="other")
     row = {
@@ -131,7 +132,7 @@ def test_an_end_that_was_simply_deleted_is_found(book: Book) -> None:
 
 def test_an_end_that_was_cut_off_carefully_shows_by_a_head_noted_elsewhere_only(book: Book) -> None:
     book.act_many(3)
-    noted = book.journal.head()
+    noted = book.journal.end().hash
     book.tamper("DELETE FROM journal WHERE seq > 4; UPDATE sqlite_sequence SET seq = 4")
     assert book.verify().broken is None
     assert book.verify(noted).since_noted is None
@@ -139,7 +140,7 @@ def test_an_end_that_was_cut_off_carefully_shows_by_a_head_noted_elsewhere_only(
 
 def test_a_head_noted_earlier_is_found_with_the_number_of_entries_since(book: Book) -> None:
     book.act_many(3)
-    noted = book.journal.head()
+    noted = book.journal.end().hash
     assert book.verify(noted).since_noted == 0
     book.act_many(2)
     assert book.verify(noted).since_noted == 4
@@ -162,9 +163,9 @@ def test_verify_says_that_it_holds_and_what_it_cannot_show(
     config = write_config(tmp_path, book.path)
     assert run_verify(config, None, OutputFormat.TABLE) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith(f"4 entries, unbroken, head {book.journal.head()}\n")
+    assert printed.startswith(f"4 entries, unbroken, head {book.journal.end().hash}\n")
     assert "Not shown by this: whether the end was cut off" in printed
-    assert run_verify(config, book.journal.head().upper(), OutputFormat.TABLE) == 0
+    assert run_verify(config, book.journal.end().hash.upper(), OutputFormat.TABLE) == 0
     assert "with 0 entries since" in capsys.readouterr().out
 
 

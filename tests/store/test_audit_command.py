@@ -27,7 +27,7 @@ REAPER = Path(sys.executable).parent / "reaper"
 @pytest.fixture
 def config(book: Book, tmp_path: Path) -> Path:
     book.act("a-session", at=NOW - DAY_S)
-    book.store.latch("prod", "desk", Breaker(NOW, "accepted without effect"))
+    book.store.open_breaker("prod", "desk", Breaker(NOW, "accepted without effect"))
     book.journal.note("configuration", "", "", NOW, {"digest": "abc", "origin": Origin(by="ada").as_json()})
     book.journal.note("marks", "prod", "desk", NOW, {"came": 1})
     return write_config(tmp_path, book.path)
@@ -128,7 +128,7 @@ def test_a_state_in_use_is_verified_with_what_its_writer_has_only_logged(
 ) -> None:
     book.act("b-session")
     assert Path(f"{book.path}-wal").stat().st_size > 0
-    assert run_verify(config, book.journal.head(), OutputFormat.TABLE) == 0
+    assert run_verify(config, book.journal.end().hash, OutputFormat.TABLE) == 0
 
 
 def test_a_state_of_another_version_is_not_read_as_if_it_were_of_this_one(book: Book, config: Path) -> None:

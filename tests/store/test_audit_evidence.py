@@ -19,6 +19,7 @@ from reaper.core.model import DAY_S
 from reaper.core.settings import Audit
 from reaper.emulator import Fault
 from reaper.store.evidence import RECEIVED_MAX_BYTES, policy_digest
+from tests.record import events
 
 INDICATOR = {"type": "version_ref", "agent_version": "1", "shard": {"zone": "west-7"}}
 
@@ -68,8 +69,8 @@ def test_intents_and_outcomes_of_a_sweep_form_one_chain(site: Site) -> None:
     site.put(*(f"session-{number:04d}" for number in range(20)))
     site.sweep()
     verdict = site.book.verify()
-    events = len(site.book.journal.events())
-    assert (verdict.rows - events, verdict.unresolved, verdict.broken) == (40, 0, None)
+    noted = len(events(site.book.journal))
+    assert (verdict.rows - noted, verdict.unresolved, verdict.broken) == (40, 0, None)
 
 
 def test_the_window_that_no_guard_covers_is_measured_and_recorded(site: Site) -> None:

@@ -16,6 +16,7 @@ from reaper.core.policy import Mode
 from reaper.core.settings import Settings
 from reaper.engine.runner import Scope
 from reaper.store.head_exports import exported
+from tests.record import events
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def site(book: Book, tmp_path: Path) -> Site:
     return Site(book, load(write_config(tmp_path, book.path), {}).settings)
 
 
-def events(site: Site) -> list[str]:
-    return [event.intent.rule for event in site.book.journal.events()]
+def event_names(site: Site) -> list[str]:
+    return [event.intent.rule for event in events(site.book.journal)]
 
 
 def observing(settings: Settings) -> Settings:
@@ -40,8 +41,8 @@ def observing(settings: Settings) -> Settings:
 def test_the_configuration_in_force_and_its_modes_are_noted_once(site: Site) -> None:
     site.sweep()
     site.sweep()
-    assert events(site) == ["configuration", "mode"]
-    first, mode = site.book.journal.events()
+    assert event_names(site) == ["configuration", "mode"]
+    first, mode = events(site.book.journal)
     assert (first.body["digest"], mode.body["mode"]) == (site.settings.fingerprint, "enforce")
     assert first.body["origin"]["version"]
     assert first.body["origin"]["by"]
@@ -53,17 +54,17 @@ def test_a_reload_and_a_change_of_mode_are_noted_and_so_is_the_way_back(site: Si
     site.sweep()
     site.settings = enforcing
     site.sweep()
-    assert events(site) == ["configuration", "mode"] * 3
-    assert [event.body["mode"] for event in site.book.journal.events("mode")] == ["enforce", "observe", "enforce"]
+    assert event_names(site) == ["configuration", "mode"] * 3
+    assert [event.body["mode"] for event in events(site.book.journal, "mode")] == ["enforce", "observe", "enforce"]
 
 
 def test_a_restart_with_the_same_configuration_adds_nothing(site: Site, book: Book) -> None:
     site.put("session-0001")
     site.sweep()
-    head = book.journal.head()
+    head = book.journal.end().hash
     again = Site(book, site.settings)
     again.sweep()
-    assert book.journal.head() == head
+    assert book.journal.end().hash == head
 
 
 def test_a_rehearsal_leaves_no_trace(site: Site, book: Book) -> None:
@@ -111,7 +112,7 @@ def test_each_run_that_acted_exports_its_head(site: Site, book: Book, tmp_path: 
     site.sweep()
     site.sweep()
     heads = [one.head for one in exported(str(place))]
-    assert [head.head for head in heads] == [book.journal.head()]
+    assert [head.head for head in heads] == [book.journal.end().hash]
 
 
 def recorded_already(site: Site, book: Book) -> None:

@@ -15,6 +15,7 @@ from audit_world import NOW, Book
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store.journal import AlreadyIntendedError, Intent, Journal
 from reaper.store.origin import Origin
+from tests.record import entries
 
 MADE = int(NOW) - 9 * DAY_S
 DELETE = Intent("", "prod", "desk", "session-0001", MADE, Action.DELETE, "stale", approved=False)
@@ -31,7 +32,7 @@ def conclude(journal: Journal, intent: Intent, outcome: OutcomeKind) -> None:
 
 
 def rows(book: Book) -> list[tuple[str, str]]:
-    return [(entry.kind, entry.outcome) for entry in book.journal.entries()]
+    return [(entry.kind, entry.outcome) for entry in entries(book.journal)]
 
 
 @pytest.mark.parametrize("outcome", [None, OutcomeKind.IN_DOUBT, OutcomeKind.DONE])
@@ -89,7 +90,7 @@ def test_of_two_that_ask_at_once_one_is_refused_and_the_others_beside_them_are_w
 
     answers = asyncio.run(at_once())
     assert [type(each) for each in answers] == [Intent, Intent, AlreadyIntendedError, Intent]
-    assert [entry.intent.session for entry in book.journal.entries()] == [f"session-000{n}" for n in (1, 2, 3)]
+    assert [entry.intent.session for entry in entries(book.journal)] == [f"session-000{n}" for n in (1, 2, 3)]
     assert book.verify().broken is None
 
 
@@ -110,7 +111,7 @@ def test_a_deed_whose_session_is_still_there_becomes_unverified_and_the_next_one
     conclude(book.journal, first, OutcomeKind.DONE)
     intend(book.journal, contradicts=first.id)
     assert rows(book) == [("intent", ""), ("outcome", "done"), ("outcome", "unverified"), ("intent", "")]
-    why = [entry.body.get("why") for entry in book.journal.entries()][2]
+    why = [entry.body.get("why") for entry in entries(book.journal)][2]
     assert why == "it is there again, so it was not done"
     assert book.verify().broken is None
 

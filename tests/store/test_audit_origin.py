@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from reaper import __version__
 from reaper.core.model import OutcomeKind
 from reaper.foundry.token_claims import CLAIM_MAX_CHARS, claims_of
-from reaper.store.evidence import origin_json
 from reaper.store.origin import Origin
+from tests.record import entries
 
 CLAIMS = {"tid": "tenant-1", "oid": "object-1", "appid": "app-1", "upn": "ada@contoso.example", "exp": 7}
 
@@ -54,8 +54,7 @@ def test_a_name_that_a_person_gives_stands_instead_and_is_made_harmless() -> Non
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    assert origin_json(None) == {}
-    assert origin_json(Origin(by="ada")) == {"origin": {"by": "ada"}}
+    assert Origin(by="ada").as_json() == {"by": "ada"}
 
 
 def test_a_token_tells_tenant_object_and_application_and_nothing_else() -> None:
@@ -106,4 +105,4 @@ def test_an_outcome_keeps_the_platforms_name_of_the_answer(book: Book) -> None:
     intent = book.intend()
     conclusion = book.journal.conclude(intent, OutcomeKind.DONE, NOW, "", None, "req-7f3a")
     asyncio.run(conclusion)
-    assert list(book.journal.entries())[-1].body == {"request_id": "req-7f3a"}
+    assert entries(book.journal)[-1].body == {"request_id": "req-7f3a"}

@@ -10,6 +10,7 @@ from audit_world import NOW, Book
 from reaper.core.model import DAY_S, Action, OutcomeKind
 from reaper.store import pruning
 from reaper.store.database import StateError
+from tests.record import entries
 
 
 def old_and_new(book: Book) -> None:
@@ -20,12 +21,12 @@ def old_and_new(book: Book) -> None:
 
 
 def rows(book: Book) -> list[int]:
-    return [entry.seq for entry in book.journal.entries()]
+    return [entry.seq for entry in entries(book.journal)]
 
 
 def test_a_pruned_record_verifies_from_its_checkpoint(book: Book) -> None:
     old_and_new(book)
-    head = book.journal.head()
+    head = book.journal.end().hash
     assert book.journal.prune(NOW - 7 * DAY_S, NOW) == 10
     verdict = book.verify(head)
     assert (verdict.rows, verdict.pruned, verdict.broken) == (11, 10, None)
@@ -34,7 +35,7 @@ def test_a_pruned_record_verifies_from_its_checkpoint(book: Book) -> None:
 
 def test_the_record_goes_on_after_everything_was_pruned(book: Book) -> None:
     old_and_new(book)
-    head = book.journal.head()
+    head = book.journal.end().hash
     assert book.journal.prune(NOW + 1, NOW) == 20
     assert book.verify(head).since_noted == 1
     book.act()

@@ -58,7 +58,7 @@ def test_json_carries_the_evidence_and_the_rows_that_hold_it(
     assert entry["evidence"]["received"] == {"colour": "red"}
     assert entry["evidence"]["compared"][0]["actual"] == "8d"
     assert [row["kind"] for row in entry["entries"]] == ["intent", "outcome"]
-    assert entry["entries"][-1]["hash"] == book.journal.head()
+    assert entry["entries"][-1]["hash"] == book.journal.end().hash
 
 
 def test_the_table_folds_an_action_into_one_line(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from reaper.store.chain import GENESIS
 from reaper.store.database import Database, StateError
 from reaper.store.signing import Key
 from reaper.store.store import Breaker, Store
+from tests.record import entries, events
 
 HERE = ("prod", "desk")
 STALE = Rule("stale", Action.DELETE, ())
@@ -45,7 +46,7 @@ def full(book: Book) -> None:
     first = remember(book.store, "session-0001")
     remember(book.store, "session-0002")
     assert book.store.plans.approve(first, NOW)
-    book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
+    book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
 
 
 def forge_checkpoint(count: int, digest: str) -> str:
@@ -64,7 +65,7 @@ def test_a_record_that_was_emptied_does_not_hold(book: Book) -> None:
 
 def test_a_record_that_was_emptied_with_a_forged_checkpoint_does_not_hold(book: Book) -> None:
     book.act_many(3)
-    head = book.journal.head()
+    head = book.journal.end().hash
     book.tamper(f"DELETE FROM journal; {forge_checkpoint(6, head)}")
     assert book.verify(head).since_noted == 0
     assert book.broken() == (0, "entries up to 6 are gone, and no entry says that they were pruned")
@@ -78,7 +79,7 @@ def test_a_record_that_was_emptied_behind_a_checkpoint_of_nothing_does_not_hold(
 
 def test_a_beginning_that_was_cut_off_with_a_forged_checkpoint_is_found(book: Book) -> None:
     book.act_many(3)
-    last = list(book.journal.entries())[3]
+    last = entries(book.journal)[3]
     book.tamper(f"DELETE FROM journal WHERE seq <= 4; {forge_checkpoint(4, last.hash)}")
     assert book.broken() == (0, "entries up to 4 are gone, and no entry says that they were pruned")
 
@@ -87,14 +88,14 @@ def test_more_that_was_cut_off_after_a_prune_is_found_although_the_checkpoint_fi
     for number in range(4):
         book.act(at=NOW - (9 - number) * DAY_S)
     book.journal.prune(NOW - 8 * DAY_S, NOW)
-    last = list(book.journal.entries())[1]
+    last = entries(book.journal)[1]
     book.tamper(f"DELETE FROM journal WHERE seq <= {last.seq}; {forge_checkpoint(last.seq, last.hash)}")
     assert book.broken() == (0, f"entries up to {last.seq} are gone, and no entry says that they were pruned")
 
 
 def test_a_middle_that_was_cut_out_is_found_whatever_the_checkpoint_says(book: Book) -> None:
     book.act_many(4)
-    kept = list(book.journal.entries())[5]
+    kept = entries(book.journal)[5]
     book.tamper(f"DELETE FROM journal WHERE seq BETWEEN 3 AND 6; {forge_checkpoint(6, kept.hash)}")
     assert book.broken()[0] == 1
 
@@ -112,7 +113,7 @@ def test_a_record_whose_prunes_are_all_gone_still_holds(book: Book) -> None:
     assert book.journal.prune(NOW - 8 * DAY_S, NOW - 7 * DAY_S) == 2
     book.act(at=NOW - 6 * DAY_S)
     assert book.journal.prune(NOW - 5 * DAY_S, NOW) == 3
-    assert [event.body["count"] for event in book.journal.events("pruned")] == [5]
+    assert [event.body["count"] for event in events(book.journal, "pruned")] == [5]
     assert book.verify().broken is None
 
 
@@ -181,13 +182,13 @@ def test_a_sum_that_was_altered_cannot_hide_what_comes_after(book: Book) -> None
 
 def test_sweeps_that_change_no_mark_add_no_entry(book: Book) -> None:
     full(book)
-    before = book.journal.head()
+    before = book.journal.end().hash
     book.store.replace_marks(*HERE, [mark("session-0001"), mark("session-0002")], NOW + 60)
     book.store.drop_mark(*HERE, session("not-marked"), NOW + 60)
     first = remember(book.store, "session-0001", at=NOW + 60)
     book.store.plans.approve(first, NOW + 60, standing=True)
-    book.store.latch(*HERE, Breaker(NOW, "accepted without effect"))
-    assert book.journal.head() == before
+    book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
+    assert book.journal.end().hash == before
 
 
 def test_every_ordinary_change_leaves_a_state_that_holds(book: Book) -> None:
@@ -201,7 +202,7 @@ def test_every_ordinary_change_leaves_a_state_that_holds(book: Book) -> None:
     book.store.plans.forget(NOW + 15 * DAY_S)
     book.store.replace_marks(*HERE, [], NOW + 16 * DAY_S)
     assert book.doubts() == ()
-    assert [event.intent.rule for event in book.journal.events("breaker_closed")] == ["breaker_closed"]
+    assert [event.intent.rule for event in events(book.journal, "breaker_closed")] == ["breaker_closed"]
 
 
 def test_what_covers_a_table_outlives_the_entries_that_said_so(book: Book) -> None:
@@ -217,7 +218,7 @@ def test_tables_of_agents_that_are_empty_again_leave_nothing_to_carry(book: Book
     book.store.replace_marks(*HERE, [], NOW + 1)
     book.act(at=NOW + 2)
     book.journal.prune(NOW + 5, NOW + 9)
-    assert book.journal.events("carried") == []
+    assert events(book.journal, "carried") == []
     assert book.doubts() == ()
 
 
@@ -226,7 +227,7 @@ def test_two_writers_of_marks_leave_sums_that_fit(book: Book) -> None:
     for number in range(5):
         for store, agent in ((book.store, "desk"), (other, "help")):
             store.replace_marks("prod", agent, [mark(f"session-{number:04d}")], NOW + number)
-            store.latch("prod", "desk", Breaker(NOW, f"{agent} {number}"))
+            store.open_breaker("prod", "desk", Breaker(NOW, f"{agent} {number}"))
     other.close()
     assert book.doubts() == ()
 
@@ -271,7 +272,7 @@ def test_a_forged_signature_does_not_hold(book: Book, key: Key) -> None:
 def test_a_forged_prune_is_not_signed(book: Book, key: Key) -> None:
     book.act_many(3)
     book.journal.sign(key, NOW)
-    last = list(book.journal.entries())[-1]
+    last = entries(book.journal)[-1]
     book.journal.note("pruned", "", "", NOW, {"count": 6, "hash": last.hash})
     book.tamper(f"DELETE FROM journal WHERE seq <= 6; {forge_checkpoint(6, last.hash)}")
     (doubt,) = book.doubts(key=key)
@@ -307,14 +308,14 @@ def version_1(path: Path, statements: Iterable[str] = ()) -> None:
 
 def test_a_state_of_version_1_is_migrated_in_place_and_its_chain_and_tables_hold(book: Book) -> None:
     full(book)
-    head = list(book.journal.entries())[-1].hash
+    head = entries(book.journal)[-1].hash
     book.store.close()
     version_1(book.path)
     book.store = Store.open(f"sqlite:///{book.path}")
     assert book.store.fault == ""
     assert book.doubts() == ()
-    assert book.verify(head).since_noted == 1 + len(book.journal.events("carried"))
-    (event,) = book.journal.events("migrated")
+    assert book.verify(head).since_noted == 1 + len(events(book.journal, "carried"))
+    (event,) = events(book.journal, "migrated")
     assert (event.body["from"], event.body["to"]) == (1, 2)
     book.tamper("UPDATE marks SET ripe_at = 0")
     assert len(book.doubts()) == 1
@@ -322,7 +323,7 @@ def test_a_state_of_version_1_is_migrated_in_place_and_its_chain_and_tables_hold
 
 def test_a_pruned_state_of_version_1_is_vouched_for_by_its_migration(book: Book) -> None:
     book.act_many(3)
-    cut = list(book.journal.entries())[1]
+    cut = entries(book.journal)[1]
     book.store.close()
     version_1(book.path, ["DELETE FROM journal WHERE seq <= 2", forge_checkpoint(2, cut.hash)])
     book.store = Store.open(f"sqlite:///{book.path}")
@@ -346,7 +347,7 @@ def test_events_count_as_no_action(book: Book) -> None:
     book.journal.note("held", *HERE, NOW, {"session": "session-0001"})
     after = book.journal.used_today(*HERE, NOW), book.journal.deleted_since(*HERE, NOW - 1), book.journal.open(*HERE)
     assert before == after
-    assert [entry.kind for entry in book.journal.entries()] == ["intent", "outcome"]
+    assert [entry.kind for entry in entries(book.journal)] == ["intent", "outcome"]
     assert book.verify().unresolved == 0
 
 

@@ -21,7 +21,7 @@ def first_version(tmp_path: Path) -> str:
     """The URL of a state file as version 0.1 left it, with a mark and a baseline in it."""
     path = tmp_path / "state.db"
     store = Store.open(f"sqlite:///{path}")
-    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW + 1)])
+    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW + 1)], NOW)
     store.put_baseline(*HERE, Baseline(NOW, 100))
     store.close()
     with sqlite3.connect(path) as file:

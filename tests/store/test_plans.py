@@ -147,7 +147,7 @@ def test_an_id_is_128_bits() -> None:
 
 
 def test_a_plan_of_before_with_a_short_id_approves_nothing_and_closes_no_breaker(store: Store, url: str) -> None:
-    store.latch(*HERE, Breaker(NOW, "why"))
+    store.open_breaker(*HERE, Breaker(NOW, "why"))
     with sqlite3.connect(url.removeprefix("sqlite:///")) as raw:
         row = ("abcdef012345", *HERE, NOW, b'[["session-0001", 1, 2, "delete"]]')
         raw.execute("INSERT INTO plans VALUES (?, ?, ?, ?, ?)", row)
@@ -179,10 +179,10 @@ def test_a_joint_plan_is_approved_for_each_of_its_agents(store: Store) -> None:
 
 def test_a_standing_approval_closes_a_breaker_once_and_not_the_next_one(store: Store) -> None:
     name = remember(store, item())
-    store.latch(*HERE, Breaker(NOW, "first"))
+    store.open_breaker(*HERE, Breaker(NOW, "first"))
     store.plans.approve(name, NOW, standing=True)
     assert store.breaker(*HERE) is None
-    store.latch(*HERE, Breaker(NOW, "second"))
+    store.open_breaker(*HERE, Breaker(NOW, "second"))
     store.plans.approve(name, NOW, standing=True)
     assert store.breaker(*HERE) == Breaker(NOW, "second")
     store.plans.approve(name, NOW)

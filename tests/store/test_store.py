@@ -27,6 +27,7 @@ from reaper.store.database import StateError
 from reaper.store.journal import Intent
 from reaper.store.store import Breaker, Store
 from reaper.store.tables import SCHEMA_VERSION
+from tests.record import entries
 from tests.world import HOUR_S, NOW, STALE, session
 
 HERE = ("prod", "desk")
@@ -91,31 +92,31 @@ def used(store: Store, now: float = NOW) -> dict[Action, int]:
 def test_marks_survive_whole(store: Store, reopen: Callable[[], Store]) -> None:
     seen = [session(), session("session-0002", version=None, stopped_at=NOW - 60, strange=("colour", "shape"))]
     marks = [Mark(each, Action.DELETE, "stale", NOW + 0.5, NOW + DAY_S) for each in seen]
-    store.replace_marks(*HERE, marks)
+    store.replace_marks(*HERE, marks, NOW)
     assert reopen().marks(*HERE) == {mark.seen.incarnation: mark for mark in marks}
 
 
 def test_new_marks_replace_the_agents_old_ones_and_nobody_elses(store: Store) -> None:
     mark, other = (Mark(session(name), Action.DELETE, "stale", NOW, NOW) for name in ("session-0001", "session-0002"))
     for where in (HERE, ("prod", "other"), ("test", "desk")):
-        store.replace_marks(*where, [mark])
-    store.replace_marks(*HERE, [other])
+        store.replace_marks(*where, [mark], NOW)
+    store.replace_marks(*HERE, [other], NOW)
     assert list(store.marks(*HERE).values()) == [other]
     assert list(store.marks("prod", "other").values()) == list(store.marks("test", "desk").values()) == [mark]
 
 
 def test_marks_that_stand_are_not_written_again(store: Store, url: str) -> None:
     marks = [Mark(session(f"session-{each:04d}"), Action.DELETE, "stale", NOW, NOW + 0.5) for each in range(50)]
-    store.replace_marks(*HERE, marks)
+    store.replace_marks(*HERE, marks, NOW)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
         before = other.execute("PRAGMA data_version").fetchone()
-        store.replace_marks(*HERE, marks)
+        store.replace_marks(*HERE, marks, NOW)
         assert other.execute("PRAGMA data_version").fetchone() == before
 
 
 def test_of_many_marks_those_that_went_came_or_changed_are_all_that_differs(store: Store) -> None:
     was = [Mark(session(f"session-{each:04d}"), Action.DELETE, "stale", NOW, NOW) for each in range(6)]
-    store.replace_marks(*HERE, was)
+    store.replace_marks(*HERE, was, NOW)
     again = session("session-0001", age=8 * DAY_S)
     changes: list[Mark] = [
         replace(was[1], seen=again),
@@ -124,14 +125,14 @@ def test_of_many_marks_those_that_went_came_or_changed_are_all_that_differs(stor
         replace(was[4], marked_at=NOW + 1, ripe_at=NOW + 2),
         Mark(session("session-0009"), Action.DELETE, "stale", NOW, NOW),
     ]
-    store.replace_marks(*HERE, [*changes, was[5]])
+    store.replace_marks(*HERE, [*changes, was[5]], NOW)
     assert store.marks(*HERE) == {mark.seen.incarnation: mark for mark in (*changes, was[5])}
 
 
 def test_a_dropped_mark_is_that_of_one_incarnation(store: Store) -> None:
     first, again = session(), session(age=8 * DAY_S)
-    store.replace_marks(*HERE, [Mark(each, Action.DELETE, "stale", NOW, NOW) for each in (first, again)])
-    store.drop_mark(*HERE, first)
+    store.replace_marks(*HERE, [Mark(each, Action.DELETE, "stale", NOW, NOW) for each in (first, again)], NOW)
+    store.drop_mark(*HERE, first, NOW)
     assert list(store.marks(*HERE)) == [again.incarnation]
 
 
@@ -160,7 +161,7 @@ def test_a_deletion_in_doubt_that_turns_out_to_have_failed_took_nothing_from_the
 
 
 def test_a_breaker_survives_until_a_person_closes_it(store: Store, reopen: Callable[[], Store]) -> None:
-    store.latch(*HERE, Breaker(NOW, "3 actions were accepted without effect"))
+    store.open_breaker(*HERE, Breaker(NOW, "3 actions were accepted without effect"))
     name = remember(store, item())
     again = reopen()
     assert again.breaker(*HERE) == Breaker(NOW, "3 actions were accepted without effect")
@@ -191,11 +192,10 @@ def test_every_row_of_the_journal_is_chained_to_the_one_before(
 
 def test_the_journal_tells_intents_and_outcomes_in_order(store: Store) -> None:
     do(store, OutcomeKind.DONE)
-    entries = list(store.journal.entries())
-    assert [(entry.kind, entry.outcome) for entry in entries] == [("intent", ""), ("outcome", "done")]
-    assert entries[0].body == EVIDENCE
-    assert entries[0].intent.id == entries[1].intent.id != ""
-    assert [entry.seq for entry in store.journal.entries(newest_first=True, limit=1)] == [entries[1].seq]
+    rows = entries(store.journal)
+    assert [(entry.kind, entry.outcome) for entry in rows] == [("intent", ""), ("outcome", "done")]
+    assert rows[0].body == EVIDENCE
+    assert rows[0].intent.id == rows[1].intent.id != ""
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_state_that_cannot_be_trusted_is_a_fault_and_an_empty_memory(
     assert store.url == "sqlite://"
     assert store.marks(*HERE) == {}
     assert used(store) == {}
-    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW)])
+    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW)], NOW)
     assert make is newer or before is None or path.read_bytes() == before
 
 
