@@ -23,7 +23,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
-from reaper.core.model import Agent, Malformed, Session, Version
+from reaper.core.model import Action, Agent, Malformed, Session, Version
+from reaper.core.policy import Policy
 from reaper.core.settings import Project
 
 PAGE_MAX: Final = 100
@@ -107,7 +108,7 @@ latter it was asked for."""
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What providers may differ in. What one cannot do is never asked of it, and what it cannot tell keeps sessions.
+    """What providers may differ in. Agents whose policy asks for what one cannot do, or cannot tell, are not swept.
 
     `stop_keeps_files`: a stopped session has its files still. `knows_last_access`: records tell when a session was
     last used. `delete_has_precondition`: the platform can be told to delete only what has not changed.
@@ -120,6 +121,17 @@ class Capabilities:
     delete_has_precondition: bool
     has_versions: bool
     has_files: bool
+
+    def lacks(self, policy: Policy) -> str:
+        """Why nobody should act by this policy here, '' when it can be kept."""
+        actions = {rule.action for rule in policy.rules}
+        if Action.STOP in actions and not (self.can_stop and self.stop_keeps_files):
+            return "the policy stops sessions, which this platform cannot do without losing their files"
+        if actions - {Action.KEEP} and not self.knows_last_access:
+            return "this platform does not tell when a session was last used, so nothing may be stopped or deleted"
+        if policy.asks_version and not self.has_versions:
+            return "the policy asks for versions, which this platform does not have"
+        return ""
 
 
 def always() -> bool:

@@ -11,7 +11,7 @@ from reaper.clock import Clock
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
-from reaper.core.provider import Gone, ProviderError
+from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import Execution, Executor, resolve_open_intents
@@ -115,6 +115,8 @@ class Sweep(InventoryReader):
         snapshot = None
         # Whatever fails, other agents wait for what this one has seen.
         try:
+            if lacking := self.site.client.capabilities.lacks(self.policy):
+                raise Refused(lacking, operation="sweep")
             left_open = [] if self.rehearsal else self.store.journal.open(*self.key)
             base, sought = self.store.baseline(*self.key), frozenset(e.intent.session for e in left_open)
             wanted, then = self.site.project.must_see | sought, base.spread.at if base and base.spread else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from reaper.core.conditions import Age, Idle, StatusIn
+from reaper.core.conditions import Age, Idle, StatusIn, VersionIs
 from reaper.core.model import Action
 from reaper.core.planner import Hold
 from reaper.core.policy import Rule
@@ -14,10 +15,46 @@ from reaper.emulator import Fault
 from reaper.engine.executor import FAILED_IN_A_ROW_MAX
 from reaper.engine.refusals import PAUSE_S
 from reaper.engine.report import Result
+from reaper.foundry import client
 
 from .story import DAY_S, HOUR_S, STALE, Story, one, tell
 
 MANY = 40
+LEFT_BEHIND = Rule("left-behind", Action.DELETE, (VersionIs(frozenset({"superseded"})), Idle(3 * DAY_S)))
+RUNAWAY = Rule("runaway", Action.STOP, (StatusIn(frozenset({"active"})), Idle(DAY_S)))
+
+
+# What a provider cannot do
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"can_stop": False}, "the policy stops sessions"),
+        ({"stop_keeps_files": False}, "the policy stops sessions"),
+        ({"knows_last_access": False}, "does not tell when a session was last used"),
+        ({"has_versions": False}, "the policy asks for versions"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_policy_that_asks_for_what_the_platform_cannot_do_or_tell_touches_nothing(
+    changes: dict[str, bool], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @tell
+    async def story_of_it() -> None:
+        story = Story()
+        story.rules = (LEFT_BEHIND, RUNAWAY, *story.rules)
+        await story.stale_and_fresh(5, 50)
+        monkeypatch.setattr(client, "CAPABILITIES", replace(client.CAPABILITIES, **changes))
+        report = one(await story.sweep())
+        assert report.result is Result.FAILED
+        assert why in report.why
+        assert story.deleted() == []
+        monkeypatch.undo()
+        await story.sweep()
+        assert len(story.deleted()) == 5
+
+    story_of_it()
 
 
 # Refusals
