@@ -144,6 +144,10 @@ class Promise:
         """The last one before then."""
         return [self.sweeps[0], *(sweep for sweep in self.sweeps if sweep.began <= moment)][-1]
 
+    def sweep_after(self, moment: float) -> Believed:
+        """The first one from then on."""
+        return [*(sweep for sweep in self.sweeps if sweep.began >= moment), self.sweeps[-1]][0]
+
 
 @dataclass(frozen=True)
 class Note:
@@ -245,9 +249,13 @@ class Judge:
             _require(before.enforce and same, f"at {moments} not due by the same rule", deed)
 
     def _grace_of(self, promise: Promise, start: float, end: float) -> Iterator[tuple[str | None, tuple[float, ...]]]:
-        """When a mark must have been right: the version it rested on, and the moment, or from when until when."""
-        for moment in (start + SECOND_S, *(law.since for law in self.laws if start < law.since <= end)):
-            yield promise.sweep_at(moment).latest, (moment,)
+        """When a mark must have been right: the version it rested on, and the moment, or from when until when.
+
+        A law that came into force in between is first asked by the sweep after it, of the version which that one saw.
+        """
+        yield promise.sweep_at(start + SECOND_S).latest, (start + SECOND_S,)
+        for moment in (law.since for law in self.laws if start < law.since <= end):
+            yield promise.sweep_after(moment).latest, (moment,)
         for sweep in promise.sweeps:
             if sweep.began > start:
                 yield sweep.latest, (sweep.began, sweep.seen)

@@ -46,6 +46,26 @@ def test_a_mark_that_stood_through_a_sweep_that_saw_another_version_is_a_violati
         _delete(judge)
 
 
+def test_a_law_that_no_sweep_knew_yet_is_asked_of_the_version_that_the_next_one_saw() -> None:
+    keeps_newest = Line("newest", "keep", latest=True)
+    for versions, fits in ((("2", "1"), True), (("2", "2"), False)):
+        judge = _judge((FIRST - HOUR_S, "2"))
+        judge.laws = [
+            Law(0.0, (BY_TIME,), grace_s=GRACE_S),
+            Law(NOW - HOUR_S, (keeps_newest, BY_TIME), grace_s=GRACE_S),
+        ]
+        session = Facts("one", "idle", "2", OLD.created_at, OLD.last_accessed_at)
+        judge.decided.add((AGENT, "delete", session.seen))
+        for at, latest in zip((FIRST, NOW), versions, strict=True):
+            judge.promised(AGENT, Believed(at, at, latest), {session.seen: MADE})
+        deed = Deed(NOW, AGENT, "delete", session, approved=False, looked_at=NOW, latest=versions[1])
+        if fits:
+            judge.check(deed)
+            continue
+        with pytest.raises(ViolationError):
+            judge.check(deed)
+
+
 def test_a_mark_that_was_made_anew_starts_anew() -> None:
     judge = _judge()
     _sweep(judge, FIRST)
