@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from reaper.core.policy import Policy
 from reaper.core.settings import Project
 from reaper.engine.discovery import first_match
 from reaper.mcp import action_tools, allowance, guards, http_access
-from reaper.mcp.action_lock import ActionLock
 from reaper.mcp.action_tools import _Attempt
 from reaper.mcp.allowance import Allowance, Proposals
 from reaper.mcp.guards import Subject
@@ -60,11 +57,6 @@ def _only(words: str) -> Any:
         return lambda *given: (told for told in kept(*given) if words in told)
 
     return make
-
-
-@asynccontextmanager
-async def _at_once(_: ActionLock, state: Callable[[], str], __: object) -> AsyncIterator[str]:
-    yield state()
 
 
 async def _believes(*_: object) -> str:
@@ -119,11 +111,6 @@ ACTIONS = [
     Unguarded(
         "the caps of assistants",
         put(Allowance, "_capped", lambda *_: ""),
-        fifteen_at_once_delete_no_more_than_the_cap,
-    ),
-    Unguarded(
-        "what is counted is written down before the next one counts",
-        put(ActionLock, "taken", _at_once),
         fifteen_at_once_delete_no_more_than_the_cap,
     ),
     Unguarded(
