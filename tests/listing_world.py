@@ -7,8 +7,9 @@ from typing import Any
 from reaper.core.clock_check import ClockGuard
 from reaper.core.policy import Policy
 from reaper.core.settings import Connection, CredentialKind, Project
+from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.events import Event
-from reaper.engine.inventory import ConnectedProject, InventoryReader
+from reaper.engine.inventory import InventoryReader
 from tests.world import AGENT
 
 

@@ -14,9 +14,10 @@ from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, FAILED, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Plan, PlanContext, make_plan
 from reaper.core.policy import Decision, Limit, Limits, Mode, Policy, Rule, decide
-from reaper.core.settings import Connection, CredentialKind, Requests
+from reaper.core.settings import Connection, CredentialKind, Project, Requests
 from reaper.emulator import AgentVersion, Emulator
 from reaper.emulator.stored import StoredSession
+from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.executor import Execution, Executor
 from reaper.engine.report import Outcome
 from reaper.foundry.auth import Tokens
@@ -108,8 +109,13 @@ class World:
         found = [Candidate(seen, told) for seen, told in decided if told.action is not Action.KEEP]
         return plan_of(found, standing or PlanContext(inventory=len(decided)), self.policy, now, agent)
 
+    @property
+    def project(self) -> Project:
+        requests = Requests(timeout_s=5, max_per_second=1000)
+        return Project("prod", Connection(ENDPOINT, CredentialKind.NONE, requests=requests))
+
     def client(self) -> Client:
-        connection = Connection(ENDPOINT, CredentialKind.NONE, requests=Requests(timeout_s=5, max_per_second=1000))
+        connection = self.project.connection
         pace = RateLimiter(1000, self.clock.monotonic(), jitter=lambda: 0.5)
         tokens = Tokens(connection, self.clock)
         return Client(connection, self.clock, tokens, pace, transport=self.emulator.transport("reaper"))
@@ -131,11 +137,9 @@ class World:
         async def work(client: Client) -> Execution:
             client.observe_time(self.guard.observe)
             executor = Executor(
-                project="prod",
-                client=client,
+                site=ConnectedProject(self.project, client, self.guard),
                 store=self.store,
                 clock=self.clock,
-                guard=self.guard,
                 sweep_id="sweep-1",
                 started=started,
                 stopping=self.stopping,

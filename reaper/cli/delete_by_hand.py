@@ -12,20 +12,16 @@ from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
 from reaper.cli.progress import counting
 from reaper.clock import Clock
-from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import Decision, Policy, Rule
-from reaper.core.provider import Provider
 from reaper.core.recheck import Verdict
-from reaper.core.settings import Project
-from reaper.engine.executor import Executor
+from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.executor import BY_HAND, Executor
 from reaper.engine.last_look import Look
 from reaper.engine.report import Outcome
-from reaper.store.origin import Origin
 from reaper.store.store import Store
 
-RULE: Final = "by-hand"
 NONE: Final = "none"
 """The policy, plan and sweep of what no policy asked for."""
 WORKERS_MAX: Final = 4
@@ -67,17 +63,14 @@ class FilterJudge:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Deletes sessions of one agent that a person has seen since monotonic `started`; `guard` hears the client."""
+    """Deletes sessions of one agent that a person has seen since monotonic `started`."""
 
+    site: ConnectedProject
     agent: str
-    project: Project
-    client: Provider
     store: Store
     clock: Clock
-    guard: ClockGuard
     started: float
     filter: Filter
-    configuration: str = ""
 
     async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> tuple[list[DeleteResult], str]:
         """Every session with what became of it, and why not all were tried; what was begun is finished first."""
@@ -95,27 +88,21 @@ class Deletion:
 
     def _plan(self, sessions: Sequence[Session]) -> Plan:
         """All of them at once. They count as approved: a person asked for it, so limits leave them alone."""
-        now = self.clock.wall() + (self.guard.skew or 0)
-        decision = Decision(Action.DELETE, Rule(RULE, Action.DELETE, self.filter.conditions))
+        now = self.clock.wall() + (self.site.guard.skew or 0)
+        decision = Decision(Action.DELETE, Rule(BY_HAND, Action.DELETE, self.filter.conditions))
         items = tuple(Item(one, decision, now, approved=True) for one in sessions)
         return Plan(NONE, Agent(self.agent), Policy(NONE, ()), now, items, marks=None)
 
     def _executor(self, note: Callable[[Outcome], None], interrupts: Interrupts) -> Executor:
-        connection = self.project.connection
         return Executor(
-            project=self.project.name,
-            client=self.client,
+            site=self.site,
             store=self.store,
             clock=self.clock,
-            guard=self.guard,
             sweep_id=NONE,
             started=self.started,
             stopping=interrupts.why,
             on_outcome=note,
-            workers=min(WORKERS_MAX, connection.requests.concurrency),
-            look_age_s=connection.requests.max_look_age_s,
-            origin=Origin.local(
-                endpoint=connection.endpoint, configuration=self.configuration, identity=self.client.identity
-            ),
+            workers=min(WORKERS_MAX, self.site.project.connection.requests.concurrency),
+            origin=self.site.origin(),
             judge=FilterJudge(self.filter),
         )

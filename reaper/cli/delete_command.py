@@ -22,6 +22,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
 from reaper.core.text import clean
+from reaper.engine.connected_project import ConnectedProject
 from reaper.foundry import requests
 from reaper.store.database import MEMORY_URL
 from reaper.store.store import opened
@@ -65,9 +66,8 @@ async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: 
             if choice.found and (doubt := guard.doubt(started)):
                 raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
             _agree(choice, warnings, sessions.agent, yes=yes)
-            deletion = Deletion(
-                sessions.agent, project, client, store, clock, guard, started, request.filter, settings.fingerprint
-            )
+            site = ConnectedProject(project, client, guard, settings.fingerprint)
+            deletion = Deletion(site, sessions.agent, store, clock, started, request.filter)
             with interruptible() as interrupts:
                 results, halted = await deletion.run(choice.found, interrupts)
     return _print(request, [*choice.settled, *results], halted, sessions.output)

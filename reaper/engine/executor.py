@@ -12,7 +12,6 @@ from itertools import takewhile
 from typing import Final
 
 from reaper.clock import Clock
-from reaper.core.clock_check import ClockGuard
 from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.provider import (
@@ -26,7 +25,8 @@ from reaper.core.provider import (
     Throttled,
     Unauthenticated,
 )
-from reaper.engine.last_look import BY_POLICY, LOOK_AGE_MAX_S, LOOKS_MAX, AgentLooks, Freshness, Judge, Look
+from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.last_look import BY_POLICY, LOOKS_MAX, AgentLooks, Freshness, Judge, Look
 from reaper.engine.report import Outcome
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
@@ -34,6 +34,8 @@ from reaper.store.journal import AlreadyIntendedError, Entry, Intent
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
+BY_HAND: Final = "by-hand"
+"""How the rule begins under which the record keeps what was not a sweep's doing."""
 UNVERIFIED_MAX: Final = 3
 """So many deletes without effect in one sweep open the breaker."""
 FAILED_IN_A_ROW_MAX: Final = 5
@@ -64,23 +66,20 @@ class Executor:
     `origin` says for the record who acts.
     """
 
-    project: str
-    client: Provider
+    site: ConnectedProject
     store: Store
     clock: Clock
-    guard: ClockGuard
     sweep_id: str
     started: float
     stopping: Callable[[], str]
     on_outcome: Callable[[Outcome], None]
     workers: int
-    look_age_s: float = LOOK_AGE_MAX_S
     origin: Origin | None = None
     judge: Judge = BY_POLICY
 
     @property
     def fresh(self) -> Freshness:
-        return Freshness(self.clock, self.guard, self.look_age_s)
+        return Freshness(self.clock, self.site.guard, self.site.project.connection.requests.max_look_age_s)
 
     async def execute(self, plan: Plan) -> Execution:
         """Carry out what the plan may act on; what was begun is finished before this returns.
@@ -88,7 +87,7 @@ class Executor:
         One action at a time until one has not failed: what fails for all is tried with few.
         """
         execution, queue = Execution(), iter(plan.act)
-        agents = AgentLooks(self.client, plan.agent.name, self.fresh)
+        agents = AgentLooks(self.site.client, plan.agent.name, self.fresh)
         await self._work(queue, plan, execution, agents, alone=True)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.workers, len(plan.act) - len(execution.outcomes))):
@@ -99,7 +98,7 @@ class Executor:
         self, queue: Iterator[Item], plan: Plan, execution: Execution, agents: AgentLooks, *, alone: bool = False
     ) -> None:
         for item in queue:
-            execution.halted = execution.halted or self.stopping() or self.guard.doubt(self.started)
+            execution.halted = execution.halted or self.stopping() or self.site.guard.doubt(self.started)
             if execution.halted:
                 return
             try:
@@ -128,7 +127,7 @@ class Executor:
         unverified = sum(outcome.kind is OutcomeKind.UNVERIFIED for outcome in execution.outcomes)
         if unverified >= UNVERIFIED_MAX:
             execution.halted = f"{unverified} actions were accepted without effect"
-            self.store.open_breaker(self.project, plan.agent.name, Breaker(plan.now, execution.halted))
+            self.store.open_breaker(self.site.project.name, plan.agent.name, Breaker(plan.now, execution.halted))
 
     async def _carry_out(self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution) -> Outcome | None:
         """One action from its last look to its outcome; None when it was halted before its intent.
@@ -189,7 +188,7 @@ class Executor:
         """The last look, or why nothing may be sent after it."""
         try:
             agent = await agents.read() if plan.policy.asks_version and plan.agent.latest is not None else None
-            look = Look(await self.client.get(plan.agent.name, item.session.id), agent)
+            look = Look(await self.site.client.get(plan.agent.name, item.session.id), agent)
         except Unauthenticated:
             raise
         except Gone as error:
@@ -205,21 +204,21 @@ class Executor:
     def _refusal(self, item: Item, look: Look, plan: Plan) -> Outcome | None:
         """Why the action must not be sent after the last look, None when it may."""
         at = _at(look, plan)
-        doubt = self.guard.doubt(self.started)
+        doubt = self.site.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
         verdict = self.judge.recheck(item, look, plan)
         if verdict.go:
             return None
         if verdict.changed:
-            self.store.drop_mark(self.project, plan.agent.name, item.session, at)
+            self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
         kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
         return Outcome(item, kind, at, verdict.why)
 
     async def _act(self, item: Item, look: Look, plan: Plan, agents: AgentLooks) -> Outcome:
         """Send and verify; Outdated when the look had grown too old by then, Throttled when it was too much."""
         at = _at(look, plan)
-        send = self.client.delete if item.action is Action.DELETE else self.client.stop
+        send = self.site.client.delete if item.action is Action.DELETE else self.site.client.stop
         try:
             accepted = await send(plan.agent.name, item.session.id, lambda: self.fresh.of(look))
         except (Outdated, Throttled):
@@ -260,7 +259,7 @@ class Executor:
         for wait in waits:
             await self.clock.sleep(wait)
             try:
-                fresh = await self.client.get(plan.agent.name, session.id)
+                fresh = await self.site.client.get(plan.agent.name, session.id)
                 effect = had_effect(item.action, session.created_at, session.last_accessed_at, fresh.value)
             except Gone:
                 effect = True if await agents.answer() else None
@@ -274,7 +273,7 @@ class Executor:
         session = item.session
         return Intent(
             id="",
-            project=self.project,
+            project=self.site.project.name,
             agent=plan.agent.name,
             session=session.id,
             created_at=session.created_at,

@@ -8,32 +8,18 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, decide, earliest
-from reaper.core.provider import Answer, Page, Provider, ProviderError
+from reaper.core.provider import Answer, Page, ProviderError
 from reaper.core.quotas import Reserve
-from reaper.core.settings import Project
+from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.events import Listener, PageRead
 from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_changes
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
 from reaper.listing.snapshot import SessionCounts, Snapshot, living
 from reaper.store.evidence import rules_json
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectedProject:
-    """One project as it is swept: its settings, the client that reaches it, and what watches its clock.
-
-    `configuration` is the digest of what is in force.
-    """
-
-    project: Project
-    client: Provider
-    guard: ClockGuard
-    configuration: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from reaper.core.policy import Policy
 from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
+from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
-from reaper.engine.inventory import ConnectedProject
 from reaper.engine.known_rates import keep_rates, recall_rates
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee

@@ -14,7 +14,7 @@ from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
-from reaper.engine.executor import Execution, Executor, resolve_open_intents
+from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
@@ -26,13 +26,10 @@ from reaper.listing.snapshot import Snapshot
 from reaper.logs import get_logger
 from reaper.store.database import StateError
 from reaper.store.journal import Entry
-from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
 log = get_logger()
 
-BY_HAND: Final = "by-hand"
-"""How the rule begins under which the record keeps what was not a sweep's doing."""
 BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
@@ -256,22 +253,15 @@ class Sweep(InventoryReader):
             self.listener(ActionEnded(*self.key, outcome, self.clock.wall()))
 
         return Executor(
-            project=self.site.project.name,
-            client=self.site.client,
+            site=self.site,
             store=self.store,
             clock=self.clock,
-            guard=self.site.guard,
             sweep_id=self.id,
             started=since,
             stopping=stopping,
             on_outcome=ended,
             workers=self.site.project.connection.requests.concurrency,
-            look_age_s=self.site.project.connection.requests.max_look_age_s,
-            origin=Origin.local(
-                endpoint=self.site.project.connection.endpoint,
-                configuration=self.site.configuration,
-                identity=self.site.client.identity,
-            ),
+            origin=self.site.origin(),
         )
 
 

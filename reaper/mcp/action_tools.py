@@ -19,6 +19,7 @@ from reaper.core.planner import Approval, Plan
 from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
+from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
 from reaper.logs import get_logger
@@ -29,7 +30,6 @@ from reaper.mcp.context import ToolContext, project_at
 from reaper.mcp.daemon_status import disbelief
 from reaper.mcp.guards import Subject, managed
 from reaper.mcp.session_models import Deleted, OneInput, Stopped
-from reaper.store.origin import Origin
 from reaper.store.store import Store, opened
 
 log = get_logger()
@@ -133,7 +133,8 @@ class _Attempt:
                     "Look with session_get before you decide again"
                 )
             return self._question(subject, plan)
-        return await self._execute(plan, guard, started)
+        site = ConnectedProject(self.project, self.client, guard, self.settings.fingerprint)
+        return await self._execute(plan, site, started)
 
     async def _must_be_believed(self, agent: Agent) -> None:
         """Refuse while a daemon beside us says that it does not believe its list of these sessions."""
@@ -183,28 +184,19 @@ class _Attempt:
             "session_delete again. The approval ends when the session is used"
         )
 
-    async def _execute(self, plan: Plan, guard: ClockGuard, started: float) -> dict[str, str]:
+    async def _execute(self, plan: Plan, site: ConnectedProject, started: float) -> dict[str, str]:
         outcomes: list[Outcome] = []
-        client, connection = self.context.caller.name, self.project.connection
+        client = self.context.caller.name
         executor = Executor(
-            project=self.project.name,
-            client=self.client,
+            site=site,
             store=self.store,
             clock=self.context.clock,
-            guard=guard,
             sweep_id=signed(client),
             started=started,
             stopping=self._changed,
             on_outcome=outcomes.append,
             workers=1,
-            look_age_s=connection.requests.max_look_age_s,
-            origin=Origin.local(
-                f"mcp client {client}",
-                client=client,
-                endpoint=connection.endpoint,
-                configuration=self.settings.fingerprint,
-                identity=self.client.identity,
-            ),
+            origin=site.origin(f"mcp client {client}", client=client),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id

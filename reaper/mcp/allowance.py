@@ -13,11 +13,12 @@ from typing import Final
 from reaper.core.inventory_checks import BASELINE_VALID_S
 from reaper.core.model import DAY_S, Action
 from reaper.core.policy import Policy
+from reaper.engine.executor import BY_HAND
 from reaper.mcp.advice import NotDoneError
 from reaper.store.journal import Entry
 from reaper.store.store import Store
 
-RULE_NAME: Final = "by-hand:mcp"
+RULE_NAME: Final = f"{BY_HAND}:mcp"
 """The rule under which the record keeps what assistants did."""
 
 

@@ -11,6 +11,7 @@ from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
 from reaper.core.clock_check import ClockGuard
 from reaper.emulator import EmulatorTransport
+from reaper.engine.connected_project import ConnectedProject
 from reaper.wiring import Connector
 from tests.sim.steps import Steps
 from tests.sim.wire import Wire
@@ -29,7 +30,8 @@ async def delete_by_hand(world: World, names: Sequence[str], agent: str = "") ->
     async with connect(project) as client:
         client.observe_time(guard.observe)
         choice = await by_ids(client, agent, names)
-        deletion = Deletion(agent, project, client, world.state(), world.clock, guard, started, Filter())
+        site = ConnectedProject(project, client, guard)
+        deletion = Deletion(site, agent, world.state(), world.clock, started, Filter())
         results, _ = await deletion.run(choice.found, Interrupts())
     return [*choice.settled, *results]
 

@@ -196,7 +196,11 @@ class _Believer(ClockGuard):
 def _clock_not_asked_again(patch: Patch) -> None:
     kept = executor.Executor._refusal
     believing = _Believer()
-    patch.setattr(executor.Executor, "_refusal", lambda self, *given: kept(replace(self, guard=believing), *given))
+    patch.setattr(
+        executor.Executor,
+        "_refusal",
+        lambda self, *given: kept(replace(self, site=replace(self.site, guard=believing)), *given),
+    )
 
 
 def _failed_look_is_as_listed(patch: Patch) -> None:
@@ -205,8 +209,8 @@ def _failed_look_is_as_listed(patch: Patch) -> None:
 
     class Blind:
         def __init__(self, one: executor.Executor, item: Any, at: float) -> None:
-            self._client, self._clock, self._item, self._at = one.client, one.clock, item, at
-            self.delete, self.stop = one.client.delete, one.client.stop
+            self._client, self._clock, self._item, self._at = one.site.client, one.clock, item, at
+            self.delete, self.stop = one.site.client.delete, one.site.client.stop
 
         async def get(self, agent: str, session: str) -> Any:
             try:
@@ -216,7 +220,8 @@ def _failed_look_is_as_listed(patch: Patch) -> None:
                 return client.Answer(self._item.session, self._at, *now)
 
     async def carry_out(self: Any, item: Any, plan: Any, *given: Any) -> Any:
-        return await kept(replace(self, client=Blind(self, item, plan.now)), item, plan, *given)
+        blind = replace(self.site, client=Blind(self, item, plan.now))
+        return await kept(replace(self, site=blind), item, plan, *given)
 
     patch.setattr(executor.Executor, "_carry_out", carry_out)
 
