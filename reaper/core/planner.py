@@ -64,6 +64,11 @@ class Approval:
     last_accessed_at: int
     action: Action
 
+    @classmethod
+    def needed(cls, session: Session, action: Action) -> Approval:
+        """The one that this action on a session, as it was seen, takes."""
+        return cls(session.id, session.created_at, session.last_accessed_at, action)
+
 
 @dataclass(frozen=True, slots=True)
 class PlanContext:
@@ -217,8 +222,7 @@ def _item(
     mark = marks.get(session.incarnation)
     graced = decision.action is not Action.STOP and policy.grace_s > 0
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
-    seen = (session.id, session.created_at, session.last_accessed_at, decision.action)
-    approved = bool(context.approved) and Approval(*seen) in context.approved
+    approved = bool(context.approved) and Approval.needed(session, decision.action) in context.approved
     hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
     return Item(session, decision, ripe_at, approved, hold)
 

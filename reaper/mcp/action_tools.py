@@ -153,8 +153,7 @@ class _Attempt:
             return Agent(name)
 
     def _is_approved(self, subject: Subject) -> bool:
-        session = subject.session
-        leave = Approval(session.id, session.created_at, session.last_accessed_at, self.action)
+        leave = Approval.needed(subject.session, self.action)
         return leave in self.store.plans.approved(self.project.name, subject.agent.name)
 
     def _question(self, subject: Subject, plan: Plan) -> Question:
