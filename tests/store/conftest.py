@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from audit_world import Book
+
+from reaper.store.store import Store
 
 
 @pytest.fixture
@@ -26,3 +28,20 @@ def book(tmp_path: Path) -> Iterator[Book]:
     made = Book(tmp_path / "state.db")
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store.open(url)
+    assert opened.fault == ""
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def reopen(url: str, store: Store) -> Callable[[], Store]:
+    def again() -> Store:
+        store.close()
+        return Store.open(url)
+
+    return again

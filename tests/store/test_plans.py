@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -21,28 +20,6 @@ from tests.world import NOW, RUNAWAY, STALE, session
 
 HERE = ("prod", "desk")
 NOBODY = "0" * 32
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/state.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store.open(url)
-    assert opened.fault == ""
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def reopen(url: str, store: Store) -> Callable[[], Store]:
-    def again() -> Store:
-        store.close()
-        return Store.open(url)
-
-    return again
 
 
 def item(ident: str = "session-0001") -> Item:

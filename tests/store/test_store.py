@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -34,28 +34,6 @@ HERE = ("prod", "desk")
 DELETE = Intent("", *HERE, "session-0001", NOW - 9 * DAY_S, Action.DELETE, "stale", approved=False)
 NUMBERS = count(1)
 EVIDENCE = {"record": {"last_accessed_at": NOW - 8 * DAY_S}}
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/state.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store.open(url)
-    assert opened.fault == ""
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def reopen(url: str, store: Store) -> Callable[[], Store]:
-    def again() -> Store:
-        store.close()
-        return Store.open(url)
-
-    return again
 
 
 def item(ident: str = "session-0001") -> Item:
