@@ -13,6 +13,7 @@ from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
+from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
@@ -63,6 +64,7 @@ class Sweep(InventoryReader):
     cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
+    voice: Voice = SILENT
 
     @property
     def key(self) -> Key:
@@ -105,6 +107,7 @@ class Sweep(InventoryReader):
             why=why,
             breaker=known_breaker(self.store, *self.key),
             relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
         )
 
     async def _collect(self) -> Collected:
@@ -143,6 +146,7 @@ class Sweep(InventoryReader):
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
+            voice=self.voice,
         )
         project, agent, policy = self.site.project.name, self.agent, self.policy
         plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
@@ -164,6 +168,7 @@ class Sweep(InventoryReader):
             observed=self._observed,
             breaker=(self.store.breaker(*self.key) if acted else None) or breaker,
             relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, M
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 metadata = MetaData()
 
@@ -47,6 +47,16 @@ breakers = Table(
     Column("since", Float, nullable=False),
     Column("reason", String, nullable=False),
 )
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("said", String, nullable=False),
+    Column("fault", String, nullable=False),
+)
+"""What agents' developers ask for; those that ask for nothing have no row. `said` holds pairs, as JSON."""
 
 plans = Table(
     "plans",
