@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from reaper.store import chain
 from reaper.store.chain import EVENT
 from reaper.store.chained_tables import cover_all
-from reaper.store.tables import SCHEMA_VERSION, journal, put_meta, read_meta
+from reaper.store.tables import SCHEMA_VERSION, journal, levels, put_meta, read_meta
 
 MIGRATED: Final = "migrated"
 
@@ -21,7 +21,12 @@ def _to_version_2(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE baselines {change}")
 
 
-STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _to_version_2}
+def _to_version_3(connection: Connection) -> None:
+    """Version 3: how many candidates are usual is remembered."""
+    levels.create(connection, checkfirst=True)
+
+
+STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _to_version_2, "2": _to_version_3}
 """By the version from which each leads to the next."""
 
 

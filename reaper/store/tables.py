@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, M
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 metadata = MetaData()
 
@@ -38,6 +38,17 @@ baselines = Table(
     Column("spread", String, nullable=False),
 )
 """`spread` is what `StaleCounts` holds, as JSON; '' before all sessions were listed."""
+
+levels = Table(
+    "levels",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("candidates", Integer, nullable=False),
+    Column("jumped_at", Float),
+    Column("found", Integer, nullable=False),
+)
+"""How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
 
 breakers = Table(
     "breakers",
