@@ -71,7 +71,8 @@ class Line:
 class Law:
     """A policy as the judge reads it, in force from `since`.
 
-    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long.
+    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `spread`: what
+    limits hold back goes later, by turns, unless there were suddenly more candidates than by a `jump`.
     """
 
     since: float
@@ -83,6 +84,8 @@ class Law:
     at_least: int = 5
     open_hours: tuple[int, int] | None = None
     relief_s: int | None = None
+    spread: bool = False
+    jump: tuple[int, bool] = (25, True)
 
     @property
     def asks_versions(self) -> bool:
