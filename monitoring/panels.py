@@ -223,7 +223,7 @@ WHY_NOT: Final = (
     ),
     lines(
         "Deletes that the limits still allow",
-        "What each agent may still delete in one sweep and in 24 hours. A larger plan is withheld whole.",
+        "What each agent may still delete in one sweep and in 24 hours. A larger plan is withheld or spread.",
         "short",
         Query(f"min by (window, project, agent) ({sample('limit_remaining')})", "{{project}}/{{agent}}, {{window}}"),
     ),

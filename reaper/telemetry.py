@@ -20,7 +20,7 @@ from reaper.core.provider import CallRecord
 from reaper.core.text import clean
 from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
+from reaper.engine.report import ASKS_A_PERSON, Outcome, Report, Result, Swept, is_trusted
 from reaper.engine.status_json import summary_json
 from reaper.listing.snapshot import BUCKETS_S, Durations
 from reaper.logs import get_logger
@@ -152,6 +152,8 @@ class StatusCollector(Collector):
         by_rule = (*_AGENT, "policy", "rule", "action")
         candidates = _gauge("candidates", "Sessions that a rule would stop or delete", by_rule)
         blocked = _gauge("blocked", "Candidates not acted on, by reason", (*_AGENT, "reason"))
+        waits = "Candidates that wait for a person to approve them, by reason"
+        withheld = _gauge("withheld", waits, (*_AGENT, "reason"))
         overdue = _gauge("oldest_overdue_seconds", "How long the most overdue candidate has been overdue", _AGENT)
         remaining = _gauge("limit_remaining", "Deletes that the limits still allow", (*_AGENT, "window"))
         for report in self._live.trusted():
@@ -162,10 +164,12 @@ class StatusCollector(Collector):
                     candidates.add_metric(labels, report.by_rule[rule.name])
             for hold in Hold:
                 blocked.add_metric([*where, str(hold)], report.blocked[hold])
+            for hold in ASKS_A_PERSON:
+                withheld.add_metric([*where, str(hold)], report.waiting[hold])
             overdue.add_metric(where, report.oldest_overdue_s)
             for window, left in report.limit_remaining.items():
                 remaining.add_metric([*where, window], left)
-        yield from (candidates, blocked, overdue, remaining)
+        yield from (candidates, blocked, withheld, overdue, remaining)
 
     def _health(self) -> Iterator[Metric]:
         fault = "Whether the state cannot be relied on, so that nothing is touched"

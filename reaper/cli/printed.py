@@ -110,8 +110,8 @@ def notes(report: Report, *, planned: bool) -> list[str]:
         lines.append(f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {_why(report)}")
     elif report.why:
         lines.append(_trouble(report, where))
-    elif plan.foreseen:
-        excess = "; ".join(map(str, plan.foreseen))
+    elif plan.foreseen or plan.jump:
+        excess = "; ".join(str(one) for one in (plan.jump, *plan.foreseen) if one)
         lines.append(
             f"{where}: once due, this plan will be withheld: {excess}. "
             f"Approve ahead: {escape(command('approve', plan.id))}"

@@ -219,6 +219,12 @@ class Limits(Part):
     """The same over any 24 hours; survives restarts."""
     at_least: Annotated[int, *_whole(0, _MANY)] = _LIMITS.at_least
     """A share never rounds below this number."""
+    beyond: Literal["withhold", "spread"] = _LIMITS.beyond.value
+    """withhold: a plan larger than a limit waits, whole, for a person. spread: the longest overdue go first, as many
+    as the limits allow; the rest waits for later sweeps."""
+    jump: Share = str(_LIMITS.jump)
+    """With spread: when candidates become more by this share of an agent's sessions, or by this number, from one
+    sweep to the next, all of them wait for a person."""
 
 
 class Window(Part):

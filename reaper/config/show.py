@@ -17,7 +17,7 @@ from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.core.durations import exact_duration
 from reaper.core.model import STATUSES
-from reaper.core.policy import Policy
+from reaper.core.policy import Limit, Policy
 from reaper.core.settings import AgentPattern, Audit, Project, Quota, Schedule, Server, Settings
 from reaper.core.windows import DAYS, Window
 
@@ -110,14 +110,20 @@ def _policy(policy: Policy) -> dict[str, Any]:
             for rule in policy.rules
         ],
         "limits": {
-            "per_sweep": str(limits.per_sweep) if limits.per_sweep.percent else limits.per_sweep.amount,
-            "per_day": str(limits.per_day) if limits.per_day.percent else limits.per_day.amount,
+            "per_sweep": _limit(limits.per_sweep),
+            "per_day": _limit(limits.per_day),
             "at_least": limits.at_least,
+            "beyond": limits.beyond.value,
+            "jump": _limit(limits.jump),
         },
     }
     if policy.windows:
         shown["windows"] = [_window(window) for window in policy.windows]
     return shown
+
+
+def _limit(limit: Limit) -> int | str:
+    return str(limit) if limit.percent else limit.amount
 
 
 def _window(window: Window) -> dict[str, Any]:

@@ -85,7 +85,13 @@ def _policy(name: str, part: models.Policy) -> policy.Policy:
         rules=tuple(_rule(rule) for rule in part.rules),
         mode=policy.Mode(part.mode),
         grace_s=parse_duration(part.grace),
-        limits=policy.Limits(_limit(limits.per_sweep), _limit(limits.per_day), limits.at_least),
+        limits=policy.Limits(
+            per_sweep=_limit(limits.per_sweep),
+            per_day=_limit(limits.per_day),
+            at_least=limits.at_least,
+            beyond=policy.Beyond(limits.beyond),
+            jump=_limit(limits.jump),
+        ),
         windows=tuple(_window(window) for window in part.windows or ()),
     )
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from reaper.core.conditions import NEVER
 from reaper.core.durations import exact_duration, show_duration, show_time
+from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
-from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.policy import Beyond, Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
 from reaper.core.voice import SILENT, Voice
 from reaper.engine.voices import voice_json
 from reaper.store.store import Breaker, Store
@@ -92,12 +93,13 @@ def explain(
         as_due = session._replace(status=IDLE)
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
-    breaker = store.breaker(project, agent.name)
+    breaker, level = store.breaker(project, agent.name), store.level(project, agent.name)
     context = PlanContext(
         inventory=1,
         marks=store.marks(project, agent.name),
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
+        jump=standing_jump(level, policy),
         observe=policy.mode is Mode.OBSERVE,
         voice=voice,
     )
@@ -144,14 +146,17 @@ def _guards(
         "voice": context.voice.told(plan.now) or "its developers ask for nothing",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
         "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
+        "jump": f"{context.jump}: it waits for a person" if context.jump else "none waits for a person",
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
         "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
     }
     for name, hold in guards(Candidate(session, item.decision), item.ripe_at, policy, context, plan.now):
         if name in texts:
             yield GuardCheck(name, hold is None, texts[name])
+    spreads = policy.limits.beyond is Beyond.SPREAD
     limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
-    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; judged over the whole plan")
+    judged = "the longest overdue first" if spreads else "judged over the whole plan"
+    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; {judged}")
 
 
 def _grace(plan: Plan, context: PlanContext) -> str:

@@ -62,7 +62,11 @@ class PoolMember:
     def ready(self) -> bool:
         """Whether nothing speaks against stopping this agent's sessions: its sweep went well, and not long ago."""
         report, age_s = self.report, self.sweep.clock.monotonic() - self.since
-        went_well = report.trusted and report.result in {Result.OK, Result.WITHHELD} and report.breaker is None
+        went_well = (
+            report.trusted
+            and report.result in {Result.OK, Result.WITHHELD}
+            and not (report.breaker or report.plan.jump)
+        )
         doubt = self.sweep.stopping() or self.sweep.site.guard.doubt(self.since)
         return went_well and age_s <= SWEEP_MAX_S and not doubt
 

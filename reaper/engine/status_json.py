@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -59,6 +60,8 @@ def summary_json(report: Report) -> dict[str, Any]:
         "totals": found.totals if found else dict.fromkeys(map(str, Action), 0),
         "blocked": {hold: count for hold, count in found.blocked.items() if count} if found else {},
         "would_exceed": [str(excess) for excess in plan.foreseen] if plan else [],
+        "backlog": [{**asdict(one), "action": str(one.action)} for one in plan.left] if plan else [],
+        "jump": str(plan.jump) if plan and plan.jump else None,
         "doubts": list(found.doubts) if found else [],
         "trusted": is_trusted(report),
         "breaker": report.breaker.reason if report.breaker else None,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
+from reaper.core import jump as jumps
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
+from reaper.core.jump import Jump, Level
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
@@ -148,6 +150,8 @@ class Sweep(InventoryReader):
             observe=self._observed,
             voice=self.voice,
         )
+        level, jump = self._level(snapshot, standing) if doubt is None else (None, None)
+        standing = replace(standing, jump=jump)
         project, agent, policy = self.site.project.name, self.agent, self.policy
         plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
         self._keep(plan, breaker)
@@ -155,6 +159,8 @@ class Sweep(InventoryReader):
         execution = Execution()
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt, base)
+            if level is not None:
+                self.store.put_level(*self.key, level, now)
             execution = await self.executor(since).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
         acted = bool(execution.outcomes)
@@ -210,6 +216,11 @@ class Sweep(InventoryReader):
         if not found:
             return [], None, ""
         return [str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing)
+
+    def _level(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Level, Jump | None]:
+        """How many candidates are usual from now on, and the jump from what was usual so far."""
+        counted = jumps.count((standing.approves(one), bool(one.session.strange)) for one in snapshot.candidates)
+        return jumps.judge(self.store.level(*self.key), counted, snapshot.sessions, self.policy, snapshot.now or 0.0)
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
@@ -283,7 +294,7 @@ def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) ->
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
     """Whether a plan is, or will be, more than it may do by itself."""
-    return bool(plan.foreseen) or breaker is not None
+    return bool(plan.foreseen) or plan.jump is not None or breaker is not None
 
 
 def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:

@@ -20,6 +20,7 @@ from reaper.store.chain import EVENT
 
 MARKED: Final = "marks"
 PLANNED: Final = "plans"
+LEVELLED: Final = "levels"
 CARRIED: Final = "carried"
 """What is known of tables whose last event is about to be pruned."""
 
@@ -29,6 +30,7 @@ COVERED: Final[Mapping[str, tuple[Table, tuple[str, ...]]]] = {
     "approvals": (tables.approvals, tuple(tables.approvals.c.keys())),
     "breakers": (tables.breakers, tuple(tables.breakers.c.keys())),
     "voices": (tables.voices, tuple(tables.voices.c.keys())),
+    "levels": (tables.levels, tuple(tables.levels.c.keys())),
 }
 """By name: the table, and its columns that count. When a plan was seen last is of no consequence."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from reaper.store import chain
 from reaper.store.chain import EVENT
 from reaper.store.chained_tables import cover_all
-from reaper.store.tables import SCHEMA_VERSION, journal, put_meta, read_meta, voices
+from reaper.store.tables import SCHEMA_VERSION, journal, levels, put_meta, read_meta, voices
 
 MIGRATED: Final = "migrated"
 
@@ -22,8 +22,9 @@ def _to_version_2(connection: Connection) -> None:
 
 
 def _to_version_3(connection: Connection) -> None:
-    """Version 3: what agents' developers ask for is remembered."""
-    voices.create(connection, checkfirst=True)
+    """Version 3: what agents' developers ask for, and how many candidates are usual, is remembered."""
+    for table in (voices, levels):
+        table.create(connection, checkfirst=True)
 
 
 STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _to_version_2, "2": _to_version_3}

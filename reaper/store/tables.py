@@ -39,6 +39,17 @@ baselines = Table(
 )
 """`spread` is what `StaleCounts` holds, as JSON; '' before all sessions were listed."""
 
+levels = Table(
+    "levels",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("candidates", Integer, nullable=False),
+    Column("jumped_at", Float),
+    Column("found", Integer, nullable=False),
+)
+"""How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
+
 breakers = Table(
     "breakers",
     metadata,

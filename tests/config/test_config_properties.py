@@ -19,7 +19,7 @@ EXAMPLE = (Path(__file__).parents[2] / "config" / "reaper.yaml").read_text(encod
 TREE = yaml.safe_load(EXAMPLE)
 WORDS = [
     "idle", "7d", "7", "0s", "delete", "enforce", "*", "vip-*", "active", "10%", "101%", "22:00", "UTC", "main",
-    "${X}", "${", "when", "status", "standard", "sqlite:///x", "\x1b[31m", "\ud800", "é",
+    "${X}", "${", "when", "status", "standard", "spread", "sqlite:///x", "\x1b[31m", "\ud800", "é",
     "https://a.services.ai.azure.com/api/projects/b",
 ]  # fmt: skip
 SCALARS = st.one_of(

@@ -101,6 +101,12 @@ def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
         ("    limits: {per_sweep: 10%, per_day: 5%}\n", "per_day (5%) is lower than per_sweep (10%)"),
         ("    limits: {per_sweep: 10, per_day: 9}\n", "per_day (9) is lower than per_sweep (10)"),
         ("    mode: enforce\n    limits: {per_sweep: 0}\n", "'0' lets nothing be stopped or deleted"),
+        ("    limits: {jump: 10%}\n", "'10%' has no effect without `beyond: spread`"),
+        (
+            "    limits: {beyond: spread, jump: 0}\n",
+            "'0' withholds everything as soon as there is one",
+        ),
+        ("    limits: {beyond: spread, jump: 100%}\n", "'100%' is never exceeded"),
         ("    grace: 25d\n", "'7d' leaves no room for the grace of 25d"),
         ("schedule: {every: 1h, timezone: Europe/Madrid}\n", "'Europe/Madrid' has no effect without cron"),
         (
@@ -116,6 +122,8 @@ def test_a_doubtful_value_is_said(more: str, warning: str) -> None:
 
 def test_a_share_and_a_number_are_not_compared() -> None:
     assert warned(more="    limits: {per_sweep: 100, per_day: 5%}\n") == []
+    assert warned(more="    limits: {beyond: spread}\n") == warned(more="    limits: {beyond: withhold}\n") == []
+    assert warned(more="    limits: {beyond: spread, jump: 30}\n") == []
 
 
 _GLOBS = st.lists(

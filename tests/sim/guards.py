@@ -14,6 +14,13 @@ GUARDS = [
     # limits
     "a limit of zero means none",
     "the day's limit survives a restart",
+    "spread: the limit of a sweep",
+    "spread: the limit of a day",
+    "spread: the longest overdue first",
+    "spread: of those ripe together the longest idle",
+    "the level survives a restart",
+    "a jump makes no level",
+    "a jump is not forgotten by observing",
     "approvals cover exactly what was seen",
     "approvals name an action",
     "a written approval closes a breaker once",

@@ -295,6 +295,8 @@ class History:
         process.steps.die_at = None  # a death that its own sweep was too short for would come now
         self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0)
         bound = 4 * (4 + (grace_s + DAY_S) // DAY_S)
+        if law.spread:
+            bound += 4 * max(len(world.living(agent)) for agent in world.agents)  # one a day at least
         for number in range(bound):
             if number >= HEALTHY_LEAST and not world.stale(since):
                 break

@@ -74,7 +74,8 @@ class Law:
     """A policy as the judge reads it, in force from `since`.
 
     `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `gentle` is the
-    one that developers may choose to have to agree, too.
+    one that developers may choose to have to agree, too. `spread`: what limits hold back goes later, by turns, unless
+    there were suddenly more candidates than by a `jump`.
     """
 
     since: float
@@ -87,6 +88,8 @@ class Law:
     open_hours: tuple[int, int] | None = None
     relief_s: int | None = None
     gentle: Law | None = None
+    spread: bool = False
+    jump: tuple[int, bool] = (25, True)
 
     @property
     def asks_versions(self) -> bool:

@@ -108,6 +108,8 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
         relief_s=chance.choice([None, None, 5 * 60]),
+        spread=strict and chance.random() < 0.6,
+        jump=chance.choice([(25, True), (10, True), (3, False)]),
     )
     return replace(law, gentle=_draw_gentle(chance, law)) if chance.random() < 0.7 else law
 

@@ -112,6 +112,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         *([("All of them listed", show_time(listed_at))] if listed_at and listed_at != now else []),
         ("Kept", f"{report.totals['keep']:,}"),
         ("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
+        *(("Left for later sweeps", str(one)) for one in report.plan.left),
         *([("Malformed records, kept", f"{malformed:,}")] if malformed else []),
         *([("Plan", report.plan.id)] if report.plan.items else []),
     ]

@@ -37,6 +37,7 @@ HOLDS: Final = {
     Hold.REFUSED: "refused by the platform lately",
     Hold.GRACE: "in grace",
     Hold.WINDOW: "outside every window",
+    Hold.JUMP: "suddenly many more candidates",
     Hold.LIMIT_SWEEP: "over the limit of a sweep",
     Hold.LIMIT_DAY: "over the limit of a day",
 }
