@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from reaper.core.durations import show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, holds_words
 from reaper.core.model import Action, Agent, Session
 from reaper.core.policy import Decision, Limits, Mode, Policy
 from reaper.core.windows import is_open
@@ -23,6 +24,7 @@ from reaper.core.windows import is_open
 class Hold(StrEnum):
     """Why a candidate is not acted on; the values of `blocked{reason}`, strongest first."""
 
+    HOLD = "hold"
     STATE = "state"
     INCOMPLETE = "incomplete"
     UNTRUSTED = "untrusted"
@@ -35,6 +37,10 @@ class Hold(StrEnum):
     WINDOW = "window"
     LIMIT_SWEEP = "limit_sweep"
     LIMIT_DAY = "limit_day"
+
+
+_NEVER_APPROVED: Final = frozenset({Hold.STRANGE, Hold.HOLD})
+"""No person's approval is for these: what they hold back is no part of what a plan waits for."""
 
 
 class Candidate(NamedTuple):
@@ -76,7 +82,7 @@ class PlanContext:
 
     `doubt` says why the listing or the clock is not believed, None when it is.
     `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
-    platform refused lately.
+    platform refused lately. `holds` are those that people have on sessions of this agent.
     """
 
     inventory: int
@@ -84,6 +90,7 @@ class PlanContext:
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: frozenset[Approval] = frozenset()
     refused: frozenset[tuple[str, int]] = frozenset()
+    holds: Holds = NO_HOLDS
     doubt: Hold | None = None
     breaker: bool = False
     observe: bool = False
@@ -136,7 +143,8 @@ class Plan:
 
     `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
     `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it.
-    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
+    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`. `holds` are those that
+    people have on sessions of this agent.
     """
 
     id: str
@@ -148,6 +156,7 @@ class Plan:
     excess: tuple[Excess, ...] = ()
     foreseen: tuple[Excess, ...] = ()
     expiry_moved: int = 0
+    holds: Holds = NO_HOLDS
 
     @property
     def act(self) -> tuple[Item, ...]:
@@ -167,7 +176,7 @@ def make_plan(
     marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
     items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
     ready = [item for item in items if item.hold is None and not item.approved]
-    waiting = [item for item in items if item.hold is not Hold.STRANGE and not item.approved]
+    waiting = [item for item in items if item.hold not in _NEVER_APPROVED and not item.approved]
     excess = exceeded(policy.limits, ready, context)
     if excess:
         items = [replace(i, hold=excess[0].hold) if i.hold is None and not i.approved else i for i in items]
@@ -181,6 +190,7 @@ def make_plan(
         excess=excess,
         foreseen=exceeded(policy.limits, waiting, context),
         expiry_moved=sum(_only_expiry_moved(context.marks.get(c.session.incarnation), c.session) for c in candidates),
+        holds=context.holds,
     )
 
 
@@ -196,8 +206,11 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext
     for session, decision in candidates:
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
+        if context.holds.on(session, now):
+            continue
         mark = context.marks.get(session.incarnation)
-        if mark is None or not _still_stands(mark, session, decision):
+        since = context.holds.free_since(session, now)
+        if mark is None or mark.marked_at < since or not _still_stands(mark, session, decision):
             if not policy.grace_s:
                 continue
             mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
@@ -235,6 +248,7 @@ def guards(
     The first hold counts; limits are judged over the whole plan. `state` is the guard of all that must be known.
     """
     session, stopping = candidate.session, candidate.decision.action is Action.STOP
+    yield "hold", Hold.HOLD if context.holds.on(session, now) else None
     yield "state", context.doubt
     yield "breaker", Hold.BREAKER if context.breaker else None
     yield "mode", Hold.OBSERVE if context.observe else None
@@ -266,11 +280,12 @@ def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
 
 
 def plan_lines(items: Iterable[Item]) -> list[str]:
-    """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
+    """What an approval of these items would be for, a sorted line each; it is for no strange record, and no held
+    session."""
     return sorted(
         f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
         for item in items
-        if not item.session.strange
+        if not item.session.strange and item.hold is not Hold.HOLD
     )
 
 
@@ -296,6 +311,8 @@ def hold_text(item: Item, plan: Plan) -> str:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
             return "outside every window"
+        case Hold.HOLD:
+            return holds_words(plan.holds.on(item.session, plan.now))
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from reaper.core.durations import exact_duration, show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_words
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
 from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
@@ -28,7 +30,8 @@ class Explanation:
     """One session under its policy at platform time `now`.
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
-    `earliest` is when grace and windows would let that action happen, None when they never would.
+    `earliest` is when holds, grace and windows would let that action happen, None when they never would. `holds` are
+    those that stand on it.
     """
 
     project: str
@@ -42,6 +45,7 @@ class Explanation:
     due: tuple[float, Decision] | None
     once_idle: bool
     earliest: float | None
+    holds: tuple[SessionHold, ...] = ()
 
     @property
     def why(self) -> str:
@@ -64,13 +68,26 @@ class Explanation:
         return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
 
     def _earliest_text(self, due: float) -> str:
+        if self.earliest is None and any(math.isinf(hold.ends_at) for hold in self.holds):
+            return "; but it is held without an end"
         if self.earliest is None:
             return "; but no window opens"
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
-def explain(project: str, agent: Agent, session: Session, policy: Policy, store: Store, now: float) -> Explanation:
-    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing."""
+def explain(
+    project: str,
+    agent: Agent,
+    session: Session,
+    policy: Policy,
+    store: Store,
+    now: float,
+    configured: Holds = NO_HOLDS,
+) -> Explanation:
+    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
+
+    `configured` are the holds that the configuration names.
+    """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
@@ -79,9 +96,11 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
     breaker = store.breaker(project, agent.name)
+    holds = configured | store.holds.of_agent(project, agent.name)
     context = PlanContext(
         inventory=1,
         marks=store.marks(project, agent.name),
+        holds=holds,
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
         observe=policy.mode is Mode.OBSERVE,
@@ -90,6 +109,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
     def plan_at(at: float) -> Plan:
         return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
 
+    free = holds.free_at(as_due, max(moment, now))
     return Explanation(
         project=project,
         agent=agent,
@@ -101,12 +121,13 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
         due=due,
         once_idle=due is not None and as_due is not session,
-        earliest=_earliest(plan_at(max(moment, now))) if due else None,
+        earliest=_earliest(plan_at(free)) if due and math.isfinite(free) else None,
+        holds=holds.on(session, now),
     )
 
 
 def _earliest(plan: Plan) -> float | None:
-    """When grace has passed and a window is open, for a sweep that finds the session as soon as it is due."""
+    """When grace has passed and a window is open, for a sweep that finds the session once it is due and not held."""
     (item,) = plan.items
     moment = max(plan.now, item.ripe_at)
     return opens_at(plan.policy.windows, moment) if item.action is Action.DELETE else moment
@@ -121,6 +142,7 @@ def _guards(
     touchable = any(status in statuses for statuses in ELIGIBLE.values())
     yield GuardCheck("status", touchable, status if touchable else f"{status} sessions are never touched")
     texts = {
+        "hold": holds_words(plan.holds.on(session, plan.now)) or "nobody holds it",
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
@@ -172,6 +194,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
             "rule": explanation.decision.rule.name if explanation.decision.rule else None,
             "reason": explanation.why,
         },
+        "holds": [hold_json(hold) for hold in explanation.holds],
         "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.text} for g in explanation.guards],
         "next_due": _due_json(explanation),
         "earliest": explanation.earliest,

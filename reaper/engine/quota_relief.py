@@ -67,10 +67,11 @@ class PoolMember:
         return went_well and age_s <= SWEEP_MAX_S and not doubt
 
     def offers(self) -> list[Session]:
-        """The sessions that may be stopped, longest idle first, without those whose stop was refused lately."""
-        sweep = self.sweep
+        """The sessions that may be stopped, longest idle first: none whose stop was refused lately, and none held."""
+        sweep, plan = self.sweep, self.report.plan
         refused = sweep.refusals.waiting(sweep.clock.monotonic())
-        return [one for one in (sweep.reserve.sessions if sweep.reserve else ()) if one.incarnation not in refused]
+        reserve = sweep.reserve.sessions if sweep.reserve else ()
+        return [one for one in reserve if one.incarnation not in refused and not plan.holds.on(one, plan.now)]
 
     def left(self) -> int:
         """How many more stops the policy's limits allow, after those of this sweep and of the last 24 hours.
@@ -97,7 +98,12 @@ class PoolMember:
         decision = Decision(pool.rule.action, pool.rule, since=now)
         return make_plan(
             [Candidate(session, decision) for session in sessions],
-            PlanContext(report.snapshot.sessions, used_today=self._used_today(), observe=report.observed),
+            PlanContext(
+                report.snapshot.sessions,
+                used_today=self._used_today(),
+                holds=report.plan.holds,
+                observe=report.observed,
+            ),
             project=report.project,
             agent=self.sweep.agent,
             policy=replace(report.policy, rules=(*report.policy.rules, pool.rule)),
