@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from reaper.cli.options import (
+    AgentName,
     All,
     Config,
     Output,
     OutputFormat,
     ProjectName,
+    SessionId,
     parse_listen,
     read_duration,
 )
@@ -151,6 +153,82 @@ def approve(
     from reaper.cli.sweep_commands import run_approve
 
     run_approve(config, plan_id, output, by, reason)
+
+
+@app.command()
+def hold(
+    agent: AgentName,
+    session: SessionId,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DAY", help="The last day, in UTC, as in 2027-01-31.")
+    ] = None,
+    legal: Annotated[
+        str | None, typer.Option("--legal", metavar="CASE", help="Instead: for this legal case, without an end.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; needed with --until.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who holds it; by default the user of the system.")
+    ] = "",
+    id_only: Annotated[
+        bool, typer.Option("--id-only", help="Hold whatever has or gets this id, and look nothing up.")
+    ] = False,
+    project: ProjectName = None,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Hold a session: nobody stops or deletes it until that has ended.
+
+    Sweeps, quota relief, assistants and `sessions delete` leave it alone, from the moment on in which this says so.
+    Several people may hold one session.
+
+    Exit codes: 0 it is held; 1 there is no such session, or the hold came too late for what was under way; 2 wrong
+    configuration or command line.
+    """
+    from reaper.cli.hold_command import HoldRequest, run_hold
+
+    request = HoldRequest(agent, session, until, legal, reason, by, id_only, project)
+    raise typer.Exit(asyncio.run(run_hold(config, request, output)))
+
+
+@app.command()
+def release(
+    agent: AgentName,
+    session: SessionId,
+    hold_id: Annotated[
+        str | None, typer.Option("--hold", metavar="ID", help="Which of several holds, as `reaper holds` shows it.")
+    ] = None,
+    legal: Annotated[
+        str | None, typer.Option("--legal", metavar="CASE", help="The case, for a hold that has one.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who releases; by default the user of the system.")
+    ] = "",
+    project: ProjectName = None,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """End a hold on a session; says which others stand.
+
+    Once nobody holds it, a policy that wants it deleted marks it first: its grace begins anew.
+    """
+    from reaper.cli.release_command import ReleaseRequest, run_release
+
+    run_release(config, ReleaseRequest(agent, session, hold_id, legal, reason, by, project), output)
+
+
+@app.command()
+def holds(
+    agent: AgentGlob = "*",
+    project: ProjectName = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that ended or were released lately.")] = False,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Which sessions are held: by whom, until when, and why."""
+    from reaper.cli.holds_command import run_holds
+
+    run_holds(config, project, agent, output, all_=all_)
 
 
 @app.command()

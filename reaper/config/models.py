@@ -269,8 +269,7 @@ class Quota(Part):
 
 
 class SessionHold(Part):
-    """A session that is neither stopped nor deleted while somebody holds it, whatever a policy says. The id is held: so
-    is a session made anew under it."""
+    """A session that is neither stopped nor deleted, whatever a policy says: it, or any other that gets its id."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["until", "reason"]}, {"required": ["legal"]}]},

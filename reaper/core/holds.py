@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -72,13 +72,16 @@ class Holds:
         for hold in holds:
             self._of[hold.session].append(hold)
 
+    def __iter__(self) -> Iterator[SessionHold]:
+        return (hold for holds in self._of.values() for hold in holds)
+
     def __or__(self, others: Iterable[SessionHold]) -> Holds:
         """These and others."""
-        return Holds([*(hold for holds in self._of.values() for hold in holds), *others])
+        return Holds([*self, *others])
 
     def standing(self, now: float) -> list[SessionHold]:
         """Every hold that stands."""
-        return [hold for holds in self._of.values() for hold in holds if hold.stands(now)]
+        return [hold for hold in self if hold.stands(now)]
 
     def on(self, session: Session, now: float) -> tuple[SessionHold, ...]:
         """The holds that stand on this incarnation."""

@@ -64,8 +64,8 @@ class Execution:
 class Executor:
     """Acts on one agent's sessions. `stopping` answers why no new action may begin, '' while it may.
 
-    `origin` says for the record who acts. `configured` are the holds that the configuration in force names; those in
-    the state are asked for in the transaction that writes an intent.
+    `origin` says for the record who acts. `held_elsewhere` gives the holds that are not in this state, as they are now;
+    those in it are asked for in the transaction that writes an intent.
     """
 
     site: ConnectedProject
@@ -78,7 +78,7 @@ class Executor:
     workers: int
     origin: Origin | None = None
     judge: Judge = BY_POLICY
-    configured: Holds = NO_HOLDS
+    held_elsewhere: Callable[[], Holds] = lambda: NO_HOLDS
 
     @property
     def fresh(self) -> Freshness:
@@ -214,7 +214,7 @@ class Executor:
         doubt = self.site.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
-        if holding := holds_words(self.configured.on(item.session, at)):
+        if holding := holds_words(self.held_elsewhere().on(item.session, at)):
             return self._kept(item, plan, at, holding)
         verdict = self.judge.recheck(item, look, plan)
         if verdict.go:

@@ -276,7 +276,7 @@ class Sweep(InventoryReader):
             on_outcome=ended,
             workers=self.site.project.connection.requests.concurrency,
             origin=self.site.origin(),
-            configured=self.configured,
+            held_elsewhere=lambda: self.configured,
         )
 
 

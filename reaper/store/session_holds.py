@@ -91,9 +91,8 @@ class StoredHolds:
     def forget(self, now: float) -> None:
         """Drop those that ended so long ago that nothing rests on it."""
         with self._begin() as connection:
-            over = [
-                hold for hold in map(hold_of_row, connection.execute(select(holds))) if hold.ends_at < now - KEPT_S
-            ]
+            known = map(hold_of_row, connection.execute(select(holds)))
+            over = [hold for hold in known if hold.ends_at < now - KEPT_S]
             if not over:
                 return
             chain.lock(connection)
@@ -122,7 +121,7 @@ def _note(
 
 
 def _begun(connection: Connection, hold: SessionHold) -> str:
-    """What was begun on a session before it was held, and may have its effect still, or has had it; '' for nothing."""
+    """What was begun on a session before it was held, and may have its effect, or has had it; '' for nothing."""
     mine = tables.of_agent(journal, hold.project, hold.agent)
     query = select(journal.c.created_at, journal.c.action, journal.c.at, LATEST.label("latest"))
     query = query.where(mine, journal.c.session == hold.session, journal.c.kind == INTENT)
