@@ -64,17 +64,19 @@ async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: 
             hint = "put it right, or move it away: --no-record then deletes without a record of it"
             raise CommandError(f"{store.fault}; {hint}", Exit.FAILED)
         held = partial(holds_on, settings, project.name, sessions.agent)
-        held()
+        known = held()
         async with Connector(clock)(project) as client:
             client.observe_time(guard.observe)
             choice, warnings = await _choose(client, project, sessions.agent, request)
             if choice.found and (doubt := guard.doubt(started)):
                 raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
             now = clock.wall() if choice.now is None else choice.now
-            warnings += held_caution(held(), choice.found, now)
+            warnings += held_caution(known, choice.found, now)
             _agree(choice, warnings, sessions.agent, yes=yes)
+            # Those in a state that keeps the record are asked for there, right before each intent.
+            elsewhere = partial(settings.holds_on, project.name, sessions.agent) if record else held
             site = ConnectedProject(project, client, guard, settings.fingerprint)
-            deletion = Deletion(site, sessions.agent, store, clock, started, request.filter, held)
+            deletion = Deletion(site, sessions.agent, store, clock, started, request.filter, elsewhere)
             with interruptible() as interrupts:
                 results, halted = await deletion.run(choice.found, interrupts)
     return _print(request, [*choice.settled, *results], halted, sessions.output)

@@ -51,8 +51,7 @@ def known_holds(settings: Settings) -> list[SessionHold]:
 
 def _print(holds: Sequence[SessionHold], now: float) -> None:
     rows = table("agent", "session", "until", "by", "reason", "hold")
-    order = lambda one: (one.project, one.agent, one.session, one.ends_at)
-    for one in sorted(holds, key=order):
+    for one in sorted(holds, key=lambda one: (one.project, one.agent, one.session, one.ends_at)):
         where = f"{one.project}/{one.agent}"
         session = one.session if one.created_at is not None else f"{one.session} (any with this id)"
         case = f"case {one.legal}" if one.legal else ""

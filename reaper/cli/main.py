@@ -265,6 +265,9 @@ def mcp_(
     allow_stop: Annotated[bool, typer.Option("--allow-stop", help="Offer session_stop.")] = False,
     allow_delete: Annotated[bool, typer.Option("--allow-delete", help="Offer session_delete.")] = False,
     allow_create: Annotated[bool, typer.Option("--allow-create", help="Offer session_create.")] = False,
+    allow_hold: Annotated[
+        bool, typer.Option("--allow-hold", help="Offer session_hold, as each of the others does, too.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """The sessions as tools for assistants.
@@ -274,11 +277,11 @@ def mcp_(
     enforces, keep its limits, and have caps of their own; a person is asked before each delete.
     """
     from reaper.cli.mcp_command import HTTP_LISTEN, run_http, run_stdio
-    from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
+    from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_HOLD, ALLOW_STOP
 
     if not http and (listen or token_file):
         raise typer.BadParameter("--listen and --token-file are for --http")
-    flags = {ALLOW_STOP: allow_stop, ALLOW_DELETE: allow_delete, ALLOW_CREATE: allow_create}
+    flags = {ALLOW_STOP: allow_stop, ALLOW_DELETE: allow_delete, ALLOW_CREATE: allow_create, ALLOW_HOLD: allow_hold}
     allowed = frozenset(name for name, given in flags.items() if given)
     where = parse_listen(listen or HTTP_LISTEN)
     asyncio.run(run_http(config, allowed, where, token_file) if http else run_stdio(config, allowed))

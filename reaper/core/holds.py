@@ -7,6 +7,7 @@ is held by somebody.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from reaper.core.text import clean
 
 WORDS_MAX_CHARS: Final = 300
 """So long may a reason, a name or a case be."""
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KEPT_S: Final = 30 * DAY_S
 """So long after its end a hold is remembered: for the list, and since no mark from before its end counts."""
 
@@ -115,7 +117,7 @@ def end_of(day: date | None) -> float:
 
 def read_day(text: str) -> date:
     """A day as in 2027-01-31; ValueError for anything else."""
-    if len(text) != len("2027-01-31") or not text.isascii():
+    if not _DAY.fullmatch(text):
         raise ValueError(f"{text!r} is not a day")
     return date.fromisoformat(text)
 

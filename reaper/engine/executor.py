@@ -64,8 +64,8 @@ class Execution:
 class Executor:
     """Acts on one agent's sessions. `stopping` answers why no new action may begin, '' while it may.
 
-    `origin` says for the record who acts. `held_elsewhere` gives the holds that are not in this state, as they are now;
-    those in it are asked for in the transaction that writes an intent.
+    `origin` says for the record who acts. `held_elsewhere` gives the holds that are not in this state, as they are
+    now; those in it are asked for in the transaction that writes an intent.
     """
 
     site: ConnectedProject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -75,13 +76,16 @@ class StoredHolds:
         return Placed(placed, late)
 
     def release(self, ids: Collection[str], at: float, origin: Mapping[str, Any]) -> list[SessionHold]:
-        """End these holds at `at`; returns those that stood, as they are now."""
+        """End these holds at `at`; returns those that stood, as they are now.
+
+        In whole seconds, like the platform's clock: what is marked in that second is marked after it.
+        """
         released = []
         with self._begin() as connection:
             chain.lock(connection)
             stood = select(holds).where(holds.c.id.in_(sorted(ids)), holds.c.released.is_(None))
             for row in connection.execute(stood).all():
-                hold = replace(hold_of_row(row), released=float(at))
+                hold = replace(hold_of_row(row), released=float(math.floor(at)))
                 change = RowChange("holds", [tuple(row_of_hold(hold).values())], [tuple(row)])
                 connection.execute(update(holds).where(holds.c.id == hold.id).values(released=hold.released))
                 _note(connection, RELEASED, hold, at, origin, change)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from tests.sim.law_of_holds import Claims
+
 DAY_S = 86_400
 AGE_FLOOR_S = 300
 TOUCHABLE = {"delete": frozenset({"idle", "failed", "active"}), "stop": frozenset({"active"})}
@@ -114,7 +116,10 @@ class Law:
 
 @dataclass
 class Deed:
-    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at."""
+    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at.
+
+    `number` is its place among all that ever happened on the platform.
+    """
 
     at: float
     agent: str
@@ -123,6 +128,7 @@ class Deed:
     approved: bool
     looked_at: float
     latest: str
+    number: int = 0
 
 
 class Believed(NamedTuple):
@@ -179,6 +185,7 @@ class Judge:
     promises: dict[str, dict[Incarnation, Promise]] = field(default_factory=dict)
     decided: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     sacred: set[str] = field(default_factory=set)
+    claims: Claims = field(default_factory=Claims)
     deeds: list[Deed] = field(default_factory=list)
 
     def law(self, at: float) -> Law:
@@ -218,6 +225,8 @@ class Judge:
         law, facts, now = self.law(deed.at), deed.facts, deed.looked_at
         _require(law.enforce, "acted while observing", deed)
         _require(facts.status in TOUCHABLE[deed.action], "touched what is never touched", deed)
+        claim = self.claims.against(deed.agent, facts.id, facts.created_at, deed.number, deed.at)
+        _require(claim is None, f"held: {claim}", deed)
         _require(facts.id not in self.sacred, "acted on a record that cannot be believed", deed)
         _require(now - facts.created_at >= AGE_FLOOR_S, "below the floor of age", deed)
         asked = law.wants(facts, deed.latest, now)
@@ -237,6 +246,8 @@ class Judge:
         if not law.grace_s:
             return
         start = deed.at - law.grace_s
+        freed = self.claims.last_end(deed.agent, deed.facts.id, deed.facts.created_at, deed.at)
+        _require(freed <= start + SECOND_S, f"held within its grace, until {freed}", deed)
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
         promise = self.promises.get(deed.agent, {}).get(deed.facts.seen)
         if promise is None or promise.sweeps[0].began > start + SECOND_S:

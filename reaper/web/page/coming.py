@@ -67,6 +67,8 @@ def _when(group: Group, now: float) -> str:
     """In words, when no clock can say it."""
     if group.hold in ASKS_A_PERSON:
         return "when you approve it"
+    if group.hold is Hold.HOLD:
+        return "never, while it is held"
     if group.hold is Hold.OBSERVE:
         return "never, while it only observes"
     if group.hold is Hold.STRANGE:
