@@ -18,9 +18,8 @@ FORGOTTEN: Final = "holds_forgotten"
 """What the record calls these events."""
 HOLD_EVENTS: Final = (PLACED, RELEASED, FORGOTTEN)
 
-_ON_SESSIONS: Final = select(holds).where(
-    holds.c.session.in_(bindparam("sessions", expanding=True)), holds.c.released.is_(None)
-)
+# Those that were released are read, too: whether one was is part of what somebody may have altered.
+_ON_SESSIONS: Final = select(holds).where(holds.c.session.in_(bindparam("sessions", expanding=True)))
 
 
 class HeldError(Exception):

@@ -1,4 +1,4 @@
-"""What people hold, as the judge knows it: from when to when, and whom it binds. It shares no code with the reaper."""
+"""What people hold, as the judge knows it: from when to when, and on whom. It shares no code with the reaper."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Claim:
     """Somebody was told at `since` that a session is held, until the first moment of day number `until_day`.
 
     `id` names it. `made` is the incarnation's, None for whoever has the id. Deeds from number `after` on came later.
-    `late`: something was said to be under way. `over` is when it was taken back; `unheard`: before any sweep that came
-    to a plan knew of it.
+    `late`: something was said to be under way. `over` is when it was taken back; `unheard`: before any sweep that
+    came to a plan knew of it.
     """
 
     id: str

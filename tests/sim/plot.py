@@ -19,8 +19,8 @@ class Plot:
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
-    files of the state; where that is never, the state has none. `holds`: how often a person holds a session or releases
-    one, right before a read.
+    files of the state; where that is never, the state has none. `holds`: how often a person holds a session, or
+    releases one, right before a read.
     """
 
     law: Law
