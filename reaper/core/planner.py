@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from reaper.core.backlog import Backlog, backlogs, longest_overdue, spreads, tightest_of
 from reaper.core.durations import show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, holds_words
 from reaper.core.jump import Jump
 from reaper.core.model import Action, Agent, Session
 from reaper.core.policy import Decision, Limits, Mode, Policy
@@ -25,12 +26,12 @@ from reaper.core.voice import SILENT, Voice
 class Hold(StrEnum):
     """Why a candidate is not acted on; the values of `blocked{reason}`, strongest first."""
 
+    HOLD = "hold"
     STATE = "state"
     INCOMPLETE = "incomplete"
     UNTRUSTED = "untrusted"
     CLOCK = "clock"
     BREAKER = "breaker"
-    HOLD = "hold"
     OBSERVE = "observe"
     STRANGE = "strange_record"
     REFUSED = "refused"
@@ -39,6 +40,10 @@ class Hold(StrEnum):
     WINDOW = "window"
     LIMIT_SWEEP = "limit_sweep"
     LIMIT_DAY = "limit_day"
+
+
+_NEVER_APPROVED: Final = frozenset({Hold.STRANGE, Hold.HOLD})
+"""No person's approval is for these: what they hold back is no part of what a plan waits for."""
 
 
 class Candidate(NamedTuple):
@@ -80,7 +85,8 @@ class PlanContext:
 
     `doubt` says why the listing or the clock is not believed, None when it is.
     `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
-    platform refused lately. `voice` is what the agent's developers ask for.
+    platform refused lately. `voice` is what the agent's developers ask for, `holds` are those that people have on
+    sessions of this agent.
     """
 
     inventory: int
@@ -88,6 +94,7 @@ class PlanContext:
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: frozenset[Approval] = frozenset()
     refused: frozenset[tuple[str, int]] = frozenset()
+    holds: Holds = NO_HOLDS
     doubt: Hold | None = None
     breaker: bool = False
     jump: Jump | None = None
@@ -153,9 +160,9 @@ class Plan:
     `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
     `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it. Where limits
     spread it instead, `left` is what they leave for later sweeps, `ahead` all that they will. A `jump` waits for a
-    person.
-    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`. `voice` is what the
-    agent's developers asked for when it was made, None where they are not asked.
+    person. `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`. `voice` is what
+    the agent's developers asked for when it was made, None where they are not asked; `holds` are those that people
+    have on sessions of this agent.
     """
 
     id: str
@@ -171,6 +178,7 @@ class Plan:
     jump: Jump | None = None
     expiry_moved: int = 0
     voice: Voice | None = None
+    holds: Holds = NO_HOLDS
 
     @property
     def act(self) -> tuple[Item, ...]:
@@ -190,7 +198,7 @@ def make_plan(
     marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
     items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
     ready = [item for item in items if item.hold is None and not item.approved]
-    waiting = [item for item in items if item.hold is not Hold.STRANGE and not item.approved]
+    waiting = [item for item in items if item.hold not in _NEVER_APPROVED and not item.approved]
     excess, foreseen = (exceeded(policy.limits, some, context) for some in (ready, waiting))
     if spread := spreads(policy.limits, excess):
         items = list(held_by_turn(items, excess))
@@ -211,6 +219,7 @@ def make_plan(
         jump=context.jump,
         expiry_moved=sum(_only_expiry_moved(context.marks.get(c.session.incarnation), c.session) for c in candidates),
         voice=context.voice,
+        holds=context.holds,
     )
 
 
@@ -226,8 +235,11 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext
     for session, decision in candidates:
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
+        if context.holds.on(session, now):
+            continue
         mark = context.marks.get(session.incarnation)
-        if mark is None or not _still_stands(mark, session, decision):
+        since = context.holds.free_since(session, now)
+        if mark is None or mark.marked_at < since or not _still_stands(mark, session, decision):
             if not policy.grace_s:
                 continue
             mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
@@ -265,6 +277,7 @@ def guards(
     The first hold counts; limits are judged over the whole plan. `state` is the guard of all that must be known.
     """
     session, stopping = candidate.session, candidate.decision.action is Action.STOP
+    yield "hold", Hold.HOLD if context.holds.on(session, now) else None
     yield "state", context.doubt
     yield "breaker", Hold.BREAKER if context.breaker else None
     yield "voice", Hold.HOLD if context.voice.keeps(now) else None
@@ -315,11 +328,12 @@ def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
 
 
 def plan_lines(items: Iterable[Item]) -> list[str]:
-    """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
+    """What an approval of these items would be for, a sorted line each; it is for no strange record, and no held
+    session."""
     return sorted(
         f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
         for item in items
-        if not item.session.strange
+        if not item.session.strange and item.hold is not Hold.HOLD
     )
 
 
@@ -346,7 +360,8 @@ def hold_text(item: Item, plan: Plan) -> str:
         case Hold.WINDOW:
             return "outside every window"
         case Hold.HOLD:
-            return plan.voice.keeps(plan.now) if plan.voice else ""
+            by_people = holds_words(plan.holds.on(item.session, plan.now))
+            return by_people or (plan.voice.keeps(plan.now) if plan.voice else "")
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, TypeAlias, TypeGuard
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import Policy, Rule
@@ -117,6 +118,12 @@ class Swept(Attempt):
     def blocked(self) -> Counter[str]:
         """Candidates not acted on, by reason."""
         return Counter({str(hold): count for hold, count in self.plan.blocked.items()})
+
+    @cached_property
+    def holds(self) -> tuple[SessionHold, ...]:
+        """The holds that stood on the agent's sessions, those that end first before the others."""
+        standing = self.plan.holds.standing(self.plan.now or self.started)
+        return tuple(sorted(standing, key=lambda hold: (hold.ends_at, hold.session, hold.id)))
 
     @cached_property
     def by_rule(self) -> Counter[str]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from reaper.clock import Clock
 from reaper.core import jump as jumps
+from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Jump, Level
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
@@ -54,7 +55,7 @@ class Sweep(InventoryReader):
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. With a `cache`, and neither
     `keeps` nor a `reserve`, not every sweep lists all sessions. A rehearsal honours `approvals`, plans that the
-    configuration approves, without noting them as given.
+    configuration approves, without noting them as given. `configured` are the holds that the configuration names.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Sweep(InventoryReader):
     rehearsal: bool = False
     cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
+    configured: Holds = NO_HOLDS
     refusals: Refusals = field(default_factory=Refusals)
     voice: Voice = SILENT
 
@@ -145,6 +147,7 @@ class Sweep(InventoryReader):
             used_today=self.store.journal.used_today(*self.key, now),
             approved=self.store.plans.approved(*self.key, self.approvals),
             refused=self.refusals.waiting(self.clock.monotonic()),
+            holds=self.configured | self.store.holds.of_agent(*self.key),
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
@@ -252,11 +255,22 @@ class Sweep(InventoryReader):
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         if plan.marks is not None:
             self.store.replace_marks(*self.key, plan.marks, plan.now)
+        else:
+            self._drop_marks_of_held(plan)
         if doubt is None:
             spread = base.spread if base else None
             if snapshot.listed_at == snapshot.now:
                 spread = StaleCounts(plan.now, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
             self.store.put_baseline(*self.key, Baseline(plan.now, snapshot.sessions, spread))
+
+    def _drop_marks_of_held(self, plan: Plan) -> None:
+        """What was promised about held sessions is void, whatever the sweep doubts: a hold is no part of a listing.
+
+        One that only a configuration names is forgotten with it, and nothing else would know of it then.
+        """
+        for mark in self.store.marks(*self.key).values():
+            if plan.now and plan.holds.on(mark.seen, plan.now):
+                self.store.drop_mark(*self.key, mark.seen, plan.now)
 
     def executor(self, since: float) -> Executor:
         """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
@@ -278,6 +292,7 @@ class Sweep(InventoryReader):
             on_outcome=ended,
             workers=self.site.project.connection.requests.concurrency,
             origin=self.site.origin(),
+            held_elsewhere=lambda: self.configured,
         )
 
 

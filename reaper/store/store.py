@@ -1,4 +1,4 @@
-"""What one sweep leaves for the next: marks, baselines, breakers; beside them plans and the journal."""
+"""What one sweep leaves for the next: marks, baselines, breakers; beside them plans, holds and the journal."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
+from reaper.store.session_holds import StoredHolds
 from reaper.store.voices import Voices
 
 OPENED: Final = "breaker_latched"
@@ -50,6 +51,7 @@ class Store:
         self.journal = Journal(database)
         self.plans = Plans(database)
         self.voices = Voices(database)
+        self.holds = StoredHolds(database)
         self._fault = fault
 
     @classmethod

@@ -89,6 +89,28 @@ approvals = Table(
     Column("at", Float, nullable=False),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("created_at", Integer),
+    Column("until", String, nullable=False),
+    Column("legal", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("released", Float),
+    Column("client", String, nullable=False),
+    Index("holds_by_session", "session"),
+)
+"""People's holds on sessions. `until` is a day, '' for a `legal` case; without `created_at` it is on the id."""
+
+ADDED: Final = {"holds": 3}
+"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
+
 journal = Table(
     "journal",
     metadata,
@@ -117,6 +139,12 @@ journal = Table(
 def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     """Which rows of a table are about this agent."""
     return and_(table.c.project == project, table.c.agent == agent)
+
+
+def unknown_to(version: str | None) -> set[str]:
+    """The tables that a state file of this version does not have yet."""
+    number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
+    return {name for name, first in ADDED.items() if first > number}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:

@@ -34,6 +34,7 @@ from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
 from tests.sim import scenes, scenes_voice, scenes_wire
+from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
@@ -539,4 +540,5 @@ MUTANTS = [
     *TRUST,
     *SPREAD,
     *STATE,
+    *HOLDING,
 ]

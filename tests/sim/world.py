@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -70,6 +71,7 @@ class World:
     full_every_s: int | None = None
     plain: bool = False
     approvals: tuple[str, ...] = ()
+    configured: tuple[SessionHold, ...] = ()
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
@@ -199,7 +201,9 @@ class World:
         entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
         project = Project(PROJECT, connection, entries, must_see)
         schedule = Schedule(full_listing_s=self.full_every_s)
-        return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
+        return Settings(
+            (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
+        )
 
     def _quotas(self) -> tuple[Quota, ...]:
         relief_s = self.judge.law(true_time()).relief_s
@@ -356,12 +360,12 @@ class World:
 
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
-        for event in self.platform.history[self._taken_in :]:
+        for number, event in enumerate(self.platform.history[self._taken_in :], self._taken_in):
             if event.actor == "reaper" and event.kind in {"deleted", "stopped"}:
-                self._judge(event)
+                self._judge(event, number)
         self._taken_in = len(self.platform.history)
 
-    def _judge(self, event: Event) -> None:
+    def _judge(self, event: Event, number: int) -> None:
         """One deed, on what was true when it was looked at last: how old that may be, the watch has seen to."""
         action = "delete" if event.kind == "deleted" else "stop"
         acted = self._actions[event.agent, event.session, action, event.time]
@@ -371,7 +375,7 @@ class World:
         looked_at = acted.session.asked.at
         latest, ask = self._last_read(acted)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask))
+        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask, number))
         self.judge.check_twice()
 
     def _last_read(self, acted: Acted) -> tuple[str | None, Ask]:
@@ -441,7 +445,11 @@ class World:
             ask = self.judge.ask(agent, since)
             if ask.until > since:
                 continue
-            left = self.living(agent)
+            left = [
+                facts
+                for facts in self.living(agent)
+                if not self.judge.claims.held_since(agent, facts.id, facts.created_at, since)
+            ]
             for one in law.agreeing(ask):
                 asks = one.enforce and one.allows(one.per_sweep, 100) > 0
                 left = overdue(one, left, self.judge.latest(agent, since), true_time(), since) if asks else []
