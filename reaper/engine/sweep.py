@@ -151,7 +151,7 @@ class Sweep(InventoryReader):
         execution = Execution()
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt, base)
-            execution = await self.executor(since).execute(plan)
+            execution = await replace(self.executor(since), landmarks=snapshot.landmarks).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
         acted = bool(execution.outcomes)
         report = Swept(
