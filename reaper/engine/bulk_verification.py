@@ -1,6 +1,7 @@
-"""Many deletes verified at once: pages that show what lies before and after them, and none of them between, prove it.
+"""Many deletes verified at once: pages that show what lies before and behind them, and none of them, prove it.
 
-A page is believed as far as it shows every landmark that must be there. Whatever is odd proves nothing.
+They are read from a landmark before the one that must come first to one behind the last delete, and have to show each
+landmark in between. Whatever is odd proves nothing.
 """
 
 from __future__ import annotations
@@ -78,10 +79,14 @@ class BulkVerification:
         return [stretch for stretch in found if self._pages(stretch) < len(stretch.items)]
 
     def _pages(self, stretch: Stretch) -> int:
-        """About how many pages show it, from behind its first landmark to its last one."""
-        begin = self._landmarks[stretch.behind].place if stretch.behind >= 0 else -1
-        records = self._landmarks[stretch.until].place - begin
+        """About how many pages show it, from its first landmark to its last one."""
+        begin = self._begin(stretch)
+        records = self._landmarks[stretch.until].place - (begin.place if begin else -1)
         return max(-(-records // listing.PAGE_SIZE), 1)
+
+    def _begin(self, stretch: Stretch) -> Landmark | None:
+        """Where to read from, so that the landmark before the first delete is shown; None for the beginning."""
+        return self._landmarks[stretch.behind - 1] if stretch.behind > 0 else None
 
     async def _proven(self, stretch: Stretch) -> list[Incarnation]:
         """Those of a stretch that its pages do not show, or as a tombstone."""
@@ -96,14 +101,14 @@ class BulkVerification:
 
     def _expected(self, stretch: Stretch) -> set[Incarnation]:
         """The landmarks that its pages have to show."""
-        return {landmark.incarnation for landmark in self._landmarks[stretch.behind + 1 : stretch.until + 1]}
+        return {landmark.incarnation for landmark in self._landmarks[max(stretch.behind, 0) : stretch.until + 1]}
 
     async def _shown(self, stretch: Stretch) -> set[Incarnation] | None:
         """The living sessions from where a stretch begins to behind its end; None when pages do not fit each other.
 
         No more pages are read than looks would be needed.
         """
-        begin = self._landmarks[stretch.behind] if stretch.behind >= 0 else None
+        begin = self._begin(stretch)
         end = self._landmarks[stretch.until]
         reading = Reading(edge=begin.created_at if begin else 0)
         cursor = begin.id if begin else None

@@ -70,6 +70,8 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            proven_first=plot.proven_first,
+            round_max=plot.round_max,
         )
         async with self.world as world:
             watch = world.on_call
