@@ -174,7 +174,7 @@ class Executor:
         known = len(execution.outcomes)
         if later.waiting:
             gone = await pages.gone(accepted.item for accepted, _ in later.waiting.values())
-            done = [later.waiting.pop(incarnation) for incarnation in gone]
+            done = [later.waiting.pop(incarnation) for incarnation in [*later.waiting] if incarnation in gone]
             ended = [self._conclude(intent, accepted.ended(OutcomeKind.DONE), execution) for accepted, intent in done]
             for outcome in await asyncio.gather(*ended):
                 self._tell(outcome, execution)

@@ -270,6 +270,6 @@ def start() -> Iterator[Row]:
 
 
 ALL: Final = {
-    "cpu": cpu, "one-agent": one_agent, "many-agents": many_agents, "rate": rate, "deletes": deletes, "backlog": backlog,
-    "large": large, "steady": steady, "start": start,
+    "cpu": cpu, "one-agent": one_agent, "many-agents": many_agents, "rate": rate, "deletes": deletes,
+    "backlog": backlog, "large": large, "steady": steady, "start": start,
 }  # fmt: skip
