@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from reaper.core.model import TOMBSTONES, Malformed, Session
@@ -32,16 +32,11 @@ class Landmarks:
         """Choose from a page: a session that is kept where there is one at hand, since it stays."""
         passed = self._passed[order]
         self._passed[order] += len(records)
-        placed = [
-            (place, record)
-            for place, record in enumerate(records, passed)
-            if not isinstance(record, Malformed) and record.status not in TOMBSTONES
-        ]
-        if not placed:
-            return
-        tried = placed[-1], placed[len(placed) // 2], placed[0]
-        place, chosen = next(((place, one) for place, one in tried if is_kept(one)), placed[-1])
-        self._found[chosen.id] = (chosen.created_at, order, place)
+        last = len(records) - 1
+        tried = _living(records, (last, last // 2, 0)) or _living(records, range(last, -1, -1))[:1]
+        if tried:
+            place, chosen = next(((place, one) for place, one in tried if is_kept(one)), tried[0])
+            self._found[chosen.id] = (chosen.created_at, order, passed + place)
 
     def forget(self, session: Session) -> None:
         """It is gone, or was another one than it seemed."""
@@ -55,3 +50,9 @@ class Landmarks:
             for name, (created_at, order, place) in self._found.items()
         )
         return tuple(sorted(found, key=lambda landmark: (landmark.created_at, landmark.place)))
+
+
+def _living(records: Sequence[Session | Malformed], places: Iterable[int]) -> list[tuple[int, Session]]:
+    """The records at some of these places that can be read and are no tombstones."""
+    found = ((place, records[place]) for place in places if records)
+    return [(at, one) for at, one in found if not isinstance(one, Malformed) and one.status not in TOMBSTONES]

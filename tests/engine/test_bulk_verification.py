@@ -80,8 +80,10 @@ def test_a_session_that_is_kept_is_the_better_landmark_and_a_tombstone_is_none()
     sessions = [at(number) for number in range(5)]
     assert landmarks_of([("asc", sessions)], kept=[2]) == [(2, 2)]
     assert landmarks_of([("asc", sessions)], kept=[0, 4]) == [(4, 4)]
-    assert landmarks_of([("asc", [*sessions[:4], at(4, status=DELETED)])]) == [(3, 3)]
-    assert landmarks_of([("asc", [at(4, status=DELETED)])]) == []
+    assert landmarks_of([("asc", [*sessions[:4], at(4, status=DELETED)])]) == [(2, 2)]
+    gone = [at(number, status=DELETED) for number in range(5)]
+    assert landmarks_of([("asc", [gone[0], sessions[1], *gone[2:]])]) == [(1, 1)]
+    assert landmarks_of([("asc", gone)]) == landmarks_of([("asc", [])]) == []
 
 
 def test_a_landmark_that_is_gone_is_forgotten() -> None:
