@@ -38,7 +38,7 @@ from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promis
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
-from tests.sim.stage import quiet, small_pages
+from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
 from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
@@ -64,6 +64,8 @@ class World:
     canary: bool = False
     page_size: int = 100
     pages_max: int = 40
+    proven_first: int = 5
+    round_max: int = 256
     requests: Requests = QUICK
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
@@ -78,6 +80,7 @@ class World:
     async def __aenter__(self) -> Self:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(small_rounds(self.proven_first, self.round_max))
         self._ends.enter_context(quiet())
         self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
