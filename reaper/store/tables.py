@@ -50,6 +50,9 @@ levels = Table(
 )
 """How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
 
+ADDED: Final = {"levels": 3}
+"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
+
 breakers = Table(
     "breakers",
     metadata,
@@ -107,6 +110,12 @@ journal = Table(
 def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     """Which rows of a table are about this agent."""
     return and_(table.c.project == project, table.c.agent == agent)
+
+
+def unknown_to(version: str | None) -> set[str]:
+    """The tables that a state file of this version does not have yet."""
+    number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
+    return {name for name, first in ADDED.items() if first > number}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:
