@@ -235,6 +235,7 @@ class EventLog:
     def __init__(self) -> None:
         self._log = get_logger("reaper")
         self._strange_seen: set[tuple[str, str]] = set()
+        self._unheard_of: set[tuple[str, str]] = set()
 
     def hear(self, event: events.Event) -> None:
         """Write down what a sweep has just done, where it is worth a line."""
@@ -279,6 +280,9 @@ class EventLog:
         if isinstance(report, Swept):
             self._say_once("unknown_status", report.snapshot.unknown_statuses)
             self._say_once("unknown_field", report.snapshot.strange)
+        if report.voice.unheard and (report.project, report.agent) not in self._unheard_of:
+            self._unheard_of.add((report.project, report.agent))
+            self._log.warning("agent_not_heard", project=report.project, agent=report.agent, why=report.voice.unheard)
 
     def _say_once(self, event: str, names: frozenset[str]) -> None:
         for name in sorted(names):

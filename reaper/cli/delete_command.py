@@ -25,7 +25,7 @@ from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
 from reaper.foundry import requests
 from reaper.store.database import MEMORY_URL
-from reaper.store.store import opened
+from reaper.store.store import Store, opened
 from reaper.wiring import Connector
 
 
@@ -62,7 +62,7 @@ async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: 
             raise CommandError(f"{store.fault}; --no-record deletes without a record of it", Exit.FAILED)
         async with Connector(clock)(project) as client:
             client.observe_time(guard.observe)
-            choice, warnings = await _choose(client, project, sessions.agent, request)
+            choice, warnings = await _choose(client, project, sessions.agent, request, store)
             if choice.found and (doubt := guard.doubt(started)):
                 raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
             _agree(choice, warnings, sessions.agent, yes=yes)
@@ -84,11 +84,13 @@ def _agree(choice: Choice, warnings: Sequence[str], agent: str, *, yes: bool) ->
         ask(f"Delete {len(choice.found)} session(s) of {clean(agent)} and their files for ever?")
 
 
-async def _choose(client: Provider, project: Project, agent: str, request: DeleteRequest) -> tuple[Choice, list[str]]:
+async def _choose(
+    client: Provider, project: Project, agent: str, request: DeleteRequest, store: Store
+) -> tuple[Choice, list[str]]:
     try:
         found = by_ids(client, agent, request.ids) if request.ids else by_filter(client, agent, request.filter)
         choice = await found
-        warnings = await cautions(client, project, agent, choice.found, choice.now)
+        warnings = await cautions(client, project, agent, choice.found, store, choice.now)
     except asyncio.CancelledError as error:
         raise CommandError("interrupted before anything was sent: nothing was deleted", Exit.FAILED) from error
     except CommandError as error:

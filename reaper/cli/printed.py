@@ -105,7 +105,7 @@ def notes(report: Report, *, planned: bool) -> list[str]:
     where = f"{report.project}/{safe(report.agent)}"
     if isinstance(report, Failed):
         return [_trouble(report, where)] if report.why else []
-    plan, lines = report.plan, []
+    plan, lines = report.plan, [f"{where}: {safe(report.asked)}"] if report.asked else []
     if report.result is Result.WITHHELD:
         lines.append(f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {_why(report)}")
     elif report.why:

@@ -147,6 +147,12 @@ class Agent(Part):
     """One agent's name, or a pattern with * ? or [abc], matched against the hosted agents."""
     policy: Reference
     """Name of one of the `policies`."""
+    may_choose: list[Reference] = []
+    """Policies of which the agent's developers may choose one by `reaper.policy` in their version's metadata: it has
+    to agree to every action, too."""
+    voice: Literal["heard", "required"] = "heard"
+    """What to do where the identity may read no agents, so that nobody hears what their developers ask for. heard: go
+    on without. required: keep everything."""
 
 
 class Project(Part):

@@ -35,9 +35,14 @@ def _policies_of_agents(root: Value) -> Iterator[Finding]:
     if not isinstance(policies, dict):
         return
     for path, agent in _agents(root):
-        name = child(agent, "policy")
+        name, seen = child(agent, "policy"), dict[str, Path]()
         if isinstance(name, str) and name not in policies:
             yield Finding((*path, "policy"), "is not one of the policies", did_you_mean(name, policies))
+        for place, chosen in texts(agent, path, "may_choose"):
+            if chosen not in policies:
+                yield Finding(place, "is not one of the policies", did_you_mean(chosen, policies))
+            elif seen.setdefault(chosen, place) != place:
+                yield Finding(place, f"is listed already in {show_path(seen[chosen])}", "remove one of them")
 
 
 def _agents_listed_twice(root: Value) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from reaper.config.scalars import resolve
 from reaper.core.durations import exact_duration
 from reaper.core.model import STATUSES
 from reaper.core.policy import Limit, Policy
-from reaper.core.settings import Audit, Project, Quota, Schedule, Server, Settings
+from reaper.core.settings import AgentPattern, Audit, Project, Quota, Schedule, Server, Settings
 from reaper.core.windows import DAYS, Window
 
 HIDDEN: Final = "…"
@@ -87,7 +87,16 @@ def _project(project: Project, headers: bool) -> dict[str, Any]:
         },
         "proxy": connection.proxy if headers else without_password(connection.proxy),
         "must_see": sorted(project.must_see),
-        "agents": [{"name": agent.name, "policy": agent.policy.name} for agent in project.agents],
+        "agents": [_agent(agent) for agent in project.agents],
+    }
+
+
+def _agent(agent: AgentPattern) -> dict[str, Any]:
+    return {
+        "name": agent.name,
+        "policy": agent.policy.name,
+        "may_choose": [policy.name for policy in agent.may_choose],
+        "voice": "required" if agent.voice_required else "heard",
     }
 
 

@@ -69,8 +69,13 @@ def _project(name: str, part: models.Project, policies: Mapping[str, policy.Poli
         requests=requests,
         proxy=part.proxy,
     )
-    agents = tuple(settings.AgentPattern(agent.name, policies[agent.policy]) for agent in part.agents)
+    agents = tuple(_agent(agent, policies) for agent in part.agents)
     return settings.Project(name, connection, agents, frozenset(part.must_see))
+
+
+def _agent(part: models.Agent, policies: Mapping[str, policy.Policy]) -> settings.AgentPattern:
+    may_choose = tuple(policies[name] for name in part.may_choose)
+    return settings.AgentPattern(part.name, policies[part.policy], may_choose, part.voice == "required")
 
 
 def _policy(name: str, part: models.Policy) -> policy.Policy:

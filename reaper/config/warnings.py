@@ -19,7 +19,14 @@ from reaper.core.settings import Settings
 
 def warning_findings(document: Document, settings: Settings) -> list[Finding]:
     """Everything doubtful in a configuration that is otherwise right."""
-    found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document), _approvals(settings)]
+    found = [
+        _unused(settings),
+        _patterns(settings),
+        _choices(settings),
+        _quotas(settings),
+        _zone(document),
+        _approvals(settings),
+    ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
         found += [_rules(policy, path), _times(policy, path), _limits(policy, path), _jump(document, policy, path)]
@@ -27,7 +34,8 @@ def warning_findings(document: Document, settings: Settings) -> list[Finding]:
 
 
 def _unused(settings: Settings) -> Iterator[Finding]:
-    used = {agent.policy.name for project in settings.projects for agent in project.agents}
+    entries = [agent for project in settings.projects for agent in project.agents]
+    used = {policy.name for agent in entries for policy in (agent.policy, *agent.may_choose)}
     for policy in settings.policies:
         if policy.name not in used:
             yield Finding(("policies", policy.name), "no agent uses this policy", "", False, at_key=True)
@@ -41,6 +49,17 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
             if earlier is not None:
                 message = f"never gets its turn: {show_path((*path, earlier))} matches all of it first"
                 yield Finding((*path, place, "name"), message, "put the narrower pattern first")
+
+
+def _choices(settings: Settings) -> Iterator[Finding]:
+    """Policies that an agent's developers may choose, and whose choice changes nothing."""
+    for project in settings.projects:
+        for place, agent in enumerate(project.agents):
+            for number, policy in enumerate(agent.may_choose):
+                if policy == agent.policy:
+                    where: Path = ("projects", project.name, "agents", place, "may_choose", number)
+                    message = "is the policy of these agents anyway, so choosing it changes nothing"
+                    yield Finding(where, message, "remove it, or name a gentler one")
 
 
 def _quotas(settings: Settings) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from reaper.core.durations import show_duration, show_time
 from reaper.core.jump import Jump
 from reaper.core.model import Action, Agent, Session
 from reaper.core.policy import Decision, Limits, Mode, Policy
-from reaper.core.windows import is_open
+from reaper.core.voice import SILENT, Voice
 
 
 class Hold(StrEnum):
@@ -30,6 +30,7 @@ class Hold(StrEnum):
     UNTRUSTED = "untrusted"
     CLOCK = "clock"
     BREAKER = "breaker"
+    HOLD = "hold"
     OBSERVE = "observe"
     STRANGE = "strange_record"
     REFUSED = "refused"
@@ -79,7 +80,7 @@ class PlanContext:
 
     `doubt` says why the listing or the clock is not believed, None when it is.
     `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
-    platform refused lately.
+    platform refused lately. `voice` is what the agent's developers ask for.
     """
 
     inventory: int
@@ -91,6 +92,7 @@ class PlanContext:
     breaker: bool = False
     jump: Jump | None = None
     observe: bool = False
+    voice: Voice = SILENT
 
     @property
     def inventory_today(self) -> int:
@@ -152,7 +154,8 @@ class Plan:
     `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it. Where limits
     spread it instead, `left` is what they leave for later sweeps, `ahead` all that they will. A `jump` waits for a
     person.
-    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
+    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`. `voice` is what the
+    agent's developers asked for when it was made, None where they are not asked.
     """
 
     id: str
@@ -167,6 +170,7 @@ class Plan:
     ahead: tuple[Backlog, ...] = ()
     jump: Jump | None = None
     expiry_moved: int = 0
+    voice: Voice | None = None
 
     @property
     def act(self) -> tuple[Item, ...]:
@@ -206,6 +210,7 @@ def make_plan(
         ahead=backlogs(policy.limits, foreseen, context) if ahead else (),
         jump=context.jump,
         expiry_moved=sum(_only_expiry_moved(context.marks.get(c.session.incarnation), c.session) for c in candidates),
+        voice=context.voice,
     )
 
 
@@ -262,12 +267,13 @@ def guards(
     session, stopping = candidate.session, candidate.decision.action is Action.STOP
     yield "state", context.doubt
     yield "breaker", Hold.BREAKER if context.breaker else None
+    yield "voice", Hold.HOLD if context.voice.keeps(now) else None
     yield "mode", Hold.OBSERVE if context.observe else None
     yield "record", Hold.STRANGE if session.strange else None
     yield "refused", Hold.REFUSED if session.incarnation in context.refused else None
     yield "jump", Hold.JUMP if context.jump and not context.approves(candidate) else None
     yield "grace", Hold.GRACE if ripe_at > now and not stopping else None
-    yield "windows", None if stopping or is_open(policy.windows, now) else Hold.WINDOW
+    yield "windows", None if stopping or policy.is_open(now) else Hold.WINDOW
 
 
 def exceeded(limits: Limits, items: Iterable[Item], context: PlanContext) -> tuple[Excess, ...]:
@@ -339,6 +345,8 @@ def hold_text(item: Item, plan: Plan) -> str:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
             return "outside every window"
+        case Hold.HOLD:
+            return plan.voice.keeps(plan.now) if plan.voice else ""
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:

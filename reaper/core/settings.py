@@ -59,10 +59,16 @@ class Connection:
 
 @dataclass(frozen=True)
 class AgentPattern:
-    """Agents by name or glob, and the policy they get."""
+    """Agents by name or glob, and the policy they get.
+
+    `may_choose` are the policies that an agent's developers may let have to agree, too. `voice_required`: where they
+    cannot be heard, everything is kept.
+    """
 
     name: str
     policy: Policy
+    may_choose: tuple[Policy, ...] = ()
+    voice_required: bool = False
 
     @property
     def is_plain(self) -> bool:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Final
 
 from reaper.clock import Clock
-from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
+from reaper.core.model import ACTIVE, TOMBSTONES, Action, Agent, Malformed, OutcomeKind, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.provider import (
     Answer,
@@ -187,7 +187,7 @@ class Executor:
     async def _look(self, item: Item, plan: Plan, agents: AgentLooks) -> Look | Outcome:
         """The last look, or why nothing may be sent after it."""
         try:
-            agent = await agents.read() if plan.policy.asks_version and plan.agent.latest is not None else None
+            agent = await self._agent(plan, agents)
             look = Look(await self.site.client.get(plan.agent.name, item.session.id), agent)
         except Unauthenticated:
             raise
@@ -200,6 +200,20 @@ class Executor:
         except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
         return self._refusal(item, look, plan) or look
+
+    async def _agent(self, plan: Plan, agents: AgentLooks) -> Answer[Agent] | None:
+        """The agent as it is now, to judge versions and its developers' voice by; what they say is remembered.
+
+        None where neither matters, or where the platform lets nobody like us read agents.
+        """
+        known = plan.agent.metadata
+        if plan.voice is None or known.refused:
+            return None
+        agent = await agents.read()
+        if agent.value.metadata.asked != known.asked:
+            at = plan.now if agent.date is None else agent.date
+            self.store.voices.note(self.site.project.name, plan.agent.name, agent.value.metadata, at)
+        return agent
 
     def _refusal(self, item: Item, look: Look, plan: Plan) -> Outcome | None:
         """Why the action must not be sent after the last look, None when it may."""

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from reaper.core.conditions import NEVER
 from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
 from reaper.core.policy import Beyond, Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
-from reaper.core.windows import opens_at
+from reaper.core.voice import SILENT, Voice
+from reaper.engine.voices import voice_json
 from reaper.store.store import Breaker, Store
 
 
@@ -29,7 +31,7 @@ class Explanation:
     """One session under its policy at platform time `now`.
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
-    `earliest` is when grace and windows would let that action happen, None when they never would.
+    `earliest` is when its developers, grace and windows would let that action happen, None when they never would.
     """
 
     project: str
@@ -43,6 +45,7 @@ class Explanation:
     due: tuple[float, Decision] | None
     once_idle: bool
     earliest: float | None
+    voice: Voice = SILENT
 
     @property
     def why(self) -> str:
@@ -66,12 +69,23 @@ class Explanation:
 
     def _earliest_text(self, due: float) -> str:
         if self.earliest is None:
-            return "; but no window opens"
+            return f"; but it is {self.voice.why}" if self.voice.until == NEVER else "; but no window opens"
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
-def explain(project: str, agent: Agent, session: Session, policy: Policy, store: Store, now: float) -> Explanation:
-    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing."""
+def explain(
+    project: str,
+    agent: Agent,
+    session: Session,
+    policy: Policy,
+    store: Store,
+    now: float,
+    voice: Voice = SILENT,
+) -> Explanation:
+    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
+
+    `policy` is the one that decides once its developers were heard, by `voice`.
+    """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
@@ -87,6 +101,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         breaker=breaker is not None,
         jump=standing_jump(level, policy),
         observe=policy.mode is Mode.OBSERVE,
+        voice=voice,
     )
 
     def plan_at(at: float) -> Plan:
@@ -103,15 +118,18 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
         due=due,
         once_idle=due is not None and as_due is not session,
-        earliest=_earliest(plan_at(max(moment, now))) if due else None,
+        earliest=_earliest(plan_at(max(moment, now)), voice) if due else None,
+        voice=voice,
     )
 
 
-def _earliest(plan: Plan) -> float | None:
-    """When grace has passed and a window is open, for a sweep that finds the session as soon as it is due."""
+def _earliest(plan: Plan, voice: Voice) -> float | None:
+    """When its developers, its grace and a window let it go, for a sweep that finds it as soon as it is due."""
     (item,) = plan.items
-    moment = max(plan.now, item.ripe_at)
-    return opens_at(plan.policy.windows, moment) if item.action is Action.DELETE else moment
+    moment = max(plan.now, item.ripe_at, voice.until)
+    if moment == NEVER:
+        return None
+    return plan.policy.opens_at(moment) if item.action is Action.DELETE else moment
 
 
 def _guards(
@@ -125,6 +143,7 @@ def _guards(
     texts = {
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
+        "voice": context.voice.told(plan.now) or "its developers ask for nothing",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
         "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
         "jump": f"{context.jump}: it waits for a person" if context.jump else "none waits for a person",
@@ -153,9 +172,9 @@ def _grace(plan: Plan, context: PlanContext) -> str:
 
 
 def _windows(policy: Policy, now: float) -> str:
-    if not policy.windows:
+    if not policy.windowed:
         return "none: always open"
-    opening = opens_at(policy.windows, now)
+    opening = policy.opens_at(now)
     if opening is None:
         return "closed, and none opens within eight days"
     return "open" if opening <= now else f"closed until {show_time(opening)}"
@@ -169,6 +188,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "agent": explanation.agent.name,
         "policy": explanation.policy.name,
         "mode": str(explanation.policy.mode),
+        "voice": voice_json(explanation.voice, explanation.now),
         "platform_time": explanation.now,
         "session": session._asdict(),
         "rules": [_trial_json(trial) for trial in explanation.trials],
@@ -186,6 +206,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 def _trial_json(trial: RuleTrial) -> dict[str, Any]:
     return {
+        "policy": trial.policy,
         "rule": trial.rule.name,
         "action": str(trial.rule.action),
         "holds": trial.holds,

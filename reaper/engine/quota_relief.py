@@ -71,8 +71,13 @@ class PoolMember:
         return went_well and age_s <= SWEEP_MAX_S and not doubt
 
     def offers(self) -> list[Session]:
-        """The sessions that may be stopped, longest idle first, without those whose stop was refused lately."""
+        """The sessions that may be stopped, longest idle first, without those whose stop was refused lately.
+
+        None where the agent's developers ask that nothing is touched: others have to make room then.
+        """
         sweep = self.sweep
+        if sweep.voice.keeps(self.report.plan.now):
+            return []
         refused = sweep.refusals.waiting(sweep.clock.monotonic())
         return [one for one in (sweep.reserve.sessions if sweep.reserve else ()) if one.incarnation not in refused]
 
@@ -101,10 +106,15 @@ class PoolMember:
         decision = Decision(pool.rule.action, pool.rule, since=now)
         return make_plan(
             [Candidate(session, decision) for session in sessions],
-            PlanContext(report.snapshot.sessions, used_today=self._used_today(), observe=report.observed),
+            PlanContext(
+                report.snapshot.sessions,
+                used_today=self._used_today(),
+                observe=report.observed,
+                voice=self.sweep.voice,
+            ),
             project=report.project,
             agent=self.sweep.agent,
-            policy=replace(report.policy, rules=(*report.policy.rules, pool.rule)),
+            policy=report.policy.with_last(pool.rule),
             now=now,
         )
 

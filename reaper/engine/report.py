@@ -13,6 +13,7 @@ from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
+from reaper.core.voice import SILENT, Voice
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
 
@@ -53,7 +54,7 @@ class Attempt:
     """One sweep of one agent, however far it came.
 
     `started` and `seconds` are local, `why` says in words what went wrong. `relief` is the rule by which the agent's
-    quota may stop sessions when full.
+    quota may stop sessions when full. `voice` is what its developers ask for.
     """
 
     sweep_id: str
@@ -68,10 +69,16 @@ class Attempt:
     breaker: Breaker | None = None
     skew: float | None = None
     relief: Rule | None = None
+    voice: Voice = SILENT
 
     @property
     def key(self) -> Key:
         return (self.project, self.agent)
+
+    @property
+    def asked(self) -> str:
+        """What the agent's developers ask for, in one line; '' for nothing."""
+        return self.voice.told(self.started)
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -96,6 +103,10 @@ class Swept(Attempt):
     outcomes: Sequence[Outcome] = ()
     doubts: Sequence[str] = ()
     used_today: Mapping[Action, int] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> str:
+        return self.voice.told(self.plan.now)
 
     @cached_property
     def trusted(self) -> bool:

@@ -16,6 +16,7 @@ from reaper.engine.events import ActionEnded
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept, is_trusted
 from reaper.engine.runner import Run
+from reaper.engine.voices import voice_json
 
 
 def run_json(run: Run, *, planned: bool = False) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "plan_id": plan.id if plan else None,
         "result": str(report.result),
         "why": report.why,
+        "voice": voice_json(report.voice, plan.now if plan else report.started),
         "notes": list(found.notes) if found else [],
         "started": instant(report.started),
         "platform_time": instant(plan.now) if plan and plan.now else None,

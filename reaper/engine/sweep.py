@@ -15,6 +15,7 @@ from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
+from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
@@ -65,6 +66,7 @@ class Sweep(InventoryReader):
     cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
+    voice: Voice = SILENT
 
     @property
     def key(self) -> Key:
@@ -107,6 +109,7 @@ class Sweep(InventoryReader):
             why=why,
             breaker=known_breaker(self.store, *self.key),
             relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
         )
 
     async def _collect(self) -> Collected:
@@ -145,6 +148,7 @@ class Sweep(InventoryReader):
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
+            voice=self.voice,
         )
         level, jump = self._level(snapshot, standing) if doubt is None else (None, None)
         standing = replace(standing, jump=jump)
@@ -170,6 +174,7 @@ class Sweep(InventoryReader):
             observed=self._observed,
             breaker=(self.store.breaker(*self.key) if acted else None) or breaker,
             relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,

@@ -22,7 +22,6 @@ MARKED: Final = "marks"
 PLANNED: Final = "plans"
 LEVELLED: Final = "levels"
 JUMPED, SETTLED = "jump_found", "jump_over"
-LEVEL_EVENTS: Final = (LEVELLED, JUMPED, SETTLED)
 CARRIED: Final = "carried"
 """What is known of tables whose last event is about to be pruned."""
 
@@ -31,6 +30,7 @@ COVERED: Final[Mapping[str, tuple[Table, tuple[str, ...]]]] = {
     "plans": (tables.plans, ("id", "project", "agent", "sessions")),
     "approvals": (tables.approvals, tuple(tables.approvals.c.keys())),
     "breakers": (tables.breakers, tuple(tables.breakers.c.keys())),
+    "voices": (tables.voices, tuple(tables.voices.c.keys())),
     "levels": (tables.levels, tuple(tables.levels.c.keys())),
 }
 """By name: the table, and its columns that count. When a plan was seen last is of no consequence."""

@@ -21,6 +21,7 @@ from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
+from reaper.store.voices import Voices
 
 OPENED: Final = "breaker_latched"
 """What the record calls this event."""
@@ -47,6 +48,7 @@ class Store:
         self._database = database
         self.journal = Journal(database)
         self.plans = Plans(database)
+        self.voices = Voices(database)
         self._fault = fault
 
     @classmethod

@@ -50,7 +50,7 @@ levels = Table(
 )
 """How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
 
-ADDED: Final = {"levels": 3}
+ADDED: Final = {"levels": 3, "voices": 3}
 """Tables that not every version had, by the first that has them: each step of a migration makes its own."""
 
 breakers = Table(
@@ -61,6 +61,16 @@ breakers = Table(
     Column("since", Float, nullable=False),
     Column("reason", String, nullable=False),
 )
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("said", String, nullable=False),
+    Column("fault", String, nullable=False),
+)
+"""What agents' developers ask for; those that ask for nothing have no row. `said` holds pairs, as JSON."""
 
 plans = Table(
     "plans",

@@ -50,6 +50,13 @@ GUARDS = [
     "last look: a pause of the machine ends it",
     "last look: the agent too, where versions decide",
     "last look: the agent grows old as well",
+    "last look: the voice again",
+    # what an agent's developers ask for
+    "voice: it is heard",
+    "voice: what is not understood keeps",
+    "voice: an agent that cannot be read is kept",
+    "voice: a choice only adds",
+    "voice: it stands while nobody can hear",
     # marks
     "a mark is dropped when its session changes",
     "a mark is dropped when a sweep keeps its session",

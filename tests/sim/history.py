@@ -22,6 +22,7 @@ from tests.sim.law import DAY_S, ViolationError
 from tests.sim.plot import Plot, draw
 from tests.sim.process import Process
 from tests.sim.steps import Steps
+from tests.sim.voices import Ask, say_something
 from tests.sim.world import CANARY, HOUR_S, World
 
 PAGE_SIZE = 7
@@ -70,6 +71,7 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            plain=plot.plain,
         )
         async with self.world as world:
             watch = world.on_call
@@ -114,7 +116,15 @@ class History:
                     self._fail(agent, name)
             if chance.random() < self.plot.deploys:
                 self._route(agent)
+            if chance.random() < self.plot.voices:
+                self._speak(agent)
         self._use_canary()
+
+    def _speak(self, agent: str) -> None:
+        """The agent's developers say something to the reaper, or nothing any more."""
+        metadata = say_something(self.chance, true_time())
+        self._tell(f"{agent} says {metadata}")
+        self.world.say(agent, metadata)
 
     def _route(self, agent: str) -> None:
         """A version is deployed, or the latest one is taken back."""
@@ -162,6 +172,8 @@ class History:
             return
         if self.chance.random() < self.plot.deploys:
             self._route(call.agent)
+        if self.chance.random() < self.plot.voices:
+            self._speak(call.agent)
         if call.operation != "get_agent":
             sessions = self.world.platform.sessions(call.agent)
             living = [] if call.session else [s.id for s in sessions if s.status not in TOMBSTONES]
@@ -276,10 +288,13 @@ class History:
         """Quiet days with a person who approves: what was overdue before them must be gone after."""
         world, since = self.world, true_time()
         law = world.judge.law(since)
+        for agent in world.agents:
+            world.say(agent, self.chance.choice([{}, {"reaper.policy": "gentle"}]) if law.gentle else {})
+        grace_s = max(one.grace_s for one in law.agreeing(Ask(gentle=True)))
         self._races, self._lasting = 0.0, 0
         process.steps.die_at = None  # a death that its own sweep was too short for would come now
         self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0)
-        bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
+        bound = 4 * (4 + (grace_s + DAY_S) // DAY_S)
         if law.spread:
             bound += 4 * max(len(world.living(agent)) for agent in world.agents)  # one a day at least
         for number in range(bound):

@@ -40,6 +40,7 @@ from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
+from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
 from tests.sim.watch import Acted, Watch, check_agent
 
 HOUR_S = 3_600
@@ -67,6 +68,7 @@ class World:
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
     full_every_s: int | None = None
+    plain: bool = False
     approvals: tuple[str, ...] = ()
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
@@ -100,6 +102,7 @@ class World:
         self._believed: set[str] = set()
         self.turns = Turns(self.judge)
         self._listed: dict[str, tuple[float, int]] = {}
+        self._heard_before: dict[str, Ask] = {}
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
         self.meanwhile: Callable[[], None] = lambda: None
@@ -155,11 +158,22 @@ class World:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
         self.judge.deploys[agent].append((true_time(), version.name))
+        self._note_saying(agent)
 
     def take_back(self, agent: str) -> None:
         """The latest version is removed."""
         self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
         self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        self._note_saying(agent)
+
+    def say(self, agent: str, metadata: Metadata) -> None:
+        """The agent's developers give its newest version this metadata."""
+        self.platform.describe(agent, metadata)
+        self._note_saying(agent)
+
+    def _note_saying(self, agent: str) -> None:
+        metadata = self.platform.agent(agent).latest.metadata
+        self.judge.sayings.setdefault(agent, []).append((true_time(), metadata))
 
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
@@ -177,10 +191,13 @@ class World:
         return Store(self.disk)
 
     def settings(self) -> Settings:
-        policy = self.policy or policy_of(self.judge.law(true_time()))
+        law = self.judge.law(true_time())
+        policy = self.policy or policy_of(law)
+        gentle = () if law.gentle is None else (policy_of(law.gentle, "gentle"),)
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
-        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
+        entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
+        project = Project(PROJECT, connection, entries, must_see)
         schedule = Schedule(full_listing_s=self.full_every_s)
         return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
 
@@ -325,6 +342,9 @@ class World:
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
         self.judge.promised(agent, Believed(self._began, now, latest), made)
         self._believed.add(agent)
+        said = plan.agent.metadata
+        if said.read:
+            self._heard_before[agent] = ALL if said.fault else ask_of(dict(said.said))
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
         """Nothing may be said to be gone that lives."""
@@ -349,12 +369,21 @@ class World:
         facts = acted.session.facts
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
-        looked_at, law = acted.session.asked.at, self.judge.law(event.time)
-        agent = check_agent(acted) if law.asks_versions else None
-        latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
+        looked_at = acted.session.asked.at
+        latest, ask = self._last_read(acted)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest))
+        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask))
         self.judge.check_twice()
+
+    def _last_read(self, acted: Acted) -> tuple[str | None, Ask]:
+        """The agent's newest version, and what its developers asked for, as they were looked at before an action."""
+        name, look = acted.call.agent, acted.agent
+        if look is not None and look.refused and self.plain:
+            if self._heard_before.get(name, NOTHING) != NOTHING:
+                raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
+            return None, NOTHING
+        at = check_agent(acted).asked.at
+        return self.judge.latest(name, at), self.judge.ask(name, at)
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -406,11 +435,17 @@ class World:
 
     def stale(self, since: float) -> list[str]:
         """What was due at `since` and is still there, with what the reaper last said of its agent."""
-        law, found = self.judge.law(true_time()), []
+        law, found = self.judge.law(true_time()), list[str]()
         if not law.enforce:
             return []
         for agent in self.agents:
-            left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
+            ask = self.judge.ask(agent, since)
+            if ask.until > since:
+                continue
+            left = self.living(agent)
+            for one in law.agreeing(ask):
+                asks = one.enforce and one.allows(one.per_sweep, 100) > 0
+                left = overdue(one, left, self.judge.latest(agent, since), true_time(), since) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found

@@ -75,6 +75,8 @@ def _when(group: Group, now: float, turns: Mapping[Action, str]) -> str:
         return "when you approve it"
     if group.hold is Hold.OBSERVE:
         return "never, while it only observes"
+    if group.hold is Hold.HOLD:
+        return "not while it is held"
     if group.hold is Hold.STRANGE:
         return "never, until this version is updated"
     if group.hold in PROMISED and group.first is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.durations import show_time
-from reaper.core.planner import Hold, Item
+from reaper.core.planner import Hold, Item, Plan, hold_text
 from reaper.core.policy import reason
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Swept, is_trusted
@@ -99,6 +99,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Policy", safe(report.policy.name)),
         ("Mode", "observing: nothing is touched" if report.observed else "enforcing"),
         ("Last sweep took", f"{report.seconds:.1f} s"),
+        *([("Its developers ask", safe(report.asked))] if report.asked else []),
     ]
     if not is_trusted(report):
         return facts
@@ -134,13 +135,13 @@ def candidates(report: Report, now: float) -> list[CandidateRow]:
             action=str(item.action),
             rule=safe(item.rule),
             reason=safe(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
-            became=safe(_became(item, ended.get(item.session.incarnation), now)),
+            became=safe(_became(item, ended.get(item.session.incarnation), plan, now)),
         )
         for item in first
     ]
 
 
-def _became(item: Item, outcome: Outcome | None, now: float) -> str:
+def _became(item: Item, outcome: Outcome | None, plan: Plan, now: float) -> str:
     """What was done with a candidate, or what it waits for."""
     if outcome is not None:
         return joined([OUTCOMES[outcome.kind], outcome.why])
@@ -148,6 +149,8 @@ def _became(item: Item, outcome: Outcome | None, now: float) -> str:
         return "not tried in this sweep"
     if item.hold is Hold.GRACE and item.ripe_at > now:
         return f"in grace, may go {relative(item.ripe_at - now)}"
+    if item.hold is Hold.HOLD:
+        return hold_text(item, plan) or HOLDS[item.hold]
     if item.hold is Hold.STRANGE:
         return f"{HOLDS[item.hold]}: {', '.join(item.session.strange)}"
     return HOLDS[item.hold]
