@@ -342,7 +342,7 @@ class Executor:
         return Outcome(item, kind, at, verdict.why)
 
     def _holds(self, intent: Intent | None) -> Holds:
-        """Who holds sessions by now; of this state, once the intent is written: the transaction asks for it before."""
+        """Who holds sessions by now; of this state once an intent is written: before, its transaction asks."""
         elsewhere = self.held_elsewhere()
         return elsewhere if intent is None else elsewhere | self.store.holds.of_agent(intent.project, intent.agent)
 

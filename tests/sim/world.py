@@ -231,6 +231,7 @@ class World:
         `nothing` says why no action may be in it.
         """
         sizes = {agent: self._inventory(agent) for agent in self.agents}
+        self._there = {agent: set(self.living(agent)) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace(faults)
@@ -336,7 +337,7 @@ class World:
             if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
                 deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
                 deleted = [d for d in deeds if d.action == "delete" and not d.approved]
-                left = [facts for facts in self.living(report.agent) if facts.last_accessed_at < self._began]
+                left = self._there[report.agent].intersection(self.living(report.agent))
                 self.turns.check_order(report.agent, deleted, left, self._began)
         for agent in self.agents:
             self.turns.swept(agent, surely=False)
