@@ -58,6 +58,9 @@ voices = Table(
 )
 """What agents' developers ask for; those that ask for nothing have no row. `said` holds pairs, as JSON."""
 
+ADDED: Final = {"voices": 3}
+"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
+
 plans = Table(
     "plans",
     metadata,
@@ -106,6 +109,12 @@ journal = Table(
 def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     """Which rows of a table are about this agent."""
     return and_(table.c.project == project, table.c.agent == agent)
+
+
+def unknown_to(version: str | None) -> set[str]:
+    """The tables that a state file of this version does not have yet."""
+    number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
+    return {name for name, first in ADDED.items() if first > number}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:
