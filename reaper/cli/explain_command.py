@@ -58,7 +58,8 @@ async def run_explain(
     with opened(settings.state) as store:
         voice = heard(project, known, store)
         policy = judged_by(pattern.policy, voice)
-        explanation = explain(project.name, known, answer.value, policy, store, answer.date, voice)
+        configured = settings.holds_on(project.name, known.name)
+        explanation = explain(project.name, known, answer.value, policy, store, answer.date, voice, configured)
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from reaper.clock import SystemClock
 from reaper.config.document import Document
+from reaper.config.holds import hold_warnings
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.tree import child, has
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
@@ -13,7 +15,7 @@ from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
 from reaper.core.conditions import TimeCondition
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, EXPIRY_S, Action
-from reaper.core.policy import Mode, Policy
+from reaper.core.policy import Beyond, Mode, Policy
 from reaper.core.settings import Settings
 
 
@@ -26,10 +28,11 @@ def warning_findings(document: Document, settings: Settings) -> list[Finding]:
         _quotas(settings),
         _zone(document),
         _approvals(settings),
+        hold_warnings(settings, SystemClock().wall()),
     ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
-        found += [_rules(policy, path), _times(policy, path), _limits(policy, path)]
+        found += [_rules(policy, path), _times(policy, path), _limits(policy, path), _jump(document, policy, path)]
     return list(chain.from_iterable(found))
 
 
@@ -115,3 +118,19 @@ def _limits(policy: Policy, path: Path) -> Iterator[Finding]:
         if limit.amount == 0 and policy.mode is Mode.ENFORCE:
             message = "lets nothing be stopped or deleted without an approval"
             yield Finding((*where, key), message, "write a limit above 0, or keep it if that is meant")
+
+
+def _jump(document: Document, policy: Policy, path: Path) -> Iterator[Finding]:
+    """A guard against jumps that guards nothing, or lets nothing through."""
+    limits, where = policy.limits, (*path, "limits", "jump")
+    written = child(child(child(child(document.value, "policies"), policy.name), "limits"), "jump")
+    if limits.beyond is not Beyond.SPREAD:
+        if written is not None:
+            message = "has no effect without `beyond: spread`"
+            yield Finding(where, message, "remove it, or write `beyond: spread` beside it")
+    elif limits.jump.amount == 0:
+        message = "withholds everything as soon as there is one candidate more than before"
+        yield Finding(where, message, "write what may become due between two sweeps, as in 25%")
+    elif limits.jump.percent and limits.jump.amount == 100:
+        message = "is never exceeded: there are no more candidates than sessions"
+        yield Finding(where, message, "write less, or nobody is asked about what a changed policy newly catches")

@@ -23,6 +23,13 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
+class Beyond(StrEnum):
+    """What becomes of a plan that is larger than a limit."""
+
+    WITHHOLD = "withhold"
+    SPREAD = "spread"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most so many: a share of the inventory in percent, or a whole number.
@@ -46,11 +53,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many sessions of one agent may be deleted, and as many stopped, before a person is asked."""
+    """How many sessions of one agent may be deleted, and as many stopped, and what becomes of a plan beyond that.
+
+    `jump`: spread over sweeps and days, candidates may become so many more between two of them.
+    """
 
     per_sweep: Limit = Limit(10, percent=True)
     per_day: Limit = Limit(25, percent=True)
     at_least: int = 5
+    beyond: Beyond = Beyond.WITHHOLD
+    jump: Limit = Limit(25, percent=True)
 
 
 @dataclass(frozen=True, slots=True)

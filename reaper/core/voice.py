@@ -14,7 +14,7 @@ from typing import Final
 
 from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import DAY_S, Agent, Metadata
-from reaper.core.policy import Limit, Limits, Mode, Policy
+from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy
 from reaper.core.settings import AgentPattern
 
 HOLD: Final = "reaper.hold"
@@ -135,6 +135,8 @@ def _smaller_limits(one: Limits, other: Limits) -> Limits:
         per_sweep=_smaller(one.per_sweep, other.per_sweep),
         per_day=_smaller(one.per_day, other.per_day),
         at_least=min(one.at_least, other.at_least),
+        beyond=Beyond.SPREAD if {one.beyond, other.beyond} == {Beyond.SPREAD} else Beyond.WITHHOLD,
+        jump=_smaller(one.jump, other.jump),
     )
 
 

@@ -250,6 +250,7 @@ class Runner:
             observe=scope.observe,
             rehearsal=scope.rehearsal,
             approvals=task.settings.approvals if scope.rehearsal else (),
+            configured=task.settings.holds_on(*key),
             keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[key],
@@ -342,6 +343,7 @@ class Runner:
         try:
             if believed:
                 self.store.plans.forget(now)
+                self.store.holds.forget(now)
             await self._housekeeping.end(
                 self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from reaper.config import ConfigError
@@ -125,7 +126,8 @@ class _Attempt:
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
         subject = replace(Subject.seen(self.project, policy, agent, request.session_id, fresh), voice=voice)
-        subject.check(self.action, self.store)
+        configured = self.settings.holds_on(self.project.name, agent.name)
+        subject.check(self.action, self.store, configured)
         client = self.context.caller.name
         Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)
         await self._must_be_believed(agent)
@@ -200,6 +202,7 @@ class _Attempt:
             on_outcome=outcomes.append,
             workers=1,
             origin=site.origin(f"mcp client {client}", client=client),
+            held_elsewhere=partial(self.settings.holds_on, self.project.name, plan.agent.name),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id

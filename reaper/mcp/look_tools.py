@@ -97,7 +97,9 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
         voice = heard(project, agent, store)
-        explanation = explain(project.name, agent, answer.value, judged_by(policy, voice), store, answer.date, voice)
+        configured = settings.holds_on(project.name, agent.name)
+        decided = judged_by(policy, voice)
+        explanation = explain(project.name, agent, answer.value, decided, store, answer.date, voice, configured)
     return Explained.model_validate(explanation_json(explanation))
 
 

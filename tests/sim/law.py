@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from tests.sim.law_of_holds import Claims
 from tests.sim.voices import NOTHING, Ask, Metadata, ask_of
 
 DAY_S = 86_400
@@ -74,7 +75,8 @@ class Law:
     """A policy as the judge reads it, in force from `since`.
 
     `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `gentle` is the
-    one that developers may choose to have to agree, too.
+    one that developers may choose to have to agree, too. `spread`: what limits hold back goes later, by turns, unless
+    there were suddenly more candidates than by a `jump`.
     """
 
     since: float
@@ -87,6 +89,8 @@ class Law:
     open_hours: tuple[int, int] | None = None
     relief_s: int | None = None
     gentle: Law | None = None
+    spread: bool = False
+    jump: tuple[int, bool] = (25, True)
 
     @property
     def asks_versions(self) -> bool:
@@ -123,7 +127,10 @@ class Law:
 @dataclass
 class Deed:
     """A delete or stop by the reaper, with the session, the agent's newest version and what its developers ask for as
-    they were last looked at; `latest` is None where nobody may read agents."""
+    they were last looked at; `latest` is None where nobody may read agents.
+
+    `number` is its place among all that ever happened on the platform.
+    """
 
     at: float
     agent: str
@@ -133,6 +140,7 @@ class Deed:
     looked_at: float
     latest: str | None
     ask: Ask = NOTHING
+    number: int = 0
 
 
 class Believed(NamedTuple):
@@ -190,6 +198,7 @@ class Judge:
     promises: dict[str, dict[Incarnation, Promise]] = field(default_factory=dict)
     decided: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     sacred: set[str] = field(default_factory=set)
+    claims: Claims = field(default_factory=Claims)
     deeds: list[Deed] = field(default_factory=list)
 
     def law(self, at: float) -> Law:
@@ -249,6 +258,8 @@ class Judge:
         _require(now >= deed.ask.until, "its developers asked to keep it", deed)
         _require(all(one.enforce for one in laws), "acted while observing", deed)
         _require(facts.status in TOUCHABLE[deed.action], "touched what is never touched", deed)
+        claim = self.claims.against(deed.agent, facts.id, facts.created_at, deed.number, deed.at)
+        _require(claim is None, f"held: {claim}", deed)
         _require(facts.id not in self.sacred, "acted on a record that cannot be believed", deed)
         _require(now - facts.created_at >= AGE_FLOOR_S, "below the floor of age", deed)
         for one in laws:
@@ -270,6 +281,8 @@ class Judge:
         if not grace_s:
             return
         start = deed.at - grace_s
+        freed = self.claims.last_end(deed.agent, deed.facts.id, deed.facts.created_at, deed.at)
+        _require(freed <= start + SECOND_S, f"held within its grace, until {freed}", deed)
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
         promise = self.promises.get(deed.agent, {}).get(deed.facts.seen)
         if promise is None or promise.sweeps[0].began > start + SECOND_S:

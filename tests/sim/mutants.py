@@ -34,6 +34,8 @@ from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
 from tests.sim import scenes, scenes_voice, scenes_wire
+from tests.sim.mutants_of_holds import HOLDING
+from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
 from tests.sim.mutants_of_voice import VOICE
@@ -536,5 +538,7 @@ MUTANTS = [
     Mutant("hold: hold", _no_hold(Hold.HOLD), scenes_voice.held_by_developers),
     *VOICE,
     *TRUST,
+    *SPREAD,
     *STATE,
+    *HOLDING,
 ]

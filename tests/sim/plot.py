@@ -20,7 +20,8 @@ class Plot:
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
     files of the state; where that is never, the state has none. `voices`: how often an agent's developers speak.
-    `plain`: agents are named, and read one by one, instead of being matched.
+    `plain`: agents are named, and read one by one, instead of being matched. `holds`: how often a person holds a
+    session, or releases one, right before a read.
     """
 
     law: Law
@@ -47,6 +48,7 @@ class Plot:
     on_file: float
     voices: float
     plain: bool
+    holds: float
 
 
 def draw(seed: int) -> Plot:
@@ -79,6 +81,7 @@ def draw(seed: int) -> Plot:
         on_file=chance.choice([0.0] * 9 + [0.5]),
         voices=chance.choice([0.0, 0.1, 0.4]),
         plain=chance.random() < 0.3,
+        holds=chance.choice([0.0, 0.0, 0.02, 0.1]),
     )
 
 
@@ -108,6 +111,8 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
         relief_s=chance.choice([None, None, 5 * 60]),
+        spread=strict and chance.random() < 0.6,
+        jump=chance.choice([(25, True), (10, True), (3, False)]),
     )
     return replace(law, gentle=_draw_gentle(chance, law)) if chance.random() < 0.7 else law
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Window
 from tests.sim.law import Law, Line
 
@@ -25,7 +25,13 @@ def policy_of(law: Law, name: str = "simulated") -> Policy:
         rules=tuple(_rule(line) for line in law.lines),
         mode=Mode.ENFORCE if law.enforce else Mode.OBSERVE,
         grace_s=law.grace_s,
-        limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
+        limits=Limits(
+            Limit(*law.per_sweep),
+            Limit(*law.per_day),
+            law.at_least,
+            Beyond.SPREAD if law.spread else Beyond.WITHHOLD,
+            Limit(*law.jump),
+        ),
         windows=windows,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reaper.core.inventory_checks import Baseline, StaleCounts
+from reaper.core.jump import Level
 from reaper.core.model import Action, Metadata
 from reaper.core.planner import Mark
 from reaper.store.store import Store
@@ -27,6 +28,7 @@ def first_version(tmp_path: Path) -> str:
     with sqlite3.connect(path) as file:
         file.executescript(
             """
+            DROP TABLE levels;
             ALTER TABLE baselines DROP COLUMN spread;
             ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
             ALTER TABLE baselines ADD COLUMN key VARCHAR NOT NULL DEFAULT 'k';
@@ -46,7 +48,10 @@ def test_a_state_file_of_the_first_version_keeps_its_marks_and_how_much_there_wa
     assert list(store.marks(*HERE)) == [session().incarnation]
     assert store.baseline(*HERE) == Baseline(NOW, 100)
     store.put_baseline(*HERE, Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,))))
+    assert store.level(*HERE) is None
+    store.put_level(*HERE, Level(7), NOW)
     store.close()
+    assert Store.open(first_version).level(*HERE) == Level(7)
     assert Store.open(first_version).baseline(*HERE) == Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,)))
 
 
@@ -60,6 +65,15 @@ def test_a_state_file_of_the_second_version_can_remember_what_developers_ask_for
     assert store.voices.before(*HERE) is not None
     assert list(store.marks(*HERE)) == [session().incarnation]
     assert store.journal.verify().doubts == ()
+
+
+def test_who_takes_the_version_back_makes_nobody_forget_what_developers_asked_for(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'state.db'}")
+    store.voices.note(*HERE, Metadata((("reaper.hold", "soon"),)), NOW)
+    store.close()
+    with sqlite3.connect(tmp_path / "state.db") as file:
+        file.executescript("DROP TABLE voices; UPDATE meta SET value = '2' WHERE key = 'version';")
+    assert "its version was altered" in Store.open(f"sqlite:///{tmp_path / 'state.db'}").fault
 
 
 def test_a_state_file_of_a_version_to_come_is_a_fault(tmp_path: Path) -> None:
