@@ -20,6 +20,7 @@ from reaper.store.chain import EVENT
 
 MARKED: Final = "marks"
 PLANNED: Final = "plans"
+HEARD: Final = "voices"
 LEVELLED: Final = "levels"
 CARRIED: Final = "carried"
 """What is known of tables whose last event is about to be pruned."""

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, select
 
 from reaper.store import chain, tables
 from reaper.store.chain import EVENT
-from reaper.store.chained_tables import cover_all
+from reaper.store.chained_tables import HEARD, cover_all
 from reaper.store.hold_rows import HOLD_EVENTS
 from reaper.store.tables import SCHEMA_VERSION, journal, put_meta, read_meta
-from reaper.store.voices import HEARD
 
 MIGRATED: Final = "migrated"
 UPGRADED: Final = "upgraded"

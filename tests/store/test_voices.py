@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 
 from reaper.core.model import Metadata
+from reaper.store.chained_tables import HEARD
 from reaper.store.store import Store
-from reaper.store.voices import HEARD
 from tests.record import events
 from tests.world import NOW
 
