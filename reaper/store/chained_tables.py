@@ -20,6 +20,7 @@ from reaper.store.chain import EVENT
 
 MARKED: Final = "marks"
 PLANNED: Final = "plans"
+HEARD: Final = "voices"
 LEVELLED: Final = "levels"
 JUMPED, SETTLED = "jump_found", "jump_over"
 CARRIED: Final = "carried"

@@ -53,6 +53,7 @@ GUARDS = [
     "last look: the voice again",
     # what an agent's developers ask for
     "voice: it is heard",
+    "voice: a hold keeps",
     "voice: what is not understood keeps",
     "voice: an agent that cannot be read is kept",
     "voice: a choice only adds",

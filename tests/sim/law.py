@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -237,6 +237,19 @@ class Judge:
             for seen, made in marks.items()
             for promise in [p for p in (now.get(seen), before.get(seen)) if p is not None and p.made == made][:1]
         }
+
+    def check_any(self, deeds: Sequence[Deed]) -> None:
+        """One deed, of which only one of these tellings must be right: it may rest on any of some looks."""
+        wrong = None
+        for deed in deeds:
+            try:
+                self.check(deed)
+            except ViolationError as error:
+                wrong = wrong or error
+            else:
+                return
+        if wrong is not None:
+            raise wrong
 
     def check(self, deed: Deed) -> None:
         """One deed, at the moment it happened."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -42,7 +42,7 @@ from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
 from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
-from tests.sim.watch import Acted, Watch, check_agent
+from tests.sim.watch import Acted, Watch, agent_looks
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -377,20 +377,25 @@ class World:
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
         looked_at = acted.session.asked.at
-        latest, ask = self._last_read(acted)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask, number))
+        self.judge.check_any(
+            [
+                Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask, number)
+                for latest, ask in self._last_reads(acted)
+            ]
+        )
         self.judge.check_twice()
 
-    def _last_read(self, acted: Acted) -> tuple[str | None, Ask]:
-        """The agent's newest version, and what its developers asked for, as they were looked at before an action."""
-        name, look = acted.call.agent, acted.agent
-        if look is not None and look.refused and self.plain:
+    def _last_reads(self, acted: Acted) -> Iterator[tuple[str | None, Ask]]:
+        """The agent's newest version, and what its developers asked for, by each look that an action may rest on."""
+        name = acted.call.agent
+        if acted.agents and acted.agents[0].refused and self.plain:
             if self._heard_before.get(name, NOTHING) != NOTHING:
                 raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
-            return None, NOTHING
-        at = check_agent(acted).asked.at
-        return self.judge.latest(name, at), self.judge.ask(name, at)
+            yield None, NOTHING
+            return
+        for look in agent_looks(acted):
+            yield self.judge.latest(name, look.asked.at), self.judge.ask(name, look.asked.at)
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
