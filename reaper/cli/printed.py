@@ -121,7 +121,7 @@ def notes(report: Report, *, planned: bool) -> list[str]:
     if waiting := report.blocked[Hold.GRACE]:
         ripe = min(item.ripe_at for item in plan.items if item.hold is Hold.GRACE)
         lines.append(f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - plan.now)}")
-    if held := report.blocked[Hold.HOLD]:
+    if held := sum(bool(plan.holds.on(item.session, plan.now)) for item in plan.items):
         look = command("holds", project=report.project, agent=only(report.agent))
         lines.append(f"{where}: {held} held by people, see {escape(look)}")
     return [*lines, *(f"[yellow]{where}[/]: {safe(note)}" for note in report.notes)]
