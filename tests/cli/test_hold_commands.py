@@ -173,7 +173,7 @@ def test_a_hold_beside_a_running_daemon_is_heeded_by_its_next_sweep_and_shown(de
     hold(desk).ended(0)
     daemon = desk.daemon()
     daemon.until_ready()
-    shown = wait_for("the sweep's end", lambda: daemon.metric("session_reaper_holds"))
+    shown = wait_for("the sweep's end", lambda: daemon.metric("session_reaper_holds"), 120)
     assert list(shown.values()) == [1.0]
     assert len(deleted(people)) > 20
     assert ONE not in deleted(people)
