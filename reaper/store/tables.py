@@ -142,9 +142,9 @@ def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
 
 
 def unknown_to(version: str | None) -> set[str]:
-    """The tables that a state file of this version does not have yet."""
+    """The tables that a state file of this version does not have yet, or may not have any more."""
     number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
-    return {name for name, first in ADDED.items() if first > number}
+    return {name for name, first in ADDED.items() if first > number or number > SCHEMA_VERSION}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:

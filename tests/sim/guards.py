@@ -59,6 +59,7 @@ GUARDS = [
     "voice: a choice only adds",
     "voice: it stands while nobody can hear",
     # holds of people
+    "a plan says what people hold",
     "last look: who holds it is asked again",
     "last look: a stop asks, too",
     "last look: asked again after the intent",

@@ -58,6 +58,7 @@ class Turns:
             (facts, due)
             for facts in left
             if law.wants(facts, latest, began) == "delete" and not self.judge.is_approved(agent, "delete", facts)
+            if not self.judge.claims.held_since(agent, facts.id, facts.created_at, began)
             for due in [self._due(agent, facts, latest, began)]
             if due is not None and max(due) <= began
         ]
