@@ -11,6 +11,7 @@ from reaper.core.policy import Policy, decide
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
 from reaper.engine.discovery import first_match, read_agent
+from reaper.engine.routed_agent import KnownVersions, routed
 
 NAMED_MAX: Final = 5
 
@@ -39,7 +40,8 @@ async def _kept(
     """The ids of the sessions that each keep rule decides about."""
     if not any(rule.action is Action.KEEP for rule in policy.rules):
         return {}
-    agent = await read_agent(name, policy, client)  # what cannot be read counts as kept
+    # What cannot be read counts as kept; so does what nobody has looked up: since when a version is unserved.
+    agent = await routed(await read_agent(name, policy, client), policy, client, KnownVersions(), "", 0.0)
     at = SystemClock().wall() if now is None else now
     found: dict[str, list[str]] = {}
     for session in sessions:

@@ -20,6 +20,7 @@ from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
 from reaper.store.store import opened
@@ -42,6 +43,7 @@ async def run_explain(
     async with Connector(SystemClock())(project) as client:
         try:
             known = await read_agent(agent, pattern.policy, client)
+            known = await routed(known, pattern.policy, client, KnownVersions(), project.name, 0.0)
             answer = await client.get(agent, session)
         except Gone as error:
             if _print_actions(settings, which, output):
@@ -55,6 +57,7 @@ async def run_explain(
     if answer.value.status in TOMBSTONES and _print_actions(settings, which, output):
         return
     with opened(settings.state) as store:
+        known = remembered(known, pattern.policy, store, project.name, answer.date)
         explanation = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
@@ -129,5 +132,7 @@ def _print(explanation: Explanation) -> None:
     for guard in explanation.guards:
         guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.text))
     out.print(guards)
+    if explanation.policy.asks_version:
+        out.print(f"versions: {safe(explanation.agent.routing)}")
     out.print(f"policy {explanation.policy.name}: {explanation.decision.action}, {safe(explanation.why)}")
     out.print(f"next due: {safe(explanation.due_text)}")

@@ -87,7 +87,7 @@ class Executor:
         One action at a time until one has not failed: what fails for all is tried with few.
         """
         execution, queue = Execution(), iter(plan.act)
-        agents = AgentLooks(self.site.client, plan.agent.name, self.fresh)
+        agents = AgentLooks(self.site, plan.agent.name, self.fresh)
         await self._work(queue, plan, execution, agents, alone=True)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.workers, len(plan.act) - len(execution.outcomes))):

@@ -124,12 +124,16 @@ class Swept(Attempt):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know although nothing went wrong."""
-        if not self.plan.expiry_moved:
-            return ()
-        return (
-            f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
-            "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
-        )
+        moved, unclear = self.plan.expiry_moved, self.plan.agent.serving.unclear
+        notes = []
+        if moved:
+            notes.append(
+                f"{moved} sessions have another expires_at than when they were marked, although nobody used them "
+                "since: their grace began anew, and while the platform goes on so, they are never deleted"
+            )
+        if unclear and self.policy.asks_version:
+            notes.append(f"where traffic goes cannot be judged, so what rules ask of it keeps sessions: {unclear}")
+        return tuple(notes)
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
+from reaper.engine.explain import routing_json
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept, is_trusted
 from reaper.engine.runner import Run
@@ -58,6 +59,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "blocked": {hold: count for hold, count in found.blocked.items() if count} if found else {},
         "would_exceed": [str(excess) for excess in plan.foreseen] if plan else [],
         "doubts": list(found.doubts) if found else [],
+        "routing": routing_json(plan.agent) if plan else None,
         "trusted": is_trusted(report),
         "breaker": report.breaker.reason if report.breaker else None,
         "limit_remaining": found.limit_remaining if found else {},

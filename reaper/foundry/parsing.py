@@ -20,6 +20,7 @@ from reaper.core.provider import PAGE_MAX, FileEntry, FilesPage, Page, Unreadabl
 from reaper.core.text import clean
 from reaper.foundry.fast_parsing import MS_FROM, read_page, readable_name
 from reaper.foundry.requests import SESSION_ID, check_name, is_cursor
+from reaper.foundry.selectors import parse_selector
 
 NOT_AN_OBJECT: Final = "not_an_object"
 BAD_ID: Final = "bad_id"
@@ -198,7 +199,8 @@ def _agent(obj: object) -> Agent | None:
         return None
     versions = obj.get("versions")
     latest = versions.get("latest") if type(versions) is dict else None
-    return Agent(name, _name(latest.get("version")) if type(latest) is dict else None)
+    newest = _name(latest.get("version")) if type(latest) is dict else None
+    return Agent(name, newest, parse_selector(obj))
 
 
 def _last_of(data: list[Any]) -> str | None:

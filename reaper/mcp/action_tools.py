@@ -16,12 +16,14 @@ from reaper.core.command_lines import command
 from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, OutcomeKind, Session
 from reaper.core.planner import Approval, Plan
+from reaper.core.policy import Policy
 from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.logs import get_logger
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import Allowance, signed
@@ -113,13 +115,15 @@ class _Attempt:
         policy = managed(self.project, request.agent_name)
         started, guard = self.context.clock.monotonic(), ClockGuard()
         self.client.observe_time(guard.observe)
-        agent = await self._agent(request.agent_name)
+        agent = await self._agent(request.agent_name, policy)
         try:
             fresh = await self.client.get(agent.name, request.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
+        at = self.context.clock.wall() if fresh.date is None else fresh.date
+        agent = remembered(agent, policy, self.store, self.project.name, at)
         subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
         subject.check(self.action, self.store)
         client = self.context.caller.name
@@ -145,12 +149,13 @@ class _Attempt:
                 f"{clean(why)}. Tell the operator"
             )
 
-    async def _agent(self, name: str) -> Agent:
-        """The agent, without its newest version where that may not be read: what asks for it then keeps."""
+    async def _agent(self, name: str, policy: Policy) -> Agent:
+        """The agent, without its versions where those may not be read: what asks for them then keeps."""
         try:
-            return (await self.client.get_agent(name)).value
+            agent = (await self.client.get_agent(name)).value
         except Refused:
             return Agent(name)
+        return await routed(agent, policy, self.client, KnownVersions(), self.project.name, 0.0)
 
     def _is_approved(self, subject: Subject) -> bool:
         leave = Approval.needed(subject.session, self.action)

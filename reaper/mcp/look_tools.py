@@ -12,6 +12,7 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.mcp import daemon_status
@@ -88,6 +89,7 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
         async with context.connect(project) as client:
             try:
                 agent = await read_agent(request.agent_name, policy, client)
+                agent = await routed(agent, policy, client, KnownVersions(), project.name, 0.0)
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
@@ -95,6 +97,7 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
+        agent = remembered(agent, policy, store, project.name, answer.date)
         explanation = explain(project.name, agent, answer.value, policy, store, answer.date)
     return Explained.model_validate(explanation_json(explanation))
 

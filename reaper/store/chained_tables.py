@@ -28,6 +28,7 @@ COVERED: Final[Mapping[str, tuple[Table, tuple[str, ...]]]] = {
     "plans": (tables.plans, ("id", "project", "agent", "sessions")),
     "approvals": (tables.approvals, tuple(tables.approvals.c.keys())),
     "breakers": (tables.breakers, tuple(tables.breakers.c.keys())),
+    "unserved": (tables.unserved, tuple(tables.unserved.c.keys())),
 }
 """By name: the table, and its columns that count. When a plan was seen last is of no consequence."""
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reaper.core.model import Malformed, Session
+from reaper.core.model import Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import Policy, checks
 from reaper.core.provider import Answer
@@ -40,13 +40,14 @@ def evidence(
     }
 
 
-def judged_by_policy(item: Item, plan: Plan, at: float) -> dict[str, Any]:
-    """The policy and the plan that ask for an action, and the values that its rule compared."""
+def judged_by_policy(item: Item, plan: Plan, at: float, agent: Agent) -> dict[str, Any]:
+    """The policy and the plan that ask for an action, and the values its rule compared, by the `agent` as it is."""
     rule = item.decision.rule
     # The last look was found equal to what was planned on, or nothing would be sent.
-    compared = checks(item.session, rule, plan.agent, at) if rule else ()
+    compared = checks(item.session, rule, agent, at) if rule else ()
     return {
-        "latest_version": plan.agent.latest,
+        "latest_version": agent.latest,
+        **({"routing": agent.routing} if plan.policy.asks_version else {}),
         "policy": plan.policy.name,
         "policy_digest": policy_digest(plan.policy),
         "plan": plan.id,

@@ -20,6 +20,7 @@ from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
+from reaper.store.unserved_versions import UnservedVersions
 
 OPENED: Final = "breaker_latched"
 """What the record calls this event."""
@@ -46,6 +47,7 @@ class Store:
         self._database = database
         self.journal = Journal(database)
         self.plans = Plans(database)
+        self.unserved = UnservedVersions(database)
         self._fault = fault
 
     @classmethod

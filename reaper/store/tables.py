@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, M
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 metadata = MetaData()
 
@@ -68,6 +68,19 @@ approvals = Table(
     Column("at", Float, nullable=False),
 )
 
+unserved = Table(
+    "unserved",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("since", Float, nullable=False),
+)
+"""Versions that were seen without traffic, and not the latest either, since this moment."""
+
+ADDED: Final = {"unserved": 3}
+"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
+
 journal = Table(
     "journal",
     metadata,
@@ -96,6 +109,12 @@ journal = Table(
 def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     """Which rows of a table are about this agent."""
     return and_(table.c.project == project, table.c.agent == agent)
+
+
+def unknown_to(version: str | None) -> set[str]:
+    """The tables that a state file of this version does not have yet."""
+    number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
+    return {name for name, first in ADDED.items() if first > number}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:

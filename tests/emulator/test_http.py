@@ -68,7 +68,7 @@ def test_a_token_is_required_only_when_asked_for(clock: ManualClock) -> None:
         ("GET", "/api/projects//agents", 404),
         ("GET", f"{BASE}/conversations", 404),
         ("GET", f"{SESSIONS}/some-session/unknown", 404),
-        ("PATCH", f"{BASE}/agents/support-eu", 405),
+        ("PUT", f"{BASE}/agents/support-eu", 405),
         ("POST", f"{BASE}/agents/support-eu", 405),
         ("GET", f"{SESSIONS}?limit=0", 404),
     ],

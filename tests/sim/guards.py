@@ -43,6 +43,13 @@ GUARDS = [
     "last look: a pause of the machine ends it",
     "last look: the agent too, where versions decide",
     "last look: the agent grows old as well",
+    "last look: versions as they are then",
+    # versions
+    "what a selector serves is not left behind",
+    "what is not understood of a selector cannot be judged",
+    "a version that a selector names must be there",
+    "superseded is only what was left behind for the grace",
+    "what is served again begins anew",
     # marks
     "a mark is dropped when its session changes",
     "a mark is dropped when a sweep keeps its session",

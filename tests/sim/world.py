@@ -33,13 +33,25 @@ from reaper.engine.report import Outcome, Report, Result, Swept
 from reaper.store.store import Store
 from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
-from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
+from tests.sim.law import (
+    Believed,
+    Deed,
+    Facts,
+    Incarnation,
+    Judge,
+    Law,
+    Promise,
+    Sight,
+    Standing,
+    ViolationError,
+    overdue,
+)
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
-from tests.sim.watch import Acted, Watch, check_agent
+from tests.sim.watch import Acted, Watch, agent_looks
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -89,7 +101,10 @@ class World:
         self.agents = sorted(self.platform.agents)
         self.agent = self.agents[0]
         self.judge.laws = [replace(self.law, since=0.0)]
-        self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
+        self._traffic: dict[str, tuple[str, dict[str, int]] | None] = dict.fromkeys(self.agents)
+        for name in self.agents:
+            self.judge.versions[name] = set(self.platform.agent(name).versions)
+            self._note_routes(name, 0.0)
         self.heard.on_plan, self.heard.on_outcome = self._on_plan, self._on_outcome
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
@@ -152,12 +167,38 @@ class World:
     def deploy(self, agent: str, version: AgentVersion) -> None:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
-        self.judge.deploys[agent].append((true_time(), version.name))
+        self.judge.versions[agent].add(version.name)
+        self._note_routes(agent, true_time())
 
     def take_back(self, agent: str) -> None:
-        """The latest version is removed."""
-        self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
-        self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        """The latest version is removed; traffic that was to reach it goes to the latest there is then."""
+        removed = self.platform.agent(agent).latest.name
+        self.platform.remove_version(agent, removed)
+        if removed in (self._traffic[agent] or ("", {}))[1]:
+            self._traffic[agent] = None
+            self.platform.route(agent, None)
+        self._note_routes(agent, true_time())
+
+    def route(self, agent: str, traffic: dict[str, int] | None, kind: str = "FixedRatio") -> None:
+        """Traffic is spread over versions, or without a selector reaches the latest; `kind` is said of each rule."""
+        rules = [
+            {"type": kind, "agent_version": version, "traffic_percentage": share}
+            for version, share in (traffic or {}).items()
+        ]
+        self.platform.route(agent, None if traffic is None else {"version_selection_rules": rules})
+        self._traffic[agent] = None if traffic is None else (kind, traffic)
+        self._note_routes(agent, true_time())
+
+    def _note_routes(self, agent: str, at: float) -> None:
+        """Tell the judge how the agent's versions stand from now on."""
+        known, traffic = self.platform.agent(agent), self._traffic[agent]
+        served: frozenset[str] | None = frozenset({known.latest.name})
+        if traffic is not None:
+            kind, shares = traffic
+            served = frozenset(version for version, share in shares.items() if share > 0)
+            if kind != "FixedRatio" or sum(shares.values()) != 100 or not served <= known.versions.keys():
+                served = None
+        self.judge.routes.setdefault(agent, []).append(Standing(at, known.latest.name, served))
 
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
@@ -222,6 +263,7 @@ class World:
         self._raise_wrong()
         self._take_in()
         self.look_at_marks()
+        self._note_certain(self.heard.reports[already:])
         self._note_listings(self.heard.reports[already:], sizes)
         for agent in self.agents:
             at, size = self._listed.get(agent, (self._began, sizes[agent]))
@@ -239,6 +281,12 @@ class World:
         """What the sweeps said stands marked, as it is on disk after them."""
         for agent in self._believed:
             self.judge.found(agent, self._promised.get(agent, {}), self.ledger.marks(agent))
+
+    def _note_certain(self, reports: Iterable[Report]) -> None:
+        """What a sweep saw of versions is on disk if it came to its end and believed it."""
+        for report in reports:
+            if isinstance(report, Swept) and report.trusted and report.agent in self._believed:
+                self.judge.sights[report.agent][-1].certain = True
 
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
@@ -290,10 +338,16 @@ class World:
 
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
-        if latest is not None and not self.judge.was_latest(agent, latest, self._began, now):
+        serving = plan.agent.serving
+        served = None if serving.unclear else frozenset(version for version, share in serving.shares if share)
+        stood = self.judge.stood(agent, self._began, now)
+        if latest is not None and latest not in {one.latest for one in stood}:
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
+        if served is not None and (latest, served) not in {(one.latest, one.served) for one in stood}:
+            self._blame(ViolationError(f"took {sorted(served)} of {agent} for what traffic reaches, latest {latest}"))
+        self.judge.sights.setdefault(agent, []).append(Sight(self._began, latest, served))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
-        self.judge.promised(agent, Believed(self._began, now, latest), made)
+        self.judge.promised(agent, Believed(self._began, now, self.judge.routed(agent, latest, served)), made)
         self._believed.add(agent)
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
@@ -320,10 +374,13 @@ class World:
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
         looked_at, law = acted.session.asked.at, self.judge.law(event.time)
-        agent = check_agent(acted) if law.asks_versions else None
-        latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest))
+        deeds = []
+        for moment in [look.asked.at for look in agent_looks(acted)] if law.asks_versions else [looked_at]:
+            _, latest, served = self.judge.standing(event.agent, moment)
+            routed = self.judge.routed(event.agent, latest, served)
+            deeds.append(Deed(event.time, event.agent, action, facts, approved, looked_at, routed))
+        self.judge.check_any(deeds)
         self.judge.check_twice()
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
@@ -380,7 +437,9 @@ class World:
         if not law.enforce:
             return []
         for agent in self.agents:
-            left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
+            _, latest, served = self.judge.standing(agent, since)
+            routed = self.judge.routed(agent, latest, served)
+            left = overdue(law, self.living(agent), routed, true_time(), since)
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found
