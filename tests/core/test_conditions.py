@@ -28,7 +28,7 @@ WRITTEN: dict[Values, tuple[Any, ...]] = {
         ["1", "latest"],
         ["2", "superseded"],
         ["serving", "superseded"],
-    ),  # fmt: skip
+    ),
 }
 """A new kind of value needs examples here before anything is believed of the condition that takes it."""
 

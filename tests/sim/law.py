@@ -245,7 +245,8 @@ class Judge:
 
     def stood(self, agent: str, since: float, until: float) -> list[Standing]:
         """All that was true of its versions at some moment from `since` to `until`."""
-        return [self.standing(agent, since), *(one for one in self.routes[agent] if since <= one.since <= until)]
+        before = [one for one in self.routes[agent] if one.since < since]
+        return [*before[-1:], *(one for one in self.routes[agent] if since <= one.since <= until)]
 
     def routed(self, agent: str, latest: str | None, served: frozenset[str] | None) -> Routed:
         """Versions that stand so, with since when sweeps saw others left behind."""

@@ -18,7 +18,7 @@ SERVED = Line("served", "keep", serving=True)
 
 
 def rollout(world: World, **shares: int) -> None:
-    """Sessions of the first version, which is called `stable`; then a second is there, with its share of traffic."""
+    """Sessions of the latest version, which is `stable` from now on; a second one has its share of traffic."""
     stale(world, 3)
     fresh(world, 5)
     world.deploy(world.agent, AgentVersion("second", int(true_time())))
@@ -27,7 +27,7 @@ def rollout(world: World, **shares: int) -> None:
 
 
 def _name(world: World, word: str) -> str:
-    return next(iter(world.platform.agent(world.agent).versions)) if word == "stable" else word
+    return list(world.platform.agent(world.agent).versions)[-2] if word == "stable" else word
 
 
 async def during_canary() -> None:
@@ -87,7 +87,7 @@ async def rolled_back_for_an_hour() -> None:
         await world.wait(23)
         world.route(world.agent, {_name(world, "stable"): 100})
         await world.sweep(process)
-        await world.wait(1)
+        await world.wait(2)
         world.route(world.agent, None)
         for _ in range(3):
             await world.sweep(process)
@@ -109,7 +109,7 @@ async def restarted_while_left_behind() -> None:
 
 async def rolled_back_in_sweep() -> None:
     """While a slow listing lasts, traffic goes back to the version whose sessions were found left behind."""
-    async with World(VERSIONED, page_size=2) as world:
+    async with World(VERSIONED, page_size=1) as world:
         rollout(world)
         before(world, "list", lambda: world.route(world.agent, {_name(world, "stable"): 100}))
         await world.sweep(faults=[SLOW_LISTING])

@@ -18,8 +18,8 @@ LATEST = Line("latest", "keep", latest=True)
 VERSIONED = replace(EAGER, lines=(VIP, LATEST, STALE))
 SECOND = AgentVersion("second", 1_800_000_000)
 ONE = Requests(1, 30, 1_000)
-SLOW_LISTING = Fault("list", delay_seconds=25, times=4)
-"""After it, the look at the agent with which a sweep begins is more than a minute old."""
+SLOW_LISTING = Fault("list", delay_seconds=25, times=8)
+"""With it eight pages take so long that the look at the agent with which a sweep begins is more than a minute old."""
 
 
 def _use_meanwhile(world: World, session: str = "stale-000000") -> None:
@@ -106,7 +106,7 @@ async def on_paused_machine() -> None:
 
 async def taken_back_in_sweep() -> None:
     """While a slow listing lasts the newest version is removed: the one before is the latest again, and kept."""
-    async with World(VERSIONED, page_size=2) as world:
+    async with World(VERSIONED, page_size=1) as world:
         _two_versions(world)
         before(world, "list", lambda: world.take_back(world.agent))
         await world.sweep(faults=[SLOW_LISTING])

@@ -22,7 +22,8 @@ def _stands(latest: str, since: float = 0.0) -> Standing:
 
 
 def _routed(latest: str) -> Routed:
-    return Routed(latest, frozenset({latest}))
+    """All traffic reaches the latest; what is not was left behind long ago."""
+    return Routed(latest, frozenset({latest}), dict.fromkeys({"1", "2"} - {latest}, 0.0))
 
 
 def _judge(*deploys: tuple[float, str]) -> Judge:
@@ -106,8 +107,8 @@ def test_only_how_versions_stood_in_that_time_can_be_taken_for_it() -> None:
     def newest(since: float, until: float) -> set[str]:
         return {one.latest for one in judge.stood(AGENT, since, until)}
 
-    assert newest(10.0, 15.0) == newest(11.0, 15.0) == {"2"}
-    assert newest(9.0, 15.0) == {"1", "2"}
+    assert newest(11.0, 15.0) == {"2"}
+    assert newest(9.0, 15.0) == newest(10.0, 15.0) == {"1", "2"}
     assert newest(21.0, 25.0) == {"1"}
 
 

@@ -339,7 +339,8 @@ class World:
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
         serving = plan.agent.serving
-        served = None if serving.unclear else frozenset(version for version, share in serving.shares if share)
+        asked = self.judge.law(self._began).asks_versions
+        served = frozenset(version for version, _ in serving.shares) if asked and not serving.unclear else None
         stood = self.judge.stood(agent, self._began, now)
         if latest is not None and latest not in {one.latest for one in stood}:
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
