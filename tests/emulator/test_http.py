@@ -170,15 +170,15 @@ def test_an_endpoint_gets_a_version_selector_and_new_sessions_are_spread_by_it(e
         {"type": "FixedRatio", "agent_version": newest, "traffic_percentage": 10},
     ]
     selector = {"version_selector": {"version_selection_rules": rules}}
-    patched = ask(emulator, "PATCH", f"{BASE}/agents/support-eu", {"agent_endpoint": selector})
+    patched = ask(emulator, "PATCH", f"{BASE}/agents/support-eu", body={"agent_endpoint": selector})
     assert (patched.status, patched.json()["agent_endpoint"]) == (200, selector)
     listed = {each["name"]: each for each in ask(emulator, "GET", f"{BASE}/agents").json()["data"]}
     assert listed["support-eu"]["agent_endpoint"] == selector
-    made = [ask(emulator, "POST", SESSIONS, {}).json()["version_indicator"]["agent_version"] for _ in range(100)]
+    made = [ask(emulator, "POST", SESSIONS, body={}).json()["version_indicator"]["agent_version"] for _ in range(100)]
     assert (made.count("1"), made.count(newest)) == (90, 10)
-    gone = ask(emulator, "PATCH", f"{BASE}/agents/support-eu", {"agent_endpoint": {"version_selector": None}})
+    gone = ask(emulator, "PATCH", f"{BASE}/agents/support-eu", body={"agent_endpoint": {"version_selector": None}})
     assert "agent_endpoint" not in gone.json()
-    assert ask(emulator, "PATCH", f"{BASE}/agents/support-eu", {"agent_endpoint": "x"}).status == 400
+    assert ask(emulator, "PATCH", f"{BASE}/agents/support-eu", body={"agent_endpoint": "x"}).status == 400
 
 
 def test_a_rollout_and_a_rollback_can_be_scripted(emulator: Emulator) -> None:

@@ -291,11 +291,10 @@ shaped = st.dictionaries(fields, values, max_size=8)
 pages = st.fixed_dictionaries({"data": st.lists(shaped | values, max_size=4)}, optional={"last_id": values})
 
 
-agents = st.fixed_dictionaries(
-    {"name": st.just("a"), "agent_endpoint": values | st.fixed_dictionaries({"version_selector": values | st.fixed_dictionaries(
-        {"version_selection_rules": values | st.lists(values | st.dictionaries(
-            st.sampled_from(["type", "agent_version", "traffic_percentage"]), values | st.just("FixedRatio")))})})}
-)  # fmt: skip
+rules = st.dictionaries(st.sampled_from(sorted(FIRST)), values | st.just("FixedRatio"))
+selectors = st.fixed_dictionaries({"version_selection_rules": values | st.lists(values | rules)})
+endpoints = st.fixed_dictionaries({"version_selector": values | selectors})
+agents = st.fixed_dictionaries({"name": st.just("a"), "agent_endpoint": values | endpoints})
 
 
 @given(st.binary() | (values | shaped | pages | agents).map(lambda value: json.dumps(value).encode()))

@@ -47,6 +47,7 @@ def full(book: Book) -> None:
     remember(book.store, "session-0002")
     assert book.store.plans.approve(first, NOW)
     book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
+    book.store.unserved.replace(*HERE, {"1": NOW}, NOW)
 
 
 def forge_checkpoint(count: int, digest: str) -> str:
@@ -151,6 +152,8 @@ def test_an_untouched_state_of_everything_holds(book: Book) -> None:
         ("UPDATE approvals SET at = at + 1", "approvals"),
         ("DELETE FROM breakers", "breakers"),
         ("UPDATE breakers SET reason = 'nothing'", "breakers"),
+        ("DELETE FROM unserved", "unserved"),
+        ("UPDATE unserved SET since = since - 86400", "unserved"),
     ],
 )
 def test_who_alters_a_covered_table_is_found(book: Book, change: str, table: str) -> None:

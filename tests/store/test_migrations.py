@@ -34,7 +34,6 @@ def first_version(tmp_path: Path) -> str:
             DELETE FROM journal WHERE kind = 'event';
             DELETE FROM sqlite_sequence;
             DELETE FROM meta;
-            DROP TABLE unserved;
             INSERT INTO meta VALUES ('version', '1');
             """
         )
