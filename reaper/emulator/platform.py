@@ -10,7 +10,7 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -94,6 +94,12 @@ class Platform:
         now = self.now()
         for after_s, traffic in steps:
             self.route(agent, None if traffic is None else selector_of(traffic), now + after_s)
+
+    def describe(self, agent: str, metadata: object) -> None:
+        """The developers give the newest version this metadata instead."""
+        versions = self.agent(agent).versions
+        latest = self.agent(agent).latest
+        versions[latest.name] = replace(latest, metadata=metadata)
 
     def agent(self, name: str) -> HostedAgent:
         if name not in self.agents:

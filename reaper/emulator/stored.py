@@ -19,7 +19,10 @@ _SUSPENDED = frozenset({IDLE, EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class AgentVersion:
-    """One version of a hosted agent; its sessions fall idle after its own timeout."""
+    """One version of a hosted agent; its sessions fall idle after its own timeout.
+
+    `metadata` is a mapping of texts on the real platform; what is not one stands for an API that has changed.
+    """
 
     name: str
     created_at: int
@@ -27,6 +30,7 @@ class AgentVersion:
     status: str = ACTIVE
     cpu: str = "1"
     memory: str = "2Gi"
+    metadata: Any = field(default_factory=dict, hash=False)
 
 
 @dataclass(slots=True)

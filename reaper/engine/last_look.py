@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A session as it was just read; with its agent, where the policy asks about versions."""
+    """A session as it was just read; with its agent, where versions or its developers' voice matter."""
 
     session: Answer[Session | Malformed]
     agent: Answer[Agent] | None = None
@@ -92,8 +92,9 @@ class Freshness:
 class AgentLooks:
     """One agent as it was read last, and again when that is no longer fresh; all who ask meanwhile share a look."""
 
-    def __init__(self, site: ConnectedProject, agent: str, fresh: Freshness) -> None:
-        self._site, self._agent, self._fresh = site, agent, fresh
+    def __init__(self, site: ConnectedProject, agent: str, fresh: Freshness, *, routed: bool) -> None:
+        """`routed`: where traffic goes matters, so the versions that it is said to reach are looked up, too."""
+        self._site, self._agent, self._fresh, self._routed = site, agent, fresh, routed
         self._last: Answer[Agent] | None = None
         self._lock = asyncio.Lock()
 
@@ -106,6 +107,8 @@ class AgentLooks:
             return self._last
 
     async def _checked(self, agent: Agent) -> Agent:
+        if not self._routed:
+            return agent
         now = self._fresh.clock.monotonic()
         return await self._site.versions.checked(agent, self._site.client, self._site.project.name, now)
 

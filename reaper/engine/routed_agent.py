@@ -47,10 +47,10 @@ class KnownVersions:
 
 
 async def routed(
-    agent: Agent, policy: Policy, client: Provider, versions: KnownVersions, project: str, now: float
+    agent: Agent, policy: Policy | None, client: Provider, versions: KnownVersions, project: str, now: float
 ) -> Agent:
-    """The agent as its policy needs it: what cannot be looked up of its routing makes that unclear."""
-    if not policy.asks_version:
+    """The agent as a policy needs it, None for any: what cannot be looked up of its routing makes that unclear."""
+    if policy is not None and not policy.asks_version:
         return agent
     try:
         return await versions.checked(agent, client, project, now)

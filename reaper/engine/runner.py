@@ -19,6 +19,7 @@ from reaper.core.policy import Policy
 from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
+from reaper.core.voice import Voice
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
@@ -30,6 +31,7 @@ from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.sweep import Sweep, known_breaker, needs_approval
+from reaper.engine.voices import heard, judged_by
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Housekeeping
@@ -231,6 +233,11 @@ class Runner:
         self, site: ConnectedProject, agent: Agent, policy: Policy, must_see: MustSee, task: _Task, pool: Pool | None
     ) -> tuple[Report, PoolMember | None]:
         key, scope = (site.project.name, agent.name), task.scope
+        try:
+            voice = self._hear(site.project, agent, scope)
+        except StateError as error:
+            return self._failed(site.project, agent.name, policy, str(error)), None
+        policy = judged_by(policy, voice)
         sees_all = scope.rehearsal or scope.keeps or pool is not None
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
@@ -245,9 +252,11 @@ class Runner:
             observe=scope.observe,
             rehearsal=scope.rehearsal,
             approvals=task.settings.approvals if scope.rehearsal else (),
+            configured=task.settings.holds_on(*key),
             keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[key],
+            voice=voice,
             cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )
         try:
@@ -270,6 +279,12 @@ class Runner:
         with suppress(StateError):
             return remembered(agent, policy, self.store, project, self.clock.wall() + site.guard.skew)
         return agent
+
+    def _hear(self, project: Project, agent: Agent, scope: Scope) -> Voice:
+        """What the agent's developers ask for, remembered before anything rests on it."""
+        if not scope.rehearsal:
+            self.store.voices.note(project.name, agent.name, agent.metadata, self.clock.wall())
+        return heard(project, agent, self.store)
 
     def _cache(self, key: Key, full_every_s: int | None) -> ListingCache | None:
         """What the agent's last sweep left; None, and nothing of it, where all are to be seen each time."""
@@ -341,6 +356,7 @@ class Runner:
         try:
             if believed:
                 self.store.plans.forget(now)
+                self.store.holds.forget(now)
             await self._housekeeping.end(
                 self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)
             )

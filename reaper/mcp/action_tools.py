@@ -7,7 +7,8 @@ writes its intent down, acts, verifies, and writes down how it ended.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from reaper.config import ConfigError
@@ -16,14 +17,15 @@ from reaper.core.command_lines import command
 from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, OutcomeKind, Session
 from reaper.core.planner import Approval, Plan
-from reaper.core.policy import Policy
 from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.discovery import unread_agent
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
+from reaper.engine.voices import heard, judged_by
 from reaper.logs import get_logger
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import Allowance, signed
@@ -115,7 +117,10 @@ class _Attempt:
         policy = managed(self.project, request.agent_name)
         started, guard = self.context.clock.monotonic(), ClockGuard()
         self.client.observe_time(guard.observe)
-        agent = await self._agent(request.agent_name, policy)
+        agent = await self._agent(request.agent_name)
+        voice = heard(self.project, agent, self.store)
+        policy = judged_by(policy, voice)
+        agent = await routed(agent, policy, self.client, KnownVersions(), self.project.name, 0.0)
         try:
             fresh = await self.client.get(agent.name, request.session_id)
         except Gone:
@@ -124,8 +129,9 @@ class _Attempt:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
         at = self.context.clock.wall() if fresh.date is None else fresh.date
         agent = remembered(agent, policy, self.store, self.project.name, at)
-        subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
-        subject.check(self.action, self.store)
+        subject = replace(Subject.seen(self.project, policy, agent, request.session_id, fresh), voice=voice)
+        configured = self.settings.holds_on(self.project.name, agent.name)
+        subject.check(self.action, self.store, configured)
         client = self.context.caller.name
         Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)
         await self._must_be_believed(agent)
@@ -149,13 +155,12 @@ class _Attempt:
                 f"{clean(why)}. Tell the operator"
             )
 
-    async def _agent(self, name: str, policy: Policy) -> Agent:
+    async def _agent(self, name: str) -> Agent:
         """The agent, without its versions where those may not be read: what asks for them then keeps."""
         try:
-            agent = (await self.client.get_agent(name)).value
-        except Refused:
-            return Agent(name)
-        return await routed(agent, policy, self.client, KnownVersions(), self.project.name, 0.0)
+            return (await self.client.get_agent(name)).value
+        except Refused as error:
+            return unread_agent(name, error)
 
     def _is_approved(self, subject: Subject) -> bool:
         leave = Approval.needed(subject.session, self.action)
@@ -201,6 +206,7 @@ class _Attempt:
             on_outcome=outcomes.append,
             workers=1,
             origin=site.origin(f"mcp client {client}", client=client),
+            held_elsewhere=partial(self.settings.holds_on, self.project.name, plan.agent.name),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from reaper.store import chain, tables
 from reaper.store.chain import EVENT
 from reaper.store.chained_tables import cover_all
+from reaper.store.hold_rows import HOLD_EVENTS
 from reaper.store.tables import SCHEMA_VERSION, journal, put_meta, read_meta
 
 MIGRATED: Final = "migrated"
@@ -30,9 +31,13 @@ def _to_version_2(connection: Connection) -> None:
 
 
 def _to_version_3(connection: Connection) -> None:
-    """Version 3: since when versions were seen without traffic."""
-    # Whoever takes the table away and the version back only has the waiting for each version begin anew.
-    tables.unserved.create(connection, checkfirst=True)
+    """Version 3: people's holds, what developers ask for, how many candidates are usual, unserved versions."""
+    # Whoever takes the table away and the version back would else have every hold forgotten.
+    held = select(journal.c.seq).where(journal.c.kind == EVENT, journal.c.rule.in_(HOLD_EVENTS)).limit(1)
+    if connection.execute(held).first():
+        raise AlteredVersionError("version 2 with holds of a later one: its version was altered")
+    for table in (tables.holds, tables.voices, tables.levels, tables.unserved):
+        table.create(connection, checkfirst=True)
 
 
 STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _to_version_2, "2": _to_version_3}

@@ -39,6 +39,17 @@ baselines = Table(
 )
 """`spread` is what `StaleCounts` holds, as JSON; '' before all sessions were listed."""
 
+levels = Table(
+    "levels",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("candidates", Integer, nullable=False),
+    Column("jumped_at", Float),
+    Column("found", Integer, nullable=False),
+)
+"""How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
+
 breakers = Table(
     "breakers",
     metadata,
@@ -47,6 +58,16 @@ breakers = Table(
     Column("since", Float, nullable=False),
     Column("reason", String, nullable=False),
 )
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("said", String, nullable=False),
+    Column("fault", String, nullable=False),
+)
+"""What agents' developers ask for; those that ask for nothing have no row. `said` holds pairs, as JSON."""
 
 plans = Table(
     "plans",
@@ -78,7 +99,26 @@ unserved = Table(
 )
 """Versions that were seen without traffic, and not the latest either, since this moment."""
 
-ADDED: Final = {"unserved": 3}
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("created_at", Integer),
+    Column("until", String, nullable=False),
+    Column("legal", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("released", Float),
+    Column("client", String, nullable=False),
+    Index("holds_by_session", "session"),
+)
+"""People's holds on sessions. `until` is a day, '' for a `legal` case; without `created_at` it is on the id."""
+
+ADDED: Final = {"holds": 3, "voices": 3, "levels": 3, "unserved": 3}
 """Tables that not every version had, by the first that has them: each step of a migration makes its own."""
 
 journal = Table(

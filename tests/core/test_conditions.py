@@ -41,7 +41,7 @@ SESSIONS = [
     for age in (0, 40 * DAY_S)
 ]
 AGENTS = [
-    Agent("a", latest, selector, unserved)
+    Agent("a", latest, selector=selector, unserved=unserved)
     for latest in (None, "1", "2")
     for selector in (None, split(("1", 90), ("2", 10)), split(("3", 100)), split(("1", 50)))
     for unserved in (None, Unserved({"1": float(DAY_S)}, 2.0 * DAY_S, DAY_S))

@@ -31,7 +31,7 @@ def split(*shares: tuple[str | None, int | None], kind: str | None = FIXED_RATIO
 
 CANARY = split(("1", 90), ("2", 10))
 SEEN = Unserved({"0": NOW - 3.0 * DAY_S}, seen_at=NOW, wait_s=DAY_S)
-DESK = Agent("desk", "2", CANARY, SEEN)
+DESK = Agent("desk", "2", selector=CANARY, unserved=SEEN)
 
 
 def holds_from(word: str, version: str | None, agent: Agent) -> float | None:
@@ -65,7 +65,7 @@ def test_a_selector_says_which_versions_traffic_reaches_and_none_reaches_what_ha
     ],
 )
 def test_a_selector_that_is_not_understood_cannot_be_judged_and_says_why(selector: Selector, why: str) -> None:
-    agent = Agent("desk", "2", selector, SEEN)
+    agent = Agent("desk", "2", selector=selector, unserved=SEEN)
     assert why in agent.serving.unclear
     assert (agent.serving.shares, agent.serving.reaches("1")) == ((), None)
     assert holds_from(SERVING, "1", agent) is None
@@ -147,7 +147,7 @@ def test_a_version_that_is_served_again_or_may_be_begins_anew_when_it_is_left_be
 
 
 def test_what_was_served_when_the_plan_was_made_is_left_behind_since_the_last_look_at_the_earliest() -> None:
-    fresh = Agent("desk", "3", split(("3", 100)))
+    fresh = Agent("desk", "3", selector=split(("3", 100)))
     assert holds_from(SUPERSEDED, "1", agent_now(DESK, fresh, NOW + 9)) == NOW + 9 + DAY_S
     assert holds_from(SUPERSEDED, "0", agent_now(DESK, fresh, NOW + 9)) == NOW - 2 * DAY_S
     assert agent_now(replace(DESK, unserved=None), fresh, NOW) == fresh

@@ -291,7 +291,7 @@ async def _agent(story: Story) -> Agent:
     (policy,), now = story.settings.policies, true_time()
     transport = story.emulator.transport()
     async with Connector(story.clock, transport=transport)(story.settings.projects[0]) as client:
-        agent = await routed(await read_agent("a", policy, client), policy, client, KnownVersions(), "p", 0.0)
+        agent = await routed(await read_agent("a", client), policy, client, KnownVersions(), "p", 0.0)
     return remembered(agent, policy, story.store, "p", now)
 
 
