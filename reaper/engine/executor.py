@@ -102,7 +102,7 @@ class Executor:
         One action at a time until one has not failed: what fails for all is tried with few.
         """
         execution, queue = Execution(), iter(plan.act)
-        agents = AgentLooks(self.site.client, plan.agent.name, self.fresh)
+        agents = AgentLooks(self.site, plan.agent.name, self.fresh, routed=plan.policy.asks_version)
         await self._work(queue, plan, execution, agents, alone=True)
         if self.landmarks:
             await self._in_rounds(queue, plan, execution, agents)

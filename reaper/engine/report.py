@@ -155,7 +155,15 @@ class Swept(Attempt):
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
         )
-        return (*self._spread, *(moved if self.plan.expiry_moved else ()))
+        return (*self._spread, *(moved if self.plan.expiry_moved else ()), *self._unclear)
+
+    @property
+    def _unclear(self) -> tuple[str, ...]:
+        """That rules which ask where traffic goes cannot be judged, and why."""
+        unclear = self.plan.agent.serving.unclear
+        if not (unclear and self.policy.asks_version):
+            return ()
+        return (f"where traffic goes cannot be judged, so what rules ask of it keeps sessions: {unclear}",)
 
     @property
     def _spread(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from reaper.core import jump as jumps
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Jump, Level
+from reaper.core.model import Agent
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
@@ -24,6 +25,7 @@ from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Outcome, Report, Result, Swept
+from reaper.engine.routed_agent import left_behind
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
@@ -82,6 +84,8 @@ class Sweep(InventoryReader):
             found = await self._collect()
             report = await self._judge(found, started, since)
             if self.cache is not None and found.listing_index is not None:
+                # What this sweep has remembered is what the next one will find.
+                found.listing_index.key = self.index_key_of(self._with_memory(report.snapshot, report.plan.now))
                 self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
@@ -252,7 +256,19 @@ class Sweep(InventoryReader):
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
+    def _with_memory(self, snapshot: Snapshot, now: float) -> Agent:
+        """The agent with what is remembered of its versions once this sweep is believed."""
+        known = self.agent.unserved
+        if known is None:
+            return self.agent
+        since = left_behind(self.agent, self.versions, now, all_seen=snapshot.listed_at == snapshot.now)
+        return replace(self.agent, unserved=replace(known, since=since))
+
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
+        if doubt is None:
+            # Before the marks: a crash between them leaves marks that begin anew, never times that do not.
+            known = self._with_memory(snapshot, plan.now).unserved
+            self.store.unserved.replace(*self.key, known.since if known else {}, plan.now)
         if plan.marks is not None:
             self.store.replace_marks(*self.key, plan.marks, plan.now)
         else:

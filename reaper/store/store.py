@@ -22,6 +22,7 @@ from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.session_holds import StoredHolds
+from reaper.store.unserved_versions import UnservedVersions
 from reaper.store.voices import Voices
 
 OPENED: Final = "breaker_latched"
@@ -51,6 +52,7 @@ class Store:
         self.plans = Plans(database)
         self.voices = Voices(database)
         self.holds = StoredHolds(database)
+        self.unserved = UnservedVersions(database)
         self._fault = fault
 
     @classmethod

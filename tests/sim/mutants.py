@@ -36,6 +36,7 @@ from reaper.store.store import Store
 from tests.sim import scenes, scenes_wire
 from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
+from tests.sim.mutants_of_routing import ROUTING
 from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
@@ -538,6 +539,7 @@ MUTANTS = [
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
     *VOICE,
     *TRUST,
+    *ROUTING,
     *SPREAD,
     *STATE,
     *HOLDING,

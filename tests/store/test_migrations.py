@@ -12,6 +12,7 @@ from reaper.core.jump import Level
 from reaper.core.model import Action, Metadata
 from reaper.core.planner import Mark
 from reaper.store.store import Store
+from tests.record import events
 from tests.world import NOW, session
 
 HERE = ("prod", "desk")
@@ -54,6 +55,21 @@ def test_a_state_file_of_the_first_version_keeps_its_marks_and_how_much_there_wa
     store.close()
     assert Store.open(first_version).level(*HERE) == Level(7)
     assert Store.open(first_version).baseline(*HERE) == Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,)))
+
+
+def test_a_state_file_of_the_second_version_gets_the_tables_it_lacks_and_its_record_holds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    store = Store.open(url)
+    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW + 1)], NOW)
+    store.close()
+    with sqlite3.connect(tmp_path / "state.db") as file:
+        file.executescript("DROP TABLE unserved; UPDATE meta SET value = '2' WHERE key = 'version'")
+    again = Store.open(url)
+    assert (again.fault, again.unserved.of(*HERE)) == ("", {})
+    assert list(again.marks(*HERE)) == [session().incarnation]
+    again.unserved.replace(*HERE, {"1": NOW}, NOW)
+    assert again.journal.verify().doubts == ()
+    assert [event.body for event in events(again.journal, "upgraded")] == [{"from": 2, "to": 3}]
 
 
 def test_a_state_file_of_the_second_version_can_remember_what_developers_ask_for(first_version: str) -> None:
