@@ -109,7 +109,7 @@ def exit_of(run: Run, *, planned: bool = False) -> Exit:
         return Exit.FAILED
     if results & ({Result.UNTRUSTED} if planned else {Result.UNTRUSTED, Result.WITHHELD}):
         return Exit.WITHHELD
-    return Exit.PLANNED if planned and any(report.plan.items for report in run.swept) else Exit.DONE
+    return Exit.PLANNED if planned and any(report.plan.tally.total for report in run.swept) else Exit.DONE
 
 
 def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:

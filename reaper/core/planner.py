@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 from reaper.core.durations import show_duration, show_time
 from reaper.core.model import Action, Agent, Session
 from reaper.core.policy import Decision, Limits, Mode, Policy
+from reaper.core.tally import Tally
 from reaper.core.windows import is_open
 
 
@@ -70,6 +71,13 @@ class Approval:
         return cls(session.id, session.created_at, session.last_accessed_at, action)
 
 
+class Promises(Protocol):
+    """The marks that stand, wherever they are kept."""
+
+    def get(self, incarnation: tuple[str, int], /) -> Mark | None:
+        """The mark of this incarnation, None when it has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanContext:
     """What is known beside the candidates: the inventory's size, what was promised, done and approved.
@@ -80,7 +88,7 @@ class PlanContext:
     """
 
     inventory: int
-    marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
+    marks: Promises = field(default_factory=dict[tuple[str, int], Mark])
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: frozenset[Approval] = frozenset()
     refused: frozenset[tuple[str, int]] = frozenset()
@@ -96,13 +104,17 @@ class PlanContext:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One candidate in a plan: acted on when `hold` is None, not before `ripe_at`."""
+    """One candidate in a plan: acted on when `hold` is None, not before `ripe_at`.
+
+    `marked_at` is when its deletion was promised, None where it is not.
+    """
 
     session: Session
     decision: Decision
     ripe_at: float
     approved: bool = False
     hold: Hold | None = None
+    marked_at: float | None = None
 
     @property
     def action(self) -> Action:
@@ -111,6 +123,41 @@ class Item:
     @property
     def rule(self) -> str:
         return self.decision.rule.name if self.decision.rule else ""
+
+
+class Planned(Protocol):
+    """The items of a plan, wherever they are kept: read as often as one likes, always in the same order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Each of them."""
+
+    @property
+    def act(self) -> Iterable[Item]:
+        """Those that nothing holds."""
+
+
+class Items(tuple[Item, ...]):
+    """The items of a plan in memory."""
+
+    __slots__ = ()
+
+    @property
+    def act(self) -> tuple[Item, ...]:
+        """Those that nothing holds."""
+        return tuple(item for item in self if item.hold is None)
+
+
+class Shelf(Protocol):
+    """Where the items of a plan are put while it is made."""
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Keep these behind those that were put here before."""
+
+    def settled(self, hold: Hold | None) -> Planned:
+        """All of them; this hold, if any, keeps back what could be done, but for what a person approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,54 +181,134 @@ class Excess:
 class Plan:
     """What one sweep may do to one agent's sessions.
 
-    `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
-    `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it.
-    `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
+    `items` partitions the candidates, `tally` is what they come to. `marks` are the promises that stand from now on,
+    None: those that stood. `excess` are the limits that hold it back now; `foreseen` those it will meet once all else
+    allows it. `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
     """
 
     id: str
     agent: Agent
     policy: Policy
     now: float
-    items: tuple[Item, ...]
-    marks: tuple[Mark, ...] | None
+    items: Planned
+    marks: Collection[Mark] | None
     excess: tuple[Excess, ...] = ()
     foreseen: tuple[Excess, ...] = ()
     expiry_moved: int = 0
+    tally: Tally[Item, Hold] = field(default_factory=Tally)
 
     @property
-    def act(self) -> tuple[Item, ...]:
+    def act(self) -> Iterable[Item]:
         """The candidates to act on now."""
-        return tuple(item for item in self.items if item.hold is None)
+        return self.items.act
 
     @property
     def blocked(self) -> Counter[Hold]:
         """How many candidates each reason holds back."""
-        return Counter(item.hold for item in self.items if item.hold is not None)
+        return self.tally.by_hold
 
 
 def make_plan(
     candidates: Sequence[Candidate], context: PlanContext, *, project: str, agent: Agent, policy: Policy, now: float
 ) -> Plan:
     """Partition the candidates into what may be done at `now` and what is held, each with one reason."""
-    marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
-    items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
-    ready = [item for item in items if item.hold is None and not item.approved]
-    waiting = [item for item in items if item.hold is not Hold.STRANGE and not item.approved]
-    excess = exceeded(policy.limits, ready, context)
-    if excess:
-        items = [replace(i, hold=excess[0].hold) if i.hold is None and not i.approved else i for i in items]
-    return Plan(
-        id=plan_id(project, agent.name, items),
-        agent=agent,
-        policy=policy,
-        now=now,
-        items=tuple(items),
-        marks=None if _leaves_marks(policy, context) else tuple(marks.values()),
-        excess=excess,
-        foreseen=exceeded(policy.limits, waiting, context),
-        expiry_moved=sum(_only_expiry_moved(context.marks.get(c.session.incarnation), c.session) for c in candidates),
-    )
+    planning = Planning(context, _InMemory(), project=project, agent=agent, policy=policy, now=now)
+    planning.take(sorted(candidates, key=line_of))
+    plan = planning.plan()
+    # Whoever chose these few has put them in order.
+    found = {item.session.incarnation: item for item in plan.items}
+    items = Items(found[candidate.session.incarnation] for candidate in candidates)
+    return replace(plan, items=items, marks=None if plan.marks is None else tuple(Marks(items)))
+
+
+class Planning:
+    """A plan in the making, which takes candidates by and by: those of a later line in a later turn.
+
+    What a plan must hold of each of them is put on a shelf, and what it must know of all of them is counted.
+    """
+
+    def __init__(
+        self, context: PlanContext, shelf: Shelf, *, project: str, agent: Agent, policy: Policy, now: float
+    ) -> None:
+        self._context, self._shelf = context, shelf
+        self._agent, self._policy, self._now = agent, policy, now
+        self._tally = Tally[Item, Hold](now, policy.grace_s)
+        self._digest = LinesDigest(project, agent.name)
+        self._expiry_moved = 0
+        self._last = ""
+
+    def take(self, candidates: Sequence[Candidate]) -> None:
+        """Judge these. ValueError when one of them belongs before another: the id is of sorted lines."""
+        policy, context, now = self._policy, self._context, self._now
+        lines = [self._last, *map(line_of, candidates)]
+        if lines != sorted(lines):
+            raise ValueError("a plan is made out of order")
+        self._last = lines[-1]
+        marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
+        items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
+        self._digest.add(line for line, one in zip(lines[1:], candidates, strict=True) if not one.session.strange)
+        self._tally.take(items)
+        self._shelf.put(items)
+        self._expiry_moved += sum(
+            _only_expiry_moved(context.marks.get(session.incarnation), session) for session, _ in candidates
+        )
+
+    def plan(self) -> Plan:
+        """The plan of all that was taken."""
+        policy, context, groups = self._policy, self._context, self._tally.groups.items()
+        ready, waiting = Counter[Action](), Counter[Action]()
+        for group, counted in groups:
+            if not group.approved:
+                ready[group.action] += counted.count if group.hold is None else 0
+                waiting[group.action] += counted.count if group.hold is not Hold.STRANGE else 0
+        excess = exceeded(policy.limits, ready, context)
+        hold = excess[0].hold if excess else None
+        items = self._shelf.settled(hold)
+        return Plan(
+            id=self._digest.id,
+            agent=self._agent,
+            policy=policy,
+            now=self._now,
+            items=items,
+            marks=None if _leaves_marks(policy, context) else Marks(items),
+            excess=excess,
+            foreseen=exceeded(policy.limits, waiting, context),
+            expiry_moved=self._expiry_moved,
+            tally=self._tally.withheld(hold, lambda item: held_back(item, hold)) if hold else self._tally,
+        )
+
+
+class _InMemory(list[Item]):
+    """A shelf for a few items."""
+
+    def put(self, items: Sequence[Item]) -> None:
+        self.extend(items)
+
+    def settled(self, hold: Hold | None) -> Items:
+        return Items(held_back(item, hold) for item in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The promises that a plan's items were given, in their order."""
+
+    items: Planned
+
+    def __contains__(self, mark: object) -> bool:
+        return any(mark == one for one in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Mark]:
+        for item in self.items:
+            if item.marked_at is not None:
+                yield Mark(item.session, item.action, item.rule, item.marked_at, item.ripe_at)
+
+
+def held_back(item: Item, hold: Hold | None) -> Item:
+    """The item as it is once this hold, if any, keeps back what could be done and no person approved."""
+    return item if hold is None or item.hold or item.approved else replace(item, hold=hold)
 
 
 def _leaves_marks(policy: Policy, context: PlanContext) -> bool:
@@ -224,7 +351,7 @@ def _item(
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
     approved = bool(context.approved) and Approval.needed(session, decision.action) in context.approved
     hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
-    return Item(session, decision, ripe_at, approved, hold)
+    return Item(session, decision, ripe_at, approved, hold, mark.marked_at if mark else None)
 
 
 def guards(
@@ -244,11 +371,10 @@ def guards(
     yield "windows", None if stopping or is_open(policy.windows, now) else Hold.WINDOW
 
 
-def exceeded(limits: Limits, items: Iterable[Item], context: PlanContext) -> tuple[Excess, ...]:
-    """The limits that these items are too many for; deletes and stops are counted apart."""
-    counts = Counter(item.action for item in items)
+def exceeded(limits: Limits, counts: Mapping[Action, int], context: PlanContext) -> tuple[Excess, ...]:
+    """The limits that so many actions are too many for; deletes and stops are counted apart."""
     found = []
-    for action, planned in sorted(counts.items()):
+    for action, planned in sorted((action, count) for action, count in counts.items() if count):
         used = context.used_today.get(action, 0)
         for hold, limit, spent, inventory in (
             (Hold.LIMIT_SWEEP, limits.per_sweep, 0, context.inventory),
@@ -267,16 +393,42 @@ def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
 
 def plan_lines(items: Iterable[Item]) -> list[str]:
     """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
-    return sorted(
-        f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
-        for item in items
-        if not item.session.strange
-    )
+    return sorted(line for item in items for line in lines_of(item))
+
+
+def lines_of(item: Item) -> tuple[str, ...]:
+    """The item's line; a strange record has none."""
+    return () if item.session.strange else (line_of(Candidate(item.session, item.decision)),)
+
+
+def line_of(candidate: Candidate) -> str:
+    """What says this session, as it was seen, and what is to be done to it. No id holds a character up to a space."""
+    session, decision = candidate
+    return f"{decision.action} {session.id} {session.created_at} {session.last_accessed_at}"
 
 
 def id_of_lines(project: str, agent: str, lines: Iterable[str]) -> str:
-    """The id of the plan that these lines say."""
-    return _digest("\n".join([json.dumps([project, agent]), *lines]))
+    """The id of the plan that these sorted lines say."""
+    digest = LinesDigest(project, agent)
+    digest.add(lines)
+    return digest.id
+
+
+class LinesDigest:
+    """The id of the plan that lines say, in the order in which they are given."""
+
+    def __init__(self, project: str, agent: str) -> None:
+        self._hash = hashlib.sha256(json.dumps([project, agent]).encode())
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Take in further lines."""
+        for line in lines:
+            self._hash.update(b"\n" + line.encode("utf-8", "surrogatepass"))
+
+    @property
+    def id(self) -> str:
+        """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
+        return self._hash.hexdigest()[:32]
 
 
 def joint_plan_id(ids: Sequence[str]) -> str:
@@ -285,7 +437,6 @@ def joint_plan_id(ids: Sequence[str]) -> str:
 
 
 def _digest(text: str) -> str:
-    """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

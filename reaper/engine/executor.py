@@ -90,7 +90,7 @@ class Executor:
         agents = AgentLooks(self.site.client, plan.agent.name, self.fresh)
         await self._work(queue, plan, execution, agents, alone=True)
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.workers, len(plan.act) - len(execution.outcomes))):
+            for _ in range(self.workers):
                 group.create_task(self._work(queue, plan, execution, agents))
         return execution
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.planner import Hold, Plan, PlanContext, make_plan
+from reaper.core.planner import Candidate, Hold, Plan, PlanContext, Planning
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
+from reaper.engine.item_shelf import ItemShelf
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
@@ -23,6 +25,7 @@ from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
+from reaper.listing.spool import Spool, SpoolError
 from reaper.logs import get_logger
 from reaper.store.database import StateError
 from reaper.store.journal import Entry
@@ -34,6 +37,8 @@ BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
+AT_A_TIME: Final = 250
+"""So many candidates are judged before others may have their turn."""
 
 
 class Collected(NamedTuple):
@@ -79,7 +84,7 @@ class Sweep(InventoryReader):
                 self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
-        except (ProviderError, StateError) as error:
+        except (ProviderError, StateError, SpoolError) as error:
             report = self._failed(started, str(error))
         except InterruptedError as error:
             report = self._failed(started, str(error), Result.INCOMPLETE)
@@ -145,7 +150,8 @@ class Sweep(InventoryReader):
             observe=self._observed,
         )
         project, agent, policy = self.site.project.name, self.agent, self.policy
-        plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
+        plan = await self._plan(snapshot.candidates, standing, now)
+        snapshot = replace(snapshot, candidates=())
         self._keep(plan, breaker)
         self.listener(Planned(project, plan))
         execution = Execution()
@@ -176,6 +182,24 @@ class Sweep(InventoryReader):
         if doubt is None:
             result, why = _conclude(report, execution, unresolved)
         return replace(report, result=result, why=why)
+
+    async def _plan(self, candidates: Iterable[Candidate], standing: PlanContext, now: float) -> Plan:
+        """Judge the candidates, a few at a time; of agents that have many, one after another."""
+        spool = self.spool or Spool()
+        planning = Planning(
+            standing,
+            ItemShelf(spool),
+            project=self.site.project.name,
+            agent=self.agent,
+            policy=self.policy,
+            now=now,
+        )
+        left = iter(candidates)
+        async with spool.turn:
+            while some := list(islice(left, AT_A_TIME)):
+                planning.take(some)
+                await asyncio.sleep(0)
+        return planning.plan()
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""

@@ -198,7 +198,7 @@ class _Attempt:
             origin=site.origin(f"mcp client {client}", client=client),
         )
         execution = await executor.execute(plan)
-        session = plan.items[0].session.id
+        session = next(iter(plan.items)).session.id
         if not outcomes:
             raise NotDoneError(
                 f"the {self.action} of {session} was halted: {execution.halted}. "

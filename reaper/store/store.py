@@ -68,6 +68,11 @@ class Store:
         return self._database.url
 
     @property
+    def folder(self) -> str:
+        """Where its file is, '' for one in memory."""
+        return self._database.folder
+
+    @property
     def head(self) -> NotedHead:
         """How far the record had come at the last look."""
         return self._database.head
