@@ -138,6 +138,10 @@ class Planned(Protocol):
     def act(self) -> Iterable[Item]:
         """Those that nothing holds."""
 
+    @property
+    def marked(self) -> Iterable[Item]:
+        """Those whose deletion is promised."""
+
 
 class Items(tuple[Item, ...]):
     """The items of a plan in memory."""
@@ -148,6 +152,11 @@ class Items(tuple[Item, ...]):
     def act(self) -> tuple[Item, ...]:
         """Those that nothing holds."""
         return tuple(item for item in self if item.hold is None)
+
+    @property
+    def marked(self) -> tuple[Item, ...]:
+        """Those whose deletion is promised."""
+        return tuple(item for item in self if item.marked_at is not None)
 
 
 class Shelf(Protocol):
@@ -301,7 +310,7 @@ class Marks:
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Mark]:
-        for item in self.items:
+        for item in self.items.marked:
             if item.marked_at is not None:
                 yield Mark(item.session, item.action, item.rule, item.marked_at, item.ripe_at)
 
@@ -399,6 +408,25 @@ def plan_lines(items: Iterable[Item]) -> list[str]:
 def lines_of(item: Item) -> tuple[str, ...]:
     """The item's line; a strange record has none."""
     return () if item.session.strange else (line_of(Candidate(item.session, item.decision)),)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLines:
+    """What an approval of a plan would be for, in the order of its items, which is that of their lines.
+
+    There are as many as items, but for strange records.
+    """
+
+    items: Planned
+
+    def __contains__(self, line: object) -> bool:
+        return any(line == one for one in self)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[str]:
+        return (line for item in self.items for line in lines_of(item))
 
 
 def line_of(candidate: Candidate) -> str:

@@ -81,7 +81,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
     breaker = store.breaker(project, agent.name)
     context = PlanContext(
         inventory=1,
-        marks=store.marks(project, agent.name),
+        marks=store.standing_marks(project, agent.name),
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
         observe=policy.mode is Mode.OBSERVE,

@@ -14,12 +14,13 @@ from reaper.listing.spool import Block, Spool
 
 class Part(NamedTuple):
     """Items that were put away together, in memory or in blocks on disk, and whether among them are some that nothing
-    holds: `ready` for what their limits allow, or `approved` by a person."""
+    holds: `ready` for what their limits allow, or `approved` by a person; and some whose deletion is promised."""
 
     items: Sequence[Item]
     blocks: Sequence[Block]
     ready: bool
     approved: bool
+    marked: bool
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ class ItemShelf:
     def put(self, items: Sequence[Item]) -> None:
         """Keep these behind those that were put here before."""
         free = {item.approved for item in items if item.hold is None}
-        self._parts.append(Part(items, (), ready=False in free, approved=True in free))
+        marked = any(item.marked_at is not None for item in items)
+        self._parts.append(Part(items, (), ready=False in free, approved=True in free, marked=marked))
         self._held += len(items)
         self._count += len(items)
         self.spool.held += len(items)
@@ -81,6 +83,11 @@ class Joined:
         """Those that nothing holds."""
         return chain(self.first.act, self.second.act)
 
+    @property
+    def marked(self) -> Iterator[Item]:
+        """Those whose deletion is promised."""
+        return chain(self.first.marked, self.second.marked)
+
 
 @dataclass(frozen=True, slots=True)
 class ShelvedItems:
@@ -104,6 +111,12 @@ class ShelvedItems:
         ready = self.hold is None
         parts = [part for part in self.parts if part.approved or (part.ready and ready)]
         return (item for item in self._read(parts) if item.hold is None)
+
+    @property
+    def marked(self) -> Iterator[Item]:
+        """Those whose deletion is promised; what holds none of them is not read."""
+        parts = [part for part in self.parts if part.marked]
+        return (item for item in self._read(parts) if item.marked_at is not None)
 
     def _read(self, parts: Sequence[Part]) -> Iterator[Item]:
         for part in parts:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from reaper.clock import Clock
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.planner import Candidate, Hold, Plan, PlanContext, Planning
+from reaper.core.planner import Candidate, Hold, Plan, PlanContext, PlanLines, Planning
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
@@ -141,7 +141,7 @@ class Sweep(InventoryReader):
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
             inventory=snapshot.sessions,
-            marks=self.store.marks(*self.key),
+            marks=self.store.standing_marks(*self.key),
             used_today=self.store.journal.used_today(*self.key, now),
             approved=self.store.plans.approved(*self.key, self.approvals),
             refused=self.refusals.waiting(self.clock.monotonic()),
@@ -152,11 +152,11 @@ class Sweep(InventoryReader):
         project, agent, policy = self.site.project.name, self.agent, self.policy
         plan = await self._plan(snapshot.candidates, standing, now)
         snapshot = replace(snapshot, candidates=())
-        self._keep(plan, breaker)
+        await self._keep(plan, breaker)
         self.listener(Planned(project, plan))
         execution = Execution()
         if not self.rehearsal:
-            self._remember(plan, snapshot, doubt, base)
+            await self._remember(plan, snapshot, doubt, base)
             execution = await self.executor(since).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
         acted = bool(execution.outcomes)
@@ -177,7 +177,7 @@ class Sweep(InventoryReader):
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
-            self._keep(plan, report.breaker)
+            await self._keep(plan, report.breaker)
         result = Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED
         if doubt is None:
             result, why = _conclude(report, execution, unresolved)
@@ -247,19 +247,21 @@ class Sweep(InventoryReader):
         closes = breaker is not None and self.store.plans.awaits(*self.key, self.approvals)
         return None if closes else breaker
 
-    def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
+    async def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
         """Let a person approve the plan from the moment on that its id is shown."""
         if not needs_approval(plan, breaker):
             return
         try:
             at = plan.now or self.clock.wall()
-            self.store.plans.remember(plan.id, *self.key, at, plan.items)
+            for _ in self.store.plans.remembering(plan.id, *self.key, at, PlanLines(plan.items)):
+                await asyncio.sleep(0)
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
-    def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
+    async def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         if plan.marks is not None:
-            self.store.replace_marks(*self.key, plan.marks, plan.now)
+            for _ in self.store.replacing_marks(*self.key, plan.marks, plan.now):
+                await asyncio.sleep(0)
         if doubt is None:
             spread = base.spread if base else None
             if snapshot.listed_at == snapshot.now:

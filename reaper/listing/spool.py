@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-IN_MEMORY_MAX: Final = 10_000
+IN_MEMORY_MAX: Final = 5_000
 """So many candidates of all agents together are kept in memory."""
-RUN_MIN: Final = 1_000
+RUN_MIN: Final = 500
 """Fewer of one agent are not worth a write."""
 BLOCK: Final = 64
 """So many values are read at once."""

@@ -7,13 +7,15 @@ the same agent. Sweeps make nearly the same plan again and again, and each must 
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
@@ -22,8 +24,21 @@ from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import PLANNED, RowChange, cover, covering
-from reaper.store.database import Database
+from reaper.store.database import Database, StateError
 from reaper.store.journal import reading
+from reaper.store.plan_bodies import (
+    ID_CHARS,
+    IS_PART,
+    OWN_PLAN,
+    PART_LINES,
+    REFERS,
+    WHOLE,
+    Body,
+    differences,
+    lines_of_plan,
+    part_id,
+    part_lines,
+)
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 """So long after it was last made a plan can be approved, and an approval of it counts."""
@@ -35,9 +50,6 @@ APPROVED: Final = "approved"
 CLOSED: Final = "breaker_closed"
 """What the record calls these events."""
 
-_WHOLE: Final = b"all"
-_REFERS: Final = b"of "
-_ID_CHARS: Final = 32
 _APART_MAX: Final = 1 / 8
 """A plan that differs by more than this share of its lines is kept whole."""
 
@@ -46,7 +58,7 @@ _TRIED: Final = 3
 _ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
 _PLANS: Final = tables.plans.c
-_LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == _ID_CHARS)
+_LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
 log = get_logger()
@@ -83,14 +95,76 @@ class Plans:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writing: Counter[str] = Counter()
 
     def remember(self, name: str, project: str, agent: str, at: float, items: Iterable[Item]) -> None:
         """Keep a plan, so that a person can approve it. One that is known stays as it is; it was made again."""
+        for _ in self.remembering(name, project, agent, at, plan_lines(items)):
+            pass
+
+    def remembering(self, name: str, project: str, agent: str, at: float, lines: Collection[str]) -> Iterator[None]:
+        """The same by steps, so that others may have their turn after each. The lines come sorted, each time anew."""
+        with self._begin() as connection:
+            chain.lock(connection)
+            if _made_again(connection, name, project, agent, at):
+                return
+        self._writing[name] += 1
+        try:
+            yield from self._write(name, project, agent, at, lines)
+        finally:
+            self._writing -= Counter([name])
+
+    def _write(self, name: str, project: str, agent: str, at: float, lines: Collection[str]) -> Iterator[None]:
+        head, content = yield from self._shortest(project, agent, lines)
+        token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
+        body = Body(head, list(islice(left, PART_LINES)))
+        while part := list(islice(left, PART_LINES)):
+            row = part_id(name, token, parts)
+            with self._begin() as connection:
+                chain.lock(connection)
+                _add(connection, row, project, agent, _ONLY_NEEDED, "\n".join(part).encode())
+            parts += 1
+            yield
+        body = replace(body, token=token, parts=parts)
+        needed = [*body.part_ids(name), *([head.removeprefix(REFERS)] if head != WHOLE else [])]
         with self._begin() as connection:
             chain.lock(connection)
             if not _made_again(connection, name, project, agent, at):
-                body = _body(connection, project, agent, plan_lines(items))
-                _add(connection, name, project, agent, at, body)
+                if not _are_there(connection, needed, project, agent):
+                    raise StateError(f"state {self._database.url}: plan {name} lost a part while it was written")
+                _add(connection, name, project, agent, at, body.written())
+
+    def _shortest(
+        self, project: str, agent: str, lines: Collection[str]
+    ) -> Generator[None, None, tuple[str, Iterable[str]]]:
+        """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
+        mine = (_of_agent(project, agent), _begins(WHOLE.encode()), ~IS_PART)
+        with self._begin() as connection:
+            newest = select(_PLANS.id).where(*mine).order_by(_PLANS.at.desc()).limit(_TRIED)
+            names = list(connection.execute(newest).scalars())
+        for name in names:
+            changes: list[str] = []
+            for number, change in enumerate(differences(self._whole(name, project, agent), lines)):
+                if change is not None:
+                    changes.append(change)
+                    if len(changes) > len(lines) * _APART_MAX:
+                        break
+                if number % PART_LINES == PART_LINES - 1:
+                    yield
+            else:
+                return f"{REFERS}{name}", changes
+        return WHOLE, lines
+
+    def _whole(self, name: str, project: str, agent: str) -> Iterator[str]:
+        """The lines of a plan that is kept whole, read part by part."""
+        with self._begin() as connection:
+            body = Body.read(connection.execute(select(_PLANS.sessions).where(_is(name, project, agent))).scalar())
+        if body is not None:
+            yield from body.lines
+            for row in body.part_ids(name):
+                with self._begin() as connection:
+                    lines = part_lines(connection, row, project, agent)
+                yield from lines or ()
 
     def remember_joint(self, name: str, parts: Iterable[tuple[str, str, str, float]]) -> None:
         """Keep several agents' plans (id, project, agent, at) under one id, so that one approval is for all."""
@@ -100,7 +174,7 @@ class Plans:
                 if part == name or _made_again(connection, name, project, agent, at):
                     continue
                 if connection.execute(select(_PLANS.at).where(_is(part, project, agent))).first():
-                    _add(connection, name, project, agent, at, _REFERS + part.encode() + b"\n")
+                    _add(connection, name, project, agent, at, f"{REFERS}{part}\n".encode())
 
     def known(self, name: str) -> list[KnownPlan]:
         """The agents' parts of the plan with this id, none when it is unknown."""
@@ -198,6 +272,7 @@ class Plans:
         with self._begin() as connection:
             chain.lock(connection)
             _drop(connection, _PLANS.at < now - PLAN_KEPT_S, now)
+            _remove_unfinished(connection, self._writing, now)
             for project, agent, count in connection.execute(per_agent).all():
                 if count > PLANS_KEPT:
                     mine = _of_agent(project, agent)
@@ -223,42 +298,14 @@ def _add(connection: Connection, name: str, project: str, agent: str, at: float,
         cover(connection, PLANNED, project, agent, at, {"plans": [name]}, added)
 
 
-def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
-    """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
-    whole = (_of_agent(project, agent), _begins(_WHOLE))
-    newest = select(_PLANS.id, _PLANS.sessions).where(*whole).order_by(_PLANS.at.desc()).limit(_TRIED)
-    now = set(lines)
-    for name, body in connection.execute(newest):
-        before = set(body.decode().split("\n")[1:])
-        less, more = sorted(before - now), sorted(now - before)
-        if len(less) + len(more) <= len(lines) * _APART_MAX:
-            changes = [*(f"-{line}" for line in less), *(f"+{line}" for line in more)]
-            return _REFERS + "\n".join([name, *changes]).encode()
-    return b"\n".join([_WHOLE, *(line.encode() for line in lines)])
-
-
-def _lines(connection: Connection, body: object, project: str, agent: str) -> list[str] | None:
-    """The lines of a plan, None when they cannot be made out."""
-    if not isinstance(body, bytes):
-        return None
-    first, *rest = body.decode().split("\n")
-    if first.encode() == _WHOLE:
-        return rest
-    if not first.encode().startswith(_REFERS):
-        return None
-    query = select(_PLANS.sessions).where(_is(first[len(_REFERS) :], project, agent))
-    other = connection.execute(query).scalar()
-    lines = None if other is None else _lines(connection, other, project, agent)
-    if lines is None:
-        return None
-    changes = [line for line in rest if line]
-    less = {line[1:] for line in changes if line.startswith("-")}
-    return sorted([*(line for line in lines if line not in less), *(line[1:] for line in changes if line[0] == "+")])
+def _are_there(connection: Connection, rows: Collection[str], project: str, agent: str) -> bool:
+    query = select(func.count()).where(_of_agent(project, agent), _among(rows))
+    return connection.execute(query).scalar() == len(rows)
 
 
 def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | None:
     """What a plan would let through; None when its row no longer holds what its id was made of."""
-    lines = _lines(connection, row.sessions, row.project, row.agent)
+    lines = lines_of_plan(connection, row.id, row.sessions, row.project, row.agent)
     if lines is None or id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
         log.error("plan_is_not_what_it_was", plan=row.id, agent=row.agent, meaning="it approves nothing")
         return None
@@ -269,8 +316,8 @@ def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | 
 def _own_id(name: str, body: bytes) -> str:
     """The id that an agent's part has by itself: a joint plan refers to it, and changes nothing."""
     first, separator, changes = body.partition(b"\n")
-    joint = first.startswith(_REFERS) and separator and not changes
-    return first[len(_REFERS) :].decode() if joint else name
+    joint = first.startswith(REFERS.encode()) and separator and not changes
+    return first.decode().removeprefix(REFERS) if joint else name
 
 
 def _begun(connection: Connection, plan: KnownPlan) -> int:
@@ -286,18 +333,34 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
 def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
     """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
     that is no plan any more."""
-    base = cast(func.substr(_PLANS.sessions, len(_REFERS) + 1, _ID_CHARS), String)
-    needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
-    needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
-    removed: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
-    gone = and_(which, ~_among(needed))
-    for row in connection.execute(select(_PLANS.id, _PLANS.project, _PLANS.agent, _PLANS.sessions).where(gone)):
-        removed[row.project, row.agent].append(tuple(row))
-    connection.execute(delete(tables.plans).where(gone))
+    base = cast(func.substr(_PLANS.sessions, len(REFERS) + 1, ID_CHARS), String)
+    refers = _begins(REFERS.encode())
+    needed = set(connection.execute(select(base).where(refers, ~which)).scalars())
+    needed |= set(connection.execute(select(base).where(refers, which, _among(needed))).scalars())
+    _remove(connection, and_(which, ~IS_PART, ~_among(needed)), at)
     connection.execute(update(tables.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
-    for where, rows in removed.items():
-        body = {"forgotten": [row[0] for row in rows]}
-        cover(connection, PLANNED, *where, at, body, RowChange("plans", removed=rows))
+
+
+def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> None:
+    """Remove these plans with their parts."""
+    removed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for project, agent, name in connection.execute(select(_PLANS.project, _PLANS.agent, _PLANS.id).where(gone)):
+        removed[project, agent].append(name)
+    for (project, agent), names in removed.items():
+        own = _of_agent(project, agent) & _among(names, OWN_PLAN)
+        query = select(_PLANS.id, _PLANS.project, _PLANS.agent, _PLANS.sessions).where(own)
+        rows = map(tuple, connection.execute(query, execution_options={"yield_per": 1}))
+        cover(connection, PLANNED, project, agent, at, {"forgotten": names}, RowChange("plans", removed=rows))
+        connection.execute(delete(tables.plans).where(own))
+
+
+def _remove_unfinished(connection: Connection, writing: Collection[str], at: float) -> None:
+    """Remove the parts of plans that were never written to their end, and are not being written."""
+    plans = tables.plans.alias("plans_there")
+    is_there = exists().where(
+        plans.c.id == OWN_PLAN, plans.c.project == _PLANS.project, plans.c.agent == _PLANS.agent
+    )
+    _remove(connection, and_(IS_PART, ~is_there, ~_among(writing, OWN_PLAN)), at)
 
 
 def _of_agent(project: str, agent: str) -> ColumnElement[bool]:
@@ -313,9 +376,9 @@ def _given(project: str, agent: str) -> Select[str]:
     return select(tables.approvals.c.plan).where(tables.of_agent(tables.approvals, project, agent))
 
 
-def _among(names: Collection[str]) -> ColumnElement[bool]:
+def _among(names: Collection[str], name: ColumnElement[str] = _PLANS.id) -> ColumnElement[bool]:
     """Whether a plan is one of these, however many: they are one parameter."""
-    return _PLANS.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
+    return name.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
 
 
 def _begins(mark: bytes) -> ColumnElement[bool]:
@@ -323,5 +386,5 @@ def _begins(mark: bytes) -> ColumnElement[bool]:
 
 
 def _is_joint() -> ColumnElement[bool]:
-    length = len(_REFERS) + _ID_CHARS + 1
-    return _begins(_REFERS) & (func.length(_PLANS.sessions) == length)
+    length = len(REFERS) + ID_CHARS + 1
+    return _begins(REFERS.encode()) & (func.length(_PLANS.sessions) == length)

@@ -260,12 +260,12 @@ def _stays_if_unchanged(old: Any, new: Any) -> Any:
 
 
 def _marks_only_in_memory(patch: Patch) -> None:
-    patch.setattr(Store, "marks", lambda self, *_: dict(getattr(self, "held", {})))
-    patch.setattr(
-        Store,
-        "replace_marks",
-        lambda self, _p, _a, marks, *_: setattr(self, "held", {mark.seen.incarnation: mark for mark in marks}),
-    )
+    def hold(self: Any, _project: str, _agent: str, marks: Any, *_: Any) -> Any:
+        self.held = {mark.seen.incarnation: mark for mark in marks}
+        return iter(())
+
+    patch.setattr(Store, "standing_marks", lambda self, *_: dict(getattr(self, "held", {})))
+    patch.setattr(Store, "replacing_marks", hold)
 
 
 def _breaker_only_in_memory(patch: Patch) -> None:
