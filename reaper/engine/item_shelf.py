@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reaper.core.planner import Hold, Item, Items, Planned, held_back
 from reaper.listing.spilled import Packing
 from reaper.listing.spool import Block, Spool
+
+_HOLDS: Final = {hold.value: hold for hold in Hold}
 
 
 class Part(NamedTuple):
@@ -121,12 +123,13 @@ class ShelvedItems:
     def _read(self, parts: Sequence[Part]) -> Iterator[Item]:
         for part in parts:
             written = (plain for block in part.blocks for plain in self.spool.read(block))
-            for item in part.items or map(self._item, written):
+            yield from map(self._item, written)
+            for item in part.items:
                 yield held_back(item, self.hold)
 
     def _item(self, plain: tuple[Any, ...]) -> Item:
         session, decision, ripe_at, approved, hold, marked_at = plain
-        held = None if hold is None else Hold(hold)
+        held = (None if approved else self.hold) if hold is None else _HOLDS[hold]
         return Item(
             self.packing.session(session), self.packing.decision(decision), ripe_at, approved, held, marked_at
         )

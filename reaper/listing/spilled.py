@@ -16,6 +16,8 @@ from reaper.listing.spool import Block, Spool
 _FIRST: Final = min(Action)
 """The action whose lines come before those of all others."""
 
+_ACTIONS: Final = {action.value: action for action in Action}
+
 Plain = tuple[Any, ...]
 Entry = tuple[str, int, Plain | None]
 """An id, minus the number of its run, and the candidate, None for what is none any more. The first of one counts."""
@@ -42,7 +44,7 @@ class Packing:
 
     def decision(self, plain: Plain) -> Decision:
         action, number, *more = plain
-        return Decision(Action(action), self.rules[number], *more)
+        return Decision(_ACTIONS[action], self.rules[number], *more)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from reaper.store import chain, tables
 from reaper.store.chained_tables import MARKED, RowChange, cover
 from reaper.store.database import Database
 
-AT_A_TIME: Final = 500
+AT_A_TIME: Final = 250
 """So many marks are written, or read, before others may have their turn."""
 
 Incarnation = tuple[str, int]

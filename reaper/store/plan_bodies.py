@@ -18,7 +18,7 @@ from reaper.store import tables
 WHOLE: Final = "all"
 REFERS: Final = "of "
 ID_CHARS: Final = 32
-PART_LINES: Final = 2_500
+PART_LINES: Final = 1_000
 """So many lines are written, or compared, before others may have their turn."""
 _PARTS: Final = "parts "
 _PLANS: Final = tables.plans.c

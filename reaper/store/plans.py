@@ -93,6 +93,8 @@ class StandingApproval:
 class Plans:
     """The plans of all agents, each once under its own id, and once under each joint id it is a part of."""
 
+    lines_at_a_time = PART_LINES
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writing: Counter[str] = Counter()
@@ -117,8 +119,8 @@ class Plans:
     def _write(self, name: str, project: str, agent: str, at: float, lines: Collection[str]) -> Iterator[None]:
         head, content = yield from self._shortest(project, agent, lines)
         token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
-        body = Body(head, list(islice(left, PART_LINES)))
-        while part := list(islice(left, PART_LINES)):
+        body = Body(head, list(islice(left, self.lines_at_a_time)))
+        while part := list(islice(left, self.lines_at_a_time)):
             row = part_id(name, token, parts)
             with self._begin() as connection:
                 chain.lock(connection)
@@ -149,7 +151,7 @@ class Plans:
                     changes.append(change)
                     if len(changes) > len(lines) * _APART_MAX:
                         break
-                if number % PART_LINES == PART_LINES - 1:
+                if (number + 1) % self.lines_at_a_time == 0:
                     yield
             else:
                 return f"{REFERS}{name}", changes

@@ -70,6 +70,7 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            little_memory=plot.little_memory,
         )
         async with self.world as world:
             watch = world.on_call

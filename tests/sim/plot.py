@@ -19,7 +19,7 @@ class Plot:
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
-    files of the state; where that is never, the state has none.
+    files of the state; where that is never, the state has none. `little_memory`: candidates go to disk.
     """
 
     law: Law
@@ -44,6 +44,7 @@ class Plot:
     by_hand: float
     breaks: float
     on_file: float
+    little_memory: bool
 
 
 def draw(seed: int) -> Plot:
@@ -74,6 +75,7 @@ def draw(seed: int) -> Plot:
         by_hand=chance.choice([0.0, 0.0, 0.2]),
         breaks=chance.choice([0.0, 0.0, 0.1]),
         on_file=chance.choice([0.0] * 9 + [0.5]),
+        little_memory=chance.random() < 0.4,
     )
 
 
