@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol, assert_never
@@ -90,7 +90,7 @@ class PlanContext:
     inventory: int
     marks: Promises = field(default_factory=dict[tuple[str, int], Mark])
     used_today: Mapping[Action, int] = field(default_factory=dict)
-    approved: frozenset[Approval] = frozenset()
+    approved: Container[Approval] = frozenset()
     refused: frozenset[tuple[str, int]] = frozenset()
     doubt: Hold | None = None
     breaker: bool = False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from reaper.clock import Clock
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
@@ -32,6 +32,8 @@ from reaper.store.journal import Entry
 from reaper.store.store import Breaker, Store
 
 log = get_logger()
+
+T = TypeVar("T")
 
 BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
@@ -143,7 +145,7 @@ class Sweep(InventoryReader):
             inventory=snapshot.sessions,
             marks=self.store.standing_marks(*self.key),
             used_today=self.store.journal.used_today(*self.key, now),
-            approved=self.store.plans.approved(*self.key, self.approvals),
+            approved=await _done(self.store.plans.approving(*self.key, self.approvals)),
             refused=self.refusals.waiting(self.clock.monotonic()),
             doubt=doubt,
             breaker=breaker is not None,
@@ -253,15 +255,13 @@ class Sweep(InventoryReader):
             return
         try:
             at = plan.now or self.clock.wall()
-            for _ in self.store.plans.remembering(plan.id, *self.key, at, PlanLines(plan.items)):
-                await asyncio.sleep(0)
+            await _done(self.store.plans.remembering(plan.id, *self.key, at, PlanLines(plan.items)))
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
     async def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         if plan.marks is not None:
-            for _ in self.store.replacing_marks(*self.key, plan.marks, plan.now):
-                await asyncio.sleep(0)
+            await _done(self.store.replacing_marks(*self.key, plan.marks, plan.now))
         if doubt is None:
             spread = base.spread if base else None
             if snapshot.listed_at == snapshot.now:
@@ -300,6 +300,17 @@ def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) ->
     if failing := failing_text(report):
         return Result.FAILED, failing
     return (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
+
+
+async def _done(steps: Generator[None, None, T]) -> T:
+    """What these steps come to, others having their turn after each."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        await asyncio.sleep(0)
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:

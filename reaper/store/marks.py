@@ -8,7 +8,7 @@ early.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from itertools import chain as joined
 from itertools import islice
 from typing import Any, Final
@@ -74,7 +74,7 @@ class StandingMarks:
 
 def replacing(
     database: Database, project: str, agent: str, marks: Iterable[Mark], at: float, most: int = AT_A_TIME
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Make these the agent's marks from platform time `at` on, all others are dropped; they come sorted.
 
     Each step writes some of it, with an entry of the record: what stands as it was is not written again. ValueError

@@ -6,12 +6,13 @@ written first, some at a time, so that a plan is there whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain as joined
 from typing import Final
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import func
 
 from reaper.store import tables
 
@@ -67,38 +68,32 @@ def part_id(name: str, token: str, number: int) -> str:
     return f"{name}/{token}/{number:06d}"
 
 
-def part_lines(connection: Connection, row: str, project: str, agent: str) -> list[str] | None:
-    """The lines of a part, None when it is not there."""
-    body = connection.execute(select(_PLANS.sessions).where(_is(row, project, agent))).scalar()
-    return body.decode().split("\n") if isinstance(body, bytes) else None
+def lines_of_plan(fetch: Callable[[str], object], name: str) -> Iterator[str]:
+    """The lines of a plan in their order, read row by row: `fetch` gives what a row of the plan's agent holds.
 
-
-def lines_of_plan(connection: Connection, name: str, body: object, project: str, agent: str) -> Iterable[str] | None:
-    """The lines of a plan, None when they cannot be made out."""
-    known = Body.read(body)
-    if known is None:
-        return None
-    rest = list(known.lines)
-    for row in known.part_ids(name):
-        more = part_lines(connection, row, project, agent)
-        if more is None:
-            return None
-        rest += more
-    if known.head == WHOLE:
-        return rest
-    if not known.head.startswith(REFERS):
-        return None
-    other = known.head[len(REFERS) :]
-    query = select(_PLANS.sessions).where(_is(other, project, agent))
-    base = lines_of_plan(connection, other, connection.execute(query).scalar(), project, agent)
-    changes = [line for line in rest if line]
-    return None if base is None else _changed(base, changes)
-
-
-def _changed(base: Iterable[str], changes: Sequence[str]) -> list[str]:
+    LookupError when they cannot be made out.
+    """
+    body = Body.read(fetch(name))
+    if body is None:
+        raise LookupError(name)
+    own = joined(body.lines, *(_part(fetch, row) for row in body.part_ids(name)))
+    if body.head == WHOLE:
+        yield from own
+        return
+    if not body.head.startswith(REFERS):
+        raise LookupError(name)
+    changes = [line for line in own if line]
     less = {line[1:] for line in changes if line.startswith("-")}
-    more = [line[1:] for line in changes if line[0] == "+"]
-    return sorted([*(line for line in base if line not in less), *more])
+    more = sorted(line[1:] for line in changes if line.startswith("+"))
+    base = lines_of_plan(fetch, body.head.removeprefix(REFERS))
+    yield from heapq.merge((line for line in base if line not in less), more)
+
+
+def _part(fetch: Callable[[str], object], row: str) -> Iterator[str]:
+    body = fetch(row)
+    if type(body) is not bytes:
+        raise LookupError(row)
+    yield from body.decode().split("\n")
 
 
 def differences(before: Iterable[str], now: Iterable[str]) -> Iterator[str | None]:
@@ -115,7 +110,3 @@ def differences(before: Iterable[str], now: Iterable[str]) -> Iterator[str | Non
         else:
             yield f"+{other}"
             other = next(new, None)
-
-
-def _is(row: str, project: str, agent: str) -> ColumnElement[bool]:
-    return (_PLANS.id == row) & tables.of_agent(tables.plans, project, agent)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.core.model import DAY_S, Action
-from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
+from reaper.core.planner import Approval, Item, LinesDigest, id_of_lines, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import PLANNED, RowChange, cover, covering
 from reaper.store.database import Database, StateError
 from reaper.store.journal import reading
+from reaper.store.leave import Leave
 from reaper.store.plan_bodies import (
     ID_CHARS,
     IS_PART,
@@ -37,7 +39,6 @@ from reaper.store.plan_bodies import (
     differences,
     lines_of_plan,
     part_id,
-    part_lines,
 )
 
 PLAN_KEPT_S: Final = 14 * DAY_S
@@ -104,7 +105,9 @@ class Plans:
         for _ in self.remembering(name, project, agent, at, plan_lines(items)):
             pass
 
-    def remembering(self, name: str, project: str, agent: str, at: float, lines: Collection[str]) -> Iterator[None]:
+    def remembering(
+        self, name: str, project: str, agent: str, at: float, lines: Collection[str]
+    ) -> Generator[None, None, None]:
         """The same by steps, so that others may have their turn after each. The lines come sorted, each time anew."""
         with self._begin() as connection:
             chain.lock(connection)
@@ -116,7 +119,9 @@ class Plans:
         finally:
             self._writing -= Counter([name])
 
-    def _write(self, name: str, project: str, agent: str, at: float, lines: Collection[str]) -> Iterator[None]:
+    def _write(
+        self, name: str, project: str, agent: str, at: float, lines: Collection[str]
+    ) -> Generator[None, None, None]:
         head, content = yield from self._shortest(project, agent, lines)
         token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
         body = Body(head, list(islice(left, self.lines_at_a_time)))
@@ -146,27 +151,28 @@ class Plans:
             names = list(connection.execute(newest).scalars())
         for name in names:
             changes: list[str] = []
-            for number, change in enumerate(differences(self._whole(name, project, agent), lines)):
-                if change is not None:
-                    changes.append(change)
+            try:
+                for number, change in enumerate(differences(self._lines(name, project, agent), lines), start=1):
+                    if change is not None:
+                        changes.append(change)
                     if len(changes) > len(lines) * _APART_MAX:
                         break
-                if (number + 1) % self.lines_at_a_time == 0:
-                    yield
-            else:
-                return f"{REFERS}{name}", changes
+                    if number % self.lines_at_a_time == 0:
+                        yield
+                else:
+                    return f"{REFERS}{name}", changes
+            except LookupError:
+                continue
         return WHOLE, lines
 
-    def _whole(self, name: str, project: str, agent: str) -> Iterator[str]:
-        """The lines of a plan that is kept whole, read part by part."""
-        with self._begin() as connection:
-            body = Body.read(connection.execute(select(_PLANS.sessions).where(_is(name, project, agent))).scalar())
-        if body is not None:
-            yield from body.lines
-            for row in body.part_ids(name):
-                with self._begin() as connection:
-                    lines = part_lines(connection, row, project, agent)
-                yield from lines or ()
+    def _lines(self, name: str, project: str, agent: str) -> Iterator[str]:
+        """The lines of a plan, read in several looks at the state."""
+
+        def fetch(row: str) -> object:
+            with self._begin() as connection:
+                return _sessions(connection, row, project, agent)
+
+        return lines_of_plan(fetch, name)
 
     def remember_joint(self, name: str, parts: Iterable[tuple[str, str, str, float]]) -> None:
         """Keep several agents' plans (id, project, agent, at) under one id, so that one approval is for all."""
@@ -246,6 +252,45 @@ class Plans:
             rows = connection.execute(select(tables.plans).where(_LIVES, mine, wanted)).all()
             return frozenset(one for row in rows for one in _approvals(connection, row) or ())
 
+    def approving(
+        self, project: str, agent: str, also: Collection[str] = ()
+    ) -> Generator[None, None, Container[Approval]]:
+        """The same by steps, so that others may have their turn after each.
+
+        Of plans that are large it holds a few lines at a time: to be asked for actions in the order of a plan.
+        """
+        few, many = set[Approval](), list[Callable[[], Iterator[str]]]()
+        wanted = _PLANS.id.in_(_given(project, agent)) | _PLANS.id.in_(also)
+        with self._begin() as connection:
+            query = select(_PLANS.id).where(_LIVES, _of_agent(project, agent), wanted)
+            names = list(connection.execute(query).scalars())
+        for name in names:
+            lines = partial(self._lines, name, project, agent)
+            if (held := (yield from self._checked(name, project, agent, lines))) is None:
+                log.error("plan_is_not_what_it_was", plan=name, agent=agent, meaning="it approves nothing")
+            elif len(held) < self.lines_at_a_time:
+                few.update(map(_approval, held))
+            else:
+                many.append(lines)
+        return Leave(frozenset(few), many) if many else frozenset(few)
+
+    def _checked(
+        self, name: str, project: str, agent: str, lines: Callable[[], Iterator[str]]
+    ) -> Generator[None, None, list[str] | None]:
+        """The first lines of a plan, as many as are written at a time; None if it does not hold what its id says."""
+        with self._begin() as connection:
+            own = _own_id(name, _sessions(connection, name, project, agent))
+        digest, held = LinesDigest(project, agent), list[str]()
+        try:
+            left = lines()
+            while some := list(islice(left, self.lines_at_a_time)):
+                digest.add(some)
+                held = held or some
+                yield
+        except LookupError:
+            return None
+        return held if digest.id == own else None
+
     def awaits(self, project: str, agent: str, names: Collection[str]) -> bool:
         """Whether one of these ids is a plan of this agent that was not approved yet."""
         wanted = _PLANS.id.in_(names) & ~_PLANS.id.in_(_given(project, agent))
@@ -305,18 +350,35 @@ def _are_there(connection: Connection, rows: Collection[str], project: str, agen
     return connection.execute(query).scalar() == len(rows)
 
 
+def _sessions(connection: Connection, row: str, project: str, agent: str) -> object:
+    return connection.execute(select(_PLANS.sessions).where(_is(row, project, agent))).scalar()
+
+
 def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | None:
     """What a plan would let through; None when its row no longer holds what its id was made of."""
-    lines = lines_of_plan(connection, row.id, row.sessions, row.project, row.agent)
-    if lines is None or id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
+
+    def fetch(name: str) -> object:
+        return _sessions(connection, name, row.project, row.agent)
+
+    try:
+        lines = list(lines_of_plan(fetch, row.id))
+    except LookupError:
+        lines = []
+    if id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
         log.error("plan_is_not_what_it_was", plan=row.id, agent=row.agent, meaning="it approves nothing")
         return None
-    split = (line.split(" ") for line in lines)
-    return tuple(Approval(session, int(made), int(used), Action(action)) for action, session, made, used in split)
+    return tuple(map(_approval, lines))
 
 
-def _own_id(name: str, body: bytes) -> str:
+def _approval(line: str) -> Approval:
+    action, session, made, used = line.split(" ")
+    return Approval(session, int(made), int(used), Action(action))
+
+
+def _own_id(name: str, body: object) -> str:
     """The id that an agent's part has by itself: a joint plan refers to it, and changes nothing."""
+    if not isinstance(body, bytes):
+        return ""
     first, separator, changes = body.partition(b"\n")
     joint = first.startswith(REFERS.encode()) and separator and not changes
     return first.decode().removeprefix(REFERS) if joint else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -107,7 +107,9 @@ class Store:
         for _ in self.replacing_marks(project, agent, in_order, at):
             pass
 
-    def replacing_marks(self, project: str, agent: str, given: Iterable[Mark], at: float) -> Iterator[None]:
+    def replacing_marks(
+        self, project: str, agent: str, given: Iterable[Mark], at: float
+    ) -> Generator[None, None, None]:
         """The same by steps, so that others may have their turn after each; the marks come sorted."""
         return marks.replacing(self._database, project, agent, given, at, self.marks_at_a_time)
 

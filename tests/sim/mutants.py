@@ -93,7 +93,13 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
         def __contains__(self, wanted: object) -> bool:
             return isinstance(wanted, Approval) and any(same(one, wanted) for one in self)
 
-    return around(Plans, "approved", lambda kept: lambda *given: Loose(kept(*given)))
+    def loosely(kept: Callable[..., Any]) -> Callable[..., Any]:
+        def approving(*given: Any) -> Any:
+            return Loose((yield from kept(*given)))
+
+        return approving
+
+    return around(Plans, "approving", loosely)
 
 
 def _approvals_count_always(patch: Patch) -> None:
