@@ -113,16 +113,19 @@ class Plans:
             chain.lock(connection)
             if _made_again(connection, name, project, agent, at):
                 return
+            mine = (_of_agent(project, agent), _begins(WHOLE.encode()), ~IS_PART)
+            newest = select(_PLANS.id).where(*mine).order_by(_PLANS.at.desc()).limit(_TRIED)
+            others = list(connection.execute(newest).scalars())
         self._writing[name] += 1
         try:
-            yield from self._write(name, project, agent, at, lines)
+            yield from self._write(name, project, agent, at, lines, others)
         finally:
             self._writing -= Counter([name])
 
     def _write(
-        self, name: str, project: str, agent: str, at: float, lines: Collection[str]
+        self, name: str, project: str, agent: str, at: float, lines: Collection[str], others: Sequence[str]
     ) -> Generator[None, None, None]:
-        head, content = yield from self._shortest(project, agent, lines)
+        head, content = yield from self._shortest(project, agent, lines, others)
         token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
         body = Body(head, list(islice(left, self.lines_at_a_time)))
         while part := list(islice(left, self.lines_at_a_time)):
@@ -142,14 +145,10 @@ class Plans:
                 _add(connection, name, project, agent, at, body.written())
 
     def _shortest(
-        self, project: str, agent: str, lines: Collection[str]
+        self, project: str, agent: str, lines: Collection[str], others: Sequence[str]
     ) -> Generator[None, None, tuple[str, Iterable[str]]]:
-        """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
-        mine = (_of_agent(project, agent), _begins(WHOLE.encode()), ~IS_PART)
-        with self._begin() as connection:
-            newest = select(_PLANS.id).where(*mine).order_by(_PLANS.at.desc()).limit(_TRIED)
-            names = list(connection.execute(newest).scalars())
-        for name in names:
+        """The lines as they are kept: by their difference to one of these whole plans where that is small."""
+        for name in others:
             changes: list[str] = []
             try:
                 for number, change in enumerate(differences(self._lines(name, project, agent), lines), start=1):
