@@ -13,18 +13,23 @@ class _Place:
     """How far the lines of one plan were read."""
 
     begin: Callable[[], Iterator[str]]
-    left: Iterator[str] = field(init=False)
+    asked: str = ""
     line: str | None = ""
+    left: Iterator[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.left = self.begin()
 
     def reads(self, wanted: str) -> bool:
-        """Whether the plan has this line."""
-        if self.line is None or wanted < self.line:
+        """Whether the plan has this line; one that has lost lines since it was checked has no more."""
+        if wanted < self.asked:
             self.left, self.line = self.begin(), ""
-        while self.line is not None and self.line < wanted:
-            self.line = next(self.left, None)
+        self.asked = wanted
+        try:
+            while self.line is not None and self.line < wanted:
+                self.line = next(self.left, None)
+        except LookupError:
+            self.line = None
         return self.line == wanted
 
 

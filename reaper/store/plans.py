@@ -407,7 +407,9 @@ def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None
 def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> None:
     """Remove these plans with their parts."""
     removed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for project, agent, name in connection.execute(select(_PLANS.project, _PLANS.agent, _PLANS.id).where(gone)):
+    for project, agent, name in connection.execute(
+        select(_PLANS.project, _PLANS.agent, OWN_PLAN).where(gone).distinct()
+    ):
         removed[project, agent].append(name)
     for (project, agent), names in removed.items():
         own = _of_agent(project, agent) & _among(names, OWN_PLAN)
