@@ -12,18 +12,23 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple, Protocol, assert_never
+from operator import itemgetter
+from typing import Final, NamedTuple, Protocol, assert_never
 
+from reaper.core.backlog import NOBODY, Backlog, Turn, Turns, backlogs, place_of, spreads, tightest_of
 from reaper.core.durations import show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, holds_words
+from reaper.core.jump import Jump
 from reaper.core.model import Action, Agent, Session
-from reaper.core.policy import Decision, Limits, Mode, Policy
+from reaper.core.policy import Beyond, Decision, Limits, Mode, Policy
 from reaper.core.tally import Tally
-from reaper.core.windows import is_open
+from reaper.core.voice import SILENT, Voice
 
 
 class Hold(StrEnum):
     """Why a candidate is not acted on; the values of `blocked{reason}`, strongest first."""
 
+    HOLD = "hold"
     STATE = "state"
     INCOMPLETE = "incomplete"
     UNTRUSTED = "untrusted"
@@ -32,10 +37,15 @@ class Hold(StrEnum):
     OBSERVE = "observe"
     STRANGE = "strange_record"
     REFUSED = "refused"
+    JUMP = "jump"
     GRACE = "grace"
     WINDOW = "window"
     LIMIT_SWEEP = "limit_sweep"
     LIMIT_DAY = "limit_day"
+
+
+_NEVER_APPROVED: Final = frozenset({Hold.STRANGE, Hold.HOLD})
+"""No person's approval is for these: what they hold back is no part of what a plan waits for."""
 
 
 class Candidate(NamedTuple):
@@ -84,7 +94,8 @@ class PlanContext:
 
     `doubt` says why the listing or the clock is not believed, None when it is.
     `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
-    platform refused lately.
+    platform refused lately. `voice` is what the agent's developers ask for, `holds` are those that people have on
+    sessions of this agent.
     """
 
     inventory: int
@@ -92,14 +103,22 @@ class PlanContext:
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: Container[Approval] = frozenset()
     refused: frozenset[tuple[str, int]] = frozenset()
+    holds: Holds = NO_HOLDS
     doubt: Hold | None = None
     breaker: bool = False
+    jump: Jump | None = None
     observe: bool = False
+    voice: Voice = SILENT
 
     @property
     def inventory_today(self) -> int:
         """What the day's limit is a share of: the sessions there would be without our deletes of the day."""
         return self.inventory + self.used_today.get(Action.DELETE, 0)
+
+    def approves(self, candidate: Candidate) -> bool:
+        """Whether a person has approved just this."""
+        session, decision = candidate
+        return bool(self.approved) and Approval.needed(session, decision.action) in self.approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +184,33 @@ class Shelf(Protocol):
     def put(self, items: Sequence[Item]) -> None:
         """Keep these behind those that were put here before."""
 
-    def settled(self, hold: Hold | None) -> Planned:
-        """All of them; this hold, if any, keeps back what could be done, but for what a person approved."""
+    def settled(self, limited: Limited) -> Planned:
+        """All of them, some of those that could be done being kept back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What limits keep back of what could be done and no person approved.
+
+    All of it, by one `hold`; or, by action, what comes after the last whose turn it is.
+    """
+
+    hold: Hold | None = None
+    turns: Mapping[Action, tuple[Turn, Hold]] = field(default_factory=dict[Action, tuple[Turn, Hold]])
+
+    def of(self, item: Item) -> Item:
+        """The item as it is with that."""
+        if item.hold or item.approved:
+            return item
+        hold = self.holds(item.action, place_of(item) if self.turns else NOBODY)
+        return replace(item, hold=hold) if hold else item
+
+    def holds(self, action: Action, turn: Turn) -> Hold | None:
+        """What keeps back an action whose turn this is."""
+        if action in self.turns:
+            last, hold = self.turns[action]
+            return hold if turn > last else None
+        return self.hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +224,11 @@ class Excess:
     limit: int
     written: str
 
+    @property
+    def room(self) -> int:
+        """How many may go all the same."""
+        return max(self.limit - self.used, 0)
+
     def __str__(self) -> str:
         spent = f" after {self.used} in the last 24 hours" if self.hold is Hold.LIMIT_DAY and self.used else ""
         name = "per_sweep" if self.hold is Hold.LIMIT_SWEEP else "per_day"
@@ -192,7 +241,10 @@ class Plan:
 
     `items` partitions the candidates, `tally` is what they come to. `marks` are the promises that stand from now on,
     None: those that stood. `excess` are the limits that hold it back now; `foreseen` those it will meet once all else
-    allows it. `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`.
+    allows it. Where limits spread it instead, `left` is what they leave for later sweeps, `ahead` all that they will.
+    A `jump` waits for a person. `expiry_moved` counts sessions whose mark was lost to nothing but another
+    `expires_at`. `voice` is what the agent's developers asked for when it was made, None where they are not asked;
+    `holds` are those that people have on sessions of this agent.
     """
 
     id: str
@@ -203,8 +255,13 @@ class Plan:
     marks: Collection[Mark] | None
     excess: tuple[Excess, ...] = ()
     foreseen: tuple[Excess, ...] = ()
+    left: tuple[Backlog, ...] = ()
+    ahead: tuple[Backlog, ...] = ()
+    jump: Jump | None = None
     expiry_moved: int = 0
     tally: Tally[Item, Hold] = field(default_factory=Tally)
+    voice: Voice | None = None
+    holds: Holds = NO_HOLDS
 
     @property
     def act(self) -> Iterable[Item]:
@@ -243,6 +300,7 @@ class Planning:
         self._agent, self._policy, self._now = agent, policy, now
         self._tally = Tally[Item, Hold](now, policy.grace_s)
         self._digest = LinesDigest(project, agent.name)
+        self._turns = turns_of(policy.limits, context)
         self._expiry_moved = 0
         self._last = ""
 
@@ -255,8 +313,11 @@ class Planning:
         self._last = lines[-1]
         marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
         items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
-        self._digest.add(line for line, one in zip(lines[1:], candidates, strict=True) if not one.session.strange)
+        self._digest.add(line for item in items for line in lines_of(item))
         self._tally.take(items)
+        for item in items if self._turns else ():
+            if item.hold is None and not item.approved:
+                self._turns[item.action].offer(item)
         self._shelf.put(items)
         self._expiry_moved += sum(
             _only_expiry_moved(context.marks.get(session.incarnation), session) for session, _ in candidates
@@ -269,10 +330,16 @@ class Planning:
         for group, counted in groups:
             if not group.approved:
                 ready[group.action] += counted.count if group.hold is None else 0
-                waiting[group.action] += counted.count if group.hold is not Hold.STRANGE else 0
-        excess = exceeded(policy.limits, ready, context)
-        hold = excess[0].hold if excess else None
-        items = self._shelf.settled(hold)
+                waiting[group.action] += counted.count if group.hold not in _NEVER_APPROVED else 0
+        excess, foreseen = (exceeded(policy.limits, some, context) for some in (ready, waiting))
+        ahead, spread = spreads(policy.limits, foreseen), spreads(policy.limits, excess)
+        limited = Limited(hold=excess[0].hold if excess else None)
+        tally = self._tally.withheld(limited.hold, limited.of) if limited.hold else self._tally
+        if spread:
+            limited, going = by_turn(self._turns, tightest_of(excess), policy.limits, context)
+            holds = {action: hold for action, (_, hold) in limited.turns.items()}
+            tally = self._tally.by_turn(going, holds, limited.of)
+        items = self._shelf.settled(limited)
         return Plan(
             id=self._digest.id,
             agent=self._agent,
@@ -280,10 +347,15 @@ class Planning:
             now=self._now,
             items=items,
             marks=None if _leaves_marks(policy, context) else Marks(items),
-            excess=excess,
-            foreseen=exceeded(policy.limits, waiting, context),
+            excess=() if spread else excess,
+            foreseen=() if ahead else foreseen,
+            left=backlogs(policy.limits, excess, context, begun=True) if spread else (),
+            ahead=backlogs(policy.limits, foreseen, context) if ahead else (),
+            jump=context.jump,
             expiry_moved=self._expiry_moved,
-            tally=self._tally.withheld(hold, lambda item: held_back(item, hold)) if hold else self._tally,
+            tally=tally,
+            voice=context.voice,
+            holds=context.holds,
         )
 
 
@@ -293,8 +365,8 @@ class _InMemory(list[Item]):
     def put(self, items: Sequence[Item]) -> None:
         self.extend(items)
 
-    def settled(self, hold: Hold | None) -> Items:
-        return Items(held_back(item, hold) for item in self)
+    def settled(self, limited: Limited) -> Items:
+        return Items(map(limited.of, self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +387,6 @@ class Marks:
                 yield Mark(item.session, item.action, item.rule, item.marked_at, item.ripe_at)
 
 
-def held_back(item: Item, hold: Hold | None) -> Item:
-    """The item as it is once this hold, if any, keeps back what could be done and no person approved."""
-    return item if hold is None or item.hold or item.approved else replace(item, hold=hold)
-
-
 def _leaves_marks(policy: Policy, context: PlanContext) -> bool:
     """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
     return context.doubt is not None or (context.observe and policy.mode is Mode.ENFORCE)
@@ -332,8 +399,11 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext
     for session, decision in candidates:
         if decision.action is not Action.DELETE or decision.rule is None:
             continue
+        if context.holds.on(session, now):
+            continue
         mark = context.marks.get(session.incarnation)
-        if mark is None or not _still_stands(mark, session, decision):
+        since = context.holds.free_since(session, now)
+        if mark is None or mark.marked_at < since or not _still_stands(mark, session, decision):
             if not policy.grace_s:
                 continue
             mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
@@ -358,7 +428,7 @@ def _item(
     mark = marks.get(session.incarnation)
     graced = decision.action is not Action.STOP and policy.grace_s > 0
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
-    approved = bool(context.approved) and Approval.needed(session, decision.action) in context.approved
+    approved = context.approves(candidate)
     hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
     return Item(session, decision, ripe_at, approved, hold, mark.marked_at if mark else None)
 
@@ -371,13 +441,16 @@ def guards(
     The first hold counts; limits are judged over the whole plan. `state` is the guard of all that must be known.
     """
     session, stopping = candidate.session, candidate.decision.action is Action.STOP
+    yield "hold", Hold.HOLD if context.holds.on(session, now) else None
     yield "state", context.doubt
     yield "breaker", Hold.BREAKER if context.breaker else None
+    yield "voice", Hold.HOLD if context.voice.keeps(now) else None
     yield "mode", Hold.OBSERVE if context.observe else None
     yield "record", Hold.STRANGE if session.strange else None
     yield "refused", Hold.REFUSED if session.incarnation in context.refused else None
+    yield "jump", Hold.JUMP if context.jump and not context.approves(candidate) else None
     yield "grace", Hold.GRACE if ripe_at > now and not stopping else None
-    yield "windows", None if stopping or is_open(policy.windows, now) else Hold.WINDOW
+    yield "windows", None if stopping or policy.is_open(now) else Hold.WINDOW
 
 
 def exceeded(limits: Limits, counts: Mapping[Action, int], context: PlanContext) -> tuple[Excess, ...]:
@@ -395,26 +468,60 @@ def exceeded(limits: Limits, counts: Mapping[Action, int], context: PlanContext)
     return tuple(found)
 
 
+def rooms_of(limits: Limits, action: Action, context: PlanContext) -> Iterable[tuple[int, Hold]]:
+    """How many of these actions each limit still allows."""
+    used = context.used_today.get(action, 0)
+    yield limits.per_sweep.of(context.inventory, limits.at_least), Hold.LIMIT_SWEEP
+    yield limits.per_day.of(context.inventory_today, limits.at_least) - used, Hold.LIMIT_DAY
+
+
+def room_of(limits: Limits, action: Action, context: PlanContext) -> tuple[int, Hold]:
+    """How many of these actions may go, and by which limit no more."""
+    room, hold = min(rooms_of(limits, action, context), key=itemgetter(0))
+    return max(room, 0), hold
+
+
+def turns_of(limits: Limits, context: PlanContext) -> dict[Action, Turns[Item]]:
+    """Who goes first of each action, where limits let some of them go."""
+    if limits.beyond is not Beyond.SPREAD:
+        return {}
+    return {action: Turns(room_of(limits, action, context)[0]) for action in (Action.DELETE, Action.STOP)}
+
+
+def by_turn(
+    turns: Mapping[Action, Turns[Item]], actions: Iterable[Action], limits: Limits, context: PlanContext
+) -> tuple[Limited, list[Item]]:
+    """What waits for a later turn where limits have no room for all of these actions, and what goes now."""
+    last, going = {}, list[Item]()
+    for action in actions:
+        chosen = turns[action].chosen
+        last[action] = (place_of(chosen[-1]) if chosen else NOBODY, room_of(limits, action, context)[1])
+        going += chosen
+    return Limited(turns=last), going
+
+
 def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
     """32 hexadecimal digits that stand for exactly these incarnations and actions."""
     return id_of_lines(project, agent, plan_lines(items))
 
 
 def plan_lines(items: Iterable[Item]) -> list[str]:
-    """What an approval of these items would be for, a sorted line each; strange records are never acted on."""
+    """What an approval of these items would be for, a sorted line each; it is for no strange record, and no held
+    session."""
     return sorted(line for item in items for line in lines_of(item))
 
 
 def lines_of(item: Item) -> tuple[str, ...]:
-    """The item's line; a strange record has none."""
-    return () if item.session.strange else (line_of(Candidate(item.session, item.decision)),)
+    """The item's line, if it has one."""
+    has_none = item.session.strange or item.hold is Hold.HOLD
+    return () if has_none else (line_of(Candidate(item.session, item.decision)),)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanLines:
     """What an approval of a plan would be for, in the order of its items, which is that of their lines.
 
-    There are as many as items, but for strange records.
+    There are no more of them than items.
     """
 
     items: Planned
@@ -475,13 +582,18 @@ def hold_text(item: Item, plan: Plan) -> str:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
             return "outside every window"
+        case Hold.HOLD:
+            by_people = holds_words(plan.holds.on(item.session, plan.now))
+            return by_people or (plan.voice.keeps(plan.now) if plan.voice else "")
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
         case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:
             return ""
+        case Hold.JUMP:
+            return "waits for a person: there are suddenly many more candidates"
         case Hold.LIMIT_SWEEP | Hold.LIMIT_DAY:
-            return ""
+            return "others have been overdue for longer" if plan.left else ""
         case _:
             assert_never(item.hold)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -84,6 +84,12 @@ class GroupTally:
             self.minutes + other.minutes,
         )
 
+    def minus(self, other: GroupTally) -> GroupTally:
+        """What is left without these of its own; its times are those of all of them."""
+        return replace(
+            self, count=self.count - other.count, due=self.due - other.due, minutes=self.minutes - other.minutes
+        )
+
 
 @dataclass(slots=True)
 class First(Generic[ItemT]):
@@ -142,6 +148,30 @@ class Tally(Generic[ItemT, HoldT]):
         ready, waiting = First[ItemT](), First(self.waiting.items)
         for item in map(held_back, self.ready.items):
             (waiting if item.hold else ready).offer(item)
+        return Tally(self.now, self.grace_s, groups, ready, waiting)
+
+    def by_turn(
+        self, going: Iterable[ItemT], holds: Mapping[Action, HoldT], held_back: Callable[[ItemT], ItemT]
+    ) -> Tally[ItemT, HoldT]:
+        """The same once these go, and all others of the same actions wait for a later turn."""
+        first = Tally[ItemT, HoldT](self.now, self.grace_s)
+        first.take(going)
+        groups: dict[Group[HoldT], GroupTally] = {}
+        for group, counted in self.groups.items():
+            waits = group.hold is None and not group.approved and group.action in holds
+            parts = [(group, counted)]
+            if waits:
+                goes = first.groups.get(group, GroupTally())
+                parts = [(group, goes), (group._replace(hold=holds[group.action]), counted.minus(goes))]
+            for now, part in parts:
+                if part.count:
+                    groups[now] = groups[now].plus(part) if now in groups else part
+        ready, waiting = first.ready, First(self.waiting.items)
+        for item in map(held_back, self.ready.items):
+            if item.hold:
+                waiting.offer(item)
+        for item in (one for one in self.ready.items if one.approved):
+            ready.offer(item)
         return Tally(self.now, self.grace_s, groups, ready, waiting)
 
     def plus(self, other: Tally[ItemT, HoldT]) -> Tally[ItemT, HoldT]:

@@ -12,7 +12,8 @@ from itertools import takewhile
 from typing import Final
 
 from reaper.clock import Clock
-from reaper.core.model import ACTIVE, TOMBSTONES, Action, Malformed, OutcomeKind, Session
+from reaper.core.holds import NO_HOLDS, Holds, holds_words
+from reaper.core.model import ACTIVE, TOMBSTONES, Action, Agent, Malformed, OutcomeKind, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.provider import (
     Answer,
@@ -30,7 +31,7 @@ from reaper.engine.last_look import BY_POLICY, LOOKS_MAX, AgentLooks, Freshness,
 from reaper.engine.report import Outcome
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
-from reaper.store.journal import AlreadyIntendedError, Entry, Intent
+from reaper.store.journal import AlreadyIntendedError, Entry, HeldError, Intent
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
@@ -63,7 +64,8 @@ class Execution:
 class Executor:
     """Acts on one agent's sessions. `stopping` answers why no new action may begin, '' while it may.
 
-    `origin` says for the record who acts.
+    `origin` says for the record who acts. `held_elsewhere` gives the holds that are not in this state, as they are
+    now; those in it are asked for in the transaction that writes an intent.
     """
 
     site: ConnectedProject
@@ -76,6 +78,7 @@ class Executor:
     workers: int
     origin: Origin | None = None
     judge: Judge = BY_POLICY
+    held_elsewhere: Callable[[], Holds] = lambda: NO_HOLDS
 
     @property
     def fresh(self) -> Freshness:
@@ -141,6 +144,8 @@ class Executor:
             if isinstance(look, Outcome):
                 return await self._conclude(intent, look, execution)
             at = _at(look, plan)
+            if intent is not None and (holding := self._placed_since(intent, at)):
+                return await self._conclude(intent, self._kept(item, plan, at, holding), execution)
             if intent is None:
                 execution.halted = execution.halted or self.stopping()
                 if execution.halted:
@@ -151,6 +156,8 @@ class Executor:
                     intent = await self.store.journal.intend(
                         self._intent(item, plan), at, proof, contradicts=contradicts
                     )
+                except HeldError as error:
+                    return self._kept(item, plan, at, str(error))
                 except AlreadyIntendedError as error:
                     if contradicts or error.outcome != OutcomeKind.DONE:
                         return Outcome(item, OutcomeKind.CHANGED, at, str(error))
@@ -187,7 +194,7 @@ class Executor:
     async def _look(self, item: Item, plan: Plan, agents: AgentLooks) -> Look | Outcome:
         """The last look, or why nothing may be sent after it."""
         try:
-            agent = await agents.read() if plan.policy.asks_version and plan.agent.latest is not None else None
+            agent = await self._agent(plan, agents)
             look = Look(await self.site.client.get(plan.agent.name, item.session.id), agent)
         except Unauthenticated:
             raise
@@ -201,12 +208,28 @@ class Executor:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
         return self._refusal(item, look, plan) or look
 
+    async def _agent(self, plan: Plan, agents: AgentLooks) -> Answer[Agent] | None:
+        """The agent as it is now, to judge versions and its developers' voice by; what they say is remembered.
+
+        None where neither matters, or where the platform lets nobody like us read agents.
+        """
+        known = plan.agent.metadata
+        if plan.voice is None or known.refused:
+            return None
+        agent = await agents.read()
+        if agent.value.metadata.asked != known.asked:
+            at = plan.now if agent.date is None else agent.date
+            self.store.voices.note(self.site.project.name, plan.agent.name, agent.value.metadata, at)
+        return agent
+
     def _refusal(self, item: Item, look: Look, plan: Plan) -> Outcome | None:
         """Why the action must not be sent after the last look, None when it may."""
         at = _at(look, plan)
         doubt = self.site.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
+        if holding := holds_words(self.held_elsewhere().on(item.session, at)):
+            return self._kept(item, plan, at, holding)
         verdict = self.judge.recheck(item, look, plan)
         if verdict.go:
             return None
@@ -214,6 +237,16 @@ class Executor:
             self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
         kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
         return Outcome(item, kind, at, verdict.why)
+
+    def _placed_since(self, intent: Intent, at: float) -> str:
+        """Who holds a session by now whose intent was written before: it is not sent after another look."""
+        holds = Holds(self.store.holds.of_agent(intent.project, intent.agent))
+        return holds_words(holds.of(intent.session, intent.created_at, at))
+
+    def _kept(self, item: Item, plan: Plan, at: float, why: str) -> Outcome:
+        """The outcome for a session that somebody holds; what was promised about it is void."""
+        self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
+        return Outcome(item, OutcomeKind.CHANGED, at, why)
 
     async def _act(self, item: Item, look: Look, plan: Plan, agents: AgentLooks) -> Outcome:
         """Send and verify; Outdated when the look had grown too old by then, Throttled when it was too much."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from reaper.core.planner import Hold, Item, Items, Planned, held_back
+from reaper.core.backlog import AFTER_ALL, Turn, place_of
+from reaper.core.model import Action
+from reaper.core.planner import Hold, Item, Items, Limited, Planned
 from reaper.listing.spilled import Packing
 from reaper.listing.spool import Block, Spool
 
@@ -15,12 +17,15 @@ _HOLDS: Final = {hold.value: hold for hold in Hold}
 
 
 class Part(NamedTuple):
-    """Items that were put away together, in memory or in blocks on disk, and whether among them are some that nothing
-    holds: `ready` for what their limits allow, or `approved` by a person; and some whose deletion is promised."""
+    """Items that were put away together, in memory or in blocks on disk, and what is known of them there.
+
+    `ready` is the first turn of those that nothing but limits may hold, by action. Whether some are `approved` by a
+    person that nothing holds, and some `marked`: their deletion is promised.
+    """
 
     items: Sequence[Item]
     blocks: Sequence[Block]
-    ready: bool
+    ready: Mapping[Action, Turn]
     approved: bool
     marked: bool
 
@@ -37,9 +42,13 @@ class ItemShelf:
 
     def put(self, items: Sequence[Item]) -> None:
         """Keep these behind those that were put here before."""
-        free = {item.approved for item in items if item.hold is None}
+        free = [item for item in items if item.hold is None]
+        ready: dict[Action, Turn] = {}
+        for item in free:
+            if not item.approved:
+                ready[item.action] = min(place_of(item), ready.get(item.action, AFTER_ALL))
         marked = any(item.marked_at is not None for item in items)
-        self._parts.append(Part(items, (), ready=False in free, approved=True in free, marked=marked))
+        self._parts.append(Part(items, (), ready, any(item.approved for item in free), marked))
         self._held += len(items)
         self._count += len(items)
         self.spool.held += len(items)
@@ -48,11 +57,11 @@ class ItemShelf:
             self.spool.held -= self._held
             self._held = 0
 
-    def settled(self, hold: Hold | None) -> Planned:
-        """All of them; this hold, if any, keeps back what could be done, but for what a person approved."""
+    def settled(self, limited: Limited) -> Planned:
+        """All of them, some of those that could be done being kept back."""
         if self._held == self._count:
-            return Items(held_back(item, hold) for part in self._parts for item in part.items)
-        return ShelvedItems(self.spool, self._packing, tuple(self._parts), self._count, hold)
+            return Items(limited.of(item) for part in self._parts for item in part.items)
+        return ShelvedItems(self.spool, self._packing, tuple(self._parts), self._count, limited)
 
     def _written(self, part: Part) -> Part:
         return part._replace(items=(), blocks=self.spool.write([self._plain(item) for item in part.items]))
@@ -99,7 +108,7 @@ class ShelvedItems:
     packing: Packing
     parts: Sequence[Part]
     count: int
-    hold: Hold | None
+    limited: Limited
 
     def __len__(self) -> int:
         return self.count
@@ -110,8 +119,7 @@ class ShelvedItems:
     @property
     def act(self) -> Iterator[Item]:
         """Those that nothing holds; what holds none of them is not read."""
-        ready = self.hold is None
-        parts = [part for part in self.parts if part.approved or (part.ready and ready)]
+        parts = [part for part in self.parts if part.approved or self._lets_some(part)]
         return (item for item in self._read(parts) if item.hold is None)
 
     @property
@@ -120,16 +128,19 @@ class ShelvedItems:
         parts = [part for part in self.parts if part.marked]
         return (item for item in self._read(parts) if item.marked_at is not None)
 
+    def _lets_some(self, part: Part) -> bool:
+        return any(self.limited.holds(action, turn) is None for action, turn in part.ready.items())
+
     def _read(self, parts: Sequence[Part]) -> Iterator[Item]:
         for part in parts:
             written = (plain for block in part.blocks for plain in self.spool.read(block))
-            yield from map(self._item, written)
+            yield from map(self.limited.of, map(self._item, written))
             for item in part.items:
-                yield held_back(item, self.hold)
+                yield self.limited.of(item)
 
     def _item(self, plain: tuple[Any, ...]) -> Item:
         session, decision, ripe_at, approved, hold, marked_at = plain
-        held = (None if approved else self.hold) if hold is None else _HOLDS[hold]
+        held = None if hold is None else _HOLDS[hold]
         return Item(
             self.packing.session(session), self.packing.decision(decision), ripe_at, approved, held, marked_at
         )

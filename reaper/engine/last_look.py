@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A session as it was just read; with its agent, where the policy asks about versions."""
+    """A session as it was just read; with its agent, where versions or its developers' voice matter."""
 
     session: Answer[Session | Malformed]
     agent: Answer[Agent] | None = None

@@ -8,7 +8,7 @@ early.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain as joined
 from itertools import islice
 from typing import Any, Final
@@ -70,6 +70,20 @@ class StandingMarks:
         self._known = {mark.seen.incarnation: mark for mark in map(mark_of, rows)}
         self._first = first
         self._last = _place(rows[-1]) if len(rows) == self._most else None
+
+
+def each(database: Database, project: str, agent: str, most: int = AT_A_TIME) -> Iterator[Mark | None]:
+    """Every mark of an agent, in order; None after each look at the state, which ended by then."""
+    first = _BEFORE_ALL
+    while True:
+        with database.begin() as connection:
+            rows = rows_from(connection, project, agent, first, most)
+        yield from map(mark_of, rows)
+        yield None
+        if len(rows) < most:
+            return
+        session, created_at = _place(rows[-1])
+        first = session, created_at + 1
 
 
 def replacing(

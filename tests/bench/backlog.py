@@ -20,6 +20,7 @@ STALL_S: Final = 0.1
 WAYS: Final[Mapping[str, Mapping[str, str]]] = {
     "observe": {"mode": "observe"},
     "withhold": {"grace": "0s"},
+    "spread": {"grace": "0s", "limits": "{per_sweep: 20, per_day: 20, beyond: spread}"},
 }
 """Ways to live with a backlog, by name, and their settings."""
 MARKED: Final = {"grace": "1d"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.model import ACTIVE, IDLE, Action
-from reaper.core.planner import Hold, Item, held_back
+from reaper.core.planner import Hold, Item, Limited
 from reaper.core.policy import Decision
 from reaper.core.tally import SHOWN_MAX, First, Tally, minute_of
 from tests.world import NOW, RUNAWAY, STALE, examples, session
@@ -71,10 +71,8 @@ def test_a_tally_is_what_counting_the_items_gives_however_they_came(first: list[
 @examples
 @given(planned())
 def test_what_a_limit_holds_back_is_counted_as_held(items: list[Item]) -> None:
-    def held(item: Item) -> Item:
-        return held_back(item, Hold.LIMIT_DAY)
-
-    check(tally_of(items).withheld(Hold.LIMIT_DAY, held), [held(item) for item in items])
+    limited = Limited(Hold.LIMIT_DAY)
+    check(tally_of(items).withheld(Hold.LIMIT_DAY, limited.of), [limited.of(item) for item in items])
 
 
 def test_of_many_the_first_few_are_known_by_name_and_no_more_are_held() -> None:

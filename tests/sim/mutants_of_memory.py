@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from reaper.core.planner import Limited
 from reaper.engine.item_shelf import ItemShelf, ShelvedItems
 from tests.sim import scenes_memory
 from tests.sim.switches import Mutant, around
@@ -17,7 +18,7 @@ def _forgets_holds(kept: Any) -> Any:
 MEMORY = [
     Mutant(
         "limits hold back what is on disk",
-        around(ItemShelf, "settled", lambda kept: lambda self, _: kept(self, None)),
+        around(ItemShelf, "settled", lambda kept: lambda self, _: kept(self, Limited())),
         scenes_memory.over_limit_on_disk,
     ),
     Mutant(

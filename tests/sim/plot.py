@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reaper.emulator.platform import GoneCursor
 from tests.clock import EPOCH
@@ -19,7 +19,9 @@ class Plot:
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
-    files of the state; where that is never, the state has none. `little_memory`: candidates go to disk.
+    files of the state; where that is never, the state has none. `voices`: how often an agent's developers speak.
+    `plain`: agents are named, and read one by one, instead of being matched. `holds`: how often a person holds a
+    session, or releases one, right before a read. `little_memory`: candidates go to disk.
     """
 
     law: Law
@@ -44,6 +46,9 @@ class Plot:
     by_hand: float
     breaks: float
     on_file: float
+    voices: float
+    plain: bool
+    holds: float
     little_memory: bool
 
 
@@ -75,6 +80,9 @@ def draw(seed: int) -> Plot:
         by_hand=chance.choice([0.0, 0.0, 0.2]),
         breaks=chance.choice([0.0, 0.0, 0.1]),
         on_file=chance.choice([0.0] * 9 + [0.5]),
+        voices=chance.choice([0.0, 0.1, 0.4]),
+        plain=chance.random() < 0.3,
+        holds=chance.choice([0.0, 0.0, 0.02, 0.1]),
         little_memory=chance.random() < 0.4,
     )
 
@@ -95,7 +103,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
     if chance.random() < 0.5:
         lines.append(Line("runaway", "stop", idle_s=5 * 60, status=frozenset({"active"})))
     strict = chance.random() < 0.5
-    return Law(
+    law = Law(
         since=since,
         lines=tuple(lines),
         enforce=chance.random() < 0.9,
@@ -105,4 +113,28 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
         relief_s=chance.choice([None, None, 5 * 60]),
+        spread=strict and chance.random() < 0.6,
+        jump=chance.choice([(25, True), (10, True), (3, False)]),
+    )
+    return replace(law, gentle=_draw_gentle(chance, law)) if chance.random() < 0.7 else law
+
+
+def _draw_gentle(chance: random.Random, law: Law) -> Law:
+    """What developers may choose: gentler in some ways, and bolder in others, which must not count."""
+    idle = chance.choice([1, 24, 100, 400]) * HOUR_S
+    lines = [Line("stale", "delete", idle_s=idle), Line("resting", "stop", idle_s=5 * 60)]
+    if chance.random() < 0.5:
+        lines.insert(0, Line("ours", "keep", ids=("Sess_A*",)))
+    if chance.random() < 0.3:
+        lines.insert(0, Line("superseded", "delete", idle_s=HOUR_S, superseded=True))
+    return replace(
+        law,
+        lines=tuple(lines),
+        enforce=chance.random() < 0.9,
+        grace_s=chance.choice([0, 3, 30]) * HOUR_S,
+        per_sweep=chance.choice([(100, True), (5, False)]),
+        per_day=chance.choice([(100, True), (40, True), (9, False)]),
+        at_least=chance.choice([0, 5]),
+        open_hours=chance.choice([None, law.open_hours]),
+        gentle=None,
     )

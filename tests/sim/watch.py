@@ -22,6 +22,8 @@ NOTICED_S = 5.0
 HEARD_TURNS = 4
 """An answer is read within so many turns of the loop: a page steps aside for others first."""
 REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
+UNREADABLE = frozenset({400, 403, 405})
+"""Answers by which the platform says that an identity may read no agents."""
 BESIDE = 3
 """So many other workers may be at it, once one action has ended otherwise: also one that a last look forbade."""
 REFUSED_MAX = 5 + BESIDE
@@ -33,10 +35,14 @@ _MARGIN_S = 0.001
 
 @dataclass(frozen=True)
 class Look:
-    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true then."""
+    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true then.
+
+    `refused`: the platform said that this identity may read no agents.
+    """
 
     asked: Moment
     facts: Facts | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ class Watch:
         answer = self.emulator.answer(request)
         if call.operation in {"delete", "stop"}:
             self._count(call, answer)
+        if call.operation == "get_agent" and answer.status in UNREADABLE:
+            self.agents[call.agent] = Look(asked, refused=True)
         if answer.status == 200 and not (answer.dropped or answer.hangs) and answer.delay_s < PATIENCE_S:
             self._remember(call, asked)
             if answer.header("date") and not answer.delay_s:
@@ -133,7 +141,7 @@ def _require_young(look: Look, left: Moment, what: str) -> None:
 
 
 def check_agent(action: Acted) -> Look:
-    """The look at the agent, which an action needs that versions decide on."""
+    """The look at the agent, which every action needs: versions decide, and its developers may ask to keep it."""
     if action.agent is None:
         raise ViolationError(f"nobody looked at the agent before {action.call}")
     _require_young(action.agent, action.left, f"the agent before {action.call}")

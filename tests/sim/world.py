@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -39,6 +40,8 @@ from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
+from tests.sim.turns import Told, Turns
+from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
 from tests.sim.watch import Acted, Watch, check_agent
 
 HOUR_S = 3_600
@@ -67,7 +70,9 @@ class World:
     policy: Policy | None = None
     full_every_s: int | None = None
     little_memory: bool = False
+    plain: bool = False
     approvals: tuple[str, ...] = ()
+    configured: tuple[SessionHold, ...] = ()
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
@@ -98,7 +103,9 @@ class World:
         self._moved_back = False
         self._promised: dict[str, dict[Incarnation, Promise]] = {}
         self._believed: set[str] = set()
+        self.turns = Turns(self.judge)
         self._listed: dict[str, tuple[float, int]] = {}
+        self._heard_before: dict[str, Ask] = {}
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
         self.meanwhile: Callable[[], None] = lambda: None
@@ -154,11 +161,22 @@ class World:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
         self.judge.deploys[agent].append((true_time(), version.name))
+        self._note_saying(agent)
 
     def take_back(self, agent: str) -> None:
         """The latest version is removed."""
         self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
         self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        self._note_saying(agent)
+
+    def say(self, agent: str, metadata: Metadata) -> None:
+        """The agent's developers give its newest version this metadata."""
+        self.platform.describe(agent, metadata)
+        self._note_saying(agent)
+
+    def _note_saying(self, agent: str) -> None:
+        metadata = self.platform.agent(agent).latest.metadata
+        self.judge.sayings.setdefault(agent, []).append((true_time(), metadata))
 
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
@@ -179,12 +197,17 @@ class World:
         return Store(self.disk)
 
     def settings(self) -> Settings:
-        policy = self.policy or policy_of(self.judge.law(true_time()))
+        law = self.judge.law(true_time())
+        policy = self.policy or policy_of(law)
+        gentle = () if law.gentle is None else (policy_of(law.gentle, "gentle"),)
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
-        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
+        entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
+        project = Project(PROJECT, connection, entries, must_see)
         schedule = Schedule(full_listing_s=self.full_every_s)
-        return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
+        return Settings(
+            (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
+        )
 
     def _quotas(self) -> tuple[Quota, ...]:
         relief_s = self.judge.law(true_time()).relief_s
@@ -227,6 +250,8 @@ class World:
         self._take_in()
         self.look_at_marks()
         self._note_listings(self.heard.reports[already:], sizes)
+        died = any(each is not None and each.steps.dead for each in (process, beside))
+        self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
         for agent in self.agents:
             at, size = self._listed.get(agent, (self._began, sizes[agent]))
             size = max(sizes[agent] + self._created(agent, self._began), size + self._created(agent, at))
@@ -287,10 +312,35 @@ class World:
         relieving = any(rule.name == f"quota:{RELIEF}" for rule in plan.policy.rules)
         if plan.marks is not None and not relieving:
             self._note_marks(plan, plan.marks)
+            self._note_candidates(plan)
         for item in plan.act:
             session = item.session
             incarnation = (session.id, session.created_at, session.last_accessed_at)
             self.judge.decided.add((agent, str(item.action), incarnation))
+
+    def _note_candidates(self, plan: Plan) -> None:
+        """What a believed sweep has found; held against what it was used to."""
+        agent, open_ = plan.agent.name, [item for item in plan.items if not item.approved]
+        known = [item for item in open_ if not item.session.strange]
+        told = Told(len(open_), len(known), sum(item.hold is None for item in known))
+        inventory = self._inventory(agent) + self._created(agent, self._began)
+        try:
+            self.turns.told(agent, told, self.judge.law(self._began), inventory)
+        except ViolationError as wrong:
+            self._blame(wrong)
+
+    def _note_turns(self, reports: Iterable[Report], died: bool, quiet: bool) -> None:
+        """After a sweep: what is usual now, and whether those went first who should."""
+        for report in reports:
+            self.turns.swept(report.agent, surely=isinstance(report, Swept) and not died)
+            law = self.judge.law(self._began)
+            if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
+                deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
+                deleted = [d for d in deeds if d.action == "delete" and not d.approved]
+                left = [facts for facts in self.living(report.agent) if facts.last_accessed_at < self._began]
+                self.turns.check_order(report.agent, deleted, left, self._began)
+        for agent in self.agents:
+            self.turns.swept(agent, surely=False)
 
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
@@ -299,6 +349,9 @@ class World:
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
         self.judge.promised(agent, Believed(self._began, now, latest), made)
         self._believed.add(agent)
+        said = plan.agent.metadata
+        if said.read:
+            self._heard_before[agent] = ALL if said.fault else ask_of(dict(said.said))
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
         """Nothing may be said to be gone that lives."""
@@ -311,24 +364,33 @@ class World:
 
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
-        for event in self.platform.history[self._taken_in :]:
+        for number, event in enumerate(self.platform.history[self._taken_in :], self._taken_in):
             if event.actor == "reaper" and event.kind in {"deleted", "stopped"}:
-                self._judge(event)
+                self._judge(event, number)
         self._taken_in = len(self.platform.history)
 
-    def _judge(self, event: Event) -> None:
+    def _judge(self, event: Event, number: int) -> None:
         """One deed, on what was true when it was looked at last: how old that may be, the watch has seen to."""
         action = "delete" if event.kind == "deleted" else "stop"
         acted = self._actions[event.agent, event.session, action, event.time]
         facts = acted.session.facts
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
-        looked_at, law = acted.session.asked.at, self.judge.law(event.time)
-        agent = check_agent(acted) if law.asks_versions else None
-        latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
+        looked_at = acted.session.asked.at
+        latest, ask = self._last_read(acted)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest))
+        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask, number))
         self.judge.check_twice()
+
+    def _last_read(self, acted: Acted) -> tuple[str | None, Ask]:
+        """The agent's newest version, and what its developers asked for, as they were looked at before an action."""
+        name, look = acted.call.agent, acted.agent
+        if look is not None and look.refused and self.plain:
+            if self._heard_before.get(name, NOTHING) != NOTHING:
+                raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
+            return None, NOTHING
+        at = check_agent(acted).asked.at
+        return self.judge.latest(name, at), self.judge.ask(name, at)
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -380,11 +442,21 @@ class World:
 
     def stale(self, since: float) -> list[str]:
         """What was due at `since` and is still there, with what the reaper last said of its agent."""
-        law, found = self.judge.law(true_time()), []
+        law, found = self.judge.law(true_time()), list[str]()
         if not law.enforce:
             return []
         for agent in self.agents:
-            left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
+            ask = self.judge.ask(agent, since)
+            if ask.until > since:
+                continue
+            left = [
+                facts
+                for facts in self.living(agent)
+                if not self.judge.claims.held_since(agent, facts.id, facts.created_at, since)
+            ]
+            for one in law.agreeing(ask):
+                asks = one.enforce and one.allows(one.per_sweep, 100) > 0
+                left = overdue(one, left, self.judge.latest(agent, since), true_time(), since) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found
@@ -398,6 +470,13 @@ class World:
     def check_journal(self) -> None:
         self.disk.steps = Steps()
         self.ledger.check(self.judge, self.state().journal)
+
+
+def _did_all(report: Swept) -> bool:
+    """Whether a sweep came to the end of its plan, and nothing but turns held back what was ripe."""
+    ended = all(outcome.kind in _SAID_GONE for outcome in report.outcomes)
+    aside = report.blocked["refused"] + report.blocked["strange_record"]
+    return ended and report.trusted and not aside and not report.snapshot.malformed
 
 
 def _moves_back(fault: Fault) -> bool:

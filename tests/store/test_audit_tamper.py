@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from audit_world import NOW, Book
 
+from reaper.core.jump import Level
 from reaper.core.model import DAY_S, Action, OutcomeKind, Session
 from reaper.core.planner import Item, Mark, plan_id
 from reaper.core.policy import Decision, Rule
@@ -47,6 +48,7 @@ def full(book: Book) -> None:
     remember(book.store, "session-0002")
     assert book.store.plans.approve(first, NOW)
     book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
+    book.store.put_level(*HERE, Level(9, NOW, 40), NOW)
 
 
 def forge_checkpoint(count: int, digest: str) -> str:
@@ -151,6 +153,8 @@ def test_an_untouched_state_of_everything_holds(book: Book) -> None:
         ("UPDATE approvals SET at = at + 1", "approvals"),
         ("DELETE FROM breakers", "breakers"),
         ("UPDATE breakers SET reason = 'nothing'", "breakers"),
+        ("UPDATE levels SET candidates = 900", "levels"),
+        ("DELETE FROM levels", "levels"),
     ],
 )
 def test_who_alters_a_covered_table_is_found(book: Book, change: str, table: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reaper.core.inventory_checks import Baseline, StaleCounts
+from reaper.core.jump import Level
 from reaper.core.model import Action
 from reaper.core.planner import Mark
 from reaper.store.store import Store
@@ -27,6 +28,7 @@ def first_version(tmp_path: Path) -> str:
     with sqlite3.connect(path) as file:
         file.executescript(
             """
+            DROP TABLE levels;
             ALTER TABLE baselines DROP COLUMN spread;
             ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
             ALTER TABLE baselines ADD COLUMN key VARCHAR NOT NULL DEFAULT 'k';
@@ -45,7 +47,10 @@ def test_a_state_file_of_the_first_version_keeps_its_marks_and_how_much_there_wa
     assert list(store.marks(*HERE)) == [session().incarnation]
     assert store.baseline(*HERE) == Baseline(NOW, 100)
     store.put_baseline(*HERE, Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,))))
+    assert store.level(*HERE) is None
+    store.put_level(*HERE, Level(7), NOW)
     store.close()
+    assert Store.open(first_version).level(*HERE) == Level(7)
     assert Store.open(first_version).baseline(*HERE) == Baseline(NOW, 100, StaleCounts(NOW, (1,), (2,)))
 
 

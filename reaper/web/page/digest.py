@@ -10,9 +10,9 @@ from typing import Final
 
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold
+from reaper.core.policy import Policy
 from reaper.core.quotas import Key
 from reaper.core.tally import minute_of
-from reaper.core.windows import Window, opens_at
 from reaper.engine.report import Failed, Report, Swept
 
 PROMISED: Final = frozenset({Hold.GRACE, Hold.WINDOW})
@@ -76,7 +76,7 @@ def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
         minutes[item.rule, item.action, item.hold][minute_of(item.ripe_at, report.plan.now)] -= 1
     minutes = defaultdict(Counter, {key: left for key, counts in minutes.items() if (left := +counts)})
     promised = {minute for (_, _, hold), counts in minutes.items() if hold in PROMISED for minute in counts}
-    goes = _openings(promised, report.policy.windows)
+    goes = _openings(promised, report.policy)
     groups = [_group(*key, counts, goes) for key, counts in minutes.items()]
     ripening: Counter[int] = Counter()
     for (_, _, hold), counts in minutes.items():
@@ -86,14 +86,14 @@ def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
     return groups, ripening
 
 
-def _openings(minutes: Iterable[int], windows: Sequence[Window]) -> dict[int, float | None]:
+def _openings(minutes: Iterable[int], policy: Policy) -> dict[int, float | None]:
     """When each minute's promises may be kept: the minute itself, or when a window opens after it."""
     found: dict[int, float | None] = {}
     opening: float | None = -math.inf
     for minute in sorted(minutes):
         # A minute before the opening found last lies in the same closed hours: searching again would be waste.
         if opening is not None and minute > opening:
-            opening = opens_at(windows, minute)
+            opening = policy.opens_at(minute)
         found[minute] = opening
     return found
 

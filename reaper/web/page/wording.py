@@ -26,15 +26,19 @@ RESULTS: Final = {
 }
 
 HOLDS: Final = {
+    Hold.HOLD: "held by somebody",
     Hold.STATE: "the state cannot be relied on",
     Hold.INCOMPLETE: "the listing broke off",
     Hold.UNTRUSTED: "the inventory is not believed",
     Hold.CLOCK: "the clock is not believed",
     Hold.BREAKER: "the breaker is open",
+    Hold.HOLD: "held",
     Hold.OBSERVE: "observing only",
     Hold.STRANGE: "fields this version does not know",
+    Hold.REFUSED: "refused by the platform lately",
     Hold.GRACE: "in grace",
     Hold.WINDOW: "outside every window",
+    Hold.JUMP: "suddenly many more candidates",
     Hold.LIMIT_SWEEP: "over the limit of a sweep",
     Hold.LIMIT_DAY: "over the limit of a day",
 }
