@@ -20,6 +20,7 @@ from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_change
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
 from reaper.listing.snapshot import SessionCounts, Snapshot, living
+from reaper.listing.spool import Spool
 from reaper.store.evidence import rules_json
 
 
@@ -28,7 +29,8 @@ class InventoryReader:
     """Reads what one agent has, by one policy; with `keeps` its snapshot names the sessions that are kept, too.
 
     `reserve` is filled with those among them that may be stopped to relieve the agent's quota, and `versions` with
-    those that sessions run, where the policy asks about versions.
+    those that sessions run, where the policy asks about versions. Candidates that are too many for memory go to the
+    `spool`, and then there is no index of them.
     """
 
     site: ConnectedProject
@@ -38,6 +40,7 @@ class InventoryReader:
     stopping: Callable[[], str]
     keeps: bool = False
     reserve: Reserve | None = None
+    spool: Spool | None = None
     versions: set[str] = field(default_factory=set, kw_only=True)
 
     @property
@@ -65,13 +68,18 @@ class InventoryReader:
                 if isinstance(value, Listed):
                     self._observe(value.answer)
                     self._fold(value, counts, index)
+                    if index is not None and not index.is_small:
+                        index, counts.spool = None, self.spool
                 elif isinstance(value, Begun):
-                    counts = SessionCounts(value.now, wanted, then)
+                    counts.release()
+                    counts = SessionCounts(value.now, wanted, then, None if indexed else self.spool)
                     index = ListingIndex(counts, self.index_key) if indexed else None
                 else:
                     incomplete = value.incomplete
         if index is None or incomplete:
-            return counts.snapshot(incomplete), None
+            snapshot = counts.snapshot(incomplete)
+            counts.release()
+            return snapshot, None
         index.finish()
         return counts.snapshot(), index
 
@@ -97,7 +105,7 @@ class InventoryReader:
         except (SurpriseError, ProviderError):
             return None
         index.move_borders(read)
-        return index.snapshot(pages)
+        return index.snapshot(pages) if index.is_small else None
 
     def _fold(self, page: Listed, counts: SessionCounts, index: ListingIndex | None) -> None:
         """Decide on what a page shows, and count it: what is kept is forgotten with it."""
