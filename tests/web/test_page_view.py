@@ -14,8 +14,9 @@ import pytest
 from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
 
 from reaper.core.jump import Jump
-from reaper.core.model import OutcomeKind
+from reaper.core.model import Agent, OutcomeKind
 from reaper.core.policy import Beyond, Limits, Mode
+from reaper.core.routing import FIXED_RATIO, SelectionRule, Selector
 from reaper.core.settings import Quota
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
@@ -324,3 +325,17 @@ def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
     assert front(made).state.tone is Tone.WAIT
     made.hear(UnknownApprovals([]))
     assert front(made).state.tone is Tone.OK
+
+
+def test_the_page_of_an_agent_says_where_its_traffic_goes_or_why_nobody_can_say() -> None:
+    def traffic(selector: Selector) -> str:
+        report = swept("desk", crowd(5, 2))
+        report = replace(report, plan=replace(report.plan, agent=Agent("desk", "2", selector=selector)))
+        made = live(report)
+        found = detail(made, Digests().of(made.latest.values()), ("prod-eu", "desk"), "", NOW)
+        assert found is not None
+        return dict(found.facts)["Traffic"]
+
+    rules = tuple(SelectionRule(FIXED_RATIO, version, share) for version, share in (("1", 90), ("2", 10)))
+    assert traffic(Selector(rules)) == "1: 90 %, 2: 10 %, latest 2"
+    assert traffic(Selector()) == "traffic cannot be judged (the version selector has no rules), latest 2"
