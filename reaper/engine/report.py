@@ -157,13 +157,21 @@ class Swept(Attempt):
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
         )
-        return (*self._spread, *(moved if self.plan.expiry_moved else ()))
+        return (*self._spread, *(moved if self.plan.expiry_moved else ()), *self._unclear)
+
+    @property
+    def _unclear(self) -> tuple[str, ...]:
+        """That rules which ask where traffic goes cannot be judged, and why."""
+        unclear = self.plan.agent.serving.unclear
+        if not (unclear and self.policy.asks_version):
+            return ()
+        return (f"where traffic goes cannot be judged, so what rules ask of it keeps sessions: {unclear}",)
 
     @property
     def _spread(self) -> tuple[str, ...]:
         """What limits leave for later sweeps, or will once all else allows it."""
         plan = self.plan
-        if plan.left:
+        if plan.left or plan.jump:
             return tuple(map(str, plan.left))
         return tuple(
             f"once due, {one.left:,} {one.action}s go by the limits, the longest overdue first: {one.pace()}"
@@ -195,7 +203,7 @@ class Swept(Attempt):
         return replace(
             self,
             plan=replace(plan, items=Items(shown), marks=None),
-            snapshot=replace(self.snapshot, candidates=(), kept=()),
+            snapshot=replace(self.snapshot, candidates=(), kept=(), landmarks=()),
         )
 
 

@@ -7,7 +7,7 @@ import fnmatch
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -29,6 +29,7 @@ from reaper.engine.must_see import MustSee
 from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.sweep import Sweep, known_breaker, needs_approval
 from reaper.engine.voices import heard, judged_by
 from reaper.listing.spool import Spool
@@ -113,6 +114,7 @@ class Runner:
     _busy: set[Key] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
     _caches: dict[Key, ListingCache] = field(default_factory=dict)
+    _versions: KnownVersions = field(default_factory=KnownVersions)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
     _housekeeping: Housekeeping = field(default_factory=Housekeeping)
@@ -209,7 +211,7 @@ class Runner:
             self.listener(AgentsFound(project.name, managed, found.unmanaged))
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in found.gone}
-        site = ConnectedProject(project, client, guard, task.settings.fingerprint)
+        site = ConnectedProject(project, client, guard, task.settings.fingerprint, self._versions)
         free = [target for target in found.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if task.scope.covers(target[0].name)]
         others = [target for target in free if not task.scope.covers(target[0].name)] if project.must_see else []
@@ -265,12 +267,23 @@ class Runner:
         try:
             with self._claimed(key), bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
+                sweep = replace(sweep, agent=await self._known_by(site, agent, policy))
                 report = await sweep.run()
                 return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
         except Exception as error:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
+
+    async def _known_by(self, site: ConnectedProject, agent: Agent, policy: Policy) -> Agent:
+        """The agent as its policy asks for it; what the state cannot tell, the sweep meets again and reports."""
+        now, project = self.clock.monotonic(), site.project.name
+        agent = await routed(agent, policy, site.client, site.versions, project, now)
+        if site.guard.skew is None:
+            return agent
+        with suppress(StateError):
+            return remembered(agent, policy, self.store, project, self.clock.wall() + site.guard.skew)
+        return agent
 
     def _hear(self, project: Project, agent: Agent, scope: Scope) -> Voice:
         """What the agent's developers ask for, remembered before anything rests on it."""

@@ -15,6 +15,7 @@ from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
+from reaper.engine.explain import routing_json
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept, is_trusted
 from reaper.engine.runner import Run
@@ -98,6 +99,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "backlog": [{**asdict(one), "action": str(one.action)} for one in plan.left] if plan else [],
         "jump": str(plan.jump) if plan and plan.jump else None,
         "doubts": list(found.doubts) if found else [],
+        "routing": routing_json(plan.agent) if plan else None,
         "trusted": is_trusted(report),
         "breaker": report.breaker.reason if report.breaker else None,
         "holds": len(found.holds) if found else None,

@@ -13,6 +13,7 @@ from reaper.core import jump as jumps
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
+from reaper.core.model import Agent
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, PlanLines, Planning
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
@@ -21,11 +22,12 @@ from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
-from reaper.engine.item_shelf import ItemShelf
+from reaper.engine.item_shelf import ItemShelf, in_creation_order
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Outcome, Report, Result, Swept
+from reaper.engine.routed_agent import left_behind
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
@@ -89,6 +91,8 @@ class Sweep(InventoryReader):
             found = await self._collect()
             report = await self._judge(found, started, since)
             if self.cache is not None and found.listing_index is not None:
+                # What this sweep has remembered is what the next one will find.
+                found.listing_index.key = self.index_key_of(self._with_memory(report.snapshot, report.plan.now))
                 self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
@@ -160,10 +164,12 @@ class Sweep(InventoryReader):
             observe=self._observed,
             voice=self.voice,
         )
-        level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
-        standing = replace(standing, jump=jump)
-        project, agent, policy = self.site.project.name, self.agent, self.policy
-        plan = await self._plan(snapshot.candidates, standing, now)
+        project, agent, policy, spool = self.site.project.name, self.agent, self.policy, self.spool or Spool()
+        # Of agents that have many candidates, one after another.
+        async with spool.turn:
+            level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
+            standing = replace(standing, jump=jump)
+            plan = await self._plan(snapshot.candidates, standing, ItemShelf(spool), now)
         snapshot = replace(snapshot, candidates=())
         await self._keep(plan, breaker)
         self.listener(Planned(project, plan))
@@ -172,7 +178,7 @@ class Sweep(InventoryReader):
             await self._remember(plan, snapshot, doubt, base)
             if level is not None:
                 self.store.put_level(*self.key, level, now)
-            execution = await self.executor(since).execute(plan)
+            execution = await replace(self.executor(since), landmarks=snapshot.landmarks).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
         acted = bool(execution.outcomes)
         report = Swept(
@@ -199,23 +205,20 @@ class Sweep(InventoryReader):
             result, why = _conclude(report, execution, unresolved)
         return replace(report, result=result, why=why)
 
-    async def _plan(self, candidates: Iterable[Candidate], standing: PlanContext, now: float) -> Plan:
-        """Judge the candidates, a few at a time; of agents that have many, one after another."""
-        spool = self.spool or Spool()
-        planning = Planning(
-            standing,
-            ItemShelf(spool),
-            project=self.site.project.name,
-            agent=self.agent,
-            policy=self.policy,
-            now=now,
+    async def _plan(
+        self, candidates: Iterable[Candidate], standing: PlanContext, shelf: ItemShelf, now: float
+    ) -> Plan:
+        """Judge the candidates, a few at a time; what may be done is put in the order of creation."""
+        project, agent, policy = self.site.project.name, self.agent, self.policy
+        planning, left = (
+            Planning(standing, shelf, project=project, agent=agent, policy=policy, now=now),
+            iter(candidates),
         )
-        left = iter(candidates)
-        async with spool.turn:
-            while some := list(islice(left, AT_A_TIME)):
-                planning.take(some)
-                await asyncio.sleep(0)
-        return planning.plan()
+        while some := list(islice(left, AT_A_TIME)):
+            planning.take(some)
+            await asyncio.sleep(0)
+        plan = planning.plan()
+        return replace(plan, items=await _done(in_creation_order(plan.items))) if plan.tally.act else plan
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
@@ -282,7 +285,19 @@ class Sweep(InventoryReader):
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
+    def _with_memory(self, snapshot: Snapshot, now: float) -> Agent:
+        """The agent with what is remembered of its versions once this sweep is believed."""
+        known = self.agent.unserved
+        if known is None:
+            return self.agent
+        since = left_behind(self.agent, self.versions, now, all_seen=snapshot.listed_at == snapshot.now)
+        return replace(self.agent, unserved=replace(known, since=since))
+
     async def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
+        if doubt is None:
+            # Before the marks: a crash between them leaves marks that begin anew, never times that do not.
+            known = self._with_memory(snapshot, plan.now).unserved
+            self.store.unserved.replace(*self.key, known.since if known else {}, plan.now)
         if plan.marks is not None:
             await _done(self.store.replacing_marks(*self.key, plan.marks, plan.now))
         else:

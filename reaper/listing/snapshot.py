@@ -14,6 +14,7 @@ from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
+from reaper.listing.landmarks import Landmark, Landmarks
 from reaper.listing.spilled import Spilled, in_line_order
 from reaper.listing.spool import Spool
 
@@ -90,7 +91,8 @@ class Snapshot:
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `candidates` stand in the
-    order of a plan's lines, and can be read again and again. `kept` is filled on request only.
+    order of a plan's lines, and can be read again and again. `kept` is filled on request only. By `landmarks` places
+    in the listing are found again.
     """
 
     now: float | None
@@ -108,6 +110,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -138,6 +141,7 @@ class SessionCounts:
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
+        self.landmarks = Landmarks()
         self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
         self.then = None if then is None else (then, Durations(), Durations())
@@ -211,6 +215,7 @@ class SessionCounts:
         if self._spilled is not None:
             self._gone.add(session.id)
         self.kept.pop(session.incarnation, None)
+        self.landmarks.forget(session)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
@@ -243,6 +248,7 @@ class SessionCounts:
             incomplete=incomplete,
             listed_at=self.now,
             then=then,
+            landmarks=self.landmarks.all(),
         )
 
 

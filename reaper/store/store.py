@@ -16,18 +16,18 @@ from reaper.core.jump import Level
 from reaper.core.model import Session
 from reaper.core.planner import Mark, Promises
 from reaper.store import chain, marks, tables
-from reaper.store.chained_tables import LEVELLED, covering
+from reaper.store.chained_tables import JUMPED, LEVELLED, SETTLED, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.marks import StandingMarks
 from reaper.store.plans import Plans
 from reaper.store.session_holds import StoredHolds
+from reaper.store.unserved_versions import UnservedVersions
 from reaper.store.voices import Voices
 
 OPENED: Final = "breaker_latched"
-JUMPED, SETTLED = "jump_found", "jump_over"
-"""What the record calls these events."""
+"""What the record calls this event."""
 _RATES: Final = "rates"
 
 
@@ -50,6 +50,7 @@ class Store:
         self.plans = Plans(database)
         self.voices = Voices(database)
         self.holds = StoredHolds(database)
+        self.unserved = UnservedVersions(database)
         self._fault = fault
 
     @classmethod

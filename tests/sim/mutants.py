@@ -33,9 +33,11 @@ from reaper.store.database import StateError
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
-from tests.sim import scenes, scenes_voice, scenes_wire
+from tests.sim import scenes, scenes_wire
+from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_memory import MEMORY
+from tests.sim.mutants_of_routing import ROUTING
 from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
@@ -542,11 +544,12 @@ MUTANTS = [
     Mutant("skew of the clocks", put(clock_check, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
     Mutant("a jump of the clock", put(clock_check, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
-    Mutant("hold: hold", _no_hold(Hold.HOLD), scenes_voice.held_by_developers),
     *VOICE,
     *TRUST,
+    *ROUTING,
     *SPREAD,
     *STATE,
     *MEMORY,
     *HOLDING,
+    *BULK,
 ]

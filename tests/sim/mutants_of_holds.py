@@ -97,12 +97,12 @@ def _nothing_elsewhere(patch: Patch) -> None:
 _ONCE: Remove = around(journal, "held_errors", _not_read_again)
 
 HOLDING = [
-    Mutant("hold: hold", _not_planned, scenes_holds.held_while_planning),
+    Mutant("a plan says what people hold", _not_planned, scenes_holds.held_while_planning),
     Mutant("last look: who holds it is asked again", _ONCE, scenes_holds.held_in_mid_sweep),
     Mutant("last look: a stop asks, too", _ONCE, scenes_holds.held_from_stops),
     Mutant(
         "last look: asked again after the intent",
-        put(Executor, "_placed_since", lambda *_: ""),
+        put(Executor, "_holds", lambda self, _: self.held_elsewhere()),
         scenes_holds.held_while_it_waits,
     ),
     Mutant(
@@ -126,7 +126,7 @@ HOLDING = [
     Mutant("a held session has no mark", _marks_stay, scenes_holds.held_by_the_configuration_for_a_while),
     Mutant(
         "a held session has no mark whatever is doubted",
-        put(Sweep, "_drop_marks_of_held", lambda *_: None),
+        put(Sweep, "_drop_marks_of_held", lambda *_: iter(())),
         scenes_holds.held_while_doubted,
     ),
     Mutant("relief takes what nobody holds", _relief_takes_any, scenes_holds.relief_without_the_held),

@@ -123,12 +123,13 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         return facts
     left = report.limit_remaining
     malformed = sum(report.snapshot.malformed.values())
-    listed_at, now = report.snapshot.listed_at, report.snapshot.now
+    listed_at, now, agent = report.snapshot.listed_at, report.snapshot.now, report.plan.agent
     return [
         *facts,
         ("Listed", f"{plural(report.snapshot.sessions, 'session')} on {plural(report.snapshot.pages, 'page')}"),
         *([("All of them listed", show_time(listed_at))] if listed_at and listed_at != now else []),
         ("Kept", f"{report.totals['keep']:,}"),
+        *([("Traffic", safe(agent.routing))] if agent.latest is not None or agent.selector is not None else []),
         ("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
         *(("Left for later sweeps", str(one)) for one in report.plan.left),
         *([("Malformed records, kept", f"{malformed:,}")] if malformed else []),
