@@ -210,10 +210,8 @@ class Sweep(InventoryReader):
     ) -> Plan:
         """Judge the candidates, a few at a time; what may be done is put in the order of creation."""
         project, agent, policy = self.site.project.name, self.agent, self.policy
-        planning, left = (
-            Planning(standing, shelf, project=project, agent=agent, policy=policy, now=now),
-            iter(candidates),
-        )
+        planning = Planning(standing, shelf, project=project, agent=agent, policy=policy, now=now)
+        left = iter(candidates)
         while some := list(islice(left, AT_A_TIME)):
             planning.take(some)
             await asyncio.sleep(0)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.bench.memory import MEMORY
+from tests.bench.backlog import BACKLOG
 from tests.bench.rows import ALL, Row
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-PARTS: Final = ALL | MEMORY
+PARTS: Final = ALL | BACKLOG
 BEGIN, END = "<!-- table: make bench -->", "<!-- end of table -->"
 
 

@@ -113,7 +113,7 @@ def stalls(endpoint: str, state: str, policy: Mapping[str, str]) -> Callable[[],
     from reaper.wiring import Connector, settle_memory
 
     path = Path(state).with_suffix(".yaml")
-    path.write_text(backlogged(endpoint, state, **policy))
+    path.write_text(backlog_configuration(endpoint, state, **policy))
     settings = load(path, {}).settings
     configure_logging("json", "error")
     settle_memory()
@@ -210,7 +210,7 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     return lambda: asyncio.run(swept())
 
 
-def backlog(sessions: int, stale: str) -> Callable[[], dict[str, Any]]:
+def verified(sessions: int, stale: str) -> Callable[[], dict[str, Any]]:
     """One sweep that deletes a backlog, in one process: which sessions are `stale` is one of `LAYOUTS`."""
     from reaper.clock import SystemClock
     from reaper.config.load import load
@@ -328,7 +328,7 @@ server: {{listen: "127.0.0.1:0"}}
 """
 
 
-def backlogged(
+def backlog_configuration(
     endpoint: str, state: str, mode: str = "enforce", grace: str = "1d", limits: str = "{per_sweep: 10%}"
 ) -> str:
     """A configuration by which seven of ten sessions are stale."""
@@ -338,7 +338,7 @@ def backlogged(
 
 
 SUBJECTS: Final[Mapping[str, Callable[..., Callable[[], dict[str, Any]]]]] = {
-    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady, "backlog": backlog, "stalls": stalls,
+    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady, "verified": verified, "stalls": stalls,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from reaper.engine.last_look import AgentLooks, Freshness
 from reaper.engine.refusals import Refusals
 from reaper.foundry import exchange, parsing
 from reaper.store import marks as stored_marks
-from tests.sim import scenes_time, scenes_wire
+from tests.sim import scenes_memory, scenes_time, scenes_wire
 from tests.sim.switches import Mutant, Patch, around, put
 
 
@@ -154,7 +154,7 @@ TRUST = [
     Mutant(
         "a mark is dropped when a sweep keeps its session",
         around(stored_marks, "_change", _stands_while_kept),
-        scenes_time.taken_back_in_grace,
+        scenes_memory.kept_in_between,
     ),
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
     Mutant(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.rows import Row
-from tests.bench.subject import backlogged as configuration
+from tests.bench.subject import backlog_configuration as configuration
 from tests.bench.towns import REAPER, fetch, peak_mib, peak_of, running, timed, town
 
 AGENTS: Final = 10
@@ -27,7 +27,7 @@ MARKED: Final = {"grace": "1d"}
 _numbers: Final = itertools.count()
 
 
-def memory() -> Iterator[Row]:
+def backlog() -> Iterator[Row]:
     """Memory of the daemon and of a single sweep, turns of the loop, and whether the daemon answers meanwhile."""
     with town(AGENTS, SESSIONS // AGENTS) as endpoint:
         for way, policy in WAYS.items():
@@ -92,4 +92,4 @@ def _file(endpoint: str, policy: Mapping[str, str]) -> Path:
     return file
 
 
-MEMORY: Final = {"memory": memory}
+BACKLOG: Final = {"backlog": backlog}
