@@ -203,7 +203,7 @@ class Swept(Attempt):
         return replace(
             self,
             plan=replace(plan, items=Items(shown), marks=None),
-            snapshot=replace(self.snapshot, candidates=(), kept=()),
+            snapshot=replace(self.snapshot, candidates=(), kept=(), landmarks=()),
         )
 
 

@@ -263,6 +263,12 @@ def _by_id(standing: Any, mark: Any) -> Any:
     return next((old for old in standing.marks.values() if old.seen.id == mark.seen.id), None)
 
 
+def _inherits_the_mark(patch: Patch) -> None:
+    """All marks are at hand, and one of the same id is as good as its own."""
+    patch.setattr(Store, "standing_marks", Store.marks)
+    _marks(_by_id, _stays)(patch)
+
+
 def _stays(old: Any, new: Any) -> Any:
     return replace(new, marked_at=old.marked_at, ripe_at=old.ripe_at)
 
@@ -493,7 +499,7 @@ MUTANTS = [
     Mutant("last look: a malformed record", _recheck(_malformed_is_as_listed), scenes.with_malformed_look),
     Mutant("last look: it fails, so nothing is sent", _failed_look_is_as_listed, scenes.with_failing_look),
     Mutant("a mark is dropped when its session changes", _marks(_by_incarnation, _stays), scenes.used_while_marked),
-    Mutant("a mark belongs to one incarnation", _marks(_by_id, _stays), scenes.made_anew_while_marked),
+    Mutant("a mark belongs to one incarnation", _inherits_the_mark, scenes.made_anew_while_marked),
     Mutant("a mark belongs to one rule", _marks(_by_incarnation, _stays_if_unchanged), scenes.judged_by_new_rule),
     Mutant(
         "a longer grace holds for standing marks",

@@ -126,7 +126,7 @@ HOLDING = [
     Mutant("a held session has no mark", _marks_stay, scenes_holds.held_by_the_configuration_for_a_while),
     Mutant(
         "a held session has no mark whatever is doubted",
-        put(Sweep, "_drop_marks_of_held", lambda *_: None),
+        put(Sweep, "_drop_marks_of_held", lambda *_: iter(())),
         scenes_holds.held_while_doubted,
     ),
     Mutant("relief takes what nobody holds", _relief_takes_any, scenes_holds.relief_without_the_held),
