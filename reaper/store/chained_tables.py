@@ -21,6 +21,7 @@ from reaper.store.chain import EVENT
 MARKED: Final = "marks"
 PLANNED: Final = "plans"
 LEVELLED: Final = "levels"
+JUMPED, SETTLED = "jump_found", "jump_over"
 CARRIED: Final = "carried"
 """What is known of tables whose last event is about to be pruned."""
 

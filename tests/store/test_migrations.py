@@ -29,6 +29,7 @@ def first_version(tmp_path: Path) -> str:
         file.executescript(
             """
             DROP TABLE levels;
+            DROP TABLE voices;
             ALTER TABLE baselines DROP COLUMN spread;
             ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
             ALTER TABLE baselines ADD COLUMN key VARCHAR NOT NULL DEFAULT 'k';
@@ -56,5 +57,29 @@ def test_a_state_file_of_the_first_version_keeps_its_marks_and_how_much_there_wa
 
 def test_a_state_file_of_a_version_to_come_is_a_fault(first_version: str) -> None:
     with sqlite3.connect(first_version.removeprefix("sqlite:///")) as file:
+        file.execute("CREATE TABLE levels (candidates INTEGER)")
+        file.execute("CREATE TABLE voices (agent VARCHAR)")
         file.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
     assert "version 99" in Store.open(first_version).fault
+
+
+def test_a_state_file_that_says_it_is_older_than_its_record_of_levels_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = Store.open(f"sqlite:///{path}")
+    store.put_level(*HERE, Level(7), NOW)
+    store.close()
+    with sqlite3.connect(path) as file:
+        file.executescript("DROP TABLE levels; DROP TABLE voices; UPDATE meta SET value = '2' WHERE key = 'version';")
+    assert "its version was altered" in Store.open(f"sqlite:///{path}").fault
+
+
+def test_a_state_file_of_the_second_version_is_upgraded_and_its_record_still_holds(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = Store.open(f"sqlite:///{path}")
+    store.replace_marks(*HERE, [Mark(session(), Action.DELETE, "stale", NOW, NOW + 1)], NOW)
+    store.close()
+    with sqlite3.connect(path) as file:
+        file.executescript("DROP TABLE levels; DROP TABLE voices; UPDATE meta SET value = '2' WHERE key = 'version';")
+    store = Store.open(f"sqlite:///{path}")
+    assert (store.fault, list(store.marks(*HERE))) == ("", [session().incarnation])
+    assert store.journal.verify().doubts == ()
