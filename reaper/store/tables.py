@@ -50,7 +50,7 @@ levels = Table(
 )
 """How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
 
-ADDED: Final = {"holds": 3, "levels": 3, "voices": 3}
+ADDED: Final = {"holds": 3, "levels": 3, "unserved": 3, "voices": 3}
 """Tables that not every version had, by the first that has them: each step of a migration makes its own."""
 
 breakers = Table(
@@ -91,6 +91,16 @@ approvals = Table(
     Column("agent", String, primary_key=True),
     Column("at", Float, nullable=False),
 )
+
+unserved = Table(
+    "unserved",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("since", Float, nullable=False),
+)
+"""Versions that were seen without traffic, and not the latest either, since this moment."""
 
 holds = Table(
     "holds",

@@ -50,9 +50,17 @@ GUARDS = [
     "last look: a pause of the machine ends it",
     "last look: the agent too, where versions decide",
     "last look: the agent grows old as well",
+    "last look: versions as they are then",
+    # versions
+    "what a selector serves is not left behind",
+    "what is not understood of a selector cannot be judged",
+    "a version that a selector names must be there",
+    "superseded is only what was left behind for the grace",
+    "what is served again begins anew",
     "last look: the voice again",
     # what an agent's developers ask for
     "voice: it is heard",
+    "voice: a hold keeps",
     "voice: what is not understood keeps",
     "voice: an agent that cannot be read is kept",
     "voice: a choice only adds",
