@@ -102,7 +102,7 @@ class Executor:
         One action at a time until one has not failed: what fails for all is tried with few.
         """
         execution, queue = Execution(), iter(plan.act)
-        agents = AgentLooks(self.site.client, plan.agent.name, self.fresh)
+        agents = AgentLooks(self.site, plan.agent.name, self.fresh, routed=plan.policy.asks_version)
         await self._work(queue, plan, execution, agents, alone=True)
         if self.landmarks:
             await self._in_rounds(queue, plan, execution, agents)
@@ -234,42 +234,47 @@ class Executor:
         """
         intent, why, contradicts = None, "", ""
         for _ in range(LOOKS_MAX):
-            look = await self._look(item, plan, agents)
+            look = await self._look(item, plan, agents, intent)
             if isinstance(look, Outcome):
                 return await self._conclude(intent, look, execution)
-            at = _at(look, plan)
-            if intent is not None and (holding := self._placed_since(intent, at)):
-                return await self._conclude(intent, self._kept(item, plan, at, holding), execution)
             if intent is None:
                 execution.halted = execution.halted or self.stopping()
                 if execution.halted:
                     return None
-                judged_by = self.judge.judged_by(item, look, plan, at)
-                proof = evidence(look.session, at, judged_by, self.sweep_id, self.origin)
                 try:
-                    intent = await self.store.journal.intend(
-                        self._intent(item, plan), at, proof, contradicts=contradicts
-                    )
-                except HeldError as error:
-                    return self._kept(item, plan, at, str(error))
+                    written = await self._intend(item, look, plan, contradicts)
                 except AlreadyIntendedError as error:
-                    if contradicts or error.outcome != OutcomeKind.DONE:
-                        return Outcome(item, OutcomeKind.CHANGED, at, str(error))
                     # It may have gone since the look: only one that shows it after that deed contradicts it.
                     contradicts = error.id
                     continue
+                if isinstance(written, Outcome):
+                    return written
+                intent = written
             try:
                 outcome = await self._send(item, look, plan, agents, intent, later)
             except (Outdated, Throttled) as error:
                 why = str(error)
             except asyncio.CancelledError:
-                unknown = Outcome(item, OutcomeKind.IN_DOUBT, at, INTERRUPTED)
+                unknown = Outcome(item, OutcomeKind.IN_DOUBT, _at(look, plan), INTERRUPTED)
                 self.on_outcome(await self._conclude(intent, unknown, execution))
                 raise
             else:
                 return outcome if isinstance(outcome, Accepted) else await self._conclude(intent, outcome, execution)
         failed = Outcome(item, OutcomeKind.FAILED, plan.now, f"looked at {LOOKS_MAX} times in vain: {why}")
         return await self._conclude(intent, failed, execution)
+
+    async def _intend(self, item: Item, look: Look, plan: Plan, contradicts: str) -> Intent | Outcome:
+        """Write the intent, or say why there is none. Raises AlreadyIntendedError when one more look decides."""
+        at = _at(look, plan)
+        proof = evidence(look.session, at, self.judge.judged_by(item, look, plan, at), self.sweep_id, self.origin)
+        try:
+            return await self.store.journal.intend(self._intent(item, plan), at, proof, contradicts=contradicts)
+        except HeldError as error:
+            return self._kept(item, plan, at, str(error))
+        except AlreadyIntendedError as error:
+            if contradicts or error.outcome != OutcomeKind.DONE:
+                return Outcome(item, OutcomeKind.CHANGED, at, str(error))
+            raise
 
     async def _conclude(self, intent: Intent | None, outcome: Outcome, execution: Execution) -> Outcome:
         """Write down how an action ended; one that was never intended leaves no trace in the record.
@@ -285,7 +290,7 @@ class Executor:
                 execution.halted = f"an outcome was not recorded: {error}"
         return outcome
 
-    async def _look(self, item: Item, plan: Plan, agents: AgentLooks) -> Look | Outcome:
+    async def _look(self, item: Item, plan: Plan, agents: AgentLooks, intent: Intent | None) -> Look | Outcome:
         """The last look, or why nothing may be sent after it."""
         try:
             agent = await self._agent(plan, agents)
@@ -300,7 +305,7 @@ class Executor:
             return Outcome(item, OutcomeKind.FAILED, plan.now, why)
         except ProviderError as error:
             return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
-        return self._refusal(item, look, plan) or look
+        return self._refusal(item, look, plan, intent) or look
 
     async def _agent(self, plan: Plan, agents: AgentLooks) -> Answer[Agent] | None:
         """The agent as it is now, to judge versions and its developers' voice by; what they say is remembered.
@@ -316,13 +321,13 @@ class Executor:
             self.store.voices.note(self.site.project.name, plan.agent.name, agent.value.metadata, at)
         return agent
 
-    def _refusal(self, item: Item, look: Look, plan: Plan) -> Outcome | None:
+    def _refusal(self, item: Item, look: Look, plan: Plan, intent: Intent | None) -> Outcome | None:
         """Why the action must not be sent after the last look, None when it may."""
         at = _at(look, plan)
         doubt = self.site.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
-        if holding := holds_words(self.held_elsewhere().on(item.session, at)):
+        if holding := holds_words(self._holds(intent).on(item.session, at)):
             return self._kept(item, plan, at, holding)
         verdict = self.judge.recheck(item, look, plan)
         if verdict.go:
@@ -332,10 +337,10 @@ class Executor:
         kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
         return Outcome(item, kind, at, verdict.why)
 
-    def _placed_since(self, intent: Intent, at: float) -> str:
-        """Who holds a session by now whose intent was written before: it is not sent after another look."""
-        holds = Holds(self.store.holds.of_agent(intent.project, intent.agent))
-        return holds_words(holds.of(intent.session, intent.created_at, at))
+    def _holds(self, intent: Intent | None) -> Holds:
+        """Who holds sessions by now; of this state once an intent is written: before, its transaction asks."""
+        elsewhere = self.held_elsewhere()
+        return elsewhere if intent is None else elsewhere | self.store.holds.of_agent(intent.project, intent.agent)
 
     def _kept(self, item: Item, plan: Plan, at: float, why: str) -> Outcome:
         """The outcome for a session that somebody holds; what was promised about it is void."""

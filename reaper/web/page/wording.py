@@ -26,13 +26,11 @@ RESULTS: Final = {
 }
 
 HOLDS: Final = {
-    Hold.HOLD: "held by somebody",
     Hold.STATE: "the state cannot be relied on",
     Hold.INCOMPLETE: "the listing broke off",
     Hold.UNTRUSTED: "the inventory is not believed",
     Hold.CLOCK: "the clock is not believed",
     Hold.BREAKER: "the breaker is open",
-    Hold.HOLD: "held",
     Hold.OBSERVE: "observing only",
     Hold.STRANGE: "fields this version does not know",
     Hold.REFUSED: "refused by the platform lately",
