@@ -161,7 +161,7 @@ class Swept(Attempt):
     def _spread(self) -> tuple[str, ...]:
         """What limits leave for later sweeps, or will once all else allows it."""
         plan = self.plan
-        if plan.left:
+        if plan.left or plan.jump:
             return tuple(map(str, plan.left))
         return tuple(
             f"once due, {one.left:,} {one.action}s go by the limits, the longest overdue first: {one.pace()}"

@@ -164,7 +164,7 @@ class Sweep(InventoryReader):
             self._remember(plan, snapshot, doubt, base)
             if level is not None:
                 self.store.put_level(*self.key, level, now)
-            execution = await self.executor(since).execute(plan)
+            execution = await replace(self.executor(since), landmarks=snapshot.landmarks).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
         acted = bool(execution.outcomes)
         report = Swept(

@@ -14,6 +14,7 @@ from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
+from reaper.listing.landmarks import Landmark, Landmarks
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -88,7 +89,7 @@ class Snapshot:
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
-    filled on request only.
+    filled on request only. By `landmarks` places in the listing are found again.
     """
 
     now: float | None
@@ -106,6 +107,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -129,6 +131,7 @@ class SessionCounts:
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
+        self.landmarks = Landmarks()
         self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
         self.then = None if then is None else (then, Durations(), Durations())
@@ -174,6 +177,7 @@ class SessionCounts:
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
         self.kept.pop(session.incarnation, None)
+        self.landmarks.forget(session)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
@@ -204,6 +208,7 @@ class SessionCounts:
             incomplete=incomplete,
             listed_at=self.now,
             then=then,
+            landmarks=self.landmarks.all(),
         )
 
 

@@ -22,6 +22,7 @@ MARKED: Final = "marks"
 PLANNED: Final = "plans"
 HEARD: Final = "voices"
 LEVELLED: Final = "levels"
+JUMPED, SETTLED = "jump_found", "jump_over"
 CARRIED: Final = "carried"
 """What is known of tables whose last event is about to be pruned."""
 

@@ -16,7 +16,6 @@ PLACED: Final = "hold_placed"
 RELEASED: Final = "hold_released"
 FORGOTTEN: Final = "holds_forgotten"
 """What the record calls these events."""
-HOLD_EVENTS: Final = (PLACED, RELEASED, FORGOTTEN)
 
 # Those that were released are read, too: whether one was is part of what somebody may have altered.
 _ON_SESSIONS: Final = select(holds).where(holds.c.session.in_(bindparam("sessions", expanding=True)))

@@ -16,7 +16,7 @@ from reaper.core.jump import Level
 from reaper.core.model import Action, Session
 from reaper.core.planner import Mark
 from reaper.store import chain, tables
-from reaper.store.chained_tables import LEVELLED, MARKED, RowChange, cover, covering
+from reaper.store.chained_tables import JUMPED, LEVELLED, MARKED, SETTLED, RowChange, cover, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
@@ -25,8 +25,7 @@ from reaper.store.session_holds import StoredHolds
 from reaper.store.voices import Voices
 
 OPENED: Final = "breaker_latched"
-JUMPED, SETTLED = "jump_found", "jump_over"
-"""What the record calls these events."""
+"""What the record calls this event."""
 _RATES: Final = "rates"
 
 _DROP: Final = delete(tables.marks).where(

@@ -50,6 +50,9 @@ levels = Table(
 )
 """How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
 
+ADDED: Final = {"holds": 3, "levels": 3, "voices": 3}
+"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
+
 breakers = Table(
     "breakers",
     metadata,
@@ -107,9 +110,6 @@ holds = Table(
     Index("holds_by_session", "session"),
 )
 """People's holds on sessions. `until` is a day, '' for a `legal` case; without `created_at` it is on the id."""
-
-ADDED: Final = {"holds": 3, "voices": 3, "levels": 3}
-"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
 
 journal = Table(
     "journal",

@@ -114,6 +114,11 @@ GUARDS = [
     "the state is no copy of what was opened",
     "an older copy is not believed",
     "a process that is asked to stop begins nothing new",
+    "bulk: pages that end too early prove nothing",
+    "bulk: pages must show every landmark",
+    "bulk: what pages show is not gone",
+    "bulk: no more is accepted than was proven",
+    "bulk: it is done where it spares looks",
     # listings
     "incomplete: the cursor repeats",
     "incomplete: too many pages",

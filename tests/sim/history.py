@@ -75,6 +75,8 @@ class History:
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
             plain=plot.plain,
+            proven_first=plot.proven_first,
+            round_max=plot.round_max,
         )
         async with self.world as world:
             watch = world.on_call

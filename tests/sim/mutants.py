@@ -34,6 +34,7 @@ from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
 from tests.sim import scenes, scenes_wire
+from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
@@ -540,4 +541,5 @@ MUTANTS = [
     *SPREAD,
     *STATE,
     *HOLDING,
+    *BULK,
 ]

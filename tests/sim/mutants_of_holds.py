@@ -105,7 +105,7 @@ HOLDING = [
     Mutant("last look: a stop asks, too", _ONCE, scenes_holds.held_from_stops),
     Mutant(
         "last look: asked again after the intent",
-        put(Executor, "_placed_since", lambda *_: ""),
+        put(Executor, "_holds", lambda self, _: self.held_elsewhere()),
         scenes_holds.held_while_it_waits,
     ),
     Mutant(

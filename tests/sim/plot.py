@@ -21,7 +21,8 @@ class Plot:
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
     files of the state; where that is never, the state has none. `voices`: how often an agent's developers speak.
     `plain`: agents are named, and read one by one, instead of being matched. `holds`: how often a person holds a
-    session, or releases one, right before a read.
+    session, or releases one, right before a read. `proven_first`, `round_max`: from when on deletes are verified
+    together, and how many of them.
     """
 
     law: Law
@@ -49,6 +50,8 @@ class Plot:
     voices: float
     plain: bool
     holds: float
+    proven_first: int
+    round_max: int
 
 
 def draw(seed: int) -> Plot:
@@ -82,6 +85,8 @@ def draw(seed: int) -> Plot:
         voices=chance.choice([0.0, 0.1, 0.4]),
         plain=chance.random() < 0.3,
         holds=chance.choice([0.0, 0.0, 0.02, 0.1]),
+        proven_first=chance.choice([1, 1, 2, 5]),
+        round_max=chance.choice([3, 12, 256]),
     )
 
 

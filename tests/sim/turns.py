@@ -74,11 +74,9 @@ class Turns:
             return None
         idle = facts.last_accessed_at + (line.idle_s or 0)
         since = max(idle if line.idle_s else 0.0, facts.created_at + max(line.age_s or 0, AGE_FLOOR_S))
-        if not self.judge.law(now).grace_s:
-            return since, since
         promise = self.judge.promises.get(agent, {}).get(facts.seen)
         if promise is None:
-            return None
+            return None if self.judge.law(now).grace_s else (since, since)
         made = promise.made[1]
         stood = [law for law in self.judge.laws if made < law.since <= now]
         return made + max(law.grace_s for law in (self.judge.law(made), *stood)), since

@@ -38,7 +38,7 @@ from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promis
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
-from tests.sim.stage import quiet, small_pages
+from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
 from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
@@ -64,6 +64,8 @@ class World:
     canary: bool = False
     page_size: int = 100
     pages_max: int = 40
+    proven_first: int = 5
+    round_max: int = 256
     requests: Requests = QUICK
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
@@ -78,6 +80,7 @@ class World:
     async def __aenter__(self) -> Self:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(small_rounds(self.proven_first, self.round_max))
         self._ends.enter_context(quiet())
         self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
@@ -228,6 +231,7 @@ class World:
         `nothing` says why no action may be in it.
         """
         sizes = {agent: self._inventory(agent) for agent in self.agents}
+        self._there = {agent: set(self.living(agent)) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace(faults)
@@ -333,7 +337,7 @@ class World:
             if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
                 deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
                 deleted = [d for d in deeds if d.action == "delete" and not d.approved]
-                left = [facts for facts in self.living(report.agent) if facts.last_accessed_at < self._began]
+                left = self._there[report.agent].intersection(self.living(report.agent))
                 self.turns.check_order(report.agent, deleted, left, self._began)
         for agent in self.agents:
             self.turns.swept(agent, surely=False)
