@@ -33,7 +33,8 @@ def told(metadata: object, *patterns: AgentPattern, fault: Fault | None = None) 
 @pytest.mark.parametrize("patterns", [(), (AgentPattern("*", KEEPING),)])
 def test_a_hold_is_told_whether_a_policy_manages_the_agent_or_not(patterns: tuple[AgentPattern, ...]) -> None:
     assert told({"reaper.hold": "2099-12-31"}, *patterns) == [
-        "a sweep would touch nothing of this agent: it is held by its version 3's metadata reaper.hold until 2099-12-31"
+        "a sweep would touch nothing of this agent: it is "
+        "held by its version 3's metadata reaper.hold until 2099-12-31"
     ]
 
 

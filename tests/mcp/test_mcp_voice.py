@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ GENTLE = {
 
 
 @pytest.fixture
-def inside(tmp_path: Path) -> Iterator[Inside]:
-    yield Inside(tmp_path)
+def inside(tmp_path: Path) -> Inside:
+    return Inside(tmp_path)
 
 
 def refused(inside: Inside, session: str = OLD, tool: str = "session_delete") -> str:
