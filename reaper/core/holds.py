@@ -92,7 +92,9 @@ class Holds:
     def of(self, session: str, created_at: int, now: float) -> tuple[SessionHold, ...]:
         """The same of the one that was made then under this id."""
         known = self._of.get(session)
-        return tuple(hold for hold in known or () if hold.is_on(created_at) and hold.stands(now))
+        if not known:  # as good as always, and asked of each candidate
+            return ()
+        return tuple(hold for hold in known if hold.is_on(created_at) and hold.stands(now))
 
     def free_at(self, session: Session, now: float) -> float:
         """When no hold that stands now stands any more: `now` where none does, infinity for never."""
@@ -101,7 +103,9 @@ class Holds:
     def free_since(self, session: Session, now: float) -> float:
         """When the last hold on it that is over ended; nothing that was promised before that counts."""
         known = self._of.get(session.id)
-        over = (hold.ends_at for hold in known or () if hold.is_on(session.created_at) and not hold.stands(now))
+        if not known:
+            return -math.inf
+        over = (hold.ends_at for hold in known if hold.is_on(session.created_at) and not hold.stands(now))
         return max(over, default=-math.inf)
 
 

@@ -102,7 +102,7 @@ class Executor:
         One action at a time until one has not failed: what fails for all is tried with few.
         """
         execution, queue = Execution(), iter(plan.act)
-        agents = AgentLooks(self.site.client, plan.agent.name, self.fresh)
+        agents = AgentLooks(self.site, plan.agent.name, self.fresh, routed=plan.policy.asks_version)
         await self._work(queue, plan, execution, agents, alone=True)
         if self.landmarks:
             await self._in_rounds(queue, plan, execution, agents)
@@ -251,11 +251,7 @@ class Executor:
                     return written
                 intent = written
             try:
-                outcome = await self._act(item, look, plan, agents)
-                if isinstance(outcome, Accepted):
-                    if later.takes(outcome, intent):
-                        return outcome
-                    outcome = await self._verified(outcome, plan, agents)
+                outcome = await self._send(item, look, plan, agents, intent, later)
             except (Outdated, Throttled) as error:
                 why = str(error)
             except asyncio.CancelledError:
@@ -263,7 +259,7 @@ class Executor:
                 self.on_outcome(await self._conclude(intent, unknown, execution))
                 raise
             else:
-                return await self._conclude(intent, outcome, execution)
+                return outcome if isinstance(outcome, Accepted) else await self._conclude(intent, outcome, execution)
         failed = Outcome(item, OutcomeKind.FAILED, plan.now, f"looked at {LOOKS_MAX} times in vain: {why}")
         return await self._conclude(intent, failed, execution)
 
@@ -350,6 +346,15 @@ class Executor:
         """The outcome for a session that somebody holds; what was promised about it is void."""
         self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
         return Outcome(item, OutcomeKind.CHANGED, at, why)
+
+    async def _send(
+        self, item: Item, look: Look, plan: Plan, agents: AgentLooks, intent: Intent, later: Later
+    ) -> Outcome | Accepted:
+        """Act, and verify at once what does not wait for `later`."""
+        sent = await self._act(item, look, plan, agents)
+        if isinstance(sent, Accepted) and not later.takes(sent, intent):
+            return await self._verified(sent, plan, agents)
+        return sent
 
     async def _act(self, item: Item, look: Look, plan: Plan, agents: AgentLooks) -> Outcome | Accepted:
         """Send it; Outdated when the look had grown too old by then, Throttled when it was too much."""

@@ -105,7 +105,7 @@ def explain(
     holds = configured | store.holds.of_agent(project, agent.name)
     context = PlanContext(
         inventory=1,
-        marks=store.marks(project, agent.name),
+        marks=store.standing_marks(project, agent.name),
         holds=holds,
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
@@ -199,6 +199,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     return {
         "project": explanation.project,
         "agent": explanation.agent.name,
+        "routing": routing_json(explanation.agent),
         "policy": explanation.policy.name,
         "mode": str(explanation.policy.mode),
         "voice": voice_json(explanation.voice, explanation.now),
@@ -215,6 +216,19 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "next_due": _due_json(explanation),
         "earliest": explanation.earliest,
         "next_due_text": explanation.due_text,
+    }
+
+
+def routing_json(agent: Agent) -> dict[str, Any] | None:
+    """Where an agent's traffic goes, None where nobody asked for its versions."""
+    if agent.latest is None and agent.selector is None:
+        return None
+    unclear = agent.serving.unclear
+    return {
+        "latest": agent.latest,
+        "serving": None if unclear else dict(agent.serving.shares),
+        "unclear": unclear or None,
+        "shown": agent.routing,
     }
 
 

@@ -32,6 +32,7 @@ COVERED: Final[Mapping[str, tuple[Table, tuple[str, ...]]]] = {
     "approvals": (tables.approvals, tuple(tables.approvals.c.keys())),
     "holds": (tables.holds, tuple(tables.holds.c.keys())),
     "breakers": (tables.breakers, tuple(tables.breakers.c.keys())),
+    "unserved": (tables.unserved, tuple(tables.unserved.c.keys())),
     "voices": (tables.voices, tuple(tables.voices.c.keys())),
     "levels": (tables.levels, tuple(tables.levels.c.keys())),
 }

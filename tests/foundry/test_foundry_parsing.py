@@ -225,6 +225,55 @@ def test_metadata_that_is_no_mapping_of_texts_says_nothing_readable(metadata):
     assert not found.said
 
 
+def selected(*rules, **more):
+    return {"version_selector": {"version_selection_rules": list(rules), **more}}
+
+
+FIRST = {"type": "FixedRatio", "agent_version": "1", "traffic_percentage": 100}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "serving"),
+    [
+        (..., (("4", 100),)),
+        (None, (("4", 100),)),
+        ({}, (("4", 100),)),
+        ({"version_selector": None, "protocol_configuration": {}}, (("4", 100),)),
+        (selected(FIRST), (("1", 100),)),
+        (selected({**FIRST, "traffic_percentage": 90}, {**FIRST, "agent_version": "4", "traffic_percentage": 10}),
+         (("1", 90), ("4", 10))),
+        (selected(FIRST, {**FIRST, "agent_version": "4", "traffic_percentage": 0}), (("1", 100),)),
+    ],
+)  # fmt: skip
+def test_an_agent_tells_which_versions_traffic_reaches_listed_or_read(endpoint, serving):
+    agent = {"name": "a", "versions": {"latest": {"version": "4"}}}
+    agent |= {} if endpoint is ... else {"agent_endpoint": endpoint}
+    read = parsing.parse_agent(json.dumps(agent).encode())
+    (listed,) = parsing.parse_agents(json.dumps({"data": [agent]}).encode()).agents
+    assert read == listed
+    assert (read.serving.shares, read.serving.unclear) == (serving, "")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "all", [], True, {"version_selector": "1"}, {"version_selector": []}, {"version_selector": {}},
+        selected(), selected("1"), selected({}), selected(*[FIRST] * 21), selected(FIRST, seed=3),
+        selected({**FIRST, "weight": 1}), selected({**FIRST, "type": "fixedratio"}), selected({**FIRST, "type": 1}),
+        selected({**FIRST, "traffic_percentage": 100.0}), selected({**FIRST, "traffic_percentage": "100"}),
+        selected({**FIRST, "traffic_percentage": True}), selected({**FIRST, "agent_version": 1}),
+        selected({**FIRST, "agent_version": "\ud800"}), selected({"type": "Fixed\x1b[31mRatio"}),
+    ],
+)  # fmt: skip
+def test_a_selector_in_any_other_form_cannot_be_judged(endpoint):
+    body = {"name": "a", "versions": {"latest": {"version": "4"}}, "agent_endpoint": endpoint}
+    agent = parsing.parse_agent(json.dumps(body).encode())
+    assert agent.serving.shares == ()
+    assert agent.serving.unclear
+    assert agent.serving.unclear.isprintable()
+    assert agent.latest == "4"
+
+
 def test_a_version_tells_its_status_and_idle_timeout():
     body = {"version": "2", "status": "active"}
     body["definition"] = {"session_configuration": {"idle_timeout_seconds": 900}}
@@ -273,7 +322,13 @@ shaped = st.dictionaries(fields, values, max_size=8)
 pages = st.fixed_dictionaries({"data": st.lists(shaped | values, max_size=4)}, optional={"last_id": values})
 
 
-@given(st.binary() | (values | shaped | pages).map(lambda value: json.dumps(value).encode()))
+rules = st.dictionaries(st.sampled_from(sorted(FIRST)), values | st.just("FixedRatio"))
+selectors = st.fixed_dictionaries({"version_selection_rules": values | st.lists(values | rules)})
+endpoints = st.fixed_dictionaries({"version_selector": values | selectors})
+agents = st.fixed_dictionaries({"name": st.just("a"), "agent_endpoint": values | endpoints})
+
+
+@given(st.binary() | (values | shaped | pages | agents).map(lambda value: json.dumps(value).encode()))
 def test_whatever_comes_only_unreadable_is_raised(body):
     for parse in (
         lambda: parsing.parse_page(body, NOW),

@@ -50,6 +50,13 @@ GUARDS = [
     "last look: a pause of the machine ends it",
     "last look: the agent too, where versions decide",
     "last look: the agent grows old as well",
+    "last look: versions as they are then",
+    # versions
+    "what a selector serves is not left behind",
+    "what is not understood of a selector cannot be judged",
+    "a version that a selector names must be there",
+    "superseded is only what was left behind for the grace",
+    "what is served again begins anew",
     "last look: the voice again",
     # what an agent's developers ask for
     "voice: it is heard",
@@ -59,6 +66,7 @@ GUARDS = [
     "voice: a choice only adds",
     "voice: it stands while nobody can hear",
     # holds of people
+    "a plan says what people hold",
     "last look: who holds it is asked again",
     "last look: a stop asks, too",
     "last look: asked again after the intent",

@@ -74,6 +74,7 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            little_memory=plot.little_memory,
             plain=plot.plain,
             proven_first=plot.proven_first,
             round_max=plot.round_max,
@@ -137,13 +138,34 @@ class History:
         self.world.say(agent, metadata)
 
     def _route(self, agent: str) -> None:
-        """A version is deployed, or the latest one is taken back."""
-        world, chance = self.world, self.chance
-        if len(world.platform.agent(agent).versions) > 1 and chance.random() < 0.5:
+        """A version is deployed or taken back, or traffic is spread anew."""
+        world, chance, versions = self.world, self.chance, list(self.world.platform.agent(agent).versions)
+        roll = chance.random()
+        if roll < 0.25 and len(versions) > 1:
             world.take_back(agent)
-        else:
-            name = f"v{len(world.judge.deploys[agent]) + 10}"
+        elif roll < 0.5 or len(versions) == 1:
+            name = f"v{len(world.judge.routes[agent]) + 10}"
             world.deploy(agent, AgentVersion(name, int(true_time()), chance.choice([900, 4 * HOUR_S])))
+        else:
+            self._spread(agent, versions)
+
+    def _spread(self, agent: str, versions: list[str]) -> None:
+        """A canary, a switch, a rollback, no selector any more, or one that nobody understands."""
+        world, chance = self.world, self.chance
+        one, other = chance.sample(versions[-3:], 2)
+        share, kind = chance.choice([0, 10, 50, 100]), "FixedRatio"
+        traffic: dict[str, int] | None = {one: 100 - share, other: share}
+        match chance.randrange(12):
+            case 0 | 1:
+                traffic = None
+            case 2:
+                traffic = {one: 50, "nowhere": 50}
+            case 3:
+                traffic, kind = {one: 100}, "ByHeader"
+            case 4:
+                traffic = {one: 90}
+        world.route(agent, traffic, kind)
+        self._tell(f"traffic of {agent}: {kind} {traffic}")
 
     def _fail(self, agent: str, name: str) -> None:
         with contextlib.suppress(PlatformError):

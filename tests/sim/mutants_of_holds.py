@@ -84,11 +84,8 @@ def _relief_takes_any(patch: Patch) -> None:
 
 
 def _approves_the_held(patch: Patch) -> None:
-    kept = planner.plan_lines
-    patch.setattr(planner, "plan_lines", lambda items: kept(replace(i, hold=None) for i in items))
-    from reaper.store import plans
-
-    patch.setattr(plans, "plan_lines", planner.plan_lines)
+    kept = planner.lines_of
+    patch.setattr(planner, "lines_of", lambda item: kept(replace(item, hold=None)))
 
 
 def _nothing_elsewhere(patch: Patch) -> None:
@@ -100,7 +97,7 @@ def _nothing_elsewhere(patch: Patch) -> None:
 _ONCE: Remove = around(journal, "held_errors", _not_read_again)
 
 HOLDING = [
-    Mutant("hold: hold", _not_planned, scenes_holds.held_while_planning),
+    Mutant("a plan says what people hold", _not_planned, scenes_holds.held_while_planning),
     Mutant("last look: who holds it is asked again", _ONCE, scenes_holds.held_in_mid_sweep),
     Mutant("last look: a stop asks, too", _ONCE, scenes_holds.held_from_stops),
     Mutant(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, Line, ViolationError
+from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, Line, Routed, ViolationError
 
 
 class Usual(NamedTuple):
@@ -62,17 +62,19 @@ class Turns:
         """
         if not deeds or len({deed.ask for deed in deeds}) > 1 or self._spoken_since_marked(agent):
             return
-        laws, latest = self.judge.law(began).agreeing(deeds[0].ask), self.judge.latest(agent, began)
+        laws, (_, latest, served) = self.judge.law(began).agreeing(deeds[0].ask), self.judge.standing(agent, began)
+        routed = self.judge.routed(agent, latest, served)
         waiting = [
             (facts, due)
             for facts in left
-            if all(law.wants(facts, latest, began) == "delete" for law in laws)
-            and not self.judge.is_approved(agent, "delete", facts)
-            for due in [self._due(agent, facts, latest, began, laws)]
+            if all(law.wants(facts, routed, began) == "delete" for law in laws)
+            if not self.judge.is_approved(agent, "delete", facts)
+            if not self.judge.claims.held_since(agent, facts.id, facts.created_at, began)
+            for due in [self._due(agent, facts, routed, began, laws)]
             if due is not None and max(due) <= began
         ]
         for deed in deeds:
-            went = self._due(agent, deed.facts, latest, began, laws)
+            went = self._due(agent, deed.facts, routed, began, laws)
             for facts, due in waiting:
                 if went is not None and _goes_before(due, went):
                     raise ViolationError(f"{facts} waits, due since {due}, where one went due since {went}: {deed}")
@@ -82,10 +84,14 @@ class Turns:
         return any(moment >= marked for moment, _ in self.judge.sayings.get(agent, ()))
 
     def _due(
-        self, agent: str, facts: Facts, latest: str, now: float, laws: Sequence[Law]
+        self, agent: str, facts: Facts, routed: Routed, now: float, laws: Sequence[Law]
     ) -> tuple[float, float] | None:
-        """When a session's grace was over, and when the rules of all `laws` caught it; None if it is not promised."""
-        lines = [line for law in laws for line in [law.decides(facts, latest, now)] if line is not None]
+        """When a session's grace was over, and when the rules of all `laws` caught it.
+
+        None if it is not promised, or if that is since when a sweep saw its version left behind, which is not known
+        to the second.
+        """
+        lines = [line for law in laws for line in [law.decides(facts, routed, now)] if line and not line.superseded]
         if len(lines) < len(laws):
             return None
         since = max(_caught(line, facts) for line in lines)

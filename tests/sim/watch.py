@@ -15,7 +15,7 @@ from tests.sim.law import Facts, ViolationError
 LOOK_MAX_S = 2.0
 """So long before an action leaves may the look have been asked for that it rests on."""
 AGENT_LOOK_MAX_S = 60.0
-"""The same of the look at its agent."""
+"""The same of the look at its agent. The list of agents, with which a sweep begins, is none."""
 PATIENCE_S = 30.0
 """An answer that takes longer is not heard."""
 NOTICED_S = 5.0
@@ -108,9 +108,6 @@ class Watch:
             self.sessions[call.agent, call.session] = Look(asked, self.find(call.agent, call.session))
         elif call.operation == "get_agent":
             self.agents.setdefault(call.agent, []).append(Look(asked))
-        elif call.operation == "list_agents":
-            for name in self.emulator.platform.agents:
-                self.agents.setdefault(name, []).append(Look(asked))
 
     def _act(self, call: RoutedCall, left: Moment) -> None:
         try:
@@ -147,12 +144,12 @@ def _require_young(look: Look, left: Moment, what: str) -> None:
 
 
 def agent_looks(action: Acted) -> list[Look]:
-    """The looks at the agent that an action may rest on, the last one first.
+    """The looks at the agent that an action may rest on, the last one first: versions decide, and its developers may
+    ask to keep it.
 
     Some that act beside each other rest on one look, while others have made the next.
     """
-    read = [look for look in action.agents if not look.refused]
-    young = [look for look in read if _age_s(look, action.left) <= AGENT_LOOK_MAX_S]
+    young = [look for look in action.agents if not look.refused and _age_s(look, action.left) <= AGENT_LOOK_MAX_S]
     if not young:
         raise ViolationError(f"nobody looked at the agent in the last minute before {action.call}")
     return young

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -34,7 +34,20 @@ from reaper.engine.report import Outcome, Report, Result, Swept
 from reaper.store.store import Store
 from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
-from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
+from tests.sim.law import (
+    Believed,
+    Deed,
+    Facts,
+    Incarnation,
+    Judge,
+    Law,
+    Promise,
+    Routed,
+    Sight,
+    Standing,
+    ViolationError,
+    overdue,
+)
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
@@ -71,6 +84,7 @@ class World:
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
     full_every_s: int | None = None
+    little_memory: bool = False
     plain: bool = False
     approvals: tuple[str, ...] = ()
     configured: tuple[SessionHold, ...] = ()
@@ -97,7 +111,10 @@ class World:
         self.agents = sorted(self.platform.agents)
         self.agent = self.agents[0]
         self.judge.laws = [replace(self.law, since=0.0)]
-        self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
+        self._traffic: dict[str, tuple[str, dict[str, int]] | None] = dict.fromkeys(self.agents)
+        for name in self.agents:
+            self.judge.versions[name] = set(self.platform.agent(name).versions)
+            self._note_routes(name, 0.0)
         self.heard.on_plan, self.heard.on_outcome = self._on_plan, self._on_outcome
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
@@ -162,13 +179,18 @@ class World:
     def deploy(self, agent: str, version: AgentVersion) -> None:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
-        self.judge.deploys[agent].append((true_time(), version.name))
+        self.judge.versions[agent].add(version.name)
+        self._note_routes(agent, true_time())
         self._note_saying(agent)
 
     def take_back(self, agent: str) -> None:
-        """The latest version is removed."""
-        self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
-        self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        """The latest version is removed; traffic that was to reach it goes to the latest there is then."""
+        removed = self.platform.agent(agent).latest.name
+        self.platform.remove_version(agent, removed)
+        if removed in (self._traffic[agent] or ("", {}))[1]:
+            self._traffic[agent] = None
+            self.platform.route(agent, None)
+        self._note_routes(agent, true_time())
         self._note_saying(agent)
 
     def say(self, agent: str, metadata: Metadata) -> None:
@@ -180,6 +202,27 @@ class World:
         metadata = self.platform.agent(agent).latest.metadata
         self.judge.sayings.setdefault(agent, []).append((true_time(), metadata))
 
+    def route(self, agent: str, traffic: dict[str, int] | None, kind: str = "FixedRatio") -> None:
+        """Traffic is spread over versions, or without a selector reaches the latest; `kind` is said of each rule."""
+        rules = [
+            {"type": kind, "agent_version": version, "traffic_percentage": share}
+            for version, share in (traffic or {}).items()
+        ]
+        self.platform.route(agent, None if traffic is None else {"version_selection_rules": rules})
+        self._traffic[agent] = None if traffic is None else (kind, traffic)
+        self._note_routes(agent, true_time())
+
+    def _note_routes(self, agent: str, at: float) -> None:
+        """Tell the judge how the agent's versions stand from now on."""
+        known, traffic = self.platform.agent(agent), self._traffic[agent]
+        served: frozenset[str] | None = frozenset({known.latest.name})
+        if traffic is not None:
+            kind, shares = traffic
+            served = frozenset(version for version, share in shares.items() if share > 0)
+            if kind != "FixedRatio" or sum(shares.values()) != 100 or not served <= known.versions.keys():
+                served = None
+        self.judge.routes.setdefault(agent, []).append(Standing(at, known.latest.name, served))
+
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
         self.judge.laws.append(replace(law, since=true_time()))
@@ -189,7 +232,10 @@ class World:
         watch = Watch(self.emulator, self.find, self._acted, self._blame)
         steps = steps or Steps()
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
-        return Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
+        made = Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
+        if self.little_memory:
+            made.spare_memory()
+        return made
 
     def state(self) -> Store:
         """The state, as a process that only just looks at it has it."""
@@ -249,6 +295,7 @@ class World:
         self._raise_wrong()
         self._take_in()
         self.look_at_marks()
+        self._note_certain(self.heard.reports[already:])
         self._note_listings(self.heard.reports[already:], sizes)
         died = any(each is not None and each.steps.dead for each in (process, beside))
         self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
@@ -268,6 +315,12 @@ class World:
         """What the sweeps said stands marked, as it is on disk after them."""
         for agent in self._believed:
             self.judge.found(agent, self._promised.get(agent, {}), self.ledger.marks(agent))
+
+    def _note_certain(self, reports: Iterable[Report]) -> None:
+        """What a sweep saw of versions is on disk if it came to its end and believed it."""
+        for report in reports:
+            if isinstance(report, Swept) and report.trusted and report.agent in self._believed:
+                self.judge.sights[report.agent][-1].certain = True
 
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
@@ -345,10 +398,18 @@ class World:
 
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
-        if latest is not None and not self.judge.was_latest(agent, latest, self._began, now):
+        serving = plan.agent.serving
+        # A sweep that asks nothing of versions does not look up whether those are there which it was told of.
+        asked = plan.policy.asks_version and not serving.unclear
+        served = frozenset(version for version, _ in serving.shares) if asked else None
+        stood = self.judge.stood(agent, self._began, now)
+        if latest is not None and latest not in {one.latest for one in stood}:
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
+        if served is not None and (latest, served) not in {(one.latest, one.served) for one in stood}:
+            self._blame(ViolationError(f"took {sorted(served)} of {agent} for what traffic reaches, latest {latest}"))
+        self.judge.sights.setdefault(agent, []).append(Sight(self._began, latest, served))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
-        self.judge.promised(agent, Believed(self._began, now, latest), made)
+        self.judge.promised(agent, Believed(self._began, now, self.judge.routed(agent, latest, served)), made)
         self._believed.add(agent)
         said = plan.agent.metadata
         if said.read:
@@ -381,22 +442,25 @@ class World:
         approved = self.judge.is_approved(event.agent, action, facts)
         self.judge.check_any(
             [
-                Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask, number)
-                for latest, ask in self._last_reads(acted)
+                Deed(event.time, event.agent, action, facts, approved, looked_at, routed, ask, number)
+                for routed, ask in self._last_read(acted)
             ]
         )
         self.judge.check_twice()
 
-    def _last_reads(self, acted: Acted) -> Iterator[tuple[str | None, Ask]]:
-        """The agent's newest version, and what its developers asked for, by each look that an action may rest on."""
+    def _last_read(self, acted: Acted) -> list[tuple[Routed, Ask]]:
+        """The agent's versions, and what its developers asked for, by each look that an action may rest on."""
         name = acted.call.agent
         if acted.agents and acted.agents[0].refused and self.plain:
             if self._heard_before.get(name, NOTHING) != NOTHING:
                 raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
-            yield None, NOTHING
-            return
+            return [(Routed(None, None), NOTHING)]
+        found = []
         for look in agent_looks(acted):
-            yield self.judge.latest(name, look.asked.at), self.judge.ask(name, look.asked.at)
+            at = look.asked.at
+            _, latest, served = self.judge.standing(name, at)
+            found.append((self.judge.routed(name, latest, served), self.judge.ask(name, at)))
+        return found
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -452,7 +516,8 @@ class World:
         if not law.enforce:
             return []
         for agent in self.agents:
-            ask = self.judge.ask(agent, since)
+            _, latest, served = self.judge.standing(agent, since)
+            routed, ask = self.judge.routed(agent, latest, served), self.judge.ask(agent, since)
             if ask.until > since:
                 continue
             left = [
@@ -462,7 +527,7 @@ class World:
             ]
             for one in law.agreeing(ask):
                 asks = one.enforce and one.allows(one.per_sweep, 100) > 0
-                left = overdue(one, left, self.judge.latest(agent, since), true_time(), since) if asks else []
+                left = overdue(one, left, routed, true_time(), since) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found
