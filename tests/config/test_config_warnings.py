@@ -219,3 +219,12 @@ def test_a_hold_that_says_the_same_as_another_is_said_and_another_persons_is_not
     one = "until: 2999-01-31, reason: thesis, by: kim"
     assert held(one, one) == ["t:12:5: holds[1]: says the same as holds[0]: remove one of them"]
     assert held(one, one.replace("kim", "lee"), one.replace("01-31", "02-28")) == []
+
+
+def test_a_policy_that_may_be_chosen_and_is_the_policy_anyway_is_said_and_another_counts_as_used() -> None:
+    gentle = "  gentle: {rules: [{name: late, action: delete, when: {idle: 21d}}]}\n"
+    agents = '[{name: "*", policy: weekly, may_choose: [weekly, gentle]}]'
+    assert warned(agents=agents, more=gentle) == [
+        "t:5:56: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
+        "it changes nothing: remove it, or name a gentler one"
+    ]

@@ -378,7 +378,8 @@ class World:
         told = Told(len(open_), len(known), sum(item.hold is None for item in known))
         inventory = self._inventory(agent) + self._created(agent, self._began)
         try:
-            self.turns.told(agent, told, self.judge.law(self._began), inventory)
+            laws = self.judge.law(self._began).agreeing(Ask(gentle=plan.policy.also is not None))
+            self.turns.told(agent, told, laws, inventory)
         except ViolationError as wrong:
             self._blame(wrong)
 
