@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, ViolationError
+from tests.sim.voices import Ask
 
 
 class Usual(NamedTuple):
@@ -33,17 +34,19 @@ class Turns:
     usual: dict[str, set[Usual]] = field(default_factory=dict)
     _next: dict[str, set[Usual]] = field(default_factory=dict)
 
-    def told(self, agent: str, told: Told, law: Law, inventory: int) -> None:
-        """One believed sweep; raises where it acts although its candidates jumped by all that may be usual."""
+    def told(self, agent: str, told: Told, law: Law, asks: Iterable[Ask], inventory: int) -> None:
+        """One believed sweep that heard one of these `asks`; raises where it acts although its candidates jumped by
+        all that may be usual."""
         before = self.usual.get(agent)
         if before is None:
             self._next[agent] = {Usual(told.candidates)}
             return
         allowed = law.allows(law.jump, inventory)
-        acts = law.spread and law.enforce
-        if acts and told.acting and all(told.known > usual.candidates + allowed for usual in before):
+        acts = {all(one.spread and one.enforce for one in law.agreeing(ask)) for ask in asks}
+        jumped = all(told.known > usual.candidates + allowed for usual in before)
+        if jumped and told.acting and acts == {True}:
             raise ViolationError(f"{told} of {agent} where {before} were usual, and {allowed} more are allowed")
-        self._next[agent] = {_after(usual, told, allowed, acts) for usual in before}
+        self._next[agent] = {_after(usual, told, allowed, each) for usual in before for each in acts}
 
     def swept(self, agent: str, *, surely: bool) -> None:
         """The sweep is over; it `surely` wrote down what is usual now, or nobody knows."""
