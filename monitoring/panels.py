@@ -235,6 +235,12 @@ WHY_NOT: Final = (
         Query(f"sum(max by (project, agent) ({sample('breaker_open')}))", "breaker open"),
     ),
     lines(
+        "Holds that people have on sessions",
+        "Held sessions are neither stopped nor deleted, whatever a policy says; `reaper holds` lists them.",
+        "short",
+        Query(f"max by (project, agent) ({sample('holds')})", "{{project}}/{{agent}}"),
+    ),
+    lines(
         "Age of the full listing",
         "How long ago all sessions of the agent were listed: as old are its counts by status, idle time and age.",
         "s",

@@ -175,6 +175,7 @@ class StatusCollector(Collector):
         fault = "Whether the state cannot be relied on, so that nothing is touched"
         yield _single("state_fault", fault, bool(self._live.state_fault))
         trusted = _gauge("inventory_trusted", "Whether the last listing was complete and believed", _AGENT)
+        holds = _gauge("holds", "Holds of people that stand on sessions, as of the last sweep", _AGENT)
         listed = _gauge("inventory_listed_timestamp_seconds", "When all sessions were last listed", _AGENT)
         breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)
         success = _gauge("sweep_last_success_timestamp_seconds", "When a sweep last did its job", _AGENT)
@@ -183,13 +184,15 @@ class StatusCollector(Collector):
             where = _where(report)
             trusted.add_metric(where, int(is_trusted(report)))
             breaker.add_metric(where, int(report.breaker is not None))
+            if isinstance(report, Swept):
+                holds.add_metric(where, len(report.holds))
             if is_trusted(report) and report.snapshot.listed_at is not None:
                 listed.add_metric(where, report.snapshot.listed_at)
         for (project, agent), moment in self._live.succeeded.items():
             success.add_metric([project, clean(agent)], moment)
         for project, seconds in self._live.skews().items():
             skew.add_metric([project], seconds)
-        yield from (trusted, listed, breaker, success, skew)
+        yield from (trusted, listed, breaker, holds, success, skew)
 
     def _quotas(self) -> Iterator[Metric]:
         limits = _gauge("quota_limit", "Sessions that may run at once, as configured", ("quota",))

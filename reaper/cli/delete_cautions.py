@@ -12,6 +12,7 @@ from reaper.core.policy import Policy, decide, sides
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
 from reaper.engine.discovery import first_match, read_agent
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.voices import heard, judged_by
 from reaper.store.store import Store
 
@@ -30,7 +31,11 @@ async def cautions(
     agent = await read_agent(name, client)  # what cannot be read counts as kept
     at = SystemClock().wall() if now is None else now
     voice, pattern = heard(project, agent, store), first_match(project, name)
-    spared = _kept(agent, judged_by(pattern.policy, voice), sessions, at) if pattern else {}
+    spared = {}
+    if pattern:
+        policy = judged_by(pattern.policy, voice)
+        agent = await routed(agent, policy, client, KnownVersions(), project.name, 0.0)
+        spared = _kept(remembered(agent, policy, store, project.name, at), policy, sessions, at)
     if seen := [session.id for session in sessions if session.id in project.must_see]:
         spared[f"named under must_see of project {project.name}"] = seen
     lines = [

@@ -20,6 +20,7 @@ from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.voices import heard, judged_by
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
@@ -43,6 +44,7 @@ async def run_explain(
     async with Connector(SystemClock())(project) as client:
         try:
             known = await read_agent(agent, client)
+            known = await routed(known, None, client, KnownVersions(), project.name, 0.0)
             answer = await client.get(agent, session)
         except Gone as error:
             if _print_actions(settings, which, output):
@@ -58,7 +60,9 @@ async def run_explain(
     with opened(settings.state) as store:
         voice = heard(project, known, store)
         policy = judged_by(pattern.policy, voice)
-        explanation = explain(project.name, known, answer.value, policy, store, answer.date, voice)
+        known = remembered(known, policy, store, project.name, answer.date)
+        configured = settings.holds_on(project.name, known.name)
+        explanation = explain(project.name, known, answer.value, policy, store, answer.date, voice, configured)
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:
@@ -133,5 +137,7 @@ def _print(explanation: Explanation) -> None:
     for guard in explanation.guards:
         guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.text))
     out.print(guards)
+    if explanation.policy.asks_version:
+        out.print(f"versions: {safe(explanation.agent.routing)}")
     out.print(f"policy {explanation.policy.name}: {explanation.decision.action}, {safe(explanation.why)}")
     out.print(f"next due: {safe(explanation.due_text)}")

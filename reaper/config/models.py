@@ -86,6 +86,7 @@ Share = Annotated[
     BeforeValidator(vocabulary.read_limit),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": vocabulary.PERCENT}]}),
 ]  # fmt: skip
+Words = Annotated[str, BeforeValidator(vocabulary.read_words), _text("", "thesis")]
 Clock = Annotated[str, BeforeValidator(vocabulary.read_time_of_day), _text(vocabulary.TIME_OF_DAY, "22:00")]
 Zone = Annotated[str, BeforeValidator(vocabulary.read_zone), _text("", "UTC", "Europe/Madrid")]
 Cron = Annotated[str, BeforeValidator(read_cron), _text(r"^\S+( +\S+){4}$", "*/15 * * * *")]
@@ -279,6 +280,29 @@ class Quota(Part):
     """Stop idle active sessions when the quota fills up; without this key never."""
 
 
+class SessionHold(Part):
+    """A session that is neither stopped nor deleted, whatever a policy says: it, or any other that gets its id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["until", "reason"]}, {"required": ["legal"]}]},
+    )
+
+    project: Reference
+    """One of the `projects`."""
+    agent: Annotated[str, BeforeValidator(vocabulary.read_agent_name), _text("", "research")]
+    """The agent's name, without wildcards; one that a pattern of the project matches."""
+    session: SessionId
+    """The session's id."""
+    until: Annotated[str, BeforeValidator(vocabulary.read_day), _text(vocabulary.DAY, "2027-01-31")] | None = None
+    """The last day on which it is held, in UTC."""
+    legal: Words | None = None
+    """Instead of `until`: the legal case for which it is held, without an end."""
+    reason: Words | None = None
+    """Why, for whoever wonders. Needed with `until`."""
+    by: Words | None = None
+    """Who holds it."""
+
+
 class Audit(Part):
     """The record of every action, with its evidence."""
 
@@ -328,6 +352,8 @@ class Root(Part):
     """The pools of concurrency, by name."""
     approvals: list[Annotated[str, BeforeValidator(vocabulary.read_plan_id), _text(vocabulary.PLAN_ID)]] = []
     """Ids of withheld plans that a person has approved."""
+    holds: list[SessionHold] = []
+    """Sessions that people hold: neither stopped nor deleted, whatever a policy says. `reaper hold` does the same."""
     state: Annotated[str, BeforeValidator(addresses.read_state), _text(addresses.STATE)] = DEFAULT_STATE
     """Where marks, limits and the audit record are kept: sqlite:///FILE."""
     audit: Audit = Audit()

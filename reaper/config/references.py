@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reaper.config.addresses import Endpoint, parse_endpoint
 from reaper.config.document import Document, Value
+from reaper.config.holds import hold_findings
 from reaper.config.models import DEFAULT_LISTEN
 from reaper.config.problem import BadValue, Finding, Path, did_you_mean, escaped, show_path
 from reaper.config.tree import child, entries, items, texts
@@ -22,6 +23,7 @@ def reference_findings(document: Document) -> list[Finding]:
         *_endpoints_used_twice(root),
         *_projects_of_quotas(root),
         *_listeners(root),
+        *hold_findings(root),
     ]
 
 

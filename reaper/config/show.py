@@ -16,6 +16,7 @@ from reaper.config.duration_texts import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.core.durations import exact_duration
+from reaper.core.holds import SessionHold
 from reaper.core.model import STATUSES
 from reaper.core.policy import Limit, Policy
 from reaper.core.settings import AgentPattern, Audit, Project, Quota, Schedule, Server, Settings
@@ -34,6 +35,7 @@ def show(settings: Settings, *, headers: bool = False, ordered: bool = False) ->
         "policies": {policy.name: _policy(policy) for policy in settings.policies},
         "quotas": {quota.name: _quota(quota) for quota in settings.quotas},
         "approvals": list(settings.approvals),
+        "holds": [_hold(hold) for hold in settings.holds],
         "state": settings.state,
         "audit": _audit(settings.audit, headers),
         "server": _server(settings.server),
@@ -148,6 +150,19 @@ def _quota(quota: Quota) -> dict[str, Any]:
             "idle": exact_duration(quota.pressure.idle_s),
         }
     return shown
+
+
+def _hold(hold: SessionHold) -> dict[str, Any]:
+    shown = {
+        "project": hold.project,
+        "agent": hold.agent,
+        "session": hold.session,
+        "until": hold.until.isoformat() if hold.until else "",
+        "legal": hold.legal,
+        "reason": hold.reason,
+        "by": hold.by,
+    }
+    return {key: value for key, value in shown.items() if value}
 
 
 def _audit(audit: Audit, secrets: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from reaper.config.show import show
 from reaper.core import policy, settings, windows
 from reaper.core.conditions import CONDITIONS, StatusIn
 from reaper.core.durations import parse_duration
+from reaper.core.holds import SessionHold, read_day
 from reaper.core.model import Action
 from reaper.core.policy import DEFAULT_STATUSES
 
@@ -30,6 +31,7 @@ def translate(root: models.Root) -> settings.Settings:
         schedule=_schedule(root.schedule),
         quotas=tuple(_quota(name, part) for name, part in root.quotas.items()),
         approvals=tuple(root.approvals),
+        holds=tuple(_hold(place, part) for place, part in enumerate(root.holds)),
         state=root.state,
         audit=settings.Audit(parse_duration(root.audit.keep), root.audit.sign_with, root.audit.export),
         server=settings.Server(*split_listen(root.server.listen), page=page, token_file=root.server.token_file),
@@ -121,6 +123,20 @@ def _window(part: models.Window) -> windows.Window:
 def _quota(name: str, part: models.Quota) -> settings.Quota:
     pressure = _pressure(part.pressure) if part.pressure else None
     return settings.Quota(name, part.limit, tuple(part.projects), frozenset(part.counts), pressure)
+
+
+def _hold(place: int, part: models.SessionHold) -> SessionHold:
+    return SessionHold(
+        project=part.project,
+        agent=part.agent,
+        session=part.session,
+        until=read_day(part.until) if part.until else None,
+        legal=part.legal or "",
+        reason=part.reason or "",
+        by=part.by or "",
+        id=f"holds[{place}]",
+        configured=True,
+    )
 
 
 def _pressure(part: models.Pressure) -> settings.Pressure:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from reaper.clock import SystemClock
 from reaper.config.document import Document
+from reaper.config.holds import hold_warnings
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.tree import child, has
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
@@ -26,6 +28,7 @@ def warning_findings(document: Document, settings: Settings) -> list[Finding]:
         _quotas(settings),
         _zone(document),
         _approvals(settings),
+        hold_warnings(settings, SystemClock().wall()),
     ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)

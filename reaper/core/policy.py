@@ -299,15 +299,23 @@ def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, n
     if policy.also is not None:
         return _reason_of_both(session, decision, policy, policy.also, agent, now)
     if decision.rule is None:
-        blind = [r.name for r in policy.rules if any(c.holds_from(session, agent) is None for c in r.when)]
-        unread = f"; its version is unreadable, which {', '.join(blind)} asks for" if blind else ""
-        return f"no rule matches{unread}"
+        return f"no rule matches{_unjudged(session, policy, agent)}"
     compared = [
         f"{check.condition} {check.actual}" + ("" if check.condition == "status" else f" ({check.wanted})")
         for check in checks(session, decision.rule, agent, now)
         if check.condition != "age floor"
     ]
     return ", ".join(compared) or f"due since {show_time(decision.since)}"
+
+
+def _unjudged(session: Session, policy: Policy, agent: Agent) -> str:
+    """What could not be judged of a session, and the rules that ask for it; '' when all could."""
+    rules: dict[str, list[str]] = {}
+    for rule in policy.rules:
+        why = [c.blind(session, agent) for c in rule.when if c.holds_from(session, agent) is None]
+        if why:
+            rules.setdefault(why[0], []).append(rule.name)
+    return "".join(f"; {why}, which {', '.join(names)} asks for" for why, names in rules.items())
 
 
 def _reason_of_both(

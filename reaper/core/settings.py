@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from reaper.core.globs import glob_regex
+from reaper.core.holds import Holds, SessionHold
 from reaper.core.model import ACTIVE, CREATING, DAY_S, UPDATING
 from reaper.core.policy import Policy
 
@@ -161,8 +162,13 @@ class Settings:
     schedule: Schedule = Schedule()
     quotas: tuple[Quota, ...] = ()
     approvals: tuple[str, ...] = ()
+    holds: tuple[SessionHold, ...] = ()
     state: str = DEFAULT_STATE
     audit: Audit = Audit()
     server: Server = Server()
     log: Log = Log()
     fingerprint: str = ""
+
+    def holds_on(self, project: str, agent: str) -> Holds:
+        """The holds that it names on sessions of this agent."""
+        return Holds(hold for hold in self.holds if (hold.project, hold.agent) == (project, agent))

@@ -40,10 +40,14 @@ def _perform(api: Api, advance: Callable[[float], float], request: Request) -> o
             return {"faults": len(list(api.faults))}
         case "POST", "advance":
             return {"now": advance(float(json.loads(request.body)["seconds"]))}
+        case "POST", "rollout":
+            body = json.loads(request.body)
+            api.platform.rollout(body["agent"], [(step["after_seconds"], step["traffic"]) for step in body["steps"]])
+            return {"steps": len(body["steps"])}
         case "POST", "metadata":
             body = json.loads(request.body)
             api.platform.describe(body["agent"], body["metadata"])
-            return agent_record(api.platform.agent(body["agent"]))
+            return agent_record(api.platform.agent(body["agent"]), api.platform.now())
         case "POST", "use":
             body = json.loads(request.body)
             return session_record(api.platform.use(body["agent"], body["session"]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from reaper.core.conditions import NEVER
 from reaper.core.durations import exact_duration, show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_words
 from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
@@ -31,7 +33,8 @@ class Explanation:
     """One session under its policy at platform time `now`.
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
-    `earliest` is when its developers, grace and windows would let that action happen, None when they never would.
+    `earliest` is when its developers, holds, grace and windows would let that action happen, None when they never
+    would. `holds` are those that stand on it.
     """
 
     project: str
@@ -46,6 +49,7 @@ class Explanation:
     once_idle: bool
     earliest: float | None
     voice: Voice = SILENT
+    holds: tuple[SessionHold, ...] = ()
 
     @property
     def why(self) -> str:
@@ -68,6 +72,8 @@ class Explanation:
         return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
 
     def _earliest_text(self, due: float) -> str:
+        if self.earliest is None and any(math.isinf(hold.ends_at) for hold in self.holds):
+            return "; but it is held without an end"
         if self.earliest is None:
             return f"; but it is {self.voice.why}" if self.voice.until == NEVER else "; but no window opens"
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
@@ -81,10 +87,12 @@ def explain(
     store: Store,
     now: float,
     voice: Voice = SILENT,
+    configured: Holds = NO_HOLDS,
 ) -> Explanation:
     """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
 
-    `policy` is the one that decides once its developers were heard, by `voice`.
+    `policy` is the one that decides once its developers were heard, by `voice`; `configured` are the holds that the
+    configuration names.
     """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
@@ -94,9 +102,11 @@ def explain(
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
     breaker, level = store.breaker(project, agent.name), store.level(project, agent.name)
+    holds = configured | store.holds.of_agent(project, agent.name)
     context = PlanContext(
         inventory=1,
-        marks=store.marks(project, agent.name),
+        marks=store.standing_marks(project, agent.name),
+        holds=holds,
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
         jump=standing_jump(level, policy),
@@ -107,6 +117,7 @@ def explain(
     def plan_at(at: float) -> Plan:
         return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
 
+    free = holds.free_at(as_due, max(moment, now))
     return Explanation(
         project=project,
         agent=agent,
@@ -118,13 +129,14 @@ def explain(
         guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
         due=due,
         once_idle=due is not None and as_due is not session,
-        earliest=_earliest(plan_at(max(moment, now)), voice) if due else None,
+        earliest=_earliest(plan_at(free), voice) if due and math.isfinite(free) else None,
         voice=voice,
+        holds=holds.on(session, now),
     )
 
 
 def _earliest(plan: Plan, voice: Voice) -> float | None:
-    """When its developers, its grace and a window let it go, for a sweep that finds it as soon as it is due."""
+    """When its developers, grace and windows let it go, for a sweep that finds it once it is due and not held."""
     (item,) = plan.items
     moment = max(plan.now, item.ripe_at, voice.until)
     if moment == NEVER:
@@ -141,6 +153,7 @@ def _guards(
     touchable = any(status in statuses for statuses in ELIGIBLE.values())
     yield GuardCheck("status", touchable, status if touchable else f"{status} sessions are never touched")
     texts = {
+        "hold": holds_words(plan.holds.on(session, plan.now)) or "nobody holds it",
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
         "voice": context.voice.told(plan.now) or "its developers ask for nothing",
@@ -186,6 +199,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     return {
         "project": explanation.project,
         "agent": explanation.agent.name,
+        "routing": routing_json(explanation.agent),
         "policy": explanation.policy.name,
         "mode": str(explanation.policy.mode),
         "voice": voice_json(explanation.voice, explanation.now),
@@ -197,10 +211,24 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
             "rule": explanation.decision.rule.name if explanation.decision.rule else None,
             "reason": explanation.why,
         },
+        "holds": [hold_json(hold) for hold in explanation.holds],
         "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.text} for g in explanation.guards],
         "next_due": _due_json(explanation),
         "earliest": explanation.earliest,
         "next_due_text": explanation.due_text,
+    }
+
+
+def routing_json(agent: Agent) -> dict[str, Any] | None:
+    """Where an agent's traffic goes, None where nobody asked for its versions."""
+    if agent.latest is None and agent.selector is None:
+        return None
+    unclear = agent.serving.unclear
+    return {
+        "latest": agent.latest,
+        "serving": None if unclear else dict(agent.serving.shares),
+        "unclear": unclear or None,
+        "shown": agent.routing,
     }
 
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate
@@ -19,6 +20,7 @@ from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_change
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
 from reaper.listing.snapshot import SessionCounts, Snapshot, living
+from reaper.listing.spool import Spool
 from reaper.store.evidence import rules_json
 
 
@@ -26,7 +28,9 @@ from reaper.store.evidence import rules_json
 class InventoryReader:
     """Reads what one agent has, by one policy; with `keeps` its snapshot names the sessions that are kept, too.
 
-    `reserve` is filled with those among them that may be stopped to relieve the agent's quota.
+    `reserve` is filled with those among them that may be stopped to relieve the agent's quota, and `versions` with
+    those that sessions run, where the policy asks about versions. Candidates that are too many for memory go to the
+    `spool`, and then there is no index of them.
     """
 
     site: ConnectedProject
@@ -36,12 +40,19 @@ class InventoryReader:
     stopping: Callable[[], str]
     keeps: bool = False
     reserve: Reserve | None = None
+    spool: Spool | None = None
+    versions: set[str] = field(default_factory=set, kw_only=True)
 
     @property
     def index_key(self) -> str:
-        """What an index is good for: the policy and the newest version, which say when a session is due, and whom
-        the listing had to show."""
-        decides = json.dumps([rules_json(self.policy), self.agent.latest]).encode()
+        """What an index is good for: the policy, and the agent's versions where it asks for them, which say when a
+        session is due, and whom the listing had to show."""
+        return self.index_key_of(self.agent)
+
+    def index_key_of(self, agent: Agent) -> str:
+        """The same, were the agent this one."""
+        standing = _standing(agent) if self.policy.asks_version else None
+        decides = json.dumps([rules_json(self.policy), standing]).encode()
         return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.site.project.must_see)])
 
     async def list_all(
@@ -57,13 +68,18 @@ class InventoryReader:
                 if isinstance(value, Listed):
                     self._observe(value.answer)
                     self._fold(value, counts, index)
+                    if index is not None and not index.is_small:
+                        index, counts.spool = None, self.spool
                 elif isinstance(value, Begun):
-                    counts = SessionCounts(value.now, wanted, then)
+                    counts.release()
+                    counts = SessionCounts(value.now, wanted, then, None if indexed else self.spool)
                     index = ListingIndex(counts, self.index_key) if indexed else None
                 else:
                     incomplete = value.incomplete
         if index is None or incomplete:
-            return counts.snapshot(incomplete), None
+            snapshot = counts.snapshot(incomplete)
+            counts.release()
+            return snapshot, None
         index.finish()
         return counts.snapshot(), index
 
@@ -89,7 +105,7 @@ class InventoryReader:
         except (SurpriseError, ProviderError):
             return None
         index.move_borders(read)
-        return index.snapshot(pages)
+        return index.snapshot(pages) if index.is_small else None
 
     def _fold(self, page: Listed, counts: SessionCounts, index: ListingIndex | None) -> None:
         """Decide on what a page shows, and count it: what is kept is forgotten with it."""
@@ -100,6 +116,11 @@ class InventoryReader:
             self._count(sessions, counts)
             if index is not None and earlier is None:
                 index.add(self._dated(sessions), page.order)
+        if (now := counts.now) is not None:
+            counts.landmarks.take(page.answer.value.sessions, page.order, lambda one: self._is_kept(one, now))
+
+    def _is_kept(self, session: Session, now: float) -> bool:
+        return decide(session, self.policy, self.agent, now).action is Action.KEEP
 
     def _take_in_fresh(self, index: ListingIndex, now: float, sessions: Sequence[Session]) -> None:
         """Decide on the candidates as they were seen last, by what the time is now, and on sessions that are new."""
@@ -120,6 +141,8 @@ class InventoryReader:
         if now is None:
             return []
         candidates, policy, agent, keep = [], self.policy, self.agent, Action.KEEP
+        if policy.asks_version:
+            self.versions.update(session.version for session in sessions if session.version is not None)
         for session in sessions:
             decision = decide(session, policy, agent, now)
             if self.reserve is not None:
@@ -138,3 +161,10 @@ class InventoryReader:
         if reason := self.stopping():
             raise InterruptedError(reason)
         self.listener(PageRead(len(answer.value.sessions)))
+
+
+def _standing(agent: Agent) -> list[Any]:
+    """All of an agent that version rules ask for, as plain values."""
+    known = agent.unserved
+    times = None if known is None else [sorted(known.since.items()), known.wait_s]
+    return [agent.latest, list(agent.serving.shares), agent.serving.unclear, times]

@@ -7,7 +7,7 @@ import fnmatch
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -24,13 +24,15 @@ from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
 from reaper.engine.known_rates import keep_rates, recall_rates
-from reaper.engine.listing_cache import ListingCache
+from reaper.engine.listing_cache import ListingCache, make_room
 from reaper.engine.must_see import MustSee
 from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.sweep import Sweep, known_breaker, needs_approval
 from reaper.engine.voices import heard, judged_by
+from reaper.listing.spool import Spool
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Housekeeping
@@ -83,11 +85,12 @@ class Run:
 
 
 class _Task(NamedTuple):
-    """What one run does, by which settings, and until when."""
+    """What one run does, by which settings, until when, and where it puts what memory is too small for."""
 
     settings: Settings
     scope: Scope
     stopping: Callable[[], str]
+    spool: Spool
 
 
 class _ProjectRun(NamedTuple):
@@ -106,10 +109,12 @@ class Runner:
     clock: Clock
     listener: Listener
     connect: Connect
+    spooling: Callable[[str], Spool] = Spool
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
     _busy: set[Key] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
     _caches: dict[Key, ListingCache] = field(default_factory=dict)
+    _versions: KnownVersions = field(default_factory=KnownVersions)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
     _housekeeping: Housekeeping = field(default_factory=Housekeeping)
@@ -127,12 +132,13 @@ class Runner:
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         rates = recall_rates(self.connect, self.store)
         quotas = pools(settings.quotas)
-        task = _Task(settings, scope, stopping)
+        task = _Task(settings, scope, stopping, self.spooling(self.store.folder))
         parts = await _all(self._project(project, task, pool_of(project.name, quotas)) for project in projects)
         run = Run(
             reports=tuple(report for part in parts for report in part.reports),
             unmanaged={p.name: part.unmanaged for p, part in zip(projects, parts, strict=True) if part.unmanaged},
         )
+        make_room(self._caches.values())
         self._remember_plans(run)
         relieved = await self._relieve(quotas, [member for part in parts for member in part.members])
         run = replace(run, reports=tuple(relieved.get(report.key, report) for report in run.reports))
@@ -205,7 +211,7 @@ class Runner:
             self.listener(AgentsFound(project.name, managed, found.unmanaged))
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in found.gone}
-        site = ConnectedProject(project, client, guard, task.settings.fingerprint)
+        site = ConnectedProject(project, client, guard, task.settings.fingerprint, self._versions)
         free = [target for target in found.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if task.scope.covers(target[0].name)]
         others = [target for target in free if not task.scope.covers(target[0].name)] if project.must_see else []
@@ -250,21 +256,34 @@ class Runner:
             observe=scope.observe,
             rehearsal=scope.rehearsal,
             approvals=task.settings.approvals if scope.rehearsal else (),
+            configured=task.settings.holds_on(*key),
             keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[key],
+            spool=task.spool,
             voice=voice,
             cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )
         try:
             with self._claimed(key), bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
+                sweep = replace(sweep, agent=await self._known_by(site, agent, policy))
                 report = await sweep.run()
                 return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
         except Exception as error:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
+
+    async def _known_by(self, site: ConnectedProject, agent: Agent, policy: Policy) -> Agent:
+        """The agent as its policy asks for it; what the state cannot tell, the sweep meets again and reports."""
+        now, project = self.clock.monotonic(), site.project.name
+        agent = await routed(agent, policy, site.client, site.versions, project, now)
+        if site.guard.skew is None:
+            return agent
+        with suppress(StateError):
+            return remembered(agent, policy, self.store, project, self.clock.wall() + site.guard.skew)
+        return agent
 
     def _hear(self, project: Project, agent: Agent, scope: Scope) -> Voice:
         """What the agent's developers ask for, remembered before anything rests on it."""
@@ -342,6 +361,7 @@ class Runner:
         try:
             if believed:
                 self.store.plans.forget(now)
+                self.store.holds.forget(now)
             await self._housekeeping.end(
                 self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)
             )

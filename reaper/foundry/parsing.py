@@ -20,6 +20,7 @@ from reaper.core.provider import PAGE_MAX, FileEntry, FilesPage, Page, Unreadabl
 from reaper.core.text import clean
 from reaper.foundry.fast_parsing import MS_FROM, read_page, readable_name
 from reaper.foundry.requests import SESSION_ID, check_name, is_cursor
+from reaper.foundry.selectors import parse_selector
 
 NOT_AN_OBJECT: Final = "not_an_object"
 BAD_ID: Final = "bad_id"
@@ -205,8 +206,8 @@ def _agent(obj: object) -> Agent | None:
     versions = obj.get("versions")
     latest = versions.get("latest") if type(versions) is dict else None
     if type(latest) is not dict:
-        return Agent(name, None, Metadata(fault="its record tells of no newest version"))
-    return Agent(name, _name(latest.get("version")), _metadata(latest.get("metadata")))
+        return Agent(name, None, Metadata(fault="its record tells of no newest version"), parse_selector(obj))
+    return Agent(name, _name(latest.get("version")), _metadata(latest.get("metadata")), parse_selector(obj))
 
 
 def _metadata(obj: object) -> Metadata:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from reaper.config import ConfigError
@@ -23,6 +24,7 @@ from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import unread_agent
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.voices import heard, judged_by
 from reaper.logs import get_logger
 from reaper.mcp.advice import NotDoneError
@@ -118,14 +120,18 @@ class _Attempt:
         agent = await self._agent(request.agent_name)
         voice = heard(self.project, agent, self.store)
         policy = judged_by(policy, voice)
+        agent = await routed(agent, policy, self.client, KnownVersions(), self.project.name, 0.0)
         try:
             fresh = await self.client.get(agent.name, request.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
+        at = self.context.clock.wall() if fresh.date is None else fresh.date
+        agent = remembered(agent, policy, self.store, self.project.name, at)
         subject = replace(Subject.seen(self.project, policy, agent, request.session_id, fresh), voice=voice)
-        subject.check(self.action, self.store)
+        configured = self.settings.holds_on(self.project.name, agent.name)
+        subject.check(self.action, self.store, configured)
         client = self.context.caller.name
         Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)
         await self._must_be_believed(agent)
@@ -150,7 +156,7 @@ class _Attempt:
             )
 
     async def _agent(self, name: str) -> Agent:
-        """The agent, without its newest version where that may not be read: what asks for it then keeps."""
+        """The agent, without its versions where those may not be read: what asks for them then keeps."""
         try:
             return (await self.client.get_agent(name)).value
         except Refused as error:
@@ -200,9 +206,10 @@ class _Attempt:
             on_outcome=outcomes.append,
             workers=1,
             origin=site.origin(f"mcp client {client}", client=client),
+            held_elsewhere=partial(self.settings.holds_on, self.project.name, plan.agent.name),
         )
         execution = await executor.execute(plan)
-        session = plan.items[0].session.id
+        session = next(iter(plan.items)).session.id
         if not outcomes:
             raise NotDoneError(
                 f"the {self.action} of {session} was halted: {execution.halted}. "

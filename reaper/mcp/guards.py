@@ -9,6 +9,7 @@ from typing import Final
 
 from reaper.core.command_lines import command
 from reaper.core.durations import show_duration, show_time
+from reaper.core.holds import Holds, holds_words
 from reaper.core.model import (
     ACTIVE,
     AGE_FLOOR_S,
@@ -21,7 +22,7 @@ from reaper.core.model import (
     Malformed,
     Session,
 )
-from reaper.core.planner import Item, Plan, plan_id
+from reaper.core.planner import Item, Items, Plan, plan_id
 from reaper.core.policy import Mode, Policy, Rule, decide, sides
 from reaper.core.provider import Answer
 from reaper.core.settings import Project
@@ -87,7 +88,7 @@ class Subject:
         """A plan of this one action; it counts against the limits like a sweep's."""
         judged_by = self._judged_by(action)
         decision = decide(self.session, judged_by, self.agent, self.now)
-        items = (Item(self.session, decision, self.now),)
+        items = Items([Item(self.session, decision, self.now)])
         return Plan(
             id=plan_id(self.project.name, self.agent.name, items),
             agent=self.agent,
@@ -114,12 +115,18 @@ class Subject:
         keeps = tuple(rule for rule in before if rule.action is Action.KEEP)
         return replace(alone, rules=(*keeps, BY_HAND[action]), grace_s=0)
 
-    def check(self, action: Action, store: Store) -> None:
-        """Raise NotDoneError with the strongest reason against the action."""
-        for refusal in self._refusals(action, store):
+    def check(self, action: Action, store: Store, configured: Holds) -> None:
+        """Raise NotDoneError with the strongest reason against it; `configured` holds count as the state's do."""
+        for refusal in self._refusals(action, store, configured | store.holds.of_agent(*self._key)):
             raise NotDoneError(f"session {self.session.id} is left as it is: {refusal}")
 
-    def _refusals(self, action: Action, store: Store) -> Iterator[str]:
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self.project.name, self.agent.name
+
+    def _refusals(self, action: Action, store: Store, holds: Holds) -> Iterator[str]:
+        if holding := holds.on(self.session, self.now):
+            yield f"{holds_words(holding)}. Do not try another way: only a person releases it"
         yield from self._asked_to_keep()
         yield from self._kept(action)
         yield from self._not_now(action)

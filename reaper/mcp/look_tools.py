@@ -12,6 +12,7 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
 from reaper.engine.voices import heard, judged_by
@@ -57,13 +58,13 @@ async def plan(context: ToolContext, request: PlanInput) -> Planned:
     if not run.reports:
         wanted = clean(request.agent_name)
         raise NotDoneError(f"no managed agent matches {wanted!r}. reaper_status lists the patterns")
-    return _bounded(run_json(run, planned=True))
+    return _bounded(run_json(run, planned=True, shown=DECISIONS_SHOWN))
 
 
 def _bounded(run: dict[str, Any]) -> Planned:
     """The run with no more decisions than an assistant can read."""
     left = DECISIONS_SHOWN
-    total = sum(len(sweep["decisions"]) for sweep in run["sweeps"])
+    total = sum(sweep["totals"]["stop"] + sweep["totals"]["delete"] for sweep in run["sweeps"])
     sweeps = []
     for sweep in run["sweeps"]:
         shown = sweep["decisions"][:left]
@@ -89,6 +90,7 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
         async with context.connect(project) as client:
             try:
                 agent = await read_agent(request.agent_name, client)
+                agent = await routed(agent, None, client, KnownVersions(), project.name, 0.0)
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
@@ -97,7 +99,10 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
         voice = heard(project, agent, store)
-        explanation = explain(project.name, agent, answer.value, judged_by(policy, voice), store, answer.date, voice)
+        configured = settings.holds_on(project.name, agent.name)
+        decided = judged_by(policy, voice)
+        agent = remembered(agent, decided, store, project.name, answer.date)
+        explanation = explain(project.name, agent, answer.value, decided, store, answer.date, voice, configured)
     return Explained.model_validate(explanation_json(explanation))
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reaper.core.model import Malformed, Session
+from reaper.core.model import Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import ConditionCheck, Policy, checks, decide
 from reaper.core.provider import Answer
@@ -40,30 +40,31 @@ def evidence(
     }
 
 
-def judged_by_policy(item: Item, plan: Plan, at: float) -> dict[str, Any]:
-    """The policy and the plan that ask for an action, and the values that its rule compared."""
+def judged_by_policy(item: Item, plan: Plan, at: float, agent: Agent) -> dict[str, Any]:
+    """The policy and the plan that ask for an action, and the values its rule compared, by the `agent` as it is."""
     rule = item.decision.rule
     # The last look was found equal to what was planned on, or nothing would be sent.
-    compared = checks(item.session, rule, plan.agent, at) if rule else ()
+    compared = checks(item.session, rule, agent, at) if rule else ()
     said = [list(pair) for pair in plan.agent.metadata.said]
     return {
-        "latest_version": plan.agent.latest,
+        "latest_version": agent.latest,
+        **({"routing": agent.routing} if plan.policy.asks_version else {}),
         **({"metadata": said} if said else {}),
         "policy": plan.policy.name,
         "policy_digest": policy_digest(plan.policy),
         "plan": plan.id,
         "compared": [_compared(check) for check in compared],
-        **_agreed(item, plan, at),
+        **_agreed(item, plan, at, agent),
     }
 
 
-def _agreed(item: Item, plan: Plan, at: float) -> dict[str, Any]:
+def _agreed(item: Item, plan: Plan, at: float, agent: Agent) -> dict[str, Any]:
     """The policy that had to agree, if one had to, and the values that its rule compared."""
     also = plan.policy.also
-    rule = None if also is None else decide(item.session, also, plan.agent, at).rule
+    rule = None if also is None else decide(item.session, also, agent, at).rule
     if also is None or rule is None:
         return {}
-    compared = [_compared(check) for check in checks(item.session, rule, plan.agent, at)]
+    compared = [_compared(check) for check in checks(item.session, rule, agent, at)]
     return {"agreed": {"policy": also.name, "rule": rule.name, "compared": compared}}
 
 

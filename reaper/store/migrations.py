@@ -30,7 +30,7 @@ def _to_version_2(connection: Connection) -> None:
 
 
 def _to_version_3(connection: Connection) -> None:
-    """Version 3: what agents' developers ask for, and how many candidates are usual, is remembered."""
+    """Version 3: people's holds, what developers ask for, how many candidates are usual, unserved versions."""
     for name in sorted(name for name, first in tables.ADDED.items() if first == 3):
         # Whoever takes a table away and the version back would else have all forgotten that was in it.
         covered = journal.c.body.contains(f'"{name}": {{"digest"')

@@ -50,7 +50,7 @@ levels = Table(
 )
 """How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
 
-ADDED: Final = {"levels": 3, "voices": 3}
+ADDED: Final = {"holds": 3, "levels": 3, "unserved": 3, "voices": 3}
 """Tables that not every version had, by the first that has them: each step of a migration makes its own."""
 
 breakers = Table(
@@ -92,6 +92,35 @@ approvals = Table(
     Column("at", Float, nullable=False),
 )
 
+unserved = Table(
+    "unserved",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("since", Float, nullable=False),
+)
+"""Versions that were seen without traffic, and not the latest either, since this moment."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("created_at", Integer),
+    Column("until", String, nullable=False),
+    Column("legal", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("released", Float),
+    Column("client", String, nullable=False),
+    Index("holds_by_session", "session"),
+)
+"""People's holds on sessions. `until` is a day, '' for a `legal` case; without `created_at` it is on the id."""
+
 journal = Table(
     "journal",
     metadata,
@@ -123,9 +152,9 @@ def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
 
 
 def unknown_to(version: str | None) -> set[str]:
-    """The tables that a state file of this version does not have yet."""
+    """The tables that a state file of this version does not have yet, or may not have any more."""
     number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
-    return {name for name, first in ADDED.items() if first > number}
+    return {name for name, first in ADDED.items() if first > number or number > SCHEMA_VERSION}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:

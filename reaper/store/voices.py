@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.core.model import Metadata
 from reaper.store import tables
-from reaper.store.chained_tables import covering
+from reaper.store.chained_tables import HEARD, covering
 from reaper.store.database import Database
-
-HEARD: Final = "voices"
-"""What the record calls this event."""
 
 
 class Voices:

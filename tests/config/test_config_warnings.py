@@ -200,3 +200,22 @@ def test_an_approval_that_stands_twice_is_said() -> None:
     (said,) = warned(more=f"approvals: [{'0123456789abcdef' * 2}, {'0123456789abcdef' * 2}]\n")
     assert "approvals[1]" in said
     assert "stands here twice" in said
+
+
+def held(*holds: str) -> list[str]:
+    whom = "project: main, agent: research, session: sess-0000001"
+    return warned(more="holds:\n" + "".join(f"  - {{{whom}, {hold}}}\n" for hold in holds))
+
+
+def test_a_hold_that_has_ended_is_said() -> None:
+    assert held("until: 2020-01-31, reason: thesis") == [
+        "t:11:68: holds[0].until: '2020-01-31' has ended: it holds nothing any more: "
+        "remove the hold, or write a later day"
+    ]
+    assert held("until: 2999-01-31, reason: thesis", "legal: ABC-1") == []
+
+
+def test_a_hold_that_says_the_same_as_another_is_said_and_another_persons_is_not() -> None:
+    one = "until: 2999-01-31, reason: thesis, by: kim"
+    assert held(one, one) == ["t:12:5: holds[1]: says the same as holds[0]: remove one of them"]
+    assert held(one, one.replace("kim", "lee"), one.replace("01-31", "02-28")) == []

@@ -20,7 +20,7 @@ WRITTEN: dict[Values, tuple[Any, ...]] = {
     Values.DURATION: ("7d", "29d"),
     Values.STATUSES: (["idle"], ["failed"]),
     Values.GLOBS: (["old-*"], ["new-*"]),
-    Values.VERSIONS: (["latest"], ["superseded"], ["3"], ["2"]),
+    Values.VERSIONS: (["latest"], ["serving"], ["superseded"], ["3"], ["2"]),
 }
 CASES = [
     (kind.read(written), action, pattern, readable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from reaper.core import voice
+from reaper.core import planner, voice
 from reaper.core.conditions import NEVER
 from reaper.core.voice import SILENT
 from reaper.engine import last_look, voices
@@ -42,7 +42,13 @@ def _said_as_planned(kept: Any) -> Any:
     return recheck
 
 
+def _no_step(kept: Any) -> Any:
+    """The planner does not ask whether the developers hold it."""
+    return lambda *given: ((name, hold) for name, hold in kept(*given) if name != "voice")
+
+
 VOICE = [
+    Mutant("voice: a hold keeps", around(planner, "guards", _no_step), scenes_voice.held_by_developers),
     Mutant("voice: it is heard", put(voices, "hear", lambda *_: SILENT), scenes_voice.choosing_gentle),
     Mutant(
         "voice: what is not understood keeps",

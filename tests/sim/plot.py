@@ -17,10 +17,13 @@ class Plot:
     """What a history is about, drawn from its seed.
 
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
-    fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
-    `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
-    files of the state; where that is never, the state has none. `voices`: how often an agent's developers speak.
-    `plain`: agents are named, and read one by one, instead of being matched.
+    fault stays. `processes`: so many take turns on one state. `deploys`: how often versions come and go, or traffic
+    is spread over them anew. `by_hand`: how often a person deletes beside a sweep. `breaks`: how often a third of an
+    agent's sessions fail at once. `on_file`: how often something happens to the files of the state; where that is
+    never, the state has none. `voices`: how often an agent's developers speak. `plain`: agents are named, and read
+    one by one, instead of being matched. `holds`: how often a person holds a session, or releases one, right before
+    a read. `proven_first`, `round_max`: from when on deletes are verified together, and how many of them.
+    `little_memory`: candidates go to disk.
     """
 
     law: Law
@@ -47,6 +50,10 @@ class Plot:
     on_file: float
     voices: float
     plain: bool
+    holds: float
+    proven_first: int
+    round_max: int
+    little_memory: bool
 
 
 def draw(seed: int) -> Plot:
@@ -69,7 +76,7 @@ def draw(seed: int) -> Plot:
         approves=chance.choice([0.0, 0.5, 1.0]),
         processes=chance.choice([1, 1, 2]),
         canary=chance.random() < 0.7,
-        deploys=chance.choice([0.0, 0.05]),
+        deploys=chance.choice([0.0, 0.05, 0.3]),
         bursts=chance.choice([0.0, 0.0, 0.1]),
         get_tombstones=chance.random() < 0.3,
         gone_cursor=chance.choice(["error", "restart", "empty"]),
@@ -79,6 +86,10 @@ def draw(seed: int) -> Plot:
         on_file=chance.choice([0.0] * 9 + [0.5]),
         voices=chance.choice([0.0, 0.1, 0.4]),
         plain=chance.random() < 0.3,
+        holds=chance.choice([0.0, 0.0, 0.02, 0.1]),
+        proven_first=chance.choice([1, 1, 2, 5]),
+        round_max=chance.choice([3, 12, 256]),
+        little_memory=chance.random() < 0.4,
     )
 
 
@@ -90,8 +101,9 @@ def _draw_law(chance: random.Random, since: float) -> Law:
     ]
     if chance.random() < 0.5:
         lines.append(Line("superseded", "delete", idle_s=max(idle // 2, HOUR_S), superseded=True))
-    if chance.random() < 0.2:
-        lines.append(Line("newest", "keep", latest=True))
+    if chance.random() < 0.3:
+        latest = chance.random() < 0.5
+        lines.append(Line("newest", "keep", latest=latest, serving=not latest))
     if chance.random() < 0.3:
         lines.append(Line("dozing", "keep", idle_s=idle, status=frozenset({"idle"}), ids=("Sess_A*",)))
     lines.append(Line("stale", "delete", idle_s=idle))

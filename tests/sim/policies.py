@@ -51,4 +51,6 @@ def _rule(line: Line) -> Rule:
         when.append(VersionIs(frozenset({"superseded"})))
     if line.latest:
         when.append(VersionIs(frozenset({"latest"})))
+    if line.serving:
+        when.append(VersionIs(frozenset({"serving"})))
     return Rule(line.name, Action(line.action), tuple(when))

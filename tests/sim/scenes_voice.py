@@ -8,6 +8,7 @@ from reaper.emulator import Fault
 from tests.clock import true_time
 from tests.sim.law import Law, Line
 from tests.sim.scenes import EAGER, VIP, before, fresh, require, stale
+from tests.sim.scenes_time import SLOW_LISTING
 from tests.sim.voices import day_text
 from tests.sim.world import HOUR_S, World
 
@@ -63,11 +64,11 @@ async def asking_unclearly() -> None:
 
 
 async def speaking_in_sweep() -> None:
-    """They ask while the sessions are being listed."""
-    async with World(EAGER) as world:
+    """They ask while the sessions are being listed, which takes so long that the first look at the agent is old."""
+    async with World(EAGER, page_size=1) as world:
         stale(world)
         before(world, "list", lambda: hold(world))
-        await world.sweep()
+        await world.sweep(faults=[SLOW_LISTING])
 
 
 async def heard_no_more() -> None:

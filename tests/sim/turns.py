@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, ViolationError
+from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, Routed, ViolationError
 from tests.sim.voices import Ask
 
 
@@ -56,24 +56,27 @@ class Turns:
 
     def check_order(self, agent: str, deeds: Iterable[Deed], left: Iterable[Facts], began: float) -> None:
         """Of what was ready when a sweep `began`, nobody may be `left` who was overdue for longer than who went."""
-        law, latest = self.judge.law(began), self.judge.latest(agent, began)
+        law, (_, latest, served) = self.judge.law(began), self.judge.standing(agent, began)
+        routed = self.judge.routed(agent, latest, served)
         waiting = [
             (facts, due)
             for facts in left
-            if law.wants(facts, latest, began) == "delete" and not self.judge.is_approved(agent, "delete", facts)
-            for due in [self._due(agent, facts, latest, began)]
+            if law.wants(facts, routed, began) == "delete" and not self.judge.is_approved(agent, "delete", facts)
+            if not self.judge.claims.held_since(agent, facts.id, facts.created_at, began)
+            for due in [self._due(agent, facts, routed, began)]
             if due is not None and max(due) <= began
         ]
         for deed in deeds:
-            went = self._due(agent, deed.facts, latest, began)
+            went = self._due(agent, deed.facts, routed, began)
             for facts, due in waiting:
                 if went is not None and _goes_before(due, went):
                     raise ViolationError(f"{facts} waits, due since {due}, where one went due since {went}: {deed}")
 
-    def _due(self, agent: str, facts: Facts, latest: str, now: float) -> tuple[float, float] | None:
-        """When a session's grace was over, and when its rule caught it; None if it is not promised."""
-        line = self.judge.law(now).decides(facts, latest, now)
-        if line is None:
+    def _due(self, agent: str, facts: Facts, routed: Routed, now: float) -> tuple[float, float] | None:
+        """When a session's grace was over, and when its rule caught it; None if it is not promised, or if that is
+        since when a sweep saw its version left behind, which is not known to the second."""
+        line = self.judge.law(now).decides(facts, routed, now)
+        if line is None or line.superseded:
             return None
         idle = facts.last_accessed_at + (line.idle_s or 0)
         since = max(idle if line.idle_s else 0.0, facts.created_at + max(line.age_s or 0, AGE_FLOOR_S))

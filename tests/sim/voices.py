@@ -33,8 +33,8 @@ def ask_of(metadata: Metadata) -> Ask:
     if not isinstance(metadata, Mapping) or any(not isinstance(value, str) for value in metadata.values()):
         return ALL
     ours = {key: value for key, value in metadata.items() if key.lower().lstrip().startswith("reaper.")}
-    until, policy = ours.pop("reaper.hold", None), ours.pop("reaper.policy", "")
-    if ours or policy not in {"", "gentle"}:
+    until, policy = ours.pop("reaper.hold", None), ours.pop("reaper.policy", None)
+    if ours or policy not in {None, "gentle"}:
         return ALL
     return Ask(-math.inf if until is None else _end(until), policy == "gentle")
 
@@ -68,10 +68,7 @@ SAYINGS: list[Callable[[random.Random, float], Metadata]] = [
     lambda c, now: {"reaper.policy": "gentle"},
     lambda c, now: {"reaper.policy": "gentle", "reaper.hold": _moment(now, 7)},
     lambda c, now: {"reaper.hold": c.choice(["soon", "2026-13-01", "31.12.2026", "", "2026-12-31T10:00:00"])},
-    lambda c, now: {
-        "reaper.policy": c.choice(["nobody", "simulated", "Gentle", ""]),
-        "reaper.hold": day_text(now, -2),
-    },
+    lambda c, now: {"reaper.policy": c.choice(["nobody", "simulated", "Gentle", ""])},
     lambda c, now: {c.choice(["reaper.hodl", "Reaper.hold", " reaper.hold", "reaper."]): day_text(now, -2)},
     lambda c, now: c.choice([{"reaper.hold": 5}, {"team": None}, ["reaper.hold"], "reaper.hold"]),
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -33,15 +34,28 @@ from reaper.engine.report import Outcome, Report, Result, Swept
 from reaper.store.store import Store
 from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
-from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
+from tests.sim.law import (
+    Believed,
+    Deed,
+    Facts,
+    Incarnation,
+    Judge,
+    Law,
+    Promise,
+    Routed,
+    Sight,
+    Standing,
+    ViolationError,
+    overdue,
+)
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
-from tests.sim.stage import quiet, small_pages
+from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
 from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
-from tests.sim.watch import Acted, Watch, check_agent
+from tests.sim.watch import Acted, Watch, agent_looks
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -63,19 +77,24 @@ class World:
     canary: bool = False
     page_size: int = 100
     pages_max: int = 40
+    proven_first: int = 5
+    round_max: int = 256
     requests: Requests = QUICK
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
     full_every_s: int | None = None
+    little_memory: bool = False
     plain: bool = False
     approvals: tuple[str, ...] = ()
+    configured: tuple[SessionHold, ...] = ()
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
     async def __aenter__(self) -> Self:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(small_rounds(self.proven_first, self.round_max))
         self._ends.enter_context(quiet())
         self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
@@ -92,7 +111,10 @@ class World:
         self.agents = sorted(self.platform.agents)
         self.agent = self.agents[0]
         self.judge.laws = [replace(self.law, since=0.0)]
-        self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
+        self._traffic: dict[str, tuple[str, dict[str, int]] | None] = dict.fromkeys(self.agents)
+        for name in self.agents:
+            self.judge.versions[name] = set(self.platform.agent(name).versions)
+            self._note_routes(name, 0.0)
         self.heard.on_plan, self.heard.on_outcome = self._on_plan, self._on_outcome
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
@@ -157,13 +179,18 @@ class World:
     def deploy(self, agent: str, version: AgentVersion) -> None:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
-        self.judge.deploys[agent].append((true_time(), version.name))
+        self.judge.versions[agent].add(version.name)
+        self._note_routes(agent, true_time())
         self._note_saying(agent)
 
     def take_back(self, agent: str) -> None:
-        """The latest version is removed."""
-        self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
-        self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        """The latest version is removed; traffic that was to reach it goes to the latest there is then."""
+        removed = self.platform.agent(agent).latest.name
+        self.platform.remove_version(agent, removed)
+        if removed in (self._traffic[agent] or ("", {}))[1]:
+            self._traffic[agent] = None
+            self.platform.route(agent, None)
+        self._note_routes(agent, true_time())
         self._note_saying(agent)
 
     def say(self, agent: str, metadata: Metadata) -> None:
@@ -175,6 +202,27 @@ class World:
         metadata = self.platform.agent(agent).latest.metadata
         self.judge.sayings.setdefault(agent, []).append((true_time(), metadata))
 
+    def route(self, agent: str, traffic: dict[str, int] | None, kind: str = "FixedRatio") -> None:
+        """Traffic is spread over versions, or without a selector reaches the latest; `kind` is said of each rule."""
+        rules = [
+            {"type": kind, "agent_version": version, "traffic_percentage": share}
+            for version, share in (traffic or {}).items()
+        ]
+        self.platform.route(agent, None if traffic is None else {"version_selection_rules": rules})
+        self._traffic[agent] = None if traffic is None else (kind, traffic)
+        self._note_routes(agent, true_time())
+
+    def _note_routes(self, agent: str, at: float) -> None:
+        """Tell the judge how the agent's versions stand from now on."""
+        known, traffic = self.platform.agent(agent), self._traffic[agent]
+        served: frozenset[str] | None = frozenset({known.latest.name})
+        if traffic is not None:
+            kind, shares = traffic
+            served = frozenset(version for version, share in shares.items() if share > 0)
+            if kind != "FixedRatio" or sum(shares.values()) != 100 or not served <= known.versions.keys():
+                served = None
+        self.judge.routes.setdefault(agent, []).append(Standing(at, known.latest.name, served))
+
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
         self.judge.laws.append(replace(law, since=true_time()))
@@ -184,7 +232,10 @@ class World:
         watch = Watch(self.emulator, self.find, self._acted, self._blame)
         steps = steps or Steps()
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
-        return Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
+        made = Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
+        if self.little_memory:
+            made.spare_memory()
+        return made
 
     def state(self) -> Store:
         """The state, as a process that only just looks at it has it."""
@@ -199,7 +250,9 @@ class World:
         entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
         project = Project(PROJECT, connection, entries, must_see)
         schedule = Schedule(full_listing_s=self.full_every_s)
-        return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
+        return Settings(
+            (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
+        )
 
     def _quotas(self) -> tuple[Quota, ...]:
         relief_s = self.judge.law(true_time()).relief_s
@@ -242,6 +295,7 @@ class World:
         self._raise_wrong()
         self._take_in()
         self.look_at_marks()
+        self._note_certain(self.heard.reports[already:])
         self._note_listings(self.heard.reports[already:], sizes)
         died = any(each is not None and each.steps.dead for each in (process, beside))
         self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
@@ -261,6 +315,12 @@ class World:
         """What the sweeps said stands marked, as it is on disk after them."""
         for agent in self._believed:
             self.judge.found(agent, self._promised.get(agent, {}), self.ledger.marks(agent))
+
+    def _note_certain(self, reports: Iterable[Report]) -> None:
+        """What a sweep saw of versions is on disk if it came to its end and believed it."""
+        for report in reports:
+            if isinstance(report, Swept) and report.trusted and report.agent in self._believed:
+                self.judge.sights[report.agent][-1].certain = True
 
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
@@ -343,10 +403,18 @@ class World:
 
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
-        if latest is not None and not self.judge.was_latest(agent, latest, self._began, now):
+        serving = plan.agent.serving
+        # A sweep that asks nothing of versions does not look up whether those are there which it was told of.
+        asked = plan.policy.asks_version and not serving.unclear
+        served = frozenset(version for version, _ in serving.shares) if asked else None
+        stood = self.judge.stood(agent, self._began, now)
+        if latest is not None and latest not in {one.latest for one in stood}:
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
+        if served is not None and (latest, served) not in {(one.latest, one.served) for one in stood}:
+            self._blame(ViolationError(f"took {sorted(served)} of {agent} for what traffic reaches, latest {latest}"))
+        self.judge.sights.setdefault(agent, []).append(Sight(self._began, latest, served))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
-        self.judge.promised(agent, Believed(self._began, now, latest), made)
+        self.judge.promised(agent, Believed(self._began, now, self.judge.routed(agent, latest, served)), made)
         self._believed.add(agent)
         said = plan.agent.metadata
         if said.read:
@@ -363,12 +431,12 @@ class World:
 
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
-        for event in self.platform.history[self._taken_in :]:
+        for number, event in enumerate(self.platform.history[self._taken_in :], self._taken_in):
             if event.actor == "reaper" and event.kind in {"deleted", "stopped"}:
-                self._judge(event)
+                self._judge(event, number)
         self._taken_in = len(self.platform.history)
 
-    def _judge(self, event: Event) -> None:
+    def _judge(self, event: Event, number: int) -> None:
         """One deed, on what was true when it was looked at last: how old that may be, the watch has seen to."""
         action = "delete" if event.kind == "deleted" else "stop"
         acted = self._actions[event.agent, event.session, action, event.time]
@@ -376,20 +444,28 @@ class World:
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
         looked_at = acted.session.asked.at
-        latest, ask = self._last_read(acted)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask))
+        self.judge.check_any(
+            [
+                Deed(event.time, event.agent, action, facts, approved, looked_at, routed, ask, number)
+                for routed, ask in self._last_read(acted)
+            ]
+        )
         self.judge.check_twice()
 
-    def _last_read(self, acted: Acted) -> tuple[str | None, Ask]:
-        """The agent's newest version, and what its developers asked for, as they were looked at before an action."""
-        name, look = acted.call.agent, acted.agent
-        if look is not None and look.refused and self.plain:
+    def _last_read(self, acted: Acted) -> list[tuple[Routed, Ask]]:
+        """The agent's versions, and what its developers asked for, by each look that an action may rest on."""
+        name = acted.call.agent
+        if acted.agents and acted.agents[0].refused and self.plain:
             if self._heard_before.get(name, NOTHING) != NOTHING:
                 raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
-            return None, NOTHING
-        at = check_agent(acted).asked.at
-        return self.judge.latest(name, at), self.judge.ask(name, at)
+            return [(Routed(None, None), NOTHING)]
+        found = []
+        for look in agent_looks(acted):
+            at = look.asked.at
+            _, latest, served = self.judge.standing(name, at)
+            found.append((self.judge.routed(name, latest, served), self.judge.ask(name, at)))
+        return found
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -445,13 +521,18 @@ class World:
         if not law.enforce:
             return []
         for agent in self.agents:
-            ask = self.judge.ask(agent, since)
+            _, latest, served = self.judge.standing(agent, since)
+            routed, ask = self.judge.routed(agent, latest, served), self.judge.ask(agent, since)
             if ask.until > since:
                 continue
-            left = self.living(agent)
+            left = [
+                facts
+                for facts in self.living(agent)
+                if not self.judge.claims.held_since(agent, facts.id, facts.created_at, since)
+            ]
             for one in law.agreeing(ask):
                 asks = one.enforce and one.allows(one.per_sweep, 100) > 0
-                left = overdue(one, left, self.judge.latest(agent, since), true_time(), since) if asks else []
+                left = overdue(one, left, routed, true_time(), since) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found

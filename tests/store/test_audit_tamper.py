@@ -48,6 +48,7 @@ def full(book: Book) -> None:
     remember(book.store, "session-0002")
     assert book.store.plans.approve(first, NOW)
     book.store.open_breaker(*HERE, Breaker(NOW, "accepted without effect"))
+    book.store.unserved.replace(*HERE, {"1": NOW}, NOW)
     book.store.put_level(*HERE, Level(9, NOW, 40), NOW)
 
 
@@ -153,6 +154,8 @@ def test_an_untouched_state_of_everything_holds(book: Book) -> None:
         ("UPDATE approvals SET at = at + 1", "approvals"),
         ("DELETE FROM breakers", "breakers"),
         ("UPDATE breakers SET reason = 'nothing'", "breakers"),
+        ("DELETE FROM unserved", "unserved"),
+        ("UPDATE unserved SET since = since - 86400", "unserved"),
         ("UPDATE levels SET candidates = 900", "levels"),
         ("DELETE FROM levels", "levels"),
     ],

@@ -73,10 +73,10 @@ def _when(group: Group, now: float, turns: Mapping[Action, str]) -> str:
         return f"by turns: {turns[group.action]}"
     if group.hold in ASKS_A_PERSON:
         return "when you approve it"
+    if group.hold is Hold.HOLD:
+        return "never, while it is held"
     if group.hold is Hold.OBSERVE:
         return "never, while it only observes"
-    if group.hold is Hold.HOLD:
-        return "not while it is held"
     if group.hold is Hold.STRANGE:
         return "never, until this version is updated"
     if group.hold in PROMISED and group.first is None:

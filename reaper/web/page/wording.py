@@ -31,7 +31,6 @@ HOLDS: Final = {
     Hold.UNTRUSTED: "the inventory is not believed",
     Hold.CLOCK: "the clock is not believed",
     Hold.BREAKER: "the breaker is open",
-    Hold.HOLD: "held",
     Hold.OBSERVE: "observing only",
     Hold.STRANGE: "fields this version does not know",
     Hold.REFUSED: "refused by the platform lately",
