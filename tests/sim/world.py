@@ -383,12 +383,18 @@ class World:
         except ViolationError as wrong:
             self._blame(wrong)
 
+    def _asks(self, agent: str) -> set[Ask]:
+        """All that a sweep may have heard its developers ask for."""
+        heard = [self._heard_before[agent]] if agent in self._heard_before else []
+        return {*heard, *(self.judge.ask(agent, at) for at in (self._began, true_time()))}
+
     def _note_turns(self, reports: Iterable[Report], died: bool, quiet: bool) -> None:
         """After a sweep: what is usual now, and whether those went first who should."""
         for report in reports:
             self.turns.swept(report.agent, surely=isinstance(report, Swept) and not died)
             law = self.judge.law(self._began)
-            if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
+            silent = self._asks(report.agent) == {NOTHING}
+            if quiet and silent and law.spread and isinstance(report, Swept) and _did_all(report):
                 deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
                 deleted = [d for d in deeds if d.action == "delete" and not d.approved]
                 left = self._there[report.agent].intersection(self.living(report.agent))
@@ -545,7 +551,7 @@ class World:
 
 def _did_all(report: Swept) -> bool:
     """Whether a sweep came to the end of its plan, and nothing but turns held back what was ripe."""
-    ended = all(outcome.kind in _SAID_GONE for outcome in report.outcomes)
+    ended = len(report.outcomes) == len(report.plan.act) and all(o.kind in _SAID_GONE for o in report.outcomes)
     aside = report.blocked["refused"] + report.blocked["strange_record"]
     return ended and report.trusted and not aside and not report.snapshot.malformed
 
