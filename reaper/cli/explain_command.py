@@ -55,7 +55,9 @@ async def run_explain(
     if answer.value.status in TOMBSTONES and _print_actions(settings, which, output):
         return
     with opened(settings.state) as store:
-        explanation = explain(project.name, known, answer.value, pattern.policy, store, answer.date)
+        explanation = explain(
+            project.name, known, answer.value, pattern.policy, store, answer.date, project.known_fields
+        )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:

@@ -30,17 +30,20 @@ class Loaded:
     digest: str
 
 
-def load(path: str | Path, environ: Mapping[str, str]) -> Loaded:
-    """Read a configuration file; ConfigError with all its problems when it cannot be used."""
-    return parse(read_bytes(path), str(path), environ)
+def load(path: str | Path, environ: Mapping[str, str], now: float | None = None) -> Loaded:
+    """Read a configuration file; ConfigError with all its problems when it cannot be used. `now` as for `parse`."""
+    return parse(read_bytes(path), str(path), environ, now)
 
 
-def parse(text: str | bytes, source: str, environ: Mapping[str, str]) -> Loaded:
-    """Read the text of a configuration; `source` names it in the problems."""
+def parse(text: str | bytes, source: str, environ: Mapping[str, str], now: float | None = None) -> Loaded:
+    """Read the text of a configuration; `source` names it in the problems.
+
+    With `now`, Unix seconds, the warnings also say which of its dates are over.
+    """
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = read(decode(content, source), source, environ)
     settings = _settings(document)
-    warnings = tuple(sorted(document.problems(warning_findings(document, settings))))
+    warnings = tuple(sorted(document.problems(warning_findings(document, settings, now))))
     return Loaded(settings, warnings, digest_of(content))
 
 

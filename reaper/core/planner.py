@@ -17,7 +17,7 @@ from typing import NamedTuple, assert_never
 from reaper.core.durations import show_duration, show_time
 from reaper.core.model import Action, Agent, Session
 from reaper.core.policy import Decision, Limits, Mode, Policy
-from reaper.core.windows import is_open
+from reaper.core.windows import closed_text, is_open
 
 
 class Hold(StrEnum):
@@ -295,11 +295,12 @@ def hold_text(item: Item, plan: Plan) -> str:
         case Hold.GRACE:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
-            return "outside every window"
+            return closed_text(plan.policy.windows, plan.now)
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
-            return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
+            names = ", ".join(item.session.strange)
+            return f"its record has fields this version does not know, and known_fields does not accept: {names}"
         case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:
             return ""
         case Hold.LIMIT_SWEEP | Hold.LIMIT_DAY:

@@ -10,7 +10,8 @@ from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
 from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
-from reaper.core.windows import opens_at
+from reaper.core.record_fields import acceptance
+from reaper.core.windows import SEARCH_DAYS, dates_text, opens_at, skipped
 from reaper.store.store import Breaker, Store
 
 
@@ -69,8 +70,19 @@ class Explanation:
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
-def explain(project: str, agent: Agent, session: Session, policy: Policy, store: Store, now: float) -> Explanation:
-    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing."""
+def explain(
+    project: str,
+    agent: Agent,
+    session: Session,
+    policy: Policy,
+    store: Store,
+    now: float,
+    accepted: frozenset[str] = frozenset(),
+) -> Explanation:
+    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
+
+    `accepted` are the fields under the project's `known_fields`, which is what a person would add to.
+    """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
@@ -78,7 +90,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         as_due = session._replace(status=IDLE)
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
-    breaker = store.breaker(project, agent.name)
+    breaker, record = store.breaker(project, agent.name), _record(project, session, accepted)
     context = PlanContext(
         inventory=1,
         marks=store.marks(project, agent.name),
@@ -98,7 +110,7 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         now=now,
         decision=decision,
         trials=tuple(trials(session, policy, agent, now)),
-        guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
+        guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault, record)),
         due=due,
         once_idle=due is not None and as_due is not session,
         earliest=_earliest(plan_at(max(moment, now))) if due else None,
@@ -113,7 +125,7 @@ def _earliest(plan: Plan) -> float | None:
 
 
 def _guards(
-    status: str, plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str
+    status: str, plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str, record: str
 ) -> Iterator[GuardCheck]:
     """The guards of the planner with their values; what was refused is known only to the process that asked."""
     (item,) = plan.items
@@ -124,7 +136,7 @@ def _guards(
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
-        "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
+        "record": record,
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
         "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
     }
@@ -133,6 +145,14 @@ def _guards(
             yield GuardCheck(name, hold is None, texts[name])
     limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
     yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; judged over the whole plan")
+
+
+def _record(project: str, session: Session, accepted: frozenset[str]) -> str:
+    if not session.strange:
+        return "well formed"
+    setting = acceptance(session.strange, accepted)
+    how = f"; to accept them, write `{setting}` under projects.{project}" if setting else ""
+    return f"unknown fields: {', '.join(session.strange)}{how}"
 
 
 def _grace(plan: Plan, context: PlanContext) -> str:
@@ -151,9 +171,13 @@ def _windows(policy: Policy, now: float) -> str:
     if not policy.windows:
         return "none: always open"
     opening = opens_at(policy.windows, now)
+    if opening is not None and opening <= now:
+        return "open"
+    dates = dates_text(skipped(policy.windows, now, opening))
+    because = f", for it is closed {dates}" if dates else ""
     if opening is None:
-        return "closed, and none opens within eight days"
-    return "open" if opening <= now else f"closed until {show_time(opening)}"
+        return f"closed{because}, and none opens within {SEARCH_DAYS} days"
+    return f"closed until {show_time(opening)}{because}"
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:

@@ -39,10 +39,11 @@ class InventoryReader:
 
     @property
     def index_key(self) -> str:
-        """What an index is good for: the policy and the newest version, which say when a session is due, and whom
-        the listing had to show."""
-        decides = json.dumps([rules_json(self.policy), self.agent.latest]).encode()
-        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.site.project.must_see)])
+        """What an index is good for: the policy and the newest version, which say when a session is due, whom the
+        listing had to show, and which fields its records might have."""
+        project = self.site.project
+        decides = json.dumps([rules_json(self.policy), self.agent.latest, sorted(project.known_fields)]).encode()
+        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(project.must_see)])
 
     async def list_all(
         self, wanted: frozenset[str], then: float | None, *, indexed: bool

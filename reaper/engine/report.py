@@ -13,6 +13,7 @@ from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
+from reaper.core.record_fields import acceptance
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
 
@@ -85,7 +86,8 @@ class Failed(Attempt):
 class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
-    `plan.now` is the platform's time. `doubts` say why its inventory is not believed.
+    `plan.now` is the platform's time. `doubts` say why its inventory is not believed. `known_fields` are those that
+    the project accepts.
     """
 
     snapshot: Snapshot
@@ -93,6 +95,7 @@ class Swept(Attempt):
     outcomes: Sequence[Outcome] = ()
     doubts: Sequence[str] = ()
     used_today: Mapping[Action, int] = field(default_factory=dict)
+    known_fields: frozenset[str] = frozenset()
 
     @cached_property
     def trusted(self) -> bool:
@@ -124,12 +127,24 @@ class Swept(Attempt):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know although nothing went wrong."""
-        if not self.plan.expiry_moved:
-            return ()
-        return (
+        moved = (
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
-            "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
+            "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
+        return tuple(filter(None, [moved if self.plan.expiry_moved else "", self._strange_text]))
+
+    @property
+    def accepts_with(self) -> str:
+        """The line of YAML by which the project accepts the fields that are new in its records; '' for none."""
+        return acceptance(self.snapshot.strange, self.known_fields)
+
+    @property
+    def _strange_text(self) -> str:
+        if not self.snapshot.strange:
+            return ""
+        names, setting = ", ".join(sorted(self.snapshot.strange)), self.accepts_with
+        how = f": write `{setting}` under projects.{self.project} to accept them" if setting else ""
+        return f"records have fields that this version does not know ({names}), so their sessions are kept{how}"
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:

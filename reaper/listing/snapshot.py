@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -88,7 +88,7 @@ class Snapshot:
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
-    filled on request only.
+    filled on request only. `expiries` says of what was `seen` when it expires.
     """
 
     now: float | None
@@ -106,6 +106,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    expiries: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -128,6 +129,7 @@ class SessionCounts:
         self.candidates: dict[str, Candidate] = {}
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
+        self.expiries: dict[str, float] = {}
         self.strange: set[str] = set()
         self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
@@ -146,7 +148,10 @@ class SessionCounts:
         if not TOMBSTONES.isdisjoint(statuses):
             sessions = living(sessions)
         if self.wanted:
-            self.seen |= self.wanted.intersection([session.id for session in sessions])
+            found = self.wanted.intersection([session.id for session in sessions])
+            self.seen |= found
+            if found:
+                self.expiries.update((session.id, session.expires_at) for session in sessions if session.id in found)
         now = self.now
         if now is None:
             return ()
@@ -197,6 +202,7 @@ class SessionCounts:
             candidates=tuple(self.candidates.values()),
             kept=tuple(self.kept.values()),
             seen=frozenset(self.seen),
+            expiries={name: expiry for name, expiry in self.expiries.items() if name in self.seen},
             idle=deepcopy(self.idle),
             age=deepcopy(self.age),
             strange=frozenset(self.strange),

@@ -24,9 +24,10 @@ from reaper.core.model import (
 from reaper.core.planner import Item, Plan, plan_id
 from reaper.core.policy import Mode, Policy, Rule, decide
 from reaper.core.provider import Answer
+from reaper.core.record_fields import acceptance
 from reaper.core.settings import Project
 from reaper.core.text import clean
-from reaper.core.windows import is_open, opens_at
+from reaper.core.windows import SEARCH_DAYS, dates_text, is_open, opens_at, skipped
 from reaper.engine.discovery import first_match
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import RULE_NAME
@@ -121,10 +122,13 @@ class Subject:
                 f"the breaker of agent {clean(self.agent.name)} is open since {show_time(breaker.since)}: "
                 f"{clean(breaker.reason)}. Only a person closes it, by approving a plan"
             )
-        if action is Action.DELETE and not is_open(self.policy.windows, self.now):
-            opens = opens_at(self.policy.windows, self.now)
-            next_one = f"the next opens at {show_time(opens)}" if opens else "none opens within a week"
-            yield f"it is outside every window of policy {self.policy.name!r}; {next_one}. Ask again then"
+        windows = self.policy.windows
+        if action is Action.DELETE and not is_open(windows, self.now):
+            opens = opens_at(windows, self.now)
+            next_one = f"the next opens at {show_time(opens)}" if opens else f"none opens within {SEARCH_DAYS} days"
+            dates = dates_text(skipped(windows, self.now, opens))
+            why = f" (closed {dates})" if dates else ""
+            yield f"it is outside every window of policy {self.policy.name!r}{why}; {next_one}. Ask again then"
 
     def _kept(self, action: Action) -> Iterator[str]:
         """What keeps the session for good."""
@@ -147,7 +151,9 @@ class Subject:
             yield f"it is {show_duration(max(age, 0))} old, and must be five minutes. Ask again in {wait:.0f} s"
         if self.session.strange:
             fields = ", ".join(map(clean, self.session.strange))
-            yield f"its record has fields that this version does not know ({fields}). Tell the operator"
+            setting = acceptance(self.session.strange, self.project.known_fields)
+            who = f", who can accept them: `{setting}` in project {self.project.name}" if setting else ""
+            yield f"its record has fields that this version does not know ({fields}). Tell the operator{who}"
 
     def _wrong_status(self, action: Action, status: str) -> str:
         if status in {CREATING, UPDATING}:

@@ -95,7 +95,7 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        explanation = explain(project.name, agent, answer.value, policy, store, answer.date)
+        explanation = explain(project.name, agent, answer.value, policy, store, answer.date, project.known_fields)
     return Explained.model_validate(explanation_json(explanation))
 
 

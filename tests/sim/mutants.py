@@ -408,8 +408,8 @@ def _reads_malformed(patch: Patch) -> None:
     """A record whose times are numbers at all is read as it stands."""
     kept = parsing.parse_session
 
-    def parse(obj: Any, now: float) -> Any:
-        found = kept(obj, now)
+    def parse(obj: Any, now: float, *accepted: Any) -> Any:
+        found = kept(obj, now, *accepted)
         if not isinstance(found, Malformed):
             return found
         times = [obj.get(name) for name in ("created_at", "last_accessed_at", "expires_at")]
@@ -528,7 +528,7 @@ MUTANTS = [
     Mutant("tombstones are no inventory", _counts_tombstones, scenes.among_tombstones),
     Mutant("malformed records are kept", _reads_malformed, scenes.with_bad_time),
     Mutant("times in the future are malformed", put(parsing, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
-    Mutant("unknown fields are kept", put(parsing, "_strange", lambda _: ()), scenes.with_unknown_field),
+    Mutant("unknown fields are kept", put(parsing, "_strange", lambda *_: ()), scenes.with_unknown_field),
     Mutant("skew of the clocks", put(clock_check, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
     Mutant("a jump of the clock", put(clock_check, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),

@@ -10,6 +10,7 @@ from typing import Final
 from reaper.core.durations import show_time
 from reaper.core.planner import Hold, Item
 from reaper.core.policy import reason
+from reaper.core.windows import Window, closed_text
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Outcome, Report, Swept, is_trusted
 from reaper.web.page.charts import Bars, time_line
@@ -133,13 +134,13 @@ def candidates(report: Report, now: float) -> list[CandidateRow]:
             action=str(item.action),
             rule=safe(item.rule),
             reason=safe(reason(item.session, item.decision, plan.policy, plan.agent, plan.now)),
-            became=safe(_became(item, ended.get(item.session.incarnation), now)),
+            became=safe(_became(item, ended.get(item.session.incarnation), plan.policy.windows, now)),
         )
         for item in first
     ]
 
 
-def _became(item: Item, outcome: Outcome | None, now: float) -> str:
+def _became(item: Item, outcome: Outcome | None, windows: tuple[Window, ...], now: float) -> str:
     """What was done with a candidate, or what it waits for."""
     if outcome is not None:
         return joined([OUTCOMES[outcome.kind], outcome.why])
@@ -147,6 +148,8 @@ def _became(item: Item, outcome: Outcome | None, now: float) -> str:
         return "not tried in this sweep"
     if item.hold is Hold.GRACE and item.ripe_at > now:
         return f"in grace, may go {relative(item.ripe_at - now)}"
+    if item.hold is Hold.WINDOW:
+        return closed_text(windows, now)
     if item.hold is Hold.STRANGE:
         return f"{HOLDS[item.hold]}: {', '.join(item.session.strange)}"
     return HOLDS[item.hold]
