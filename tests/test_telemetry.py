@@ -326,3 +326,15 @@ def test_a_report_that_is_untrusted_is_no_success(watched: Watched) -> None:
     report: Report = watched.live.latest["prod", "research"]
     assert replace(report, doubts=()).trusted
     assert not report.trusted
+
+
+def test_the_first_expiry_of_the_must_see_sessions_is_a_gauge_and_vanishes_with_them(watched: Watched) -> None:
+    name = "must_see_expires_timestamp_seconds"
+    assert watched.value(name, project="prod") is None
+    some = sorted(watched.emulator.platform.sessions(AGENTS[0]), key=lambda seen: seen.expires_at)[-3:]
+    watched.must_see = frozenset(seen.id for seen in some)
+    watched.sweep(observe=True)
+    assert watched.value(name, project="prod") == some[0].expires_at
+    watched.must_see = frozenset()
+    watched.sweep(observe=True)
+    assert watched.value(name, project="prod") is None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.which_config import read
+from reaper.clock import SystemClock
 from reaper.core.settings import Settings
 from reaper.core.text import clean
 from reaper.logs import configure_logging
@@ -34,9 +35,10 @@ def run_check(config: Path | None, *, state: bool, online: bool) -> Exit:
         return Exit.DONE
     # Imported late: without `--online` a check does not wait for it.
     from reaper.cli.online_check import check_online
+    from reaper.wiring import Connector
 
     configure_logging(settings.log.format, "error")
-    return asyncio.run(check_online(settings))
+    return asyncio.run(check_online(settings, Connector(SystemClock())))
 
 
 def _check_approvals(settings: Settings) -> None:

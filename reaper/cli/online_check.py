@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.cli.endings import Exit
-from reaper.clock import SystemClock
 from reaper.core.durations import show_duration, show_time
 from reaper.core.model import DAY_S, TOMBSTONES, Agent, Malformed, Session
 from reaper.core.policy import Policy, next_due
-from reaper.core.provider import Gone, Provider, ProviderError, Refused
+from reaper.core.provider import Connect, Gone, Provider, ProviderError, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import discover
-from reaper.wiring import Connector
 
 EXPIRES_SOON_S: Final = 5 * DAY_S
 """So little time left is worth a warning: the alert has the same bound."""
@@ -37,9 +35,9 @@ class Found:
     warning: bool = False
 
 
-async def check_online(settings: Settings) -> Exit:
+async def check_online(settings: Settings, connect: Connect) -> Exit:
     """Ask each project for its agents and its `must_see` sessions, and say what came of it; nothing is changed."""
-    failed, connect = False, Connector(SystemClock())
+    failed = False
     for project in settings.projects:
         async for found in _project(connect, project):
             failed = failed or found.failure
@@ -50,7 +48,7 @@ async def check_online(settings: Settings) -> Exit:
     return Exit.FAILED if failed else Exit.DONE
 
 
-async def _project(connect: Connector, project: Project) -> AsyncIterator[Found]:
+async def _project(connect: Connect, project: Project) -> AsyncIterator[Found]:
     """What one project answers; the first failure to reach it is its only one."""
     try:
         async with connect(project) as client:

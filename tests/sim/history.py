@@ -70,6 +70,7 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            accepts=plot.accepts,
         )
         async with self.world as world:
             watch = world.on_call
@@ -279,7 +280,8 @@ class History:
         self._races, self._lasting = 0.0, 0
         process.steps.die_at = None  # a death that its own sweep was too short for would come now
         self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0)
-        bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
+        closed = sum(until - first + 1 for first, until in law.closed_days)
+        bound = 4 * (4 + closed + (law.grace_s + DAY_S) // DAY_S)
         for number in range(bound):
             if number >= HEALTHY_LEAST and not world.stale(since):
                 break

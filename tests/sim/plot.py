@@ -19,7 +19,8 @@ class Plot:
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
-    files of the state; where that is never, the state has none.
+    files of the state; where that is never, the state has none. `accepts`: a field that the platform has brought and
+    a person has accepted.
     """
 
     law: Law
@@ -44,6 +45,7 @@ class Plot:
     by_hand: float
     breaks: float
     on_file: float
+    accepts: str
 
 
 def draw(seed: int) -> Plot:
@@ -74,6 +76,7 @@ def draw(seed: int) -> Plot:
         by_hand=chance.choice([0.0, 0.0, 0.2]),
         breaks=chance.choice([0.0, 0.0, 0.1]),
         on_file=chance.choice([0.0] * 9 + [0.5]),
+        accepts=chance.choice(["", "", "region_hint"]),
     )
 
 
@@ -93,6 +96,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
     if chance.random() < 0.5:
         lines.append(Line("runaway", "stop", idle_s=5 * 60, status=frozenset({"active"})))
     strict = chance.random() < 0.5
+    begins = int(EPOCH // DAY_S) + chance.randrange(5)
     return Law(
         since=since,
         lines=tuple(lines),
@@ -102,5 +106,6 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         per_day=chance.choice([(25, True), (50, True), (6, False)]) if strict else (100, True),
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
+        closed_days=chance.choice([(), ((begins, begins),), ((begins - 1, begins), (begins + 2, begins + 2))]),
         relief_s=chance.choice([None, None, 5 * 60]),
     )

@@ -52,7 +52,10 @@ QUOTA_LIMIT = 4
 
 @dataclass(repr=False)
 class World:
-    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it."""
+    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it.
+
+    All records have a field that `accepts` names, of which the reaper knows nothing but that a person accepts it.
+    """
 
     law: Law
     agents_count: int = 1
@@ -67,6 +70,7 @@ class World:
     policy: Policy | None = None
     full_every_s: int | None = None
     approvals: tuple[str, ...] = ()
+    accepts: str = ""
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
@@ -178,7 +182,8 @@ class World:
         policy = self.policy or policy_of(self.judge.law(true_time()))
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
-        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
+        known = frozenset({self.accepts} - {""})
+        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see, known)
         schedule = Schedule(full_listing_s=self.full_every_s)
         return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
 
@@ -207,7 +212,7 @@ class World:
         sizes = {agent: self._inventory(agent) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
-        self.emulator.faults.replace(faults)
+        self.emulator.faults.replace([*faults, *self._brought()])
         already, settings = len(self.heard.reports), self.settings()
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
         self.heard.relieved_reports.clear()
@@ -234,6 +239,12 @@ class World:
         self.ledger.check_gone()
         self.ledger.check_once()
         return self.heard.reports[already:]
+
+    def _brought(self) -> list[Fault]:
+        """What the platform brings with every record, with another value each time."""
+        if not self.accepts:
+            return []
+        return [Fault("*", lie="add_field", field=self.accepts, value=len(self.heard.reports))]
 
     def look_at_marks(self) -> None:
         """What the sweeps said stands marked, as it is on disk after them."""
