@@ -20,6 +20,7 @@ from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.engine.voices import heard, judged_by
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
 from reaper.store.store import opened
@@ -41,7 +42,7 @@ async def run_explain(
     which = ActionFilter(project.name, agent, session)
     async with Connector(SystemClock())(project) as client:
         try:
-            known = await read_agent(agent, pattern.policy, client)
+            known = await read_agent(agent, client)
             answer = await client.get(agent, session)
         except Gone as error:
             if _print_actions(settings, which, output):
@@ -55,8 +56,11 @@ async def run_explain(
     if answer.value.status in TOMBSTONES and _print_actions(settings, which, output):
         return
     with opened(settings.state) as store:
+        voice = heard(project, known, store)
+        policy = judged_by(pattern.policy, voice)
+        configured = settings.holds_on(project.name, known.name)
         explanation = explain(
-            project.name, known, answer.value, pattern.policy, store, answer.date, project.known_fields
+            project.name, known, answer.value, policy, store, answer.date, voice, configured, project.known_fields
         )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
@@ -118,7 +122,8 @@ def _print(explanation: Explanation) -> None:
     out.print(records_table([explanation.session], explanation.now))
     rules = table("rule", "action", "condition", "wanted", "found", "holds")
     for trial in explanation.trials:
-        name = f"[bold]{trial.rule.name}[/]" if trial.decides else trial.rule.name
+        name = trial.rule.name if explanation.policy.also is None else f"{trial.policy}: {trial.rule.name}"
+        name = f"[bold]{name}[/]" if trial.decides else name
         for check in trial.checks:
             holds = {True: "yes", False: "no", None: "cannot be judged"}[check.holds]
             rules.add_row(

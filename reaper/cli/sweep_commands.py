@@ -37,9 +37,9 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
     """Run the daemon until SIGTERM or Ctrl-C."""
     from reaper.daemon import Daemon
 
-    path, clock = path_of(config), SystemClock()
-    loaded = load(path, os.environ, clock.wall())
-    settings = loaded.settings
+    path = path_of(config)
+    loaded = load(path, os.environ)
+    settings, clock = loaded.settings, SystemClock()
     configure_logging(settings.log.format, settings.log.level)
     settle_memory()
     server = settings.server if listen is None else replace(settings.server, host=listen[0], port=listen[1])

@@ -6,7 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-from reaper.clock import SystemClock
 from reaper.config import Loaded, load
 from reaper.core.settings import DEFAULT_PATH
 
@@ -19,7 +18,7 @@ def path_of(config: Path | None) -> Path:
 def read(config: Path | None) -> tuple[Path, Loaded]:
     """The configuration, its warnings printed; raises ConfigError."""
     path = path_of(config)
-    loaded = load(path, os.environ, SystemClock().wall())
+    loaded = load(path, os.environ)
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return path, loaded

@@ -11,20 +11,20 @@ from reaper.core.policy import Policy
 from reaper.core.windows import SEARCH_DAYS, Dates, Window, opens_at
 
 
-def window_findings(policy: Policy, path: Path, now: float | None) -> Iterator[Finding]:
-    """What is doubtful about a policy's windows at `now`, Unix seconds; None: about what holds at any time."""
+def window_findings(policy: Policy, path: Path, now: float) -> Iterator[Finding]:
+    """What is doubtful about a policy's windows at `now`, Unix seconds."""
     for place, window in enumerate(policy.windows):
         yield from _dates(window, (*path, "windows", place, "except"), now)
-    if now is not None and opens_at(policy.windows, now) is None:
+    if opens_at(policy.windows, now) is None:
         message = f"no window opens in the next {SEARCH_DAYS} days, so nothing is deleted"
         yield Finding((*path, "windows"), message, "look at the days and at `except`", False, at_key=True)
 
 
-def _dates(window: Window, path: Path, now: float | None) -> Iterator[Finding]:
-    today = None if now is None else datetime.fromtimestamp(now, window.zone).date()
+def _dates(window: Window, path: Path, now: float) -> Iterator[Finding]:
+    today = datetime.fromtimestamp(now, window.zone).date()
     for place, dates in enumerate(window.skips):
         # The night of the last date lasts into the day after it.
-        if today is not None and dates.last < today - timedelta(days=1):
+        if dates.last < today - timedelta(days=1):
             yield Finding((*path, place), "is over", "remove it")
         elif not _opens_in(window, dates):
             message = "skips nothing: on these dates the window would not open anyway"

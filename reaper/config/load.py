@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reaper.clock import SystemClock
 from reaper.config.config_file import digest_of, read_bytes
 from reaper.config.document import Document, read
 from reaper.config.problem import ConfigError, Problem
@@ -38,12 +39,14 @@ def load(path: str | Path, environ: Mapping[str, str], now: float | None = None)
 def parse(text: str | bytes, source: str, environ: Mapping[str, str], now: float | None = None) -> Loaded:
     """Read the text of a configuration; `source` names it in the problems.
 
-    With `now`, Unix seconds, the warnings also say which of its dates are over.
+    At `now`, Unix seconds, which is the local clock's time when it is not given: warnings say what is over.
     """
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = read(decode(content, source), source, environ)
     settings = _settings(document)
-    warnings = tuple(sorted(document.problems(warning_findings(document, settings, now))))
+    warnings = tuple(
+        sorted(document.problems(warning_findings(document, settings, SystemClock().wall() if now is None else now)))
+    )
     return Loaded(settings, warnings, digest_of(content))
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 
 from reaper.config.document import Document
 from reaper.config.doubtful_windows import window_findings
+from reaper.config.holds import hold_warnings
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.tree import child, entries, has, texts
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
@@ -14,28 +15,38 @@ from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
 from reaper.core.conditions import TimeCondition
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, EXPIRY_S, Action
-from reaper.core.policy import Mode, Policy
+from reaper.core.policy import Beyond, Mode, Policy
 from reaper.core.record_fields import RECORD_FIELDS
 from reaper.core.settings import Settings
 
 
-def warning_findings(document: Document, settings: Settings, now: float | None) -> list[Finding]:
-    """Everything doubtful at `now`, Unix seconds or unknown, in a configuration that is otherwise right."""
-    found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document), _approvals(settings)]
-    found.append(_known_fields(document))
+def warning_findings(document: Document, settings: Settings, now: float) -> list[Finding]:
+    """Everything doubtful at `now`, Unix seconds, in a configuration that is otherwise right."""
+    found = [
+        _unused(settings),
+        _patterns(settings),
+        _known_fields(document),
+        _choices(settings),
+        _quotas(settings),
+        _zone(document),
+        _approvals(settings),
+        hold_warnings(settings, now),
+    ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
         found += [
             _rules(policy, path),
             _times(policy, path),
             _limits(policy, path),
+            _jump(document, policy, path),
             window_findings(policy, path, now),
         ]
     return list(chain.from_iterable(found))
 
 
 def _unused(settings: Settings) -> Iterator[Finding]:
-    used = {agent.policy.name for project in settings.projects for agent in project.agents}
+    entries = [agent for project in settings.projects for agent in project.agents]
+    used = {policy.name for agent in entries for policy in (agent.policy, *agent.may_choose)}
     for policy in settings.policies:
         if policy.name not in used:
             yield Finding(("policies", policy.name), "no agent uses this policy", "", False, at_key=True)
@@ -59,6 +70,17 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
             if earlier is not None:
                 message = f"never gets its turn: {show_path((*path, earlier))} matches all of it first"
                 yield Finding((*path, place, "name"), message, "put the narrower pattern first")
+
+
+def _choices(settings: Settings) -> Iterator[Finding]:
+    """Policies that an agent's developers may choose, and whose choice changes nothing."""
+    for project in settings.projects:
+        for place, agent in enumerate(project.agents):
+            for number, policy in enumerate(agent.may_choose):
+                if policy == agent.policy:
+                    where: Path = ("projects", project.name, "agents", place, "may_choose", number)
+                    message = "is the policy of these agents anyway, so choosing it changes nothing"
+                    yield Finding(where, message, "remove it, or name a gentler one")
 
 
 def _quotas(settings: Settings) -> Iterator[Finding]:
@@ -114,3 +136,19 @@ def _limits(policy: Policy, path: Path) -> Iterator[Finding]:
         if limit.amount == 0 and policy.mode is Mode.ENFORCE:
             message = "lets nothing be stopped or deleted without an approval"
             yield Finding((*where, key), message, "write a limit above 0, or keep it if that is meant")
+
+
+def _jump(document: Document, policy: Policy, path: Path) -> Iterator[Finding]:
+    """A guard against jumps that guards nothing, or lets nothing through."""
+    limits, where = policy.limits, (*path, "limits", "jump")
+    written = child(child(child(child(document.value, "policies"), policy.name), "limits"), "jump")
+    if limits.beyond is not Beyond.SPREAD:
+        if written is not None:
+            message = "has no effect without `beyond: spread`"
+            yield Finding(where, message, "remove it, or write `beyond: spread` beside it")
+    elif limits.jump.amount == 0:
+        message = "withholds everything as soon as there is one candidate more than before"
+        yield Finding(where, message, "write what may become due between two sweeps, as in 25%")
+    elif limits.jump.percent and limits.jump.amount == 100:
+        message = "is never exceeded: there are no more candidates than sessions"
+        yield Finding(where, message, "write less, or nobody is asked about what a changed policy newly catches")

@@ -82,11 +82,31 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """What an agent's developers say to a reaper: the pairs of its newest version whose key begins with `reaper.`.
+
+    `said` is safe to show. `fault` says why it is not known, '' when it is: the record made no sense or was not
+    `read`, which is `refused` where the platform lets this identity read no agents.
+    """
+
+    said: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
+    read: bool = True
+    refused: bool = False
+
+    @property
+    def asked(self) -> tuple[tuple[tuple[str, str], ...], str]:
+        """What two readings are compared by: where nobody may be heard, nothing is asked for."""
+        return self.said, "" if self.refused else self.fault
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """A hosted agent. `latest` is its newest version, None when that could not be read."""
 
     name: str
     latest: str | None = None
+    metadata: Metadata = Metadata()
 
 
 @dataclass(frozen=True, slots=True)

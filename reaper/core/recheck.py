@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import decide
-from reaper.core.windows import is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,12 @@ def recheck(
         return Verdict(gone=True, why=f"its status is {fresh.status}")
     if fresh != item.session:
         return Verdict(changed=True, why=_difference(item.session, fresh))
+    if plan.voice is not None and agent is not None and agent.metadata.asked != plan.agent.metadata.asked:
+        return Verdict(why="what its agent's developers ask for has changed since the plan was made")
     again = decide(fresh, plan.policy, agent or plan.agent, now)
     if again.action is Action.KEEP or (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
-    if item.action is not Action.STOP and not is_open(plan.policy.windows, now):
+    if item.action is not Action.STOP and not plan.policy.is_open(now):
         return Verdict(why="the window has closed")
     return Verdict(go=True)
 

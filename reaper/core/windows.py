@@ -15,6 +15,7 @@ SEARCH_DAYS: Final = 400
 
 _STEP_S: Final = 60
 _LEAP_S: Final = 12 * 3_600
+_AGREED_S: Final = 8 * 86_400
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -120,13 +121,36 @@ def _skipped(window: Window, now: float, opening: float | None) -> Iterator[Date
             yield dates
 
 
+def opens_for_all(policies: Sequence[Sequence[Window]], now: float) -> float | None:
+    """The next moment at or after `now` at which all of these policies allow deleting; None when none is in sight.
+
+    Once each has opened by itself, one at which all are open is looked for over eight days.
+    """
+    moment = now
+    end: float | None = None
+    while True:
+        found = [opens_at(windows, moment) for windows in policies]
+        latest = now
+        for one in found:
+            if one is None:
+                return None
+            latest = max(latest, one)
+        if latest <= moment:
+            return moment
+        end = latest + _AGREED_S if end is None else end
+        if latest > end:
+            return None
+        moment = latest
+
+
 @lru_cache(maxsize=64)
-def closed_text(windows: tuple[Window, ...], now: float) -> str:
-    """Why nothing is open at `now`: `outside every window`, and which dates they skip, if that is why.
+def closed_text(policies: tuple[tuple[Window, ...], ...], now: float) -> str:
+    """Why not all of them are open at `now`: `outside every window`, and which dates they skip, if that is why.
 
     Thousands of candidates ask the same of one sweep.
     """
-    dates = skipped(windows, now, opens_at(windows, now))
+    windows = [window for one in policies for window in one]
+    dates = skipped(windows, now, opens_for_all(policies, now))
     return f"outside every window{f', closed {dates_text(dates)}' if dates else ''}"
 
 

@@ -88,7 +88,7 @@ def version_record(agent: HostedAgent, version: AgentVersion) -> JsonObject:
         "id": f"{agent.name}:{version.name}",
         "name": agent.name,
         "version": version.name,
-        "metadata": {},
+        "metadata": version.metadata,
         "created_at": version.created_at,
         "status": version.status,
         "definition": {

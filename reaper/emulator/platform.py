@@ -10,7 +10,7 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
 from typing import Final, Literal
 from uuid import UUID
@@ -71,6 +71,12 @@ class Platform:
         if len(self.agent(agent).versions) == 1:
             raise PlatformError(409, "last_version", f"{name} is the only version of agent {agent}", "agent_version")
         del self.agent(agent).versions[self.version(agent, name).name]
+
+    def describe(self, agent: str, metadata: object) -> None:
+        """The developers give the newest version this metadata instead."""
+        versions = self.agent(agent).versions
+        latest = self.agent(agent).latest
+        versions[latest.name] = replace(latest, metadata=metadata)
 
     def agent(self, name: str) -> HostedAgent:
         if name not in self.agents:

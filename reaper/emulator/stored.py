@@ -6,7 +6,8 @@ Times are Unix seconds on the platform's own clock.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from reaper.core.model import ACTIVE, DELETED, EXPIRED, EXPIRY_S, IDLE, Session
 from reaper.emulator.home import Home
@@ -17,7 +18,10 @@ _SUSPENDED = frozenset({IDLE, EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class AgentVersion:
-    """One version of a hosted agent; its sessions fall idle after its own timeout."""
+    """One version of a hosted agent; its sessions fall idle after its own timeout.
+
+    `metadata` is a mapping of texts on the real platform; what is not one stands for an API that has changed.
+    """
 
     name: str
     created_at: int
@@ -25,6 +29,7 @@ class AgentVersion:
     status: str = ACTIVE
     cpu: str = "1"
     memory: str = "2Gi"
+    metadata: Any = field(default_factory=dict, hash=False)
 
 
 @dataclass(slots=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from reaper.core.conditions import NEVER
 from reaper.core.durations import exact_duration, show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_words
+from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
-from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.policy import Beyond, Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
 from reaper.core.record_fields import acceptance
-from reaper.core.windows import SEARCH_DAYS, dates_text, opens_at, skipped
+from reaper.core.voice import SILENT, Voice
+from reaper.core.windows import dates_text
+from reaper.engine.voices import voice_json
 from reaper.store.store import Breaker, Store
 
 
@@ -29,7 +35,8 @@ class Explanation:
     """One session under its policy at platform time `now`.
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
-    `earliest` is when grace and windows would let that action happen, None when they never would.
+    `earliest` is when its developers, holds, grace and windows would let that action happen, None when they never
+    would. `holds` are those that stand on it.
     """
 
     project: str
@@ -43,6 +50,8 @@ class Explanation:
     due: tuple[float, Decision] | None
     once_idle: bool
     earliest: float | None
+    voice: Voice = SILENT
+    holds: tuple[SessionHold, ...] = ()
 
     @property
     def why(self) -> str:
@@ -65,8 +74,10 @@ class Explanation:
         return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
 
     def _earliest_text(self, due: float) -> str:
+        if self.earliest is None and any(math.isinf(hold.ends_at) for hold in self.holds):
+            return "; but it is held without an end"
         if self.earliest is None:
-            return "; but no window opens"
+            return f"; but it is {self.voice.why}" if self.voice.until == NEVER else "; but no window opens"
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
@@ -77,11 +88,14 @@ def explain(
     policy: Policy,
     store: Store,
     now: float,
+    voice: Voice = SILENT,
+    configured: Holds = NO_HOLDS,
     accepted: frozenset[str] = frozenset(),
 ) -> Explanation:
     """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
 
-    `accepted` are the fields under the project's `known_fields`, which is what a person would add to.
+    `policy` is the one that decides once its developers were heard, by `voice`; `configured` are the holds that the
+    configuration names, `accepted` the project's `known_fields`.
     """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
@@ -90,18 +104,23 @@ def explain(
         as_due = session._replace(status=IDLE)
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
-    breaker, record = store.breaker(project, agent.name), _record(project, session, accepted)
+    breaker, level = store.breaker(project, agent.name), store.level(project, agent.name)
+    holds, record = configured | store.holds.of_agent(project, agent.name), _record(project, session, accepted)
     context = PlanContext(
         inventory=1,
         marks=store.marks(project, agent.name),
+        holds=holds,
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
+        jump=standing_jump(level, policy),
         observe=policy.mode is Mode.OBSERVE,
+        voice=voice,
     )
 
     def plan_at(at: float) -> Plan:
         return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
 
+    free = holds.free_at(as_due, max(moment, now))
     return Explanation(
         project=project,
         agent=agent,
@@ -113,15 +132,19 @@ def explain(
         guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault, record)),
         due=due,
         once_idle=due is not None and as_due is not session,
-        earliest=_earliest(plan_at(max(moment, now))) if due else None,
+        earliest=_earliest(plan_at(free), voice) if due and math.isfinite(free) else None,
+        voice=voice,
+        holds=holds.on(session, now),
     )
 
 
-def _earliest(plan: Plan) -> float | None:
-    """When grace has passed and a window is open, for a sweep that finds the session as soon as it is due."""
+def _earliest(plan: Plan, voice: Voice) -> float | None:
+    """When its developers, grace and windows let it go, for a sweep that finds it once it is due and not held."""
     (item,) = plan.items
-    moment = max(plan.now, item.ripe_at)
-    return opens_at(plan.policy.windows, moment) if item.action is Action.DELETE else moment
+    moment = max(plan.now, item.ripe_at, voice.until)
+    if moment == NEVER:
+        return None
+    return plan.policy.opens_at(moment) if item.action is Action.DELETE else moment
 
 
 def _guards(
@@ -133,18 +156,23 @@ def _guards(
     touchable = any(status in statuses for statuses in ELIGIBLE.values())
     yield GuardCheck("status", touchable, status if touchable else f"{status} sessions are never touched")
     texts = {
+        "hold": holds_words(plan.holds.on(session, plan.now)) or "nobody holds it",
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
+        "voice": context.voice.told(plan.now) or "its developers ask for nothing",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
         "record": record,
+        "jump": f"{context.jump}: it waits for a person" if context.jump else "none waits for a person",
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
         "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
     }
     for name, hold in guards(Candidate(session, item.decision), item.ripe_at, policy, context, plan.now):
         if name in texts:
             yield GuardCheck(name, hold is None, texts[name])
+    spreads = policy.limits.beyond is Beyond.SPREAD
     limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
-    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; judged over the whole plan")
+    judged = "the longest overdue first" if spreads else "judged over the whole plan"
+    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; {judged}")
 
 
 def _record(project: str, session: Session, accepted: frozenset[str]) -> str:
@@ -168,15 +196,15 @@ def _grace(plan: Plan, context: PlanContext) -> str:
 
 
 def _windows(policy: Policy, now: float) -> str:
-    if not policy.windows:
+    if not policy.windowed:
         return "none: always open"
-    opening = opens_at(policy.windows, now)
+    opening = policy.opens_at(now)
     if opening is not None and opening <= now:
         return "open"
-    dates = dates_text(skipped(policy.windows, now, opening))
+    dates = dates_text(policy.skipped(now, opening))
     because = f", for it is closed {dates}" if dates else ""
     if opening is None:
-        return f"closed{because}, and none opens within {SEARCH_DAYS} days"
+        return f"closed{because}, and no opening is in sight"
     return f"closed until {show_time(opening)}{because}"
 
 
@@ -188,6 +216,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "agent": explanation.agent.name,
         "policy": explanation.policy.name,
         "mode": str(explanation.policy.mode),
+        "voice": voice_json(explanation.voice, explanation.now),
         "platform_time": explanation.now,
         "session": session._asdict(),
         "rules": [_trial_json(trial) for trial in explanation.trials],
@@ -196,6 +225,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
             "rule": explanation.decision.rule.name if explanation.decision.rule else None,
             "reason": explanation.why,
         },
+        "holds": [hold_json(hold) for hold in explanation.holds],
         "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.text} for g in explanation.guards],
         "next_due": _due_json(explanation),
         "earliest": explanation.earliest,
@@ -205,6 +235,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 def _trial_json(trial: RuleTrial) -> dict[str, Any]:
     return {
+        "policy": trial.policy,
         "rule": trial.rule.name,
         "action": str(trial.rule.action),
         "holds": trial.holds,

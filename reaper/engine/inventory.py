@@ -101,6 +101,11 @@ class InventoryReader:
             self._count(sessions, counts)
             if index is not None and earlier is None:
                 index.add(self._dated(sessions), page.order)
+        if (now := counts.now) is not None:
+            counts.landmarks.take(page.answer.value.sessions, page.order, lambda one: self._is_kept(one, now))
+
+    def _is_kept(self, session: Session, now: float) -> bool:
+        return decide(session, self.policy, self.agent, now).action is Action.KEEP
 
     def _take_in_fresh(self, index: ListingIndex, now: float, sessions: Sequence[Session]) -> None:
         """Decide on the candidates as they were seen last, by what the time is now, and on sessions that are new."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from reaper.clock import Clock
@@ -15,6 +15,12 @@ from reaper.core.recheck import Verdict, recheck
 from reaper.store.evidence import judged_by_policy
 
 LOOK_AGE_MAX_S: Final = 2.0
+AGENT_LOOK_AGE_MAX_S: Final = 60.0
+"""How old the last look at an agent may be when an action leaves.
+
+A session is used in a moment, and its own look is two seconds old at most. An agent is changed by a deploy, or by
+what its developers write; a look at it for each action would be one more request for each of thousands.
+"""
 LOOKS_MAX: Final = 8
 """So often one session is looked at again because the look before had grown too old, or was followed by a pause."""
 
@@ -23,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A session as it was just read; with its agent, where the policy asks about versions."""
+    """A session as it was just read; with its agent, where versions or its developers' voice matter."""
 
     session: Answer[Session | Malformed]
     agent: Answer[Agent] | None = None
@@ -63,7 +69,11 @@ class Freshness:
 
     def of(self, look: Look) -> bool:
         """Whether an action may rest on the look now."""
-        return self.holds(look.session) and (look.agent is None or self.holds(look.agent))
+        return self.holds(look.session) and (look.agent is None or self.holds_of_agent(look.agent))
+
+    def holds_of_agent(self, answer: Answer[Agent], share: float = 1.0) -> bool:
+        """The same of an agent's answer, which counts for longer."""
+        return replace(self, max_age_s=AGENT_LOOK_AGE_MAX_S).holds(answer, share)
 
     def holds(self, answer: Answer[T], share: float = 1.0) -> bool:
         """Whether an answer is younger than this share of its time, and no pause has been noticed since.
@@ -86,7 +96,7 @@ class AgentLooks:
     async def read(self) -> Answer[Agent]:
         """The agent, young enough for a look at a session to follow; raises the ProviderError of reading it."""
         async with self._lock:
-            if self._last is None or not self._fresh.holds(self._last, share=0.5):
+            if self._last is None or not self._fresh.holds_of_agent(self._last, share=0.5):
                 self._last = await self._client.get_agent(self._agent)
             return self._last
 

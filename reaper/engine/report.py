@@ -7,15 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
 from reaper.core.record_fields import acceptance
+from reaper.core.voice import SILENT, Voice
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
+
+ASKS_A_PERSON: Final = (Hold.BREAKER, Hold.JUMP, Hold.LIMIT_SWEEP, Hold.LIMIT_DAY)
+"""The holds that an approval lifts."""
 
 
 class Result(StrEnum):
@@ -51,7 +56,7 @@ class Attempt:
     """One sweep of one agent, however far it came.
 
     `started` and `seconds` are local, `why` says in words what went wrong. `relief` is the rule by which the agent's
-    quota may stop sessions when full.
+    quota may stop sessions when full. `voice` is what its developers ask for.
     """
 
     sweep_id: str
@@ -66,10 +71,16 @@ class Attempt:
     breaker: Breaker | None = None
     skew: float | None = None
     relief: Rule | None = None
+    voice: Voice = SILENT
 
     @property
     def key(self) -> Key:
         return (self.project, self.agent)
+
+    @property
+    def asked(self) -> str:
+        """What the agent's developers ask for, in one line; '' for nothing."""
+        return self.voice.told(self.started)
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -97,6 +108,10 @@ class Swept(Attempt):
     used_today: Mapping[Action, int] = field(default_factory=dict)
     known_fields: frozenset[str] = frozenset()
 
+    @property
+    def asked(self) -> str:
+        return self.voice.told(self.plan.now)
+
     @cached_property
     def trusted(self) -> bool:
         """Whether what was listed is complete and believed."""
@@ -106,6 +121,12 @@ class Swept(Attempt):
     def blocked(self) -> Counter[str]:
         """Candidates not acted on, by reason."""
         return Counter({str(hold): count for hold, count in self.plan.blocked.items()})
+
+    @cached_property
+    def holds(self) -> tuple[SessionHold, ...]:
+        """The holds that stood on the agent's sessions, those that end first before the others."""
+        standing = self.plan.holds.standing(self.plan.now or self.started)
+        return tuple(sorted(standing, key=lambda hold: (hold.ends_at, hold.session, hold.id)))
 
     @cached_property
     def by_rule(self) -> Counter[str]:
@@ -120,9 +141,15 @@ class Swept(Attempt):
         return {"keep": kept, "stop": asked[Action.STOP], "delete": asked[Action.DELETE]}
 
     @cached_property
+    def waiting(self) -> Counter[str]:
+        """Candidates that wait for a person to approve them, by reason: not those whose turn comes by itself."""
+        asks = (Hold.BREAKER, Hold.JUMP) if self.plan.left else ASKS_A_PERSON
+        return Counter({str(hold): self.blocked[hold] for hold in asks if self.blocked[hold]})
+
+    @property
     def withheld(self) -> bool:
         """Whether a guard holds back actions that a person could approve."""
-        return any(self.blocked[hold] for hold in (Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER))
+        return bool(self.waiting)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,7 +158,18 @@ class Swept(Attempt):
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
-        return tuple(filter(None, [moved if self.plan.expiry_moved else "", self._strange_text]))
+        return tuple(filter(None, [*self._spread, moved if self.plan.expiry_moved else "", self._strange_text]))
+
+    @property
+    def _spread(self) -> tuple[str, ...]:
+        """What limits leave for later sweeps, or will once all else allows it."""
+        plan = self.plan
+        if plan.left or plan.jump:
+            return tuple(map(str, plan.left))
+        return tuple(
+            f"once due, {one.left:,} {one.action}s go by the limits, the longest overdue first: {one.pace()}"
+            for one in plan.ahead
+        )
 
     @property
     def accepts_with(self) -> str:

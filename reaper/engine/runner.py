@@ -19,6 +19,7 @@ from reaper.core.policy import Policy
 from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
+from reaper.core.voice import Voice
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, MustSeeListed, SweepEnded, UnknownApprovals
@@ -29,6 +30,7 @@ from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
 from reaper.engine.sweep import Sweep, known_breaker, needs_approval
+from reaper.engine.voices import heard, judged_by
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Housekeeping
@@ -230,6 +232,11 @@ class Runner:
         self, site: ConnectedProject, agent: Agent, policy: Policy, must_see: MustSee, task: _Task, pool: Pool | None
     ) -> tuple[Report, PoolMember | None]:
         key, scope = (site.project.name, agent.name), task.scope
+        try:
+            voice = self._hear(site.project, agent, scope)
+        except StateError as error:
+            return self._failed(site.project, agent.name, policy, str(error)), None
+        policy = judged_by(policy, voice)
         sees_all = scope.rehearsal or scope.keeps or pool is not None
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
@@ -244,9 +251,11 @@ class Runner:
             observe=scope.observe,
             rehearsal=scope.rehearsal,
             approvals=task.settings.approvals if scope.rehearsal else (),
+            configured=task.settings.holds_on(*key),
             keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[key],
+            voice=voice,
             cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )
         try:
@@ -258,6 +267,12 @@ class Runner:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
+
+    def _hear(self, project: Project, agent: Agent, scope: Scope) -> Voice:
+        """What the agent's developers ask for, remembered before anything rests on it."""
+        if not scope.rehearsal:
+            self.store.voices.note(project.name, agent.name, agent.metadata, self.clock.wall())
+        return heard(project, agent, self.store)
 
     def _cache(self, key: Key, full_every_s: int | None) -> ListingCache | None:
         """What the agent's last sweep left; None, and nothing of it, where all are to be seen each time."""
@@ -329,6 +344,7 @@ class Runner:
         try:
             if believed:
                 self.store.plans.forget(now)
+                self.store.holds.forget(now)
             await self._housekeeping.end(
                 self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)
             )

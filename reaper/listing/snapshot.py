@@ -14,6 +14,7 @@ from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
+from reaper.listing.landmarks import Landmark, Landmarks
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -88,7 +89,8 @@ class Snapshot:
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
-    filled on request only. `expiries` says of what was `seen` when it expires.
+    filled on request only. By `landmarks` places in the listing are found again. `expiries` says of what was `seen`
+    when it expires.
     """
 
     now: float | None
@@ -107,6 +109,7 @@ class Snapshot:
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
     expiries: Mapping[str, float] = field(default_factory=dict)
+    landmarks: tuple[Landmark, ...] = ()
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -131,6 +134,7 @@ class SessionCounts:
         self.seen: set[str] = set()
         self.expiries: dict[str, float] = {}
         self.strange: set[str] = set()
+        self.landmarks = Landmarks()
         self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
         self.then = None if then is None else (then, Durations(), Durations())
@@ -179,6 +183,7 @@ class SessionCounts:
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
         self.kept.pop(session.incarnation, None)
+        self.landmarks.forget(session)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
@@ -210,6 +215,7 @@ class SessionCounts:
             incomplete=incomplete,
             listed_at=self.now,
             then=then,
+            landmarks=self.landmarks.all(),
         )
 
 

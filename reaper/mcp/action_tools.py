@@ -7,7 +7,8 @@ writes its intent down, acts, verifies, and writes down how it ended.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from reaper.config import ConfigError
@@ -20,8 +21,10 @@ from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.discovery import unread_agent
 from reaper.engine.executor import Executor
 from reaper.engine.report import Outcome
+from reaper.engine.voices import heard, judged_by
 from reaper.logs import get_logger
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import Allowance, signed
@@ -114,14 +117,17 @@ class _Attempt:
         started, guard = self.context.clock.monotonic(), ClockGuard()
         self.client.observe_time(guard.observe)
         agent = await self._agent(request.agent_name)
+        voice = heard(self.project, agent, self.store)
+        policy = judged_by(policy, voice)
         try:
             fresh = await self.client.get(agent.name, request.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
-        subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
-        subject.check(self.action, self.store)
+        subject = replace(Subject.seen(self.project, policy, agent, request.session_id, fresh), voice=voice)
+        configured = self.settings.holds_on(self.project.name, agent.name)
+        subject.check(self.action, self.store, configured)
         client = self.context.caller.name
         Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)
         await self._must_be_believed(agent)
@@ -149,8 +155,8 @@ class _Attempt:
         """The agent, without its newest version where that may not be read: what asks for it then keeps."""
         try:
             return (await self.client.get_agent(name)).value
-        except Refused:
-            return Agent(name)
+        except Refused as error:
+            return unread_agent(name, error)
 
     def _is_approved(self, subject: Subject) -> bool:
         leave = Approval.needed(subject.session, self.action)
@@ -196,6 +202,7 @@ class _Attempt:
             on_outcome=outcomes.append,
             workers=1,
             origin=site.origin(f"mcp client {client}", client=client),
+            held_elsewhere=partial(self.settings.holds_on, self.project.name, plan.agent.name),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id

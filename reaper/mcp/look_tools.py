@@ -14,6 +14,7 @@ from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.status_json import instant, run_json
+from reaper.engine.voices import heard, judged_by
 from reaper.mcp import daemon_status
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.context import ToolContext, managed_in
@@ -87,7 +88,7 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
     with opened(settings.state) as store:
         async with context.connect(project) as client:
             try:
-                agent = await read_agent(request.agent_name, policy, client)
+                agent = await read_agent(request.agent_name, client)
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
@@ -95,7 +96,11 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        explanation = explain(project.name, agent, answer.value, policy, store, answer.date, project.known_fields)
+        voice = heard(project, agent, store)
+        configured = settings.holds_on(project.name, agent.name)
+        decided, now = judged_by(policy, voice), answer.date
+        accepted = project.known_fields
+        explanation = explain(project.name, agent, answer.value, decided, store, now, voice, configured, accepted)
     return Explained.model_validate(explanation_json(explanation))
 
 

@@ -101,6 +101,12 @@ def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
         ("    limits: {per_sweep: 10%, per_day: 5%}\n", "per_day (5%) is lower than per_sweep (10%)"),
         ("    limits: {per_sweep: 10, per_day: 9}\n", "per_day (9) is lower than per_sweep (10)"),
         ("    mode: enforce\n    limits: {per_sweep: 0}\n", "'0' lets nothing be stopped or deleted"),
+        ("    limits: {jump: 10%}\n", "'10%' has no effect without `beyond: spread`"),
+        (
+            "    limits: {beyond: spread, jump: 0}\n",
+            "'0' withholds everything as soon as there is one",
+        ),
+        ("    limits: {beyond: spread, jump: 100%}\n", "'100%' is never exceeded"),
         ("    grace: 25d\n", "'7d' leaves no room for the grace of 25d"),
         ("schedule: {every: 1h, timezone: Europe/Madrid}\n", "'Europe/Madrid' has no effect without cron"),
         (
@@ -116,6 +122,8 @@ def test_a_doubtful_value_is_said(more: str, warning: str) -> None:
 
 def test_a_share_and_a_number_are_not_compared() -> None:
     assert warned(more="    limits: {per_sweep: 100, per_day: 5%}\n") == []
+    assert warned(more="    limits: {beyond: spread}\n") == warned(more="    limits: {beyond: withhold}\n") == []
+    assert warned(more="    limits: {beyond: spread, jump: 30}\n") == []
 
 
 _GLOBS = st.lists(
@@ -199,7 +207,7 @@ IN_2026 = 1_795_357_320.0
 """Sun 22 Nov 2026 14:22 UTC."""
 
 
-def warned_of_dates(dates: str, now: float | None = IN_2026) -> list[str]:
+def warned_of_dates(dates: str, now: float = IN_2026) -> list[str]:
     text = HEAD.replace("AGENTS", AGENTS) + f"      - {OLD}\n" + NIGHTS.replace("DATES", dates)
     return [str(problem).split("windows[0].except")[-1] for problem in parse(text, "t", {}, now).warnings]
 
@@ -224,10 +232,6 @@ def test_dates_that_are_meant_are_left_in_peace(dates: str) -> None:
     assert warned_of_dates(dates) == []
 
 
-def test_without_a_time_nothing_is_said_to_be_over() -> None:
-    assert warned_of_dates("[2026-11-14]", None) == []
-
-
 def test_windows_that_open_on_no_day_for_more_than_a_year_are_said() -> None:
     (said,) = warned_of_dates("[2026-01-01..2026-12-31, 2027-01-01..2027-12-31]")
     assert "no window opens in the next 400 days, so nothing is deleted" in said
@@ -246,3 +250,22 @@ def test_a_field_that_is_accepted_in_vain_is_said(fields: str, warning: str) -> 
     )
     (said,) = [str(problem) for problem in parse(text, "t", {}).warnings]
     assert said.endswith(warning)
+
+
+def held(*holds: str) -> list[str]:
+    whom = "project: main, agent: research, session: sess-0000001"
+    return warned(more="holds:\n" + "".join(f"  - {{{whom}, {hold}}}\n" for hold in holds))
+
+
+def test_a_hold_that_has_ended_is_said() -> None:
+    assert held("until: 2020-01-31, reason: thesis") == [
+        "t:11:68: holds[0].until: '2020-01-31' has ended: it holds nothing any more: "
+        "remove the hold, or write a later day"
+    ]
+    assert held("until: 2999-01-31, reason: thesis", "legal: ABC-1") == []
+
+
+def test_a_hold_that_says_the_same_as_another_is_said_and_another_persons_is_not() -> None:
+    one = "until: 2999-01-31, reason: thesis, by: kim"
+    assert held(one, one) == ["t:12:5: holds[1]: says the same as holds[0]: remove one of them"]
+    assert held(one, one.replace("kim", "lee"), one.replace("01-31", "02-28")) == []

@@ -185,14 +185,14 @@ def test_a_night_belongs_to_the_day_on_which_it_begins_for_dates_too(shown: str,
     ],
 )
 def test_words_name_the_dates_where_they_are_why_nothing_is_open(shown: str, text: str) -> None:
-    assert closed_text((NIGHTS,), moment(shown)) == text
+    assert closed_text(((NIGHTS,),), moment(shown)) == text
 
 
 def test_windows_that_skip_every_day_for_longer_than_anybody_looks_never_open() -> None:
     years = tuple(Dates(date(year, 1, 1), date(year, 12, 31)) for year in range(2026, 2030))
     window = Window(frozenset(DAYS), time(1), time(5), ZoneInfo("UTC"), years)
     assert opens_at([window], moment("2026-06-01 00:00")) is None
-    assert "closed 1 Jan to 31 Dec 2026" in closed_text((window,), moment("2026-06-01 00:00"))
+    assert "closed 1 Jan to 31 Dec 2026" in closed_text(((window,),), moment("2026-06-01 00:00"))
 
 
 def test_beside_a_window_that_skips_dates_another_one_may_be_open() -> None:

@@ -9,7 +9,7 @@ from foundry_world import DATE, NOW, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.core.model import Agent, Malformed, Session, Version
+from reaper.core.model import Agent, Malformed, Metadata, Session, Version
 from reaper.core.provider import Unreadable
 from reaper.core.text import clean
 from reaper.foundry import fast_parsing, parsing, requests
@@ -190,8 +190,39 @@ def test_agents_without_a_usable_name_are_counted_and_left_out():
         {"name": "\ud800"},
     ]
     found = parsing.parse_agents(json.dumps({"data": data, "has_more": False}).encode())
-    assert found.agents == (Agent("a", "4"), Agent("b", None))
+    unread = Metadata(fault="its record tells of no newest version")
+    assert found.agents == (Agent("a", "4"), Agent("b", None, unread))
     assert found.skipped == 4
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (None, ()),
+        ({}, ()),
+        ({"team": "desk", "reaper": "x", "reaperless": "y"}, ()),
+        ({"team": "desk", "reaper.policy": "gentle", "reaper.hold": "2026-12-31"},
+         (("reaper.hold", "2026-12-31"), ("reaper.policy", "gentle"))),
+        ({" Reaper.HOLD": "soon"}, ((" Reaper.HOLD", "soon"),)),
+        ({"reaper.\x1b[2J": "a\nb"}, (("reaper.\\x1b[2J", "a\\nb"),)),
+        ({"reaper.hold": "x" * 600}, (("reaper.hold", "x" * 511 + "…"),)),
+    ],
+)  # fmt: skip
+def test_what_is_addressed_to_a_reaper_is_made_safe_to_show(metadata, said):
+    body = {"name": "a", "versions": {"latest": {"version": "4", "metadata": metadata}}}
+    assert parsing.parse_agent(json.dumps(body).encode()) == Agent("a", "4", Metadata(said))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [[], "reaper.hold", 5, {"reaper.hold": 5}, {"team": None}, {"team": {}}, {f"reaper.{n}": "" for n in range(17)}],
+)
+def test_metadata_that_is_no_mapping_of_texts_says_nothing_readable(metadata):
+    body = {"name": "a", "versions": {"latest": {"version": "4", "metadata": metadata}}}
+    found = parsing.parse_agent(json.dumps(body).encode()).metadata
+    assert found.fault
+    assert found.read
+    assert not found.said
 
 
 def test_a_version_tells_its_status_and_idle_timeout():

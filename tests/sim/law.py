@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from tests.sim.law_of_holds import Claims
+from tests.sim.voices import NOTHING, Ask, Metadata, ask_of
 
 DAY_S = 86_400
 AGE_FLOOR_S = 300
@@ -71,8 +74,10 @@ class Line:
 class Law:
     """A policy as the judge reads it, in force from `since`.
 
-    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `closed_days`:
-    the first and the last day of each time in which `open_hours` do not begin, counted from 1970.
+    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `gentle` is the
+    one that developers may choose to have to agree, too. `spread`: what limits hold back goes later, by turns, unless
+    there were suddenly more candidates than by a `jump`. `closed_days`: the first and the last day of each time in
+    which `open_hours` do not begin, counted from 1970.
     """
 
     since: float
@@ -85,6 +90,9 @@ class Law:
     open_hours: tuple[int, int] | None = None
     closed_days: tuple[tuple[int, int], ...] = ()
     relief_s: int | None = None
+    gentle: Law | None = None
+    spread: bool = False
+    jump: tuple[int, bool] = (25, True)
 
     @property
     def asks_versions(self) -> bool:
@@ -96,7 +104,11 @@ class Law:
         lines = self.lines if self.relief_s is None else (*self.lines, relief)
         return next((line for line in lines if line.holds(facts, latest, now)), None)
 
-    def wants(self, facts: Facts, latest: str, now: float) -> str:
+    def agreeing(self, ask: Ask) -> tuple[Law, ...]:
+        """The laws that have to agree when this is asked for."""
+        return (self, self.gentle) if ask.gentle and self.gentle is not None else (self,)
+
+    def wants(self, facts: Facts, latest: str | None, now: float) -> str:
         line = self.decides(facts, latest, now)
         return "keep" if line is None else line.action
 
@@ -121,7 +133,11 @@ class Law:
 
 @dataclass
 class Deed:
-    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at."""
+    """A delete or stop by the reaper, with the session, the agent's newest version and what its developers ask for as
+    they were last looked at; `latest` is None where nobody may read agents.
+
+    `number` is its place among all that ever happened on the platform.
+    """
 
     at: float
     agent: str
@@ -129,7 +145,9 @@ class Deed:
     facts: Facts
     approved: bool
     looked_at: float
-    latest: str
+    latest: str | None
+    ask: Ask = NOTHING
+    number: int = 0
 
 
 class Believed(NamedTuple):
@@ -182,10 +200,12 @@ class Judge:
 
     laws: list[Law] = field(default_factory=list)
     deploys: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    sayings: dict[str, list[tuple[float, Metadata]]] = field(default_factory=dict)
     approved: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     promises: dict[str, dict[Incarnation, Promise]] = field(default_factory=dict)
     decided: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     sacred: set[str] = field(default_factory=set)
+    claims: Claims = field(default_factory=Claims)
     deeds: list[Deed] = field(default_factory=list)
 
     def law(self, at: float) -> Law:
@@ -194,6 +214,11 @@ class Judge:
     def latest(self, agent: str, at: float) -> str:
         known = [version for moment, version in self.deploys[agent] if moment <= at]
         return known[-1] if known else self.deploys[agent][0][1]
+
+    def ask(self, agent: str, at: float) -> Ask:
+        """What the newest version's metadata asked for then."""
+        said = [metadata for moment, metadata in self.sayings.get(agent, ()) if moment <= at]
+        return ask_of(said[-1]) if said else NOTHING
 
     def was_latest(self, agent: str, version: str, since: float, until: float) -> bool:
         """Whether this was the newest version at any moment from `since` to `until`."""
@@ -220,18 +245,36 @@ class Judge:
             for promise in [p for p in (now.get(seen), before.get(seen)) if p is not None and p.made == made][:1]
         }
 
+    def check_any(self, deeds: Sequence[Deed]) -> None:
+        """One deed, of which only one of these tellings must be right: it may rest on any of some looks."""
+        wrong = None
+        for deed in deeds:
+            try:
+                self.check(deed)
+            except ViolationError as error:
+                wrong = wrong or error
+            else:
+                return
+        if wrong is not None:
+            raise wrong
+
     def check(self, deed: Deed) -> None:
         """One deed, at the moment it happened."""
         law, facts, now = self.law(deed.at), deed.facts, deed.looked_at
-        _require(law.enforce, "acted while observing", deed)
+        laws = law.agreeing(deed.ask)
+        _require(now >= deed.ask.until, "its developers asked to keep it", deed)
+        _require(all(one.enforce for one in laws), "acted while observing", deed)
         _require(facts.status in TOUCHABLE[deed.action], "touched what is never touched", deed)
+        claim = self.claims.against(deed.agent, facts.id, facts.created_at, deed.number, deed.at)
+        _require(claim is None, f"held: {claim}", deed)
         _require(facts.id not in self.sacred, "acted on a record that cannot be believed", deed)
         _require(now - facts.created_at >= AGE_FLOOR_S, "below the floor of age", deed)
-        asked = law.wants(facts, deed.latest, now)
-        _require(asked == deed.action, f"the policy wanted {asked}", deed)
+        for one in laws:
+            asked = one.wants(facts, deed.latest, now)
+            _require(asked == deed.action, f"the policy wanted {asked}", deed)
         _require((deed.agent, deed.action, facts.seen) in self.decided, "used after the decision was made", deed)
         if deed.action == "delete":
-            _require(law.is_open(now), "outside every window", deed)
+            _require(all(one.is_open(now) for one in laws), "outside every window", deed)
             self._check_grace(law, deed)
         self.deeds.append(deed)
 
@@ -241,9 +284,12 @@ class Judge:
         By the newest version that the sweeps saw which believed what they saw: one that stops being the newest and
         becomes it again between two of them restarts no grace.
         """
-        if not law.grace_s:
+        grace_s = max(one.grace_s for one in law.agreeing(deed.ask))
+        if not grace_s:
             return
-        start = deed.at - law.grace_s
+        start = deed.at - grace_s
+        freed = self.claims.last_end(deed.agent, deed.facts.id, deed.facts.created_at, deed.at)
+        _require(freed <= start + SECOND_S, f"held within its grace, until {freed}", deed)
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
         promise = self.promises.get(deed.agent, {}).get(deed.facts.seen)
         if promise is None or promise.sweeps[0].began > start + SECOND_S:
@@ -278,7 +324,9 @@ class Judge:
             if not swept:
                 continue
             day = sum(end - DAY_S < deed.at <= end for deed in mine)
-            allowed, daily = law.allows(law.per_sweep, inventory), law.allows(law.per_day, today)
+            laws = law.agreeing(Ask(gentle=any(deed.ask.gentle for deed in mine if start <= deed.at <= end)))
+            allowed = min(one.allows(one.per_sweep, inventory) for one in laws)
+            daily = min(one.allows(one.per_day, today) for one in laws)
             if swept > allowed:
                 raise ViolationError(f"{swept} {action}s of {agent} in a sweep, allowed {allowed} of {inventory}")
             if day > daily:

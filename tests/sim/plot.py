@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reaper.emulator.platform import GoneCursor
 from tests.clock import EPOCH
@@ -19,8 +19,10 @@ class Plot:
     `uses`: how busy people are. `races`: how often somebody acts right before a read. `lasts`: for how many sweeps a
     fault stays. `processes`: so many take turns on one state. `by_hand`: how often a person deletes beside a sweep.
     `breaks`: how often a third of an agent's sessions fail at once. `on_file`: how often something happens to the
-    files of the state; where that is never, the state has none. `accepts`: a field that the platform has brought and
-    a person has accepted.
+    files of the state; where that is never, the state has none. `voices`: how often an agent's developers speak.
+    `plain`: agents are named, and read one by one, instead of being matched. `holds`: how often a person holds a
+    session, or releases one, right before a read. `proven_first`, `round_max`: from when on deletes are verified
+    together, and how many of them. `accepts`: a field that the platform has brought and a person has accepted.
     """
 
     law: Law
@@ -45,6 +47,11 @@ class Plot:
     by_hand: float
     breaks: float
     on_file: float
+    voices: float
+    plain: bool
+    holds: float
+    proven_first: int
+    round_max: int
     accepts: str
 
 
@@ -76,6 +83,11 @@ def draw(seed: int) -> Plot:
         by_hand=chance.choice([0.0, 0.0, 0.2]),
         breaks=chance.choice([0.0, 0.0, 0.1]),
         on_file=chance.choice([0.0] * 9 + [0.5]),
+        voices=chance.choice([0.0, 0.1, 0.4]),
+        plain=chance.random() < 0.3,
+        holds=chance.choice([0.0, 0.0, 0.02, 0.1]),
+        proven_first=chance.choice([1, 1, 2, 5]),
+        round_max=chance.choice([3, 12, 256]),
         accepts=chance.choice(["", "", "region_hint"]),
     )
 
@@ -97,7 +109,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         lines.append(Line("runaway", "stop", idle_s=5 * 60, status=frozenset({"active"})))
     strict = chance.random() < 0.5
     begins = int(EPOCH // DAY_S) + chance.randrange(5)
-    return Law(
+    law = Law(
         since=since,
         lines=tuple(lines),
         enforce=chance.random() < 0.9,
@@ -108,4 +120,29 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
         closed_days=chance.choice([(), ((begins, begins),), ((begins - 1, begins), (begins + 2, begins + 2))]),
         relief_s=chance.choice([None, None, 5 * 60]),
+        spread=strict and chance.random() < 0.6,
+        jump=chance.choice([(25, True), (10, True), (3, False)]),
+    )
+    return replace(law, gentle=_draw_gentle(chance, law)) if chance.random() < 0.7 else law
+
+
+def _draw_gentle(chance: random.Random, law: Law) -> Law:
+    """What developers may choose: gentler in some ways, and bolder in others, which must not count."""
+    idle = chance.choice([1, 24, 100, 400]) * HOUR_S
+    lines = [Line("stale", "delete", idle_s=idle), Line("resting", "stop", idle_s=5 * 60)]
+    if chance.random() < 0.5:
+        lines.insert(0, Line("ours", "keep", ids=("Sess_A*",)))
+    if chance.random() < 0.3:
+        lines.insert(0, Line("superseded", "delete", idle_s=HOUR_S, superseded=True))
+    return replace(
+        law,
+        lines=tuple(lines),
+        enforce=chance.random() < 0.9,
+        grace_s=chance.choice([0, 3, 30]) * HOUR_S,
+        per_sweep=chance.choice([(100, True), (5, False)]),
+        per_day=chance.choice([(100, True), (40, True), (9, False)]),
+        at_least=chance.choice([0, 5]),
+        open_hours=chance.choice([None, law.open_hours]),
+        closed_days=chance.choice([(), law.closed_days]),
+        gentle=None,
     )

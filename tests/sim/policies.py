@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Dates, Window
 from tests.sim.law import Law, Line
 
 DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
 
 
-def policy_of(law: Law) -> Policy:
+def policy_of(law: Law, name: str = "simulated") -> Policy:
     """The law in the reaper's own values."""
     windows: tuple[Window, ...] = ()
     if law.open_hours is not None:
@@ -22,11 +22,17 @@ def policy_of(law: Law) -> Policy:
         skips = tuple(Dates(_date(closed), _date(until)) for closed, until in law.closed_days)
         windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC"), skips),)
     return Policy(
-        name="simulated",
+        name=name,
         rules=tuple(_rule(line) for line in law.lines),
         mode=Mode.ENFORCE if law.enforce else Mode.OBSERVE,
         grace_s=law.grace_s,
-        limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
+        limits=Limits(
+            Limit(*law.per_sweep),
+            Limit(*law.per_day),
+            law.at_least,
+            Beyond.SPREAD if law.spread else Beyond.WITHHOLD,
+            Limit(*law.jump),
+        ),
         windows=windows,
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -37,9 +38,11 @@ from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promis
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
-from tests.sim.stage import quiet, small_pages
+from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
-from tests.sim.watch import Acted, Watch, check_agent
+from tests.sim.turns import Told, Turns
+from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
+from tests.sim.watch import Acted, Watch, agent_looks
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -64,12 +67,16 @@ class World:
     canary: bool = False
     page_size: int = 100
     pages_max: int = 40
+    proven_first: int = 5
+    round_max: int = 256
     requests: Requests = QUICK
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
     full_every_s: int | None = None
+    plain: bool = False
     approvals: tuple[str, ...] = ()
+    configured: tuple[SessionHold, ...] = ()
     accepts: str = ""
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
@@ -77,6 +84,7 @@ class World:
     async def __aenter__(self) -> Self:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(small_rounds(self.proven_first, self.round_max))
         self._ends.enter_context(quiet())
         self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
@@ -101,7 +109,9 @@ class World:
         self._moved_back = False
         self._promised: dict[str, dict[Incarnation, Promise]] = {}
         self._believed: set[str] = set()
+        self.turns = Turns(self.judge)
         self._listed: dict[str, tuple[float, int]] = {}
+        self._heard_before: dict[str, Ask] = {}
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
         self.meanwhile: Callable[[], None] = lambda: None
@@ -157,11 +167,22 @@ class World:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
         self.judge.deploys[agent].append((true_time(), version.name))
+        self._note_saying(agent)
 
     def take_back(self, agent: str) -> None:
         """The latest version is removed."""
         self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
         self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        self._note_saying(agent)
+
+    def say(self, agent: str, metadata: Metadata) -> None:
+        """The agent's developers give its newest version this metadata."""
+        self.platform.describe(agent, metadata)
+        self._note_saying(agent)
+
+    def _note_saying(self, agent: str) -> None:
+        metadata = self.platform.agent(agent).latest.metadata
+        self.judge.sayings.setdefault(agent, []).append((true_time(), metadata))
 
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
@@ -179,13 +200,18 @@ class World:
         return Store(self.disk)
 
     def settings(self) -> Settings:
-        policy = self.policy or policy_of(self.judge.law(true_time()))
+        law = self.judge.law(true_time())
+        policy = self.policy or policy_of(law)
+        gentle = () if law.gentle is None else (policy_of(law.gentle, "gentle"),)
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
         known = frozenset({self.accepts} - {""})
-        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see, known)
+        entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
+        project = Project(PROJECT, connection, entries, must_see, known)
         schedule = Schedule(full_listing_s=self.full_every_s)
-        return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
+        return Settings(
+            (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
+        )
 
     def _quotas(self) -> tuple[Quota, ...]:
         relief_s = self.judge.law(true_time()).relief_s
@@ -210,6 +236,7 @@ class World:
         `nothing` says why no action may be in it.
         """
         sizes = {agent: self._inventory(agent) for agent in self.agents}
+        self._there = {agent: set(self.living(agent)) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace([*faults, *self._brought()])
@@ -228,6 +255,8 @@ class World:
         self._take_in()
         self.look_at_marks()
         self._note_listings(self.heard.reports[already:], sizes)
+        died = any(each is not None and each.steps.dead for each in (process, beside))
+        self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
         for agent in self.agents:
             at, size = self._listed.get(agent, (self._began, sizes[agent]))
             size = max(sizes[agent] + self._created(agent, self._began), size + self._created(agent, at))
@@ -294,10 +323,35 @@ class World:
         relieving = any(rule.name == f"quota:{RELIEF}" for rule in plan.policy.rules)
         if plan.marks is not None and not relieving:
             self._note_marks(plan, plan.marks)
+            self._note_candidates(plan)
         for item in plan.act:
             session = item.session
             incarnation = (session.id, session.created_at, session.last_accessed_at)
             self.judge.decided.add((agent, str(item.action), incarnation))
+
+    def _note_candidates(self, plan: Plan) -> None:
+        """What a believed sweep has found; held against what it was used to."""
+        agent, open_ = plan.agent.name, [item for item in plan.items if not item.approved]
+        known = [item for item in open_ if not item.session.strange]
+        told = Told(len(open_), len(known), sum(item.hold is None for item in known))
+        inventory = self._inventory(agent) + self._created(agent, self._began)
+        try:
+            self.turns.told(agent, told, self.judge.law(self._began), inventory)
+        except ViolationError as wrong:
+            self._blame(wrong)
+
+    def _note_turns(self, reports: Iterable[Report], died: bool, quiet: bool) -> None:
+        """After a sweep: what is usual now, and whether those went first who should."""
+        for report in reports:
+            self.turns.swept(report.agent, surely=isinstance(report, Swept) and not died)
+            law = self.judge.law(self._began)
+            if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
+                deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
+                deleted = [d for d in deeds if d.action == "delete" and not d.approved]
+                left = self._there[report.agent].intersection(self.living(report.agent))
+                self.turns.check_order(report.agent, deleted, left, self._began)
+        for agent in self.agents:
+            self.turns.swept(agent, surely=False)
 
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
@@ -306,6 +360,9 @@ class World:
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
         self.judge.promised(agent, Believed(self._began, now, latest), made)
         self._believed.add(agent)
+        said = plan.agent.metadata
+        if said.read:
+            self._heard_before[agent] = ALL if said.fault else ask_of(dict(said.said))
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
         """Nothing may be said to be gone that lives."""
@@ -318,24 +375,38 @@ class World:
 
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
-        for event in self.platform.history[self._taken_in :]:
+        for number, event in enumerate(self.platform.history[self._taken_in :], self._taken_in):
             if event.actor == "reaper" and event.kind in {"deleted", "stopped"}:
-                self._judge(event)
+                self._judge(event, number)
         self._taken_in = len(self.platform.history)
 
-    def _judge(self, event: Event) -> None:
+    def _judge(self, event: Event, number: int) -> None:
         """One deed, on what was true when it was looked at last: how old that may be, the watch has seen to."""
         action = "delete" if event.kind == "deleted" else "stop"
         acted = self._actions[event.agent, event.session, action, event.time]
         facts = acted.session.facts
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
-        looked_at, law = acted.session.asked.at, self.judge.law(event.time)
-        agent = check_agent(acted) if law.asks_versions else None
-        latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
+        looked_at = acted.session.asked.at
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest))
+        self.judge.check_any(
+            [
+                Deed(event.time, event.agent, action, facts, approved, looked_at, latest, ask, number)
+                for latest, ask in self._last_reads(acted)
+            ]
+        )
         self.judge.check_twice()
+
+    def _last_reads(self, acted: Acted) -> Iterator[tuple[str | None, Ask]]:
+        """The agent's newest version, and what its developers asked for, by each look that an action may rest on."""
+        name = acted.call.agent
+        if acted.agents and acted.agents[0].refused and self.plain:
+            if self._heard_before.get(name, NOTHING) != NOTHING:
+                raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
+            yield None, NOTHING
+            return
+        for look in agent_looks(acted):
+            yield self.judge.latest(name, look.asked.at), self.judge.ask(name, look.asked.at)
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -387,11 +458,21 @@ class World:
 
     def stale(self, since: float) -> list[str]:
         """What was due at `since` and is still there, with what the reaper last said of its agent."""
-        law, found = self.judge.law(true_time()), []
+        law, found = self.judge.law(true_time()), list[str]()
         if not law.enforce:
             return []
         for agent in self.agents:
-            left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
+            ask = self.judge.ask(agent, since)
+            if ask.until > since:
+                continue
+            left = [
+                facts
+                for facts in self.living(agent)
+                if not self.judge.claims.held_since(agent, facts.id, facts.created_at, since)
+            ]
+            for one in law.agreeing(ask):
+                asks = one.enforce and one.allows(one.per_sweep, 100) > 0
+                left = overdue(one, left, self.judge.latest(agent, since), true_time(), since) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found
@@ -405,6 +486,13 @@ class World:
     def check_journal(self) -> None:
         self.disk.steps = Steps()
         self.ledger.check(self.judge, self.state().journal)
+
+
+def _did_all(report: Swept) -> bool:
+    """Whether a sweep came to the end of its plan, and nothing but turns held back what was ripe."""
+    ended = all(outcome.kind in _SAID_GONE for outcome in report.outcomes)
+    aside = report.blocked["refused"] + report.blocked["strange_record"]
+    return ended and report.trusted and not aside and not report.snapshot.malformed
 
 
 def _moves_back(fault: Fault) -> bool:

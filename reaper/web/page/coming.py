@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from reaper.core.model import Action
 from reaper.core.planner import Hold
-from reaper.core.windows import SEARCH_DAYS, closed_text
+from reaper.engine.report import ASKS_A_PERSON, Swept
 from reaper.web.page.digest import PROMISED, Digest, Group
 from reaper.web.page.wording import HOLDS, Moment, address, moment, safe
-
-ASKS_A_PERSON: Final = frozenset({Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ def _order(pair: tuple[Digest, Group]) -> tuple[bool, float, str, str]:
 
 
 def _next(one: Digest, group: Group, now: float) -> Next:
-    when = _when(group, now)
+    when = _when(group, now, _turns(one))
     ranged = not when and group.last is not None and group.first is not None and group.last - group.first >= 60
     return Next(
         project=safe(one.report.project),
@@ -66,19 +63,29 @@ def _next(one: Digest, group: Group, now: float) -> Next:
 
 def _holds(one: Digest, group: Group, now: float) -> str:
     if group.hold is Hold.WINDOW:
-        return closed_text(one.report.policy.windows, now)
+        return one.report.policy.closed_text(now)
     return "not tried in the last sweep" if group.hold is None else HOLDS[group.hold]
 
 
-def _when(group: Group, now: float) -> str:
+def _turns(one: Digest) -> dict[Action, str]:
+    """How long it takes until all have had their turn, by action, where limits are kept to by themselves."""
+    left = one.report.plan.left if isinstance(one.report, Swept) else ()
+    return {backlog.action: backlog.pace("more sweep") for backlog in left}
+
+
+def _when(group: Group, now: float, turns: Mapping[Action, str]) -> str:
     """In words, when no clock can say it."""
+    if group.hold in {Hold.LIMIT_SWEEP, Hold.LIMIT_DAY} and group.action in turns:
+        return f"by turns: {turns[group.action]}"
     if group.hold in ASKS_A_PERSON:
         return "when you approve it"
+    if group.hold is Hold.HOLD:
+        return "never, while it is held"
     if group.hold is Hold.OBSERVE:
         return "never, while it only observes"
     if group.hold is Hold.STRANGE:
         return "never, until an update knows the field or a person accepts it"
     if group.hold in PROMISED and group.first is None:
-        return f"never: no window opens in the next {SEARCH_DAYS} days"
+        return "never: no opening of a window is in sight"
     due = group.hold is None or group.first is None or group.first <= now
     return f"{'stopped' if group.action is Action.STOP else 'deleted'} in the next sweep" if due else ""
