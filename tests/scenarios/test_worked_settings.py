@@ -60,7 +60,7 @@ async def guard_line(story: Story, settings: Settings, name: str) -> str:
     session = answer.value.sessions[0]
     assert isinstance(session, Session)
     policy, now = settings.policies[0], answer.date or 0.0
-    shown = explain(project.name, Agent(AGENT), session, policy, story.store, now, project.known_fields)
+    shown = explain(project.name, Agent(AGENT), session, policy, story.store, now, accepted=project.known_fields)
     (guard,) = [guard for guard in shown.guards if guard.name == name]
     return f"{guard.name}  {'yes' if guard.lets_through else 'no'}  {guard.text}\n"
 
