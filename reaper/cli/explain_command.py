@@ -62,7 +62,9 @@ async def run_explain(
         policy = judged_by(pattern.policy, voice)
         known = remembered(known, policy, store, project.name, answer.date)
         configured = settings.holds_on(project.name, known.name)
-        explanation = explain(project.name, known, answer.value, policy, store, answer.date, voice, configured)
+        explanation = explain(
+            project.name, known, answer.value, policy, store, answer.date, voice, configured, project.known_fields
+        )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:

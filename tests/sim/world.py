@@ -68,7 +68,10 @@ QUOTA_LIMIT = 4
 
 @dataclass(repr=False)
 class World:
-    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it."""
+    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it.
+
+    All records have a field that `accepts` names, of which the reaper knows nothing but that a person accepts it.
+    """
 
     law: Law
     agents_count: int = 1
@@ -88,6 +91,7 @@ class World:
     plain: bool = False
     approvals: tuple[str, ...] = ()
     configured: tuple[SessionHold, ...] = ()
+    accepts: str = ""
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
@@ -247,8 +251,9 @@ class World:
         gentle = () if law.gentle is None else (policy_of(law.gentle, "gentle"),)
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
+        known = frozenset({self.accepts} - {""})
         entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
-        project = Project(PROJECT, connection, entries, must_see)
+        project = Project(PROJECT, connection, entries, must_see, known)
         schedule = Schedule(full_listing_s=self.full_every_s)
         return Settings(
             (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
@@ -280,7 +285,7 @@ class World:
         self._there = {agent: set(self.living(agent)) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
-        self.emulator.faults.replace(faults)
+        self.emulator.faults.replace([*faults, *self._brought()])
         already, settings = len(self.heard.reports), self.settings()
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
         self.heard.relieved_reports.clear()
@@ -310,6 +315,12 @@ class World:
         self.ledger.check_gone()
         self.ledger.check_once()
         return self.heard.reports[already:]
+
+    def _brought(self) -> list[Fault]:
+        """What the platform brings with every record, with another value each time."""
+        if not self.accepts:
+            return []
+        return [Fault("*", lie="add_field", field=self.accepts, value=len(self.heard.reports))]
 
     def look_at_marks(self) -> None:
         """What the sweeps said stands marked, as it is on disk after them."""
