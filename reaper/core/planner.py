@@ -585,14 +585,15 @@ def hold_text(item: Item, plan: Plan) -> str:
         case Hold.GRACE:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
-            return "outside every window"
+            return plan.policy.closed_text(plan.now)
         case Hold.HOLD:
             by_people = holds_words(plan.holds.on(item.session, plan.now))
             return by_people or (plan.voice.keeps(plan.now) if plan.voice else "")
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
         case Hold.STRANGE:
-            return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
+            names = ", ".join(item.session.strange)
+            return f"its record has fields this version does not know, and known_fields does not accept: {names}"
         case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:
             return ""
         case Hold.JUMP:

@@ -142,7 +142,7 @@ class Sweep(InventoryReader):
                 if snapshot is None:
                     snapshot, index = await self.list_all(wanted, then, indexed=self.cache is not None)
         finally:
-            self.must_see.listed(snapshot.seen if snapshot else frozenset())
+            self.must_see.listed(snapshot.expiries if snapshot else {})
         return Collected(snapshot, index, left_open, base)
 
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
@@ -197,6 +197,7 @@ class Sweep(InventoryReader):
             outcomes=execution.outcomes,
             doubts=found,
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
+            known_fields=self.site.project.known_fields,
         )
         if breaker is None and report.breaker is not None:
             await self._keep(plan, report.breaker)

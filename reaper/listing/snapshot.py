@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
@@ -92,7 +92,7 @@ class Snapshot:
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `candidates` stand in the
     order of a plan's lines, and can be read again and again. `kept` is filled on request only. By `landmarks` places
-    in the listing are found again.
+    in the listing are found again. `expiries` says of what was `seen` when it expires.
     """
 
     now: float | None
@@ -110,6 +110,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    expiries: Mapping[str, float] = field(default_factory=dict)
     landmarks: tuple[Landmark, ...] = ()
 
     @property
@@ -140,6 +141,7 @@ class SessionCounts:
         self._held = 0
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
+        self.expiries: dict[str, float] = {}
         self.strange: set[str] = set()
         self.landmarks = Landmarks()
         self.idle, self.age = Durations(), Durations()
@@ -159,7 +161,10 @@ class SessionCounts:
         if not TOMBSTONES.isdisjoint(statuses):
             sessions = living(sessions)
         if self.wanted:
-            self.seen |= self.wanted.intersection([session.id for session in sessions])
+            found = self.wanted.intersection([session.id for session in sessions])
+            self.seen |= found
+            if found:
+                self.expiries.update((session.id, session.expires_at) for session in sessions if session.id in found)
         now = self.now
         if now is None:
             return ()
@@ -247,6 +252,7 @@ class SessionCounts:
             candidates=self._spilled.candidates() if self._spilled else in_line_order(self.candidates.values()),
             kept=tuple(self.kept.values()),
             seen=frozenset(self.seen),
+            expiries={name: expiry for name, expiry in self.expiries.items() if name in self.seen},
             idle=deepcopy(self.idle),
             age=deepcopy(self.age),
             strange=frozenset(self.strange),

@@ -165,7 +165,8 @@ def test_pages_that_prove_nothing_leave_it_to_a_look_at_each(doubtful: str, has_
         assert isinstance(report, Swept)
         assert {each.item.session.id for each in report.outcomes if each.kind is DONE} == set(story.deleted())
         if has_effect:
-            assert (kinds(report), looks(story)) == ({DONE: len(stale)}, len(stale))
+            assert kinds(report) == {DONE: len(stale)}
+            assert looks(story) >= len(stale)
         else:
             assert report.breaker is not None
 

@@ -13,6 +13,7 @@ from reaper.core.model import Action
 from reaper.core.policy import Beyond, Limit, Limits, Mode, Rule
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Result, Swept
+from reaper.engine.status_json import summary_json
 from reaper.store.entries import ActionFilter, Entry
 from tests.clock import true_time
 from tests.scenarios.story import DAY_S, HOUR_S, STALE, Story, one, tell
@@ -89,6 +90,9 @@ async def test_a_spread_plan_waits_for_nobody() -> None:
     assert isinstance(report, Swept)
     assert (report.result, report.why, report.waiting) == (Result.OK, "", {})
     assert report.blocked == {"limit_sweep": 50}
+    told = summary_json(report)
+    assert told["backlog"] == [{"action": "delete", "left": 50, "sweeps": 6, "days": 2}]
+    assert (told["jump"], told["notes"]) == (None, ["50 deletes left: about 6 more sweeps, 2 days"])
     assert exit_of(run) is Exit.DONE
     assert exit_of(await story.sweep(rehearsal=True), planned=True) is Exit.PLANNED
     assert story.store.plans.latest(9) == []
@@ -132,6 +136,7 @@ async def test_a_changed_policy_that_newly_catches_much_is_withheld_whole_across
     story = spreading()
     report = await jumped(story)
     assert (report.result, report.blocked) == (Result.WITHHELD, {"jump": 90})
+    assert summary_json(report)["jump"] == "90 candidates where 10 were, limit jump: 25% allows 22 more"
     assert report.why.startswith("90 candidates where 10 were, limit jump: 25% allows 22 more. Look: ")
     for _ in range(3):
         story.restart()

@@ -38,6 +38,7 @@ from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_memory import MEMORY
 from tests.sim.mutants_of_routing import ROUTING
+from tests.sim.mutants_of_settings import SETTINGS
 from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
@@ -426,8 +427,8 @@ def _reads_malformed(patch: Patch) -> None:
     """A record whose times are numbers at all is read as it stands."""
     kept = parsing.parse_session
 
-    def parse(obj: Any, now: float) -> Any:
-        found = kept(obj, now)
+    def parse(obj: Any, now: float, *accepted: Any) -> Any:
+        found = kept(obj, now, *accepted)
         if not isinstance(found, Malformed):
             return found
         times = [obj.get(name) for name in ("created_at", "last_accessed_at", "expires_at")]
@@ -546,7 +547,7 @@ MUTANTS = [
     Mutant("tombstones are no inventory", _counts_tombstones, scenes.among_tombstones),
     Mutant("malformed records are kept", _reads_malformed, scenes.with_bad_time),
     Mutant("times in the future are malformed", put(parsing, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
-    Mutant("unknown fields are kept", put(parsing, "_strange", lambda _: ()), scenes.with_unknown_field),
+    Mutant("unknown fields are kept", put(parsing, "_strange", lambda *_: ()), scenes.with_unknown_field),
     Mutant("skew of the clocks", put(clock_check, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
     Mutant("a jump of the clock", put(clock_check, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
@@ -558,4 +559,5 @@ MUTANTS = [
     *MEMORY,
     *HOLDING,
     *BULK,
+    *SETTINGS,
 ]

@@ -110,12 +110,12 @@ def _gone_without_listing(kept: Any) -> Any:
 def _believes_any_expiry(patch: Patch) -> None:
     kept = parsing.parse_session
 
-    def parse(obj: Any, now: float) -> Any:
-        found = kept(obj, now)
+    def parse(obj: Any, now: float, *accepted: Any) -> Any:
+        found = kept(obj, now, *accepted)
         reason = getattr(found, "reason", "")
         if reason not in {parsing.EXPIRED_BEFORE_USED, parsing.EXPIRED_LONG_AGO}:
             return found
-        return kept({**obj, "expires_at": max(obj["last_accessed_at"], int(now))}, now)
+        return kept({**obj, "expires_at": max(obj["last_accessed_at"], int(now))}, now, *accepted)
 
     patch.setattr(parsing, "parse_session", parse)
     patch.setattr(parsing, "read_page", lambda *_: None)
