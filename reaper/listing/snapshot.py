@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 from reaper.core.inventory_checks import StaleCounts
@@ -16,7 +16,7 @@ from reaper.core.planner import Candidate
 from reaper.core.provider import Page
 from reaper.listing.landmarks import Landmark, Landmarks
 from reaper.listing.spilled import Spilled, in_line_order
-from reaper.listing.spool import Spool
+from reaper.listing.spool import RUN_MAX, Spool
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -200,12 +200,18 @@ class SessionCounts:
         self._held = held
         if spool.is_full and held >= spool.run_min:
             self._spilled = self._spilled or Spilled(spool)
-            self._spill(self._spilled)
+            self._spill(self._spilled, RUN_MAX)
 
-    def _spill(self, spilled: Spilled) -> None:
-        spilled.add(self.candidates, self._gone)
-        self.candidates, self._gone = {}, set()
+    def _spill(self, spilled: Spilled, most: int) -> None:
+        """Put so many candidates on disk, and all that is none any more."""
+        some = dict(islice(self.candidates.items(), most))
+        spilled.add(some, self._gone - self.candidates.keys())
+        for session_id in some:
+            del self.candidates[session_id]
+        self._gone = set()
         self.release()
+        self._held = len(self.candidates)
+        spilled.spool.held += self._held
 
     def release(self) -> None:
         """What is in memory counts no more: it is on disk, elsewhere, or not needed."""
@@ -233,7 +239,7 @@ class SessionCounts:
         """What was counted so far; what is counted later does not change it."""
         by_status, then = +self.by_status, None
         if self._spilled is not None:
-            self._spill(self._spilled)
+            self._spill(self._spilled, len(self.candidates))
         if self.then is not None:
             at, idle, age = self.then
             then = StaleCounts(at, idle.beyond, age.beyond, age.begun)
