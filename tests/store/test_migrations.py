@@ -30,7 +30,6 @@ def first_version(tmp_path: Path) -> str:
         file.executescript(
             """
             DROP TABLE levels;
-            DROP TABLE voices;
             ALTER TABLE baselines DROP COLUMN spread;
             ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
             ALTER TABLE baselines ADD COLUMN key VARCHAR NOT NULL DEFAULT 'k';
