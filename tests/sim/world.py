@@ -562,8 +562,10 @@ class World:
 
 def _did_all(report: Swept) -> bool:
     """Whether a sweep came to the end of its plan, and nothing but turns held back what was ripe."""
-    ended = len(report.outcomes) == len(report.plan.act) and all(o.kind in _SAID_GONE for o in report.outcomes)
-    aside = report.blocked["refused"] + report.blocked["strange_record"]
+    ended = len(report.outcomes) == sum(1 for _ in report.plan.act) and all(
+        o.kind in _SAID_GONE for o in report.outcomes
+    )
+    aside = sum(report.blocked[hold] for hold in ("refused", "strange_record", "hold"))
     return ended and report.trusted and not aside and not report.snapshot.malformed
 
 
