@@ -7,6 +7,7 @@ from itertools import chain
 
 from reaper.config.document import Document
 from reaper.config.problem import Finding, Path, show_path
+from reaper.config.rank_warnings import full_listing_findings, ranks_findings
 from reaper.config.tree import child, has
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
 from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
@@ -20,9 +21,10 @@ from reaper.core.settings import Settings
 def warning_findings(document: Document, settings: Settings) -> list[Finding]:
     """Everything doubtful in a configuration that is otherwise right."""
     found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document), _approvals(settings)]
+    found.append(full_listing_findings(settings))
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
-        found += [_rules(policy, path), _times(policy, path), _limits(policy, path)]
+        found += [_rules(policy, path), _times(policy, path), _limits(policy, path), ranks_findings(policy, path)]
     return list(chain.from_iterable(found))
 
 

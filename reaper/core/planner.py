@@ -30,6 +30,7 @@ class Hold(StrEnum):
     BREAKER = "breaker"
     OBSERVE = "observe"
     STRANGE = "strange_record"
+    RANK = "rank"
     REFUSED = "refused"
     GRACE = "grace"
     WINDOW = "window"
@@ -76,7 +77,7 @@ class PlanContext:
 
     `doubt` says why the listing or the clock is not believed, None when it is.
     `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
-    platform refused lately.
+    platform refused lately. `unranked`: how the sessions rank among each other cannot be judged.
     """
 
     inventory: int
@@ -87,6 +88,7 @@ class PlanContext:
     doubt: Hold | None = None
     breaker: bool = False
     observe: bool = False
+    unranked: bool = False
 
     @property
     def inventory_today(self) -> int:
@@ -186,7 +188,7 @@ def make_plan(
 
 def _leaves_marks(policy: Policy, context: PlanContext) -> bool:
     """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
-    return context.doubt is not None or (context.observe and policy.mode is Mode.ENFORCE)
+    return context.doubt is not None or context.unranked or (context.observe and policy.mode is Mode.ENFORCE)
 
 
 def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext, now: float) -> Iterable[Mark]:
@@ -239,6 +241,8 @@ def guards(
     yield "breaker", Hold.BREAKER if context.breaker else None
     yield "mode", Hold.OBSERVE if context.observe else None
     yield "record", Hold.STRANGE if session.strange else None
+    ranked = policy.ranks and policy.rests_on_ranks(candidate.decision)
+    yield "ranks", Hold.RANK if ranked and context.unranked else None
     yield "refused", Hold.REFUSED if session.incarnation in context.refused else None
     yield "grace", Hold.GRACE if ripe_at > now and not stopping else None
     yield "windows", None if stopping or is_open(policy.windows, now) else Hold.WINDOW
@@ -298,6 +302,8 @@ def hold_text(item: Item, plan: Plan) -> str:
             return "outside every window"
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
+        case Hold.RANK:
+            return "how it ranks among the others cannot be judged"
         case Hold.STRANGE:
             return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
         case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import decide
+from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.windows import is_open
+
+RANKS_OLD: Final = (
+    f"it was ranked among the others over {show_duration(RANKING_MAX_S)} ago: the next sweep ranks anew"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ def recheck(
     again = decide(fresh, plan.policy, agent or plan.agent, now)
     if again.action is Action.KEEP or (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
+    if plan.policy.rests_on_ranks(item.decision) and now - plan.now > RANKING_MAX_S:
+        return Verdict(why=RANKS_OLD)
     if item.action is not Action.STOP and not is_open(plan.policy.windows, now):
         return Verdict(why="the window has closed")
     return Verdict(go=True)

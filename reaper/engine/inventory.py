@@ -13,6 +13,7 @@ from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, decide, earliest
 from reaper.core.provider import Answer, Page, ProviderError
 from reaper.core.quotas import Reserve
+from reaper.core.ranks import Ranks
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.events import Listener, PageRead
 from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_changes
@@ -59,9 +60,12 @@ class InventoryReader:
                     self._fold(value, counts, index)
                 elif isinstance(value, Begun):
                     counts = SessionCounts(value.now, wanted, then)
+                    counts.ranks = Ranks(self.policy, value.now) if self.policy.ranks and value.now else None
                     index = ListingIndex(counts, self.index_key) if indexed else None
                 else:
                     incomplete = value.incomplete
+        if counts.ranks is not None:
+            rank_the_last(counts, counts.ranks, keeps=self.keeps)
         if index is None or incomplete:
             return counts.snapshot(incomplete), None
         index.finish()
@@ -119,15 +123,17 @@ class InventoryReader:
         now = counts.now
         if now is None:
             return []
-        candidates, policy, agent, keep = [], self.policy, self.agent, Action.KEEP
+        candidates, policy, agent, keep, ranks = list[Candidate](), self.policy, self.agent, Action.KEEP, counts.ranks
         for session in sessions:
             decision = decide(session, policy, agent, now)
             if self.reserve is not None:
                 self.reserve.offer(session, decision, agent, now)
-            if decision.action is not keep:
-                candidates.append(Candidate(session, decision))
-            elif self.keeps:
+            if decision.action is keep and self.keeps:
                 counts.kept[session.incarnation] = Candidate(session, decision)
+            if ranks is not None:
+                candidates += ranks.take(session, decision)
+            elif decision.action is not keep:
+                candidates.append(Candidate(session, decision))
         return candidates
 
     def _dated(self, sessions: Sequence[Session]) -> list[Dated]:
@@ -138,3 +144,12 @@ class InventoryReader:
         if reason := self.stopping():
             raise InterruptedError(reason)
         self.listener(PageRead(len(answer.value.sessions)))
+
+
+def rank_the_last(counts: SessionCounts, ranks: Ranks, *, keeps: bool) -> None:
+    """All have been listed: take in who is due by that, and, if it `keeps` them, who is kept by it."""
+    counts.decided((), ranks.finish())
+    if keeps:
+        counts.kept |= {kept.session.incarnation: kept for kept in ranks.spared()}
+        for candidate in counts.candidates.values():
+            counts.kept.pop(candidate.session.incarnation, None)

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeGuard
 
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Plan
-from reaper.core.policy import Policy, Rule
+from reaper.core.policy import BEYOND, Policy, Rule
 from reaper.core.quotas import Key
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
@@ -73,7 +73,8 @@ class Attempt:
     @property
     def rules(self) -> Sequence[Rule]:
         """Every rule that may catch a session of this agent: the policy's, then its quota's."""
-        return self.policy.rules if self.relief is None else (*self.policy.rules, self.relief)
+        rules = self.policy.all_rules
+        return rules if self.relief is None else (*rules, self.relief)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +86,15 @@ class Failed(Attempt):
 class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
-    `plan.now` is the platform's time. `doubts` say why its inventory is not believed.
+    `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked`
+    why its ranks are not.
     """
 
     snapshot: Snapshot
     plan: Plan
     outcomes: Sequence[Outcome] = ()
     doubts: Sequence[str] = ()
+    unranked: str = ""
     used_today: Mapping[Action, int] = field(default_factory=dict)
 
     @cached_property
@@ -124,12 +127,15 @@ class Swept(Attempt):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know although nothing went wrong."""
-        if not self.plan.expiry_moved:
-            return ()
-        return (
-            f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
-            "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
-        )
+        told = []
+        if self.unranked:
+            told.append(f"how sessions rank among each other cannot be judged: {self.unranked}")
+        if self.plan.expiry_moved:
+            told.append(
+                f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
+                "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
+            )
+        return tuple(told)
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:
@@ -143,7 +149,11 @@ class Swept(Attempt):
     def oldest_overdue_s(self) -> float:
         """How long the most overdue candidate has been due, its grace counted in."""
         grace = {Action.DELETE: self.policy.grace_s}
-        since = (item.decision.since + grace.get(item.action, 0) for item in self.plan.items)
+        # Nobody knows since when a session is one too many: it is overdue once its mark is.
+        since = (
+            item.ripe_at if item.rule == BEYOND.name else item.decision.since + grace.get(item.action, 0)
+            for item in self.plan.items
+        )
         return max((self.plan.now - moment for moment in since), default=0.0)
 
 

@@ -229,7 +229,7 @@ class Runner:
         self, site: ConnectedProject, agent: Agent, policy: Policy, must_see: MustSee, task: _Task, pool: Pool | None
     ) -> tuple[Report, PoolMember | None]:
         key, scope = (site.project.name, agent.name), task.scope
-        sees_all = scope.rehearsal or scope.keeps or pool is not None
+        sees_all = scope.rehearsal or scope.keeps or pool is not None or policy.ranks
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
             site=site,

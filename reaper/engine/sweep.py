@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
+from reaper.core.durations import show_duration
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
+from reaper.core.ranks import RANKING_MAX_S
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
@@ -133,6 +135,7 @@ class Sweep(InventoryReader):
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.must_see.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
+        unranked = self._unranked(snapshot, since)
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
             inventory=snapshot.sessions,
@@ -143,8 +146,10 @@ class Sweep(InventoryReader):
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
+            unranked=bool(unranked),
         )
-        project, agent, policy = self.site.project.name, self.agent, self.policy
+        project, agent = self.site.project.name, self.agent
+        policy = replace(self.policy, rules=self.policy.all_rules)
         plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
         self._keep(plan, breaker)
         self.listener(Planned(project, plan))
@@ -158,7 +163,7 @@ class Sweep(InventoryReader):
             sweep_id=self.id,
             project=project,
             agent=agent.name,
-            policy=policy,
+            policy=self.policy,
             result=Result.OK,
             started=started,
             observed=self._observed,
@@ -168,6 +173,7 @@ class Sweep(InventoryReader):
             plan=plan,
             outcomes=execution.outcomes,
             doubts=found,
+            unranked=unranked,
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
@@ -205,6 +211,13 @@ class Sweep(InventoryReader):
         if not found:
             return [], None, ""
         return [str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing)
+
+    def _unranked(self, snapshot: Snapshot, since: float) -> str:
+        """Why nothing may rest on how the sessions rank, '' where it may or nothing does."""
+        took_s = self.clock.monotonic() - since
+        if self.policy.ranks and took_s > RANKING_MAX_S:
+            return f"listing took {show_duration(took_s)}, and ranks count for {show_duration(RANKING_MAX_S)}"
+        return snapshot.unranked
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""

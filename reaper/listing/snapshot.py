@@ -14,6 +14,7 @@ from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
+from reaper.core.ranks import Ranks
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -88,7 +89,8 @@ class Snapshot:
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
-    filled on request only.
+    filled on request only. `unranked` says why the sessions' ranks cannot be judged, '' when they can or nobody
+    asks.
     """
 
     now: float | None
@@ -106,6 +108,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    unranked: str = ""
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -115,11 +118,13 @@ class Snapshot:
 class SessionCounts:
     """Counts sessions, and keeps only candidates and whom to look for.
 
-    `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too.
+    `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too. `ranks` is
+    set where a policy asks how sessions rank.
     """
 
     def __init__(self, now: float | None, wanted: frozenset[str], then: float | None = None) -> None:
         self.now = now
+        self.ranks: Ranks | None = None
         self.wanted = wanted
         self.pages = 0
         self.disorder = 0
@@ -174,6 +179,8 @@ class SessionCounts:
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
         self.kept.pop(session.incarnation, None)
+        if self.ranks is not None:
+            self.ranks.forget(session)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
@@ -204,6 +211,7 @@ class SessionCounts:
             incomplete=incomplete,
             listed_at=self.now,
             then=then,
+            unranked=self.ranks.doubt if self.ranks is not None else "",
         )
 
 
