@@ -15,7 +15,7 @@ from typing import Final
 
 from reaper.core.model import IDLE, STATUSES, TOMBSTONES, Action, Agent, Session
 from reaper.core.planner import Candidate
-from reaper.core.policy import BEYOND, KEPT, NEWEST, Decision, KeepNewest, Policy
+from reaper.core.policy import BEYOND, KEPT, NEWEST, Decision, Policy
 
 RANKING_MAX_S: Final = 15 * 60
 """So long after a listing began do its ranks count: who was beyond them then may be within them by now."""
@@ -198,32 +198,3 @@ _ANY: Final = Agent("")
 
 def _is_delete(candidate: Candidate) -> bool:
     return candidate.decision.action is Action.DELETE
-
-
-@dataclass(slots=True)
-class Standing:
-    """The ranks of one session, counted among all others of its agent; from 1 on, as of a whole listing.
-
-    `newer` are created later, `of_group` are all that count with it; `used_later` and `idle` are so by last use.
-    `unknown` says why none of it is known.
-    """
-
-    session: Session
-    keep_newest: KeepNewest | None = None
-    newer: int = 0
-    of_group: int = 0
-    used_later: int = 0
-    idle: int = 0
-    unknown: str = ""
-
-    def count(self, other: Session, times: int = 1) -> None:
-        """Take in a session of the listing; `times` is -1 for a copy that does not count any more."""
-        if not is_ranked(other):
-            return
-        session, per_version = self.session, self.keep_newest is not None and self.keep_newest.per_version
-        if not per_version or other.version == session.version:
-            self.of_group += times
-            self.newer += times * (by_creation(other) > by_creation(session))
-        if other.status == IDLE:
-            self.idle += times
-            self.used_later += times * (by_use(other) > by_use(session))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
-from reaper.core.policy import Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.policy import BEYOND, NEWEST, Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.standing import UNKNOWN, Standing, decide_among, ranks_text
 from reaper.core.windows import opens_at
 from reaper.store.store import Breaker, Store
 
@@ -28,7 +29,8 @@ class Explanation:
     """One session under its policy at platform time `now`.
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
-    `earliest` is when grace and windows would let that action happen, None when they never would.
+    `earliest` is when grace and windows would let that action happen, None when they never would. `ranks` says how it
+    ranks among the others, '' where its policy does not ask.
     """
 
     project: str
@@ -42,17 +44,26 @@ class Explanation:
     due: tuple[float, Decision] | None
     once_idle: bool
     earliest: float | None
+    ranks: str = ""
 
     @property
     def why(self) -> str:
         """Why it is decided so, in one line."""
-        return reason(self.session, self.decision, self.policy, self.agent, self.now)
+        why = reason(self.session, self.decision, self.policy, self.agent, self.now)
+        return f"{why}; how it ranks {self.ranks}" if self.ranks.startswith(UNKNOWN) else why
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether nothing keeps it but that it is one of the newest."""
+        return self.decision.rule == NEWEST
 
     @property
     def due_text(self) -> str:
         """When the session is next due, in a sentence."""
+        beyond = f"beyond the {self.policy.at_most} most recently used idle sessions"
         if self.due is None:
-            return "never: no rule will stop or delete it as it is"
+            never = "never: no rule will stop or delete it as it is"
+            return never if self.policy.at_most is None else f"{never}; at_most does once it is {beyond}"
         moment, decision = self.due
         rule = decision.rule.name if decision.rule else ""
         action = f"{decision.action} by rule {rule}"
@@ -60,6 +71,8 @@ class Explanation:
             return f"never: it expires at {show_time(self.session.expires_at)}, before {action} is due"
         when = "now" if moment <= self.now else f"{show_time(moment)} (in {show_duration(moment - self.now)})"
         idle = ", once it is idle" if self.once_idle else ""
+        if self.is_spared:
+            return f"{when}: {action}, but not while it is one of the newest {self.policy.keep_newest}"
         unused = "" if moment <= self.now else ", unless it is used before"
         return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
 
@@ -69,10 +82,25 @@ class Explanation:
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
-def explain(project: str, agent: Agent, session: Session, policy: Policy, store: Store, now: float) -> Explanation:
-    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing."""
+def explain(
+    project: str,
+    agent: Agent,
+    session: Session,
+    policy: Policy,
+    store: Store,
+    now: float,
+    standing: Standing | None = None,
+) -> Explanation:
+    """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
+
+    `standing` is how it ranks among the others, None where nobody has listed them.
+    """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
+    is_ranked = standing is not None and standing.is_known
+    if standing is not None and is_ranked:
+        decision = decide_among(decision, policy, standing, now)
+        due = (now, decision) if decision.rule == BEYOND else due
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
     if due is None and session.status == ACTIVE:
         as_due = session._replace(status=IDLE)
@@ -85,7 +113,9 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
         observe=policy.mode is Mode.OBSERVE,
+        unranked=policy.ranks and not is_ranked,
     )
+    ranks = ranks_text(policy, standing) if policy.ranks else ""
 
     def plan_at(at: float) -> Plan:
         return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
@@ -98,10 +128,16 @@ def explain(project: str, agent: Agent, session: Session, policy: Policy, store:
         now=now,
         decision=decision,
         trials=tuple(trials(session, policy, agent, now)),
-        guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault)),
+        guards=tuple(
+            replace(guard, lets_through=guard.lets_through and decision.rule != NEWEST, text=ranks)
+            if guard.name == "ranks"
+            else guard
+            for guard in _guards(session.status, plan_at(now), context, breaker, store.fault)
+        ),
         due=due,
         once_idle=due is not None and as_due is not session,
         earliest=_earliest(plan_at(max(moment, now))) if due else None,
+        ranks=ranks,
     )
 
 
@@ -124,6 +160,7 @@ def _guards(
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
+        **({"ranks": ""} if policy.ranks else {}),
         "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
         "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
@@ -192,7 +229,7 @@ def _trial_json(trial: RuleTrial) -> dict[str, Any]:
 
 
 def _due_json(explanation: Explanation) -> dict[str, Any] | None:
-    if explanation.due is None or explanation.due[0] >= explanation.session.expires_at:
+    if explanation.due is None or explanation.is_spared or explanation.due[0] >= explanation.session.expires_at:
         return None
     moment, decision = explanation.due
     return {"at": moment, "action": str(decision.action), "rule": decision.rule.name if decision.rule else None}

@@ -132,8 +132,9 @@ class Swept(Attempt):
             told.append(f"how sessions rank among each other cannot be judged: {self.unranked}")
         if self.plan.expiry_moved:
             told.append(
-                f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
-                "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
+                f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although "
+                "nobody used them since: their grace began anew, and while the platform goes on so, they are never "
+                "deleted"
             )
         return tuple(told)
 

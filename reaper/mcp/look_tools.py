@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from reaper.core.command_lines import command
 from reaper.core.durations import show_time
-from reaper.core.model import Malformed
+from reaper.core.model import Malformed, Session
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.runner import Runner, Scope
+from reaper.engine.standing import standing_of
 from reaper.engine.status_json import instant, run_json
 from reaper.mcp import daemon_status
 from reaper.mcp.advice import NotDoneError
@@ -91,11 +92,14 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
+            standing = None
+            if isinstance(answer.value, Session):
+                standing = await standing_of(client, store, project.name, agent.name, answer.value, policy)
         if isinstance(answer.value, Malformed):
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        explanation = explain(project.name, agent, answer.value, policy, store, answer.date)
+        explanation = explain(project.name, agent, answer.value, policy, store, answer.date, standing)
     return Explained.model_validate(explanation_json(explanation))
 
 

@@ -203,7 +203,7 @@ async def test_unreadable_records_push_nobody_out_and_displace_no_newest_one() -
     assert story.left() == {*names[-3:], *odd}
 
 
-@pytest.mark.parametrize(("sessions", "is_late"), [(100, False), (450, True)])
+@pytest.mark.parametrize(("sessions", "is_late"), [(100, False), (250, True)])
 def test_ranks_of_a_listing_that_took_too_long_hold_what_rests_on_them(sessions: int, is_late: bool) -> None:
     async def scenario() -> None:
         story = ranking(at_most=5)
