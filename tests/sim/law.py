@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from tests.sim.law_of_ranks import RANKS_COUNT_S, why_not
 
 DAY_S = 86_400
 AGE_FLOOR_S = 300
@@ -67,11 +69,15 @@ class Line:
         )
 
 
+AT_MOST = Line("at_most", "delete", idle_s=AGE_FLOOR_S, status=frozenset({"idle"}))
+
+
 @dataclass(frozen=True)
 class Law:
     """A policy as the judge reads it, in force from `since`.
 
-    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long.
+    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `newest`: so
+    many stay, of each version if that is said. `at_most`: of more idle ones than these, the longest idle may go.
     """
 
     since: float
@@ -83,6 +89,9 @@ class Law:
     at_least: int = 5
     open_hours: tuple[int, int] | None = None
     relief_s: int | None = None
+    newest: int | None = None
+    newest_per_version: bool = False
+    at_most: int | None = None
 
     @property
     def asks_versions(self) -> bool:
@@ -91,7 +100,8 @@ class Law:
 
     def decides(self, facts: Facts, latest: str | None, now: float) -> Line | None:
         relief = Line("relief", "stop", idle_s=self.relief_s)
-        lines = self.lines if self.relief_s is None else (*self.lines, relief)
+        lines = self.lines if self.at_most is None else (*self.lines, AT_MOST)
+        lines = lines if self.relief_s is None else (*lines, relief)
         return next((line for line in lines if line.holds(facts, latest, now)), None)
 
     def wants(self, facts: Facts, latest: str, now: float) -> str:
@@ -114,7 +124,10 @@ class Law:
 
 @dataclass
 class Deed:
-    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at."""
+    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at.
+
+    `there` are the sessions that its sweep, which began to list at `listed_at`, could see; None where it was lied to.
+    """
 
     at: float
     agent: str
@@ -123,6 +136,8 @@ class Deed:
     approved: bool
     looked_at: float
     latest: str
+    there: tuple[Facts, ...] | None = None
+    listed_at: float = 0.0
 
 
 class Believed(NamedTuple):
@@ -225,8 +240,19 @@ class Judge:
         _require((deed.agent, deed.action, facts.seen) in self.decided, "used after the decision was made", deed)
         if deed.action == "delete":
             _require(law.is_open(now), "outside every window", deed)
+            self._check_ranks(law, deed)
             self._check_grace(law, deed)
         self.deeds.append(deed)
+
+    def _check_ranks(self, law: Law, deed: Deed) -> None:
+        line = law.decides(deed.facts, deed.latest, deed.looked_at)
+        rests_on_ranks = law.newest is not None or line == AT_MOST
+        if deed.there is None or line is None or not rests_on_ranks:
+            return
+        wrong = why_not(law, deed.facts, line.name, deed.there)
+        _require(not wrong, wrong, replace(deed, there=None))
+        is_late = deed.looked_at - deed.listed_at > RANKS_COUNT_S + SECOND_S
+        _require(not is_late, "ranked too long ago", replace(deed, there=None))
 
     def _check_grace(self, law: Law, deed: Deed) -> None:
         """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace.
@@ -312,9 +338,10 @@ def _check_account(key: tuple[str, str, float, str], times: int, notes: list[Not
         raise ViolationError(f"deleted once, the journal says {dict(ended)}: {key}")
 
 
-def overdue(law: Law, sessions: Iterable[Facts], latest: str, now: float, since: float) -> list[Facts]:
-    """Sessions that should be gone: due at `since` already and still due now."""
-    return [f for f in sessions if law.wants(f, latest, since) == "delete" == law.wants(f, latest, now)]
+def overdue(law: Law, sessions: Sequence[Facts], latest: str, now: float, since: float) -> list[Facts]:
+    """Sessions that should be gone: due at `since` already and still due now, and by their rank, too."""
+    due = [f for f in sessions if law.wants(f, latest, since) == "delete" == law.wants(f, latest, now)]
+    return [f for f in due if not why_not(law, f, getattr(law.decides(f, latest, now), "name", ""), sessions)]
 
 
 def _require(holds: bool, what: str, deed: Deed) -> None:

@@ -103,4 +103,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
         relief_s=chance.choice([None, None, 5 * 60]),
+        newest=chance.choice([None, None, None, 1, 3, 8]),
+        newest_per_version=chance.random() < 0.5,
+        at_most=chance.choice([None, None, None, 2, 6, 15]),
     )

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
+from reaper.core.policy import KeepNewest, Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Window
 from tests.sim.law import Law, Line
 
@@ -27,6 +27,8 @@ def policy_of(law: Law) -> Policy:
         grace_s=law.grace_s,
         limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
         windows=windows,
+        keep_newest=KeepNewest(law.newest, per_version=law.newest_per_version) if law.newest else None,
+        at_most=law.at_most,
     )
 
 

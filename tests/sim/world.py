@@ -37,6 +37,7 @@ from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promis
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
+from tests.sim.shown import Shown, wrongly_marked
 from tests.sim.stage import quiet, small_pages
 from tests.sim.steps import Killed, Steps
 from tests.sim.watch import Acted, Watch, check_agent
@@ -94,6 +95,7 @@ class World:
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
         self._wrong: list[ViolationError] = []
+        self._shown = Shown(self.living)
         self._moved_back = False
         self._promised: dict[str, dict[Incarnation, Promise]] = {}
         self._believed: set[str] = set()
@@ -208,6 +210,7 @@ class World:
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace(faults)
+        self._shown.begin(faults)
         already, settings = len(self.heard.reports), self.settings()
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
         self.heard.relieved_reports.clear()
@@ -257,6 +260,8 @@ class World:
             self._blame(ViolationError(f"a forbidden request: {call}"))
         if call.operation in {"delete", "stop"}:
             self._check_request(call)
+        if call.operation == "list":
+            self._shown.look(call.agent)
 
     def _blame(self, wrong: ViolationError) -> NoReturn:
         self._wrong.append(wrong)
@@ -293,6 +298,10 @@ class World:
         if latest is not None and not self.judge.was_latest(agent, latest, self._began, now):
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
+        law, there = self.judge.law(self._shown.since(agent)), self._shown.there(agent)
+        wrong = wrongly_marked(law, there, {mark.seen.id: mark.rule for mark in marks}) if there else ""
+        if wrong:
+            self._blame(ViolationError(f"marked, and {wrong}, of {agent}"))
         self.judge.promised(agent, Believed(self._began, now, latest), made)
         self._believed.add(agent)
 
@@ -323,7 +332,8 @@ class World:
         agent = check_agent(acted) if law.asks_versions else None
         latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
         approved = self.judge.is_approved(event.agent, action, facts)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest))
+        there, listed_at = self._shown.there(event.agent), self._shown.since(event.agent)
+        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, there, listed_at))
         self.judge.check_twice()
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
