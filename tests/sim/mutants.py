@@ -34,6 +34,7 @@ from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
 from tests.sim import scenes, scenes_wire
+from tests.sim.mutants_of_ranks import RANKS
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
 from tests.sim.switches import Mutant, Patch, Remove, around, put
@@ -534,4 +535,5 @@ MUTANTS = [
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
     *TRUST,
     *STATE,
+    *RANKS,
 ]

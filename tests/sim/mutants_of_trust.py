@@ -57,7 +57,7 @@ def _agent_looked_at_once(kept: Any) -> Any:
     return read
 
 
-def _stands_while_kept(kept: Any) -> Any:
+def stands_while_kept(kept: Any) -> Any:
     """A mark stays until its session is used, whatever the policy said of it meanwhile."""
 
     def marks(candidates: Any, policy: Any, standing: Any, now: float) -> Any:
@@ -144,7 +144,7 @@ TRUST = [
     ),
     Mutant(
         "a mark is dropped when a sweep keeps its session",
-        around(planner, "_marks", _stands_while_kept),
+        around(planner, "_marks", stands_while_kept),
         scenes_time.taken_back_in_grace,
     ),
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
