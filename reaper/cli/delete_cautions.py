@@ -11,6 +11,7 @@ from reaper.core.policy import Policy, decide
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
 from reaper.engine.discovery import first_match, read_agent
+from reaper.engine.newest import may_be_newest
 
 NAMED_MAX: Final = 5
 
@@ -18,12 +19,18 @@ NAMED_MAX: Final = 5
 async def cautions(
     client: Provider, project: Project, agent: str, sessions: Sequence[Session], now: float | None
 ) -> list[str]:
-    """One line for each keep rule that keeps some of these sessions, and one for those under `must_see`.
+    """One line for each keep rule that keeps some of these sessions, one for the newest that the policy keeps, and
+    one for those under `must_see`.
 
     They are a person's to delete all the same: a sweep would leave them alone.
     """
     pattern = first_match(project, agent)
     spared = await _kept(client, agent, pattern.policy, sessions, now) if pattern else {}
+    newest = pattern.policy.keep_newest if pattern else None
+    if pattern and newest:
+        ids = [session.id for session in await may_be_newest(client, agent, sessions, newest)]
+        if ids:
+            spared[f"or may be among the newest {newest}, which policy {pattern.policy.name!r} keeps"] = ids
     if seen := [session.id for session in sessions if session.id in project.must_see]:
         spared[f"named under must_see of project {project.name}"] = seen
     return [

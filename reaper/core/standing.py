@@ -46,6 +46,11 @@ class Standing:
     def is_known(self) -> bool:
         return not self.unknown
 
+    def may_be_one_of(self, newest: KeepNewest) -> bool:
+        """Whether it is one of the newest, as far as is known; without a readable version it may always be."""
+        is_unread = newest.per_version and self.session.version is None
+        return is_unread or self.newer < newest.count
+
 
 def decide_among(decision: Decision, policy: Policy, standing: Standing, now: float) -> Decision:
     """What becomes of a session on which the rules have decided, now that its ranks are known."""
@@ -54,15 +59,11 @@ def decide_among(decision: Decision, policy: Policy, standing: Standing, now: fl
         since = BEYOND.holds_from(session, Agent(""))
         if standing.used_later >= policy.at_most and since <= now:
             decision = Decision(BEYOND.action, BEYOND, since)
-    is_spared = decision.action is Action.DELETE and newest is not None and _is_one_of(newest, standing)
+    if decision.action is not Action.DELETE or newest is None:
+        return decision
+    is_unread = newest.per_version and session.version is None
+    is_spared = standing.may_be_one_of(newest) and (is_unread or is_ranked(session))
     return Decision(Action.KEEP, NEWEST) if is_spared else decision
-
-
-def _is_one_of(newest: KeepNewest, standing: Standing) -> bool:
-    """Whether a session is one of the newest; one whose version is unreadable may always be one of its version."""
-    if newest.per_version and standing.session.version is None:
-        return True
-    return is_ranked(standing.session) and standing.newer < newest.count
 
 
 def ranks_text(policy: Policy, standing: Standing | None) -> str:

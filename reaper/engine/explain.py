@@ -74,7 +74,8 @@ class Explanation:
         if self.is_spared:
             return f"{when}: {action}, but not while it is one of the newest {self.policy.keep_newest}"
         unused = "" if moment <= self.now else ", unless it is used before"
-        return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
+        sooner = f"; sooner by at_most if it falls {beyond}" if self.policy.at_most and moment > self.now else ""
+        return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}{sooner}"
 
     def _earliest_text(self, due: float) -> str:
         if self.earliest is None:

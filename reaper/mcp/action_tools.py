@@ -7,7 +7,7 @@ writes its intent down, acts, verifies, and writes down how it ended.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reaper.config import ConfigError
@@ -21,6 +21,7 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.executor import Executor
+from reaper.engine.newest import may_be_newest
 from reaper.engine.report import Outcome
 from reaper.logs import get_logger
 from reaper.mcp.advice import NotDoneError
@@ -121,6 +122,10 @@ class _Attempt:
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
         subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
+        newest = policy.keep_newest
+        if newest is not None and self.action is Action.DELETE:
+            spared = await may_be_newest(self.client, agent.name, [subject.session], newest)
+            subject = replace(subject, may_be_newest=bool(spared))
         subject.check(self.action, self.store)
         client = self.context.caller.name
         Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)

@@ -9,8 +9,8 @@ from tests.clock import true_time
 from tests.sim.law import Facts, Law
 from tests.sim.law_of_ranks import why_not
 
-_BEND_RANKS = frozenset({"stale_read", "bad_field"})
-"""Lies that are believed as far as they go: what a session seems to be, that it seems to everybody."""
+_BEND_RANKS = frozenset({"stale_read", "bad_field", "add_field"})
+"""Lies after which others rank than are there: what is believed although it is not so, and what is not understood."""
 
 
 class Shown:
