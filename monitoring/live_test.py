@@ -30,6 +30,8 @@ DASHBOARD: Final = ROOT / "helm" / "session-reaper" / "files" / "dashboard.json"
 FASTER: Final = 60
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 WATCHED_S: Final = 60
+STARTED_S: Final = 120
+"""Six processes start at once, on a machine that may be busy."""
 ALERT: Final = "SessionReaperSweepsFailing"
 REAPER: Final = [sys.executable, "-c", "from reaper.cli import main; main()"]
 
@@ -97,6 +99,14 @@ class Live:
         url = self.url("prometheus", "/api/v1/query_range", query=expr, start=since, end=until, step=step)
         return list(_json(url)["data"]["result"])
 
+    def targets(self) -> list[str]:
+        """What Prometheus says of each reaper that it scrapes; of itself when it does not answer."""
+        try:
+            found = _json(self.url("prometheus", "/api/v1/targets"))["data"]["activeTargets"]
+        except OSError as error:
+            return [f"Prometheus does not answer: {error}"]
+        return [f"{one['scrapeUrl']}: {one['health']} {one['lastError']}" for one in found]
+
     def alerts(self) -> list[Any]:
         return list(_json(self.url("alertmanager", "/api/v2/alerts")))
 
@@ -137,7 +147,7 @@ def wait_for(what: str, found: Callable[[], Any], seconds: float = 30) -> Any:
         try:
             if value := found():
                 return value
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        except OSError:
             pass
         time.sleep(0.5)
     raise LiveError(f"not within {seconds:.0f} s: {what}")
@@ -175,9 +185,10 @@ def live() -> Iterator[Live]:
                 world.emulator = wait_for("the emulator", lambda: _endpoint(world.folder / "emulator.log"))
                 world.configure("observe")
         try:
-            wait_for("both reapers scraped", lambda: len(world.ask("session_reaper_build_info")) == 2)
+            wait_for("both reapers scraped", lambda: len(world.ask("session_reaper_build_info")) == 2, STARTED_S)
             yield world
         except LiveError:
+            say("\n".join(world.targets()) or "Prometheus knows no target")
             for log in world.folder.glob("*.log"):
                 say(f"--- {log.name}\n{log.read_text()[-800:]}")
             raise

@@ -223,7 +223,7 @@ WHY_NOT: Final = (
     ),
     lines(
         "Deletes that the limits still allow",
-        "What each agent may still delete in one sweep and in 24 hours. A larger plan is withheld whole.",
+        "What each agent may still delete in one sweep and in 24 hours. A larger plan is withheld or spread.",
         "short",
         Query(f"min by (window, project, agent) ({sample('limit_remaining')})", "{{project}}/{{agent}}, {{window}}"),
     ),
@@ -233,6 +233,12 @@ WHY_NOT: Final = (
         "short",
         Query(f"sum(min by (project, agent) ({sample('inventory_trusted')}))", "believed"),
         Query(f"sum(max by (project, agent) ({sample('breaker_open')}))", "breaker open"),
+    ),
+    lines(
+        "Holds that people have on sessions",
+        "Held sessions are neither stopped nor deleted, whatever a policy says; `reaper holds` lists them.",
+        "short",
+        Query(f"max by (project, agent) ({sample('holds')})", "{{project}}/{{agent}}"),
     ),
     lines(
         "Age of the full listing",

@@ -20,7 +20,7 @@ from reaper.core.provider import CallRecord
 from reaper.core.text import clean
 from reaper.engine import events
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Outcome, Report, Result, Swept, is_trusted
+from reaper.engine.report import ASKS_A_PERSON, Outcome, Report, Result, Swept, is_trusted
 from reaper.engine.status_json import summary_json
 from reaper.listing.snapshot import BUCKETS_S, Durations
 from reaper.logs import get_logger
@@ -152,6 +152,8 @@ class StatusCollector(Collector):
         by_rule = (*_AGENT, "policy", "rule", "action")
         candidates = _gauge("candidates", "Sessions that a rule would stop or delete", by_rule)
         blocked = _gauge("blocked", "Candidates not acted on, by reason", (*_AGENT, "reason"))
+        waits = "Candidates that wait for a person to approve them, by reason"
+        withheld = _gauge("withheld", waits, (*_AGENT, "reason"))
         overdue = _gauge("oldest_overdue_seconds", "How long the most overdue candidate has been overdue", _AGENT)
         remaining = _gauge("limit_remaining", "Deletes that the limits still allow", (*_AGENT, "window"))
         for report in self._live.trusted():
@@ -162,15 +164,18 @@ class StatusCollector(Collector):
                     candidates.add_metric(labels, report.by_rule[rule.name])
             for hold in Hold:
                 blocked.add_metric([*where, str(hold)], report.blocked[hold])
+            for hold in ASKS_A_PERSON:
+                withheld.add_metric([*where, str(hold)], report.waiting[hold])
             overdue.add_metric(where, report.oldest_overdue_s)
             for window, left in report.limit_remaining.items():
                 remaining.add_metric([*where, window], left)
-        yield from (candidates, blocked, overdue, remaining)
+        yield from (candidates, blocked, withheld, overdue, remaining)
 
     def _health(self) -> Iterator[Metric]:
         fault = "Whether the state cannot be relied on, so that nothing is touched"
         yield _single("state_fault", fault, bool(self._live.state_fault))
         trusted = _gauge("inventory_trusted", "Whether the last listing was complete and believed", _AGENT)
+        holds = _gauge("holds", "Holds of people that stand on sessions, as of the last sweep", _AGENT)
         listed = _gauge("inventory_listed_timestamp_seconds", "When all sessions were last listed", _AGENT)
         breaker = _gauge("breaker_open", "Whether actions wait for a person", _AGENT)
         success = _gauge("sweep_last_success_timestamp_seconds", "When a sweep last did its job", _AGENT)
@@ -179,13 +184,15 @@ class StatusCollector(Collector):
             where = _where(report)
             trusted.add_metric(where, int(is_trusted(report)))
             breaker.add_metric(where, int(report.breaker is not None))
+            if isinstance(report, Swept):
+                holds.add_metric(where, len(report.holds))
             if is_trusted(report) and report.snapshot.listed_at is not None:
                 listed.add_metric(where, report.snapshot.listed_at)
         for (project, agent), moment in self._live.succeeded.items():
             success.add_metric([project, clean(agent)], moment)
         for project, seconds in self._live.skews().items():
             skew.add_metric([project], seconds)
-        yield from (trusted, listed, breaker, success, skew)
+        yield from (trusted, listed, breaker, holds, success, skew)
 
     def _quotas(self) -> Iterator[Metric]:
         limits = _gauge("quota_limit", "Sessions that may run at once, as configured", ("quota",))
@@ -231,6 +238,7 @@ class EventLog:
     def __init__(self) -> None:
         self._log = get_logger("reaper")
         self._strange_seen: set[tuple[str, str]] = set()
+        self._unheard_of: set[tuple[str, str]] = set()
 
     def hear(self, event: events.Event) -> None:
         """Write down what a sweep has just done, where it is worth a line."""
@@ -275,6 +283,9 @@ class EventLog:
         if isinstance(report, Swept):
             self._say_once("unknown_status", report.snapshot.unknown_statuses)
             self._say_once("unknown_field", report.snapshot.strange)
+        if report.voice.unheard and (report.project, report.agent) not in self._unheard_of:
+            self._unheard_of.add((report.project, report.agent))
+            self._log.warning("agent_not_heard", project=report.project, agent=report.agent, why=report.voice.unheard)
 
     def _say_once(self, event: str, names: frozenset[str]) -> None:
         for name in sorted(names):

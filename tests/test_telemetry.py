@@ -42,7 +42,7 @@ NAMES = {
 
 OF_THE_INVENTORY = {
     "sessions", "session_idle_seconds_bucket", "session_age_seconds_bucket", "candidates", "blocked",
-    "oldest_overdue_seconds", "limit_remaining",
+    "oldest_overdue_seconds", "limit_remaining", "withheld",
 }  # fmt: skip
 """What is only known of an agent whose inventory is believed."""
 
@@ -136,6 +136,7 @@ def test_the_labels_are_those_of_the_contract(watched: Watched) -> None:
         "agents": {"project", "policy"},
         "candidates": agent | {"policy", "rule", "action"},
         "blocked": agent | {"reason"},
+        "withheld": agent | {"reason"},
         "actions_total": agent | {"rule", "action", "outcome"},
         "sweeps_total": agent | {"result"},
         "limit_remaining": agent | {"window"},

@@ -14,6 +14,7 @@ from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, FAILED, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Plan, PlanContext, make_plan
 from reaper.core.policy import Decision, Limit, Limits, Mode, Policy, Rule, decide
+from reaper.core.routing import Unserved
 from reaper.core.settings import Connection, CredentialKind, Project, Requests
 from reaper.emulator import AgentVersion, Emulator
 from reaper.emulator.stored import StoredSession
@@ -28,7 +29,8 @@ from tests.clock import ManualClock
 
 NOW = 1_790_000_000
 HOUR_S = 3_600
-AGENT = Agent("desk", latest="3")
+AGENT = Agent("desk", latest="3", unserved=Unserved({}, seen_at=NOW - 60 * DAY_S, wait_s=0))
+"""Its other versions were left behind long ago."""
 ENDPOINT = "https://contoso.services.ai.azure.com/api/projects/prod"
 
 examples = settings(max_examples=120, deadline=None)

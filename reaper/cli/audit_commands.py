@@ -145,7 +145,7 @@ def _action_cells(action: Recorded) -> tuple[str, ...]:
 
 def _event_cells(event: Entry) -> tuple[str, ...]:
     where = "/".join(part for part in (event.intent.project, event.intent.agent) if part)
-    return where, "", event.intent.rule, "", "", _event_text(event)
+    return where, event.intent.session, event.intent.rule, "", "", _event_text(event)
 
 
 def _author(entry: Entry) -> str:
@@ -206,6 +206,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
 
 def _event_json(event: Entry) -> dict[str, Any]:
     where = {"project": event.intent.project, "agent": event.intent.agent}
+    where |= {"session": event.intent.session} if event.intent.session else {}
     row = {"entry": event.seq, "kind": event.kind, "at": event.at, "hash": event.hash}
     return {"at": event.at, "event": event.intent.rule, **where, "told": event.body, "entries": [row]}
 

@@ -12,6 +12,7 @@ from reaper.cli.filters import Filter
 from reaper.cli.interrupts import Interrupts
 from reaper.cli.progress import counting
 from reaper.clock import Clock
+from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.model import ACTIVE, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import Decision, Policy, Rule
@@ -63,7 +64,10 @@ class FilterJudge:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Deletes sessions of one agent that a person has seen since monotonic `started`."""
+    """Deletes sessions of one agent that a person has seen since monotonic `started`.
+
+    `held_elsewhere` gives the holds that are not in the state that keeps the record.
+    """
 
     site: ConnectedProject
     agent: str
@@ -71,6 +75,7 @@ class Deletion:
     clock: Clock
     started: float
     filter: Filter
+    held_elsewhere: Callable[[], Holds] = lambda: NO_HOLDS
 
     async def run(self, sessions: Sequence[Session], interrupts: Interrupts) -> tuple[list[DeleteResult], str]:
         """Every session with what became of it, and why not all were tried; what was begun is finished first."""
@@ -105,4 +110,5 @@ class Deletion:
             workers=min(WORKERS_MAX, self.site.project.connection.requests.concurrency),
             origin=self.site.origin(),
             judge=FilterJudge(self.filter),
+            held_elsewhere=self.held_elsewhere,
         )

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reaper.cli.delete_by_hand import Deletion
 from reaper.cli.delete_cautions import cautions
@@ -14,6 +15,7 @@ from reaper.cli.delete_results import DeleteResult, exit_of, print_results
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked
 from reaper.cli.filters import Filter
+from reaper.cli.held import held_caution, holds_on
 from reaper.cli.interrupts import interruptible
 from reaper.cli.options import OutputFormat
 from reaper.cli.session_commands import SessionCommands
@@ -25,7 +27,7 @@ from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
 from reaper.foundry import requests
 from reaper.store.database import MEMORY_URL
-from reaper.store.store import opened
+from reaper.store.store import Store, opened
 from reaper.wiring import Connector
 
 
@@ -59,15 +61,22 @@ async def run_delete(sessions: SessionCommands, request: DeleteRequest, *, yes: 
     started = clock.monotonic()
     with opened(settings.state if record else MEMORY_URL) as store:
         if store.fault:
-            raise CommandError(f"{store.fault}; --no-record deletes without a record of it", Exit.FAILED)
+            hint = "put it right, or move it away: --no-record then deletes without a record of it"
+            raise CommandError(f"{store.fault}; {hint}", Exit.FAILED)
+        held = partial(holds_on, settings, project.name, sessions.agent)
+        known = held()
         async with Connector(clock)(project) as client:
             client.observe_time(guard.observe)
-            choice, warnings = await _choose(client, project, sessions.agent, request)
+            choice, warnings = await _choose(client, project, sessions.agent, request, store)
             if choice.found and (doubt := guard.doubt(started)):
                 raise CommandError(f"{doubt}, so nothing was deleted", Exit.WITHHELD)
+            now = clock.wall() if choice.now is None else choice.now
+            warnings += held_caution(known, choice.found, now)
             _agree(choice, warnings, sessions.agent, yes=yes)
+            # Those in a state that keeps the record are asked for there, right before each intent.
+            elsewhere = partial(settings.holds_on, project.name, sessions.agent) if record else held
             site = ConnectedProject(project, client, guard, settings.fingerprint)
-            deletion = Deletion(site, sessions.agent, store, clock, started, request.filter)
+            deletion = Deletion(site, sessions.agent, store, clock, started, request.filter, elsewhere)
             with interruptible() as interrupts:
                 results, halted = await deletion.run(choice.found, interrupts)
     return _print(request, [*choice.settled, *results], halted, sessions.output)
@@ -84,11 +93,13 @@ def _agree(choice: Choice, warnings: Sequence[str], agent: str, *, yes: bool) ->
         ask(f"Delete {len(choice.found)} session(s) of {clean(agent)} and their files for ever?")
 
 
-async def _choose(client: Provider, project: Project, agent: str, request: DeleteRequest) -> tuple[Choice, list[str]]:
+async def _choose(
+    client: Provider, project: Project, agent: str, request: DeleteRequest, store: Store
+) -> tuple[Choice, list[str]]:
     try:
         found = by_ids(client, agent, request.ids) if request.ids else by_filter(client, agent, request.filter)
         choice = await found
-        warnings = await cautions(client, project, agent, choice.found, choice.now)
+        warnings = await cautions(client, project, agent, choice.found, store, choice.now)
     except asyncio.CancelledError as error:
         raise CommandError("interrupted before anything was sent: nothing was deleted", Exit.FAILED) from error
     except CommandError as error:

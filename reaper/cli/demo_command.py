@@ -51,7 +51,7 @@ policies:
       - {{name: superseded-version, action: delete, when: {{version: superseded, idle: 10d}}}}
       - {{name: idle-two-weeks, action: delete, when: {{idle: 14d}}}}
       - {{name: runaway, action: stop, when: {{status: active, idle: 45m}}}}
-    limits: {{per_sweep: 60%, per_day: 80%}}
+    limits: {{per_sweep: 10%, per_day: 80%, beyond: spread}}   # the longest overdue first, the others by turns
   careful:               # the default limits: a backlog this large waits for a person
     mode: enforce
     grace: 0s

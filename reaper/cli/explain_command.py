@@ -23,7 +23,9 @@ from reaper.core.settings import Project, Settings
 from reaper.core.standing import Standing
 from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.standing import standing_of
+from reaper.engine.voices import heard, judged_by
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
 from reaper.store.store import opened
@@ -46,7 +48,8 @@ async def run_explain(
     standing: Standing | None = None
     async with Connector(SystemClock())(project) as client:
         try:
-            known = await read_agent(agent, pattern.policy, client)
+            known = await read_agent(agent, client)
+            known = await routed(known, None, client, KnownVersions(), project.name, 0.0)
             answer = await client.get(agent, session)
         except Gone as error:
             if _print_actions(settings, which, output):
@@ -55,9 +58,8 @@ async def run_explain(
             raise CommandError(gone, Exit.FAILED) from error
         if isinstance(answer.value, Session):
             with opened(settings.state) as store, Progress(sys.stderr) as progress:
-                standing = await standing_of(
-                    client, store, project.name, agent, answer.value, pattern.policy, progress.hear
-                )
+                policy = judged_by(pattern.policy, heard(project, known, store))
+                standing = await standing_of(client, store, project.name, agent, answer.value, policy, progress.hear)
     if isinstance(answer.value, Malformed):
         raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
     if answer.date is None:
@@ -65,7 +67,13 @@ async def run_explain(
     if answer.value.status in TOMBSTONES and _print_actions(settings, which, output):
         return
     with opened(settings.state) as store:
-        explanation = explain(project.name, known, answer.value, pattern.policy, store, answer.date, standing)
+        voice = heard(project, known, store)
+        policy = judged_by(pattern.policy, voice)
+        known = remembered(known, policy, store, project.name, answer.date)
+        configured = settings.holds_on(project.name, known.name)
+        explanation = explain(
+            project.name, known, answer.value, policy, store, answer.date, voice, configured, standing
+        )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:
@@ -126,7 +134,8 @@ def _print(explanation: Explanation) -> None:
     out.print(records_table([explanation.session], explanation.now))
     rules = table("rule", "action", "condition", "wanted", "found", "holds")
     for trial in explanation.trials:
-        name = f"[bold]{trial.rule.name}[/]" if trial.decides else trial.rule.name
+        name = trial.rule.name if explanation.policy.also is None else f"{trial.policy}: {trial.rule.name}"
+        name = f"[bold]{name}[/]" if trial.decides else name
         for check in trial.checks:
             holds = {True: "yes", False: "no", None: "cannot be judged"}[check.holds]
             rules.add_row(
@@ -139,5 +148,7 @@ def _print(explanation: Explanation) -> None:
     for guard in explanation.guards:
         guards.add_row(guard.name, "yes" if guard.lets_through else "[yellow]no[/]", safe(guard.text))
     out.print(guards)
+    if explanation.policy.asks_version:
+        out.print(f"versions: {safe(explanation.agent.routing)}")
     out.print(f"policy {explanation.policy.name}: {explanation.decision.action}, {safe(explanation.why)}")
     out.print(f"next due: {safe(explanation.due_text)}")

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from reaper.cli.options import (
+    AgentName,
     All,
     Config,
     Output,
     OutputFormat,
     ProjectName,
+    SessionId,
     parse_listen,
     read_duration,
 )
@@ -154,6 +156,82 @@ def approve(
 
 
 @app.command()
+def hold(
+    agent: AgentName,
+    session: SessionId,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DAY", help="The last day, in UTC, as in 2027-01-31.")
+    ] = None,
+    legal: Annotated[
+        str | None, typer.Option("--legal", metavar="CASE", help="Instead: for this legal case, without an end.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; needed with --until.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who holds it; by default the user of the system.")
+    ] = "",
+    id_only: Annotated[
+        bool, typer.Option("--id-only", help="Hold whatever has or gets this id, and look nothing up.")
+    ] = False,
+    project: ProjectName = None,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Hold a session: nobody stops or deletes it until that has ended.
+
+    Sweeps, quota relief, assistants and `sessions delete` leave it alone, from the moment on in which this says so.
+    Several people may hold one session.
+
+    Exit codes: 0 it is held; 1 there is no such session, or the hold came too late for what was under way; 2 wrong
+    configuration or command line.
+    """
+    from reaper.cli.hold_command import HoldRequest, run_hold
+
+    request = HoldRequest(agent, session, until, legal, reason, by, id_only, project)
+    raise typer.Exit(asyncio.run(run_hold(config, request, output)))
+
+
+@app.command()
+def release(
+    agent: AgentName,
+    session: SessionId,
+    hold_id: Annotated[
+        str | None, typer.Option("--hold", metavar="ID", help="Which of several holds, as `reaper holds` shows it.")
+    ] = None,
+    legal: Annotated[
+        str | None, typer.Option("--legal", metavar="CASE", help="The case, for a hold that has one.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who releases; by default the user of the system.")
+    ] = "",
+    project: ProjectName = None,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """End a hold on a session; says which others stand.
+
+    Once nobody holds it, a policy that wants it deleted marks it first: its grace begins anew.
+    """
+    from reaper.cli.release_command import ReleaseRequest, run_release
+
+    run_release(config, ReleaseRequest(agent, session, hold_id, legal, reason, by, project), output)
+
+
+@app.command()
+def holds(
+    agent: AgentGlob = "*",
+    project: ProjectName = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that ended or were released lately.")] = False,
+    output: Output = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Which sessions are held: by whom, until when, and why."""
+    from reaper.cli.holds_command import run_holds
+
+    run_holds(config, project, agent, output, all_=all_)
+
+
+@app.command()
 def explain(
     agent: Annotated[str, typer.Argument(metavar="AGENT")],
     session: Annotated[str, typer.Argument(metavar="SESSION")],
@@ -187,6 +265,9 @@ def mcp_(
     allow_stop: Annotated[bool, typer.Option("--allow-stop", help="Offer session_stop.")] = False,
     allow_delete: Annotated[bool, typer.Option("--allow-delete", help="Offer session_delete.")] = False,
     allow_create: Annotated[bool, typer.Option("--allow-create", help="Offer session_create.")] = False,
+    allow_hold: Annotated[
+        bool, typer.Option("--allow-hold", help="Offer session_hold, as each of the others does, too.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """The sessions as tools for assistants.
@@ -196,11 +277,11 @@ def mcp_(
     enforces, keep its limits, and have caps of their own; a person is asked before each delete.
     """
     from reaper.cli.mcp_command import HTTP_LISTEN, run_http, run_stdio
-    from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_STOP
+    from reaper.mcp.server import ALLOW_CREATE, ALLOW_DELETE, ALLOW_HOLD, ALLOW_STOP
 
     if not http and (listen or token_file):
         raise typer.BadParameter("--listen and --token-file are for --http")
-    flags = {ALLOW_STOP: allow_stop, ALLOW_DELETE: allow_delete, ALLOW_CREATE: allow_create}
+    flags = {ALLOW_STOP: allow_stop, ALLOW_DELETE: allow_delete, ALLOW_CREATE: allow_create, ALLOW_HOLD: allow_hold}
     allowed = frozenset(name for name, given in flags.items() if given)
     where = parse_listen(listen or HTTP_LISTEN)
     asyncio.run(run_http(config, allowed, where, token_file) if http else run_stdio(config, allowed))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from reaper.core.command_lines import command
+from reaper.core.command_lines import command, only
 from reaper.core.durations import show_duration
 from reaper.core.planner import Hold
 from reaper.core.policy import Mode
@@ -105,13 +105,13 @@ def notes(report: Report, *, planned: bool) -> list[str]:
     where = f"{report.project}/{safe(report.agent)}"
     if isinstance(report, Failed):
         return [_trouble(report, where)] if report.why else []
-    plan, lines = report.plan, []
+    plan, lines = report.plan, [f"{where}: {safe(report.asked)}"] if report.asked else []
     if report.result is Result.WITHHELD:
         lines.append(f"[yellow]{where}: withheld, nothing was {'planned' if planned else 'done'}[/]: {_why(report)}")
     elif report.why:
         lines.append(_trouble(report, where))
-    elif plan.foreseen:
-        excess = "; ".join(map(str, plan.foreseen))
+    elif plan.foreseen or plan.jump:
+        excess = "; ".join(str(one) for one in (plan.jump, *plan.foreseen) if one)
         lines.append(
             f"{where}: once due, this plan will be withheld: {excess}. "
             f"Approve ahead: {escape(command('approve', plan.id))}"
@@ -121,6 +121,9 @@ def notes(report: Report, *, planned: bool) -> list[str]:
     if waiting := report.blocked[Hold.GRACE]:
         ripe = min(item.ripe_at for item in plan.items if item.hold is Hold.GRACE)
         lines.append(f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - plan.now)}")
+    if held := sum(bool(plan.holds.on(i.session, plan.now)) for i in plan.items if i.hold is Hold.HOLD):
+        look = command("holds", project=report.project, agent=only(report.agent))
+        lines.append(f"{where}: {held} held by people, see {escape(look)}")
     return [*lines, *(f"[yellow]{where}[/]: {safe(note)}" for note in report.notes)]
 
 

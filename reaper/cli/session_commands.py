@@ -15,6 +15,7 @@ from reaper.cli.all_pages import every_page
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.explain_command import checked, project_of
 from reaper.cli.filters import Filter
+from reaper.cli.held import must_not_be_held
 from reaper.cli.list_command import print_all
 from reaper.cli.options import OutputFormat
 from reaper.cli.printed import console, safe
@@ -130,9 +131,12 @@ class SessionCommands:
             await print_all(every_page(client, self.agent, pages_max=pages_max, **page), which, self.output)
 
     async def stop(self, session: str) -> None:
-        """Stop a session."""
+        """Stop a session that nobody holds."""
         checked(requests.stop_session, self.agent, session)
-        async with self.client() as client:
+        settings, project = self.place()
+        async with Connector(SystemClock())(project) as client:
+            with self._must_exist(session):
+                await must_not_be_held(settings, project, self.agent, session, client)
             with self._must_exist(session), unknown_when_interrupted(f"whether {session} was stopped is not known"):
                 await client.stop(self.agent, session)
         if self.output is OutputFormat.JSON:

@@ -29,6 +29,7 @@ _NAMES: Final = (
     ("policies", "*", "rules", "#", "name"),
     *(("policies", "*", "rules", "#", "when", name, *each) for name in _WORDED for each in ((), ("#",))),
     ("quotas", "*", "projects", "#"),
+    *(("holds", "#", name) for name in ("project", "agent", "session", "legal", "reason", "by")),
 )
 
 Value = Scalar | list["Value"] | dict[str, "Value"]

@@ -93,6 +93,7 @@ Share = Annotated[
     BeforeValidator(vocabulary.read_limit),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": vocabulary.PERCENT}]}),
 ]  # fmt: skip
+Words = Annotated[str, BeforeValidator(vocabulary.read_words), _text("", "thesis")]
 Clock = Annotated[str, BeforeValidator(vocabulary.read_time_of_day), _text(vocabulary.TIME_OF_DAY, "22:00")]
 Zone = Annotated[str, BeforeValidator(vocabulary.read_zone), _text("", "UTC", "Europe/Madrid")]
 Cron = Annotated[str, BeforeValidator(read_cron), _text(r"^\S+( +\S+){4}$", "*/15 * * * *")]
@@ -154,6 +155,12 @@ class Agent(Part):
     """One agent's name, or a pattern with * ? or [abc], matched against the hosted agents."""
     policy: Reference
     """Name of one of the `policies`."""
+    may_choose: list[Reference] = []
+    """Policies of which the agent's developers may choose one by `reaper.policy` in their version's metadata: it has
+    to agree to every action, too."""
+    voice: Literal["heard", "required"] = "heard"
+    """What to do where the identity may read no agents, so that nobody hears what their developers ask for. heard: go
+    on without. required: keep everything."""
 
 
 class Project(Part):
@@ -220,6 +227,12 @@ class Limits(Part):
     """The same over any 24 hours; survives restarts."""
     at_least: Annotated[int, *_whole(0, _MANY)] = _LIMITS.at_least
     """A share never rounds below this number."""
+    beyond: Literal["withhold", "spread"] = _LIMITS.beyond.value
+    """withhold: a plan larger than a limit waits, whole, for a person. spread: the longest overdue go first, as many
+    as the limits allow; the rest waits for later sweeps."""
+    jump: Share = str(_LIMITS.jump)
+    """With spread: when candidates become more by this share of an agent's sessions, or by this number, from one
+    sweep to the next, all of them wait for a person."""
 
 
 class Window(Part):
@@ -300,6 +313,29 @@ class Quota(Part):
     """Stop idle active sessions when the quota fills up; without this key never."""
 
 
+class SessionHold(Part):
+    """A session that is neither stopped nor deleted, whatever a policy says: it, or any other that gets its id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["until", "reason"]}, {"required": ["legal"]}]},
+    )
+
+    project: Reference
+    """One of the `projects`."""
+    agent: Annotated[str, BeforeValidator(vocabulary.read_agent_name), _text("", "research")]
+    """The agent's name, without wildcards; one that a pattern of the project matches."""
+    session: SessionId
+    """The session's id."""
+    until: Annotated[str, BeforeValidator(vocabulary.read_day), _text(vocabulary.DAY, "2027-01-31")] | None = None
+    """The last day on which it is held, in UTC."""
+    legal: Words | None = None
+    """Instead of `until`: the legal case for which it is held, without an end."""
+    reason: Words | None = None
+    """Why, for whoever wonders. Needed with `until`."""
+    by: Words | None = None
+    """Who holds it."""
+
+
 class Audit(Part):
     """The record of every action, with its evidence."""
 
@@ -349,6 +385,8 @@ class Root(Part):
     """The pools of concurrency, by name."""
     approvals: list[Annotated[str, BeforeValidator(vocabulary.read_plan_id), _text(vocabulary.PLAN_ID)]] = []
     """Ids of withheld plans that a person has approved."""
+    holds: list[SessionHold] = []
+    """Sessions that people hold: neither stopped nor deleted, whatever a policy says. `reaper hold` does the same."""
     state: Annotated[str, BeforeValidator(addresses.read_state), _text(addresses.STATE)] = DEFAULT_STATE
     """Where marks, limits and the audit record are kept: sqlite:///FILE."""
     audit: Audit = Audit()

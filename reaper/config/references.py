@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reaper.config.addresses import Endpoint, parse_endpoint
 from reaper.config.document import Document, Value
+from reaper.config.holds import hold_findings
 from reaper.config.models import DEFAULT_LISTEN
 from reaper.config.problem import BadValue, Finding, Path, did_you_mean, escaped, show_path
 from reaper.config.tree import child, entries, has, items, texts
@@ -24,6 +25,7 @@ def reference_findings(document: Document) -> list[Finding]:
         *_endpoints_used_twice(root),
         *_projects_of_quotas(root),
         *_listeners(root),
+        *hold_findings(root),
     ]
 
 
@@ -37,9 +39,14 @@ def _policies_of_agents(root: Value) -> Iterator[Finding]:
     if not isinstance(policies, dict):
         return
     for path, agent in _agents(root):
-        name = child(agent, "policy")
+        name, seen = child(agent, "policy"), dict[str, Path]()
         if isinstance(name, str) and name not in policies:
             yield Finding((*path, "policy"), "is not one of the policies", did_you_mean(name, policies))
+        for place, chosen in texts(agent, path, "may_choose"):
+            if chosen not in policies:
+                yield Finding(place, "is not one of the policies", did_you_mean(chosen, policies))
+            elif seen.setdefault(chosen, place) != place:
+                yield Finding(place, f"is listed already in {show_path(seen[chosen])}", "remove one of them")
 
 
 def _agents_listed_twice(root: Value) -> Iterator[Finding]:

@@ -16,9 +16,10 @@ from reaper.config.duration_texts import exact_look_age
 from reaper.config.environment import escape
 from reaper.config.scalars import resolve
 from reaper.core.durations import exact_duration
+from reaper.core.holds import SessionHold
 from reaper.core.model import STATUSES
-from reaper.core.policy import Policy
-from reaper.core.settings import Audit, Project, Quota, Schedule, Server, Settings
+from reaper.core.policy import Limit, Policy
+from reaper.core.settings import AgentPattern, Audit, Project, Quota, Schedule, Server, Settings
 from reaper.core.windows import DAYS, Window
 
 HIDDEN: Final = "…"
@@ -34,6 +35,7 @@ def show(settings: Settings, *, headers: bool = False, ordered: bool = False) ->
         "policies": {policy.name: _policy(policy) for policy in settings.policies},
         "quotas": {quota.name: _quota(quota) for quota in settings.quotas},
         "approvals": list(settings.approvals),
+        "holds": [_hold(hold) for hold in settings.holds],
         "state": settings.state,
         "audit": _audit(settings.audit, headers),
         "server": _server(settings.server),
@@ -87,7 +89,16 @@ def _project(project: Project, headers: bool) -> dict[str, Any]:
         },
         "proxy": connection.proxy if headers else without_password(connection.proxy),
         "must_see": sorted(project.must_see),
-        "agents": [{"name": agent.name, "policy": agent.policy.name} for agent in project.agents],
+        "agents": [_agent(agent) for agent in project.agents],
+    }
+
+
+def _agent(agent: AgentPattern) -> dict[str, Any]:
+    return {
+        "name": agent.name,
+        "policy": agent.policy.name,
+        "may_choose": [policy.name for policy in agent.may_choose],
+        "voice": "required" if agent.voice_required else "heard",
     }
 
 
@@ -101,9 +112,11 @@ def _policy(policy: Policy) -> dict[str, Any]:
             for rule in policy.rules
         ],
         "limits": {
-            "per_sweep": str(limits.per_sweep) if limits.per_sweep.percent else limits.per_sweep.amount,
-            "per_day": str(limits.per_day) if limits.per_day.percent else limits.per_day.amount,
+            "per_sweep": _limit(limits.per_sweep),
+            "per_day": _limit(limits.per_day),
             "at_least": limits.at_least,
+            "beyond": limits.beyond.value,
+            "jump": _limit(limits.jump),
         },
     }
     if policy.windows:
@@ -114,6 +127,10 @@ def _policy(policy: Policy) -> dict[str, Any]:
     if policy.at_most is not None:
         shown["at_most"] = policy.at_most
     return shown
+
+
+def _limit(limit: Limit) -> int | str:
+    return str(limit) if limit.percent else limit.amount
 
 
 def _window(window: Window) -> dict[str, Any]:
@@ -138,6 +155,19 @@ def _quota(quota: Quota) -> dict[str, Any]:
             "idle": exact_duration(quota.pressure.idle_s),
         }
     return shown
+
+
+def _hold(hold: SessionHold) -> dict[str, Any]:
+    shown = {
+        "project": hold.project,
+        "agent": hold.agent,
+        "session": hold.session,
+        "until": hold.until.isoformat() if hold.until else "",
+        "legal": hold.legal,
+        "reason": hold.reason,
+        "by": hold.by,
+    }
+    return {key: value for key, value in shown.items() if value}
 
 
 def _audit(audit: Audit, secrets: bool) -> dict[str, Any]:

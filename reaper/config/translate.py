@@ -16,6 +16,7 @@ from reaper.config.show import show
 from reaper.core import policy, settings, windows
 from reaper.core.conditions import CONDITIONS, StatusIn
 from reaper.core.durations import parse_duration
+from reaper.core.holds import SessionHold, read_day
 from reaper.core.model import Action
 from reaper.core.policy import DEFAULT_STATUSES
 
@@ -30,6 +31,7 @@ def translate(root: models.Root) -> settings.Settings:
         schedule=_schedule(root.schedule),
         quotas=tuple(_quota(name, part) for name, part in root.quotas.items()),
         approvals=tuple(root.approvals),
+        holds=tuple(_hold(place, part) for place, part in enumerate(root.holds)),
         state=root.state,
         audit=settings.Audit(parse_duration(root.audit.keep), root.audit.sign_with, root.audit.export),
         server=settings.Server(*split_listen(root.server.listen), page=page, token_file=root.server.token_file),
@@ -69,8 +71,13 @@ def _project(name: str, part: models.Project, policies: Mapping[str, policy.Poli
         requests=requests,
         proxy=part.proxy,
     )
-    agents = tuple(settings.AgentPattern(agent.name, policies[agent.policy]) for agent in part.agents)
+    agents = tuple(_agent(agent, policies) for agent in part.agents)
     return settings.Project(name, connection, agents, frozenset(part.must_see))
+
+
+def _agent(part: models.Agent, policies: Mapping[str, policy.Policy]) -> settings.AgentPattern:
+    may_choose = tuple(policies[name] for name in part.may_choose)
+    return settings.AgentPattern(part.name, policies[part.policy], may_choose, part.voice == "required")
 
 
 def _policy(name: str, part: models.Policy) -> policy.Policy:
@@ -80,7 +87,13 @@ def _policy(name: str, part: models.Policy) -> policy.Policy:
         rules=tuple(_rule(rule) for rule in part.rules),
         mode=policy.Mode(part.mode),
         grace_s=parse_duration(part.grace),
-        limits=policy.Limits(_limit(limits.per_sweep), _limit(limits.per_day), limits.at_least),
+        limits=policy.Limits(
+            per_sweep=_limit(limits.per_sweep),
+            per_day=_limit(limits.per_day),
+            at_least=limits.at_least,
+            beyond=policy.Beyond(limits.beyond),
+            jump=_limit(limits.jump),
+        ),
         windows=tuple(_window(window) for window in part.windows or ()),
         keep_newest=_newest(part.keep_newest) if part.keep_newest else None,
         at_most=part.at_most,
@@ -116,6 +129,20 @@ def _window(part: models.Window) -> windows.Window:
 def _quota(name: str, part: models.Quota) -> settings.Quota:
     pressure = _pressure(part.pressure) if part.pressure else None
     return settings.Quota(name, part.limit, tuple(part.projects), frozenset(part.counts), pressure)
+
+
+def _hold(place: int, part: models.SessionHold) -> SessionHold:
+    return SessionHold(
+        project=part.project,
+        agent=part.agent,
+        session=part.session,
+        until=read_day(part.until) if part.until else None,
+        legal=part.legal or "",
+        reason=part.reason or "",
+        by=part.by or "",
+        id=f"holds[{place}]",
+        configured=True,
+    )
 
 
 def _pressure(part: models.Pressure) -> settings.Pressure:

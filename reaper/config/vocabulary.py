@@ -8,6 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from reaper.config.problem import BadValue, did_you_mean, one_of
+from reaper.core.holds import WORDS_MAX_CHARS
+from reaper.core.holds import read_day as parse_day
 from reaper.core.model import STATUSES, TOMBSTONES
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -17,6 +19,7 @@ OLD_PLAN_ID_CHARS: Final = 12
 TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 PERCENT: Final = r"^(100|[1-9]?[0-9])%$"
 PERCENT_ABOVE_0: Final = r"^(100|[1-9][0-9]?)%$"
+DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 SCOPE: Final = r"^(https|api)://[A-Za-z0-9][A-Za-z0-9._/-]*/\.default$"
 
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
@@ -85,6 +88,30 @@ def read_agent_pattern(value: object) -> str:
         raise BadValue("can be no agent's name", hint)
     if "[" in re.sub(r"\[!?[^\]]+\]", "", text):
         raise BadValue("has a [ that no ] closes", "write [abc] for one of several characters")
+    return text
+
+
+def read_agent_name(value: object) -> str:
+    """The name of one agent."""
+    text = read_agent_pattern(value)
+    if any(character in text for character in "*?["):
+        raise BadValue("is a pattern", "write one agent's name: a hold is on one session")
+    return text
+
+
+def read_day(value: object) -> str:
+    """A day of the calendar."""
+    try:
+        return parse_day(value if isinstance(value, str) else "").isoformat()
+    except ValueError:
+        raise BadValue("is not a day", "write year, month and day, as in 2027-01-31") from None
+
+
+def read_words(value: object) -> str:
+    """Words of a person, of bounded length."""
+    text = read_text(value)
+    if len(text) > WORDS_MAX_CHARS:
+        raise BadValue(f"has more than {WORDS_MAX_CHARS} characters", "say it in fewer words")
     return text
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from reaper.clock import SystemClock
 from reaper.config.document import Document
+from reaper.config.holds import hold_warnings
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.rank_warnings import full_listing_findings, ranks_findings
 from reaper.config.tree import child, has
@@ -14,22 +16,32 @@ from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
 from reaper.core.conditions import TimeCondition
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, EXPIRY_S, Action
-from reaper.core.policy import Mode, Policy
+from reaper.core.policy import Beyond, Mode, Policy
 from reaper.core.settings import Settings
 
 
 def warning_findings(document: Document, settings: Settings) -> list[Finding]:
     """Everything doubtful in a configuration that is otherwise right."""
-    found = [_unused(settings), _patterns(settings), _quotas(settings), _zone(document), _approvals(settings)]
-    found.append(full_listing_findings(settings))
+    found = [
+        _unused(settings),
+        _patterns(settings),
+        _choices(settings),
+        _quotas(settings),
+        _zone(document),
+        _approvals(settings),
+        hold_warnings(settings, SystemClock().wall()),
+        full_listing_findings(settings),
+    ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
-        found += [_rules(policy, path), _times(policy, path), _limits(policy, path), ranks_findings(policy, path)]
+        found += [_rules(policy, path), _times(policy, path), _limits(policy, path), _jump(document, policy, path)]
+        found.append(ranks_findings(policy, path))
     return list(chain.from_iterable(found))
 
 
 def _unused(settings: Settings) -> Iterator[Finding]:
-    used = {agent.policy.name for project in settings.projects for agent in project.agents}
+    entries = [agent for project in settings.projects for agent in project.agents]
+    used = {policy.name for agent in entries for policy in (agent.policy, *agent.may_choose)}
     for policy in settings.policies:
         if policy.name not in used:
             yield Finding(("policies", policy.name), "no agent uses this policy", "", False, at_key=True)
@@ -43,6 +55,17 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
             if earlier is not None:
                 message = f"never gets its turn: {show_path((*path, earlier))} matches all of it first"
                 yield Finding((*path, place, "name"), message, "put the narrower pattern first")
+
+
+def _choices(settings: Settings) -> Iterator[Finding]:
+    """Policies that an agent's developers may choose, and whose choice changes nothing."""
+    for project in settings.projects:
+        for place, agent in enumerate(project.agents):
+            for number, policy in enumerate(agent.may_choose):
+                if policy == agent.policy:
+                    where: Path = ("projects", project.name, "agents", place, "may_choose", number)
+                    message = "is the policy of these agents anyway, so choosing it changes nothing"
+                    yield Finding(where, message, "remove it, or name a gentler one")
 
 
 def _quotas(settings: Settings) -> Iterator[Finding]:
@@ -98,3 +121,19 @@ def _limits(policy: Policy, path: Path) -> Iterator[Finding]:
         if limit.amount == 0 and policy.mode is Mode.ENFORCE:
             message = "lets nothing be stopped or deleted without an approval"
             yield Finding((*where, key), message, "write a limit above 0, or keep it if that is meant")
+
+
+def _jump(document: Document, policy: Policy, path: Path) -> Iterator[Finding]:
+    """A guard against jumps that guards nothing, or lets nothing through."""
+    limits, where = policy.limits, (*path, "limits", "jump")
+    written = child(child(child(child(document.value, "policies"), policy.name), "limits"), "jump")
+    if limits.beyond is not Beyond.SPREAD:
+        if written is not None:
+            message = "has no effect without `beyond: spread`"
+            yield Finding(where, message, "remove it, or write `beyond: spread` beside it")
+    elif limits.jump.amount == 0:
+        message = "withholds everything as soon as there is one candidate more than before"
+        yield Finding(where, message, "write what may become due between two sweeps, as in 25%")
+    elif limits.jump.percent and limits.jump.amount == 100:
+        message = "is never exceeded: there are no more candidates than sessions"
+        yield Finding(where, message, "write less, or nobody is asked about what a changed policy newly catches")

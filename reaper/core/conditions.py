@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, Self
@@ -22,6 +23,7 @@ ALWAYS: Final = -math.inf
 NEVER: Final = math.inf
 
 LATEST: Final = "latest"
+SERVING: Final = "serving"
 SUPERSEDED: Final = "superseded"
 
 
@@ -66,6 +68,10 @@ class Condition(ABC):
     @abstractmethod
     def actual(self, session: Session, agent: Agent, now: float) -> str:
         """The session's value that is compared with it."""
+
+    def blind(self, session: Session, agent: Agent) -> str:
+        """Why it cannot be judged, where it cannot."""
+        return ""
 
     def covers(self, other: Condition) -> bool:
         """Whether this one provably holds wherever `other` does."""
@@ -218,27 +224,82 @@ class IdMatches(Condition):
 
 
 class VersionIs(WordCondition):
-    """`latest`, `superseded`, or names of versions; one or several."""
+    """`latest`, `serving`, `superseded`, or names of versions; one or several."""
 
     name = "version"
     values = Values.VERSIONS
     needs_versions = True
 
     def holds_from(self, session: Session, agent: Agent) -> float | None:
-        if session.version is None:
+        version, words = session.version, self.words
+        if version is None:
             return None
-        if session.version in self.words - {LATEST, SUPERSEDED}:
+        if version in words and version not in PLACES:
             return ALWAYS
-        if not self.words & {LATEST, SUPERSEDED}:
-            return NEVER
-        if agent.latest is None:
-            return None
-        place = LATEST if session.version == agent.latest else SUPERSEDED
-        return ALWAYS if place in self.words else NEVER
+        moments = [PLACES[word](version, agent) for word in words if word in PLACES]
+        if ALWAYS in moments:
+            return ALWAYS
+        # Of several words, one that cannot be judged may be the one that holds.
+        judged = [moment for moment in moments if moment is not None]
+        return min(judged, default=NEVER) if len(judged) == len(moments) else None
 
     def actual(self, session: Session, agent: Agent, now: float) -> str:
-        latest = "unreadable" if agent.latest is None else agent.latest
-        return f"{session.version or 'unreadable'}, latest {latest}"
+        version = session.version
+        parts = [version or "unreadable", _left_behind_for(version, agent, now), agent.routing]
+        return ", ".join(part for part in parts if part)
+
+    def blind(self, session: Session, agent: Agent) -> str:
+        if session.version is None:
+            return "its version is unreadable"
+        if agent.latest is None and self.words & {LATEST, SUPERSEDED}:
+            return "its agent's versions are unreadable"
+        if agent.serving.unclear:
+            return f"where traffic goes cannot be judged ({agent.serving.unclear})"
+        return "it is not known since when its version is without traffic"
+
+
+def _latest(version: str, agent: Agent) -> float | None:
+    if agent.latest is None:
+        return None
+    return ALWAYS if version == agent.latest else NEVER
+
+
+def _serving(version: str, agent: Agent) -> float | None:
+    reaches = agent.serving.reaches(version)
+    if reaches is None:
+        return None
+    return ALWAYS if reaches else NEVER
+
+
+def _superseded(version: str, agent: Agent) -> float | None:
+    """The latest never is, nor one that traffic reaches; any other is once it was left behind for long enough."""
+    if agent.latest is None:
+        return None
+    if version == agent.latest or agent.serving.reaches(version):
+        return NEVER
+    if agent.serving.unclear or agent.unserved is None:
+        return None
+    return agent.unserved.superseded_from(version)
+
+
+PLACES: Final[Mapping[str, Callable[[str, Agent], float | None]]] = {
+    LATEST: _latest,
+    SERVING: _serving,
+    SUPERSEDED: _superseded,
+}
+"""The words for what a version is to its agent now, each with the moment from which a version is it."""
+
+
+def _left_behind_for(version: str | None, agent: Agent, now: float) -> str:
+    """Since when a version is without traffic, in words; '' when it is not, or nobody knows."""
+    unserved = agent.unserved
+    if version is None or unserved is None or agent.latest is None or agent.serving.unclear:
+        return ""
+    if version == agent.latest or agent.serving.reaches(version):
+        return ""
+    passed = max(now - unserved.began(version), 0)
+    wait = f" of {exact_duration(unserved.wait_s)}" if passed < unserved.wait_s else ""
+    return f"unserved for {show_duration(passed)}{wait}"
 
 
 CONDITIONS: Final[tuple[type[Condition], ...]] = (Idle, Age, ExpiresWithin, StatusIn, IdMatches, VersionIs)

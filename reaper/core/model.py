@@ -1,14 +1,16 @@
 """The nouns: what the platform shows of a session, and what can be done to one.
 
-Frozen values and the standard library only; every other module speaks in these words.
+Frozen values only; every other module speaks in these words.
 Times are Unix seconds on the platform's clock, durations are seconds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from reaper.core.routing import Selector, Serving, Unserved, serving_by, show_routing
 
 MINUTE_S: Final = 60
 DAY_S: Final = 86_400
@@ -82,11 +84,47 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """What an agent's developers say to a reaper: the pairs of its newest version whose key begins with `reaper.`.
+
+    `said` is safe to show. `fault` says why it is not known, '' when it is: the record made no sense or was not
+    `read`, which is `refused` where the platform lets this identity read no agents.
+    """
+
+    said: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
+    read: bool = True
+    refused: bool = False
+
+    @property
+    def asked(self) -> tuple[tuple[tuple[str, str], ...], str]:
+        """What two readings are compared by: where nobody may be heard, nothing is asked for."""
+        return self.said, "" if self.refused else self.fault
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
-    """A hosted agent. `latest` is its newest version, None when that could not be read."""
+    """A hosted agent. `latest` is its newest version, None when that could not be read.
+
+    `selector` spreads traffic over versions, None without one. `unserved` is what is remembered of versions that are
+    left behind, None while nobody looked that up. `serving` follows: which versions traffic reaches.
+    """
 
     name: str
     latest: str | None = None
+    metadata: Metadata = Metadata()
+    selector: Selector | None = None
+    unserved: Unserved | None = None
+    serving: Serving = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Made once: every session of every listing is asked.
+        object.__setattr__(self, "serving", serving_by(self.latest, self.selector))
+
+    @property
+    def routing(self) -> str:
+        """Where traffic goes, in a few words."""
+        return show_routing(self.latest, self.selector)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
 from reaper.core.durations import show_time
-from reaper.core.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
-from reaper.core.windows import Window
+from reaper.core.model import ACTIVE, AGE_FLOOR_S, DAY_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
+from reaper.core.windows import Window, is_open, opens_at
 
 GRACE_S: Final = 86_400
+SEARCH_S: Final = 8 * DAY_S
+"""So far ahead a moment is looked for at which two policies both allow deleting."""
 DEFAULT_STATUSES: Final = {Action.DELETE: frozenset({IDLE, FAILED}), Action.STOP: frozenset({ACTIVE})}
 
 
@@ -21,33 +23,46 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
+class Beyond(StrEnum):
+    """What becomes of a plan that is larger than a limit."""
+
+    WITHHOLD = "withhold"
+    SPREAD = "spread"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most so many: a share of the inventory in percent, or a whole number.
 
-    Zero means none, never unlimited.
+    Zero means none, never unlimited. Of two that only an inventory can compare, the other one is in `also`.
     """
 
     amount: int
     percent: bool = False
+    also: Limit | None = None
 
     def of(self, inventory: int, at_least: int) -> int:
         """The limit as a number of sessions; shares round down, but never below `at_least`."""
-        if not self.percent or self.amount == 0:
-            return self.amount
-        return max(inventory * self.amount // 100, at_least)
+        own = max(inventory * self.amount // 100, at_least) if self.percent and self.amount else self.amount
+        return own if self.also is None else min(own, self.also.of(inventory, at_least))
 
     def __str__(self) -> str:
-        return f"{self.amount}%" if self.percent else str(self.amount)
+        own = f"{self.amount}%" if self.percent else str(self.amount)
+        return own if self.also is None else f"{own} and {self.also}"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many sessions of one agent may be deleted, and as many stopped, before a person is asked."""
+    """How many sessions of one agent may be deleted, and as many stopped, and what becomes of a plan beyond that.
+
+    `jump`: spread over sweeps and days, candidates may become so many more between two of them.
+    """
 
     per_sweep: Limit = Limit(10, percent=True)
     per_day: Limit = Limit(25, percent=True)
     at_least: int = 5
+    beyond: Beyond = Beyond.WITHHOLD
+    jump: Limit = Limit(25, percent=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,8 @@ class Policy:
     """The rules for an agent's sessions, first match wins, and the guards around them.
 
     `keep_newest` and `at_most` (idle sessions) rank all sessions of an agent: no session alone shows what they say.
+    `also` is a policy that has to ask for the same action at that time, or the session is kept; made by
+    `voice.both`, which lets the guards beside it be the stricter ones of the two.
     """
 
     name: str
@@ -135,6 +152,7 @@ class Policy:
     windows: tuple[Window, ...] = ()
     keep_newest: KeepNewest | None = None
     at_most: int | None = None
+    also: Policy | None = None
 
     @property
     def ranks(self) -> bool:
@@ -146,6 +164,10 @@ class Policy:
         """Every rule that may catch a session: the policy's own, then that of `at_most`."""
         return self.rules if self.at_most is None else (*self.rules, BEYOND)
 
+    def with_ranks(self) -> Policy:
+        """The same with the rule of `at_most`, which holds for a session that is known to be beyond it."""
+        return self if self.at_most is None else self.with_last(BEYOND)
+
     def rests_on_ranks(self, decision: Decision) -> bool:
         """Whether an action is asked for only by how its session ranks among the others."""
         spared = self.keep_newest is not None and decision.action is Action.DELETE
@@ -154,7 +176,32 @@ class Policy:
     @property
     def asks_version(self) -> bool:
         """Whether what becomes of a session depends on its agent's versions."""
-        return any(condition.needs_versions for rule in self.rules for condition in rule.when)
+        own = any(condition.needs_versions for rule in self.rules for condition in rule.when)
+        return own or (self.also is not None and self.also.asks_version)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether there are times at which deleting is not allowed."""
+        return bool(self.windows) or (self.also is not None and self.also.windowed)
+
+    def is_open(self, now: float) -> bool:
+        """Whether deleting is allowed at `now`."""
+        return is_open(self.windows, now) and (self.also is None or self.also.is_open(now))
+
+    def opens_at(self, now: float) -> float | None:
+        """The next moment at or after `now` at which deleting is allowed; None when none is within eight days."""
+        moment = opens_at(self.windows, now)
+        if self.also is None:
+            return moment
+        while moment is not None and moment - now <= SEARCH_S and not self.is_open(moment):
+            later = self.also.opens_at(moment)
+            moment = None if later is None else opens_at(self.windows, later)
+        return moment if moment is not None and moment - now <= SEARCH_S else None
+
+    def with_last(self, rule: Rule) -> Policy:
+        """The same with one more rule, for what none of its rules speaks of."""
+        also = None if self.also is None else self.also.with_last(rule)
+        return replace(self, rules=(*self.rules, rule), also=also)
 
 
 class Decision(NamedTuple):
@@ -169,19 +216,40 @@ KEPT: Final = Decision(Action.KEEP)
 
 
 def decide(session: Session, policy: Policy, agent: Agent, now: float) -> Decision:
-    """The first rule that holds at `now` decides; without one the session is kept."""
+    """The first rule that holds at `now` decides; without one the session is kept.
+
+    Where another policy has to agree, an action is asked for since both of them do.
+    """
     for rule in policy.rules:
         # Asked here, too: most rules are for another status, and a call for each of them is what a listing costs.
         if rule.statuses is None or session.status in rule.statuses:
             since = rule.holds_from(session, agent)
             if since <= now:
-                return Decision(rule.action, rule, since)
-    return KEPT
+                decision = Decision(rule.action, rule, since)
+                break
+    else:
+        decision = KEPT
+    if policy.also is None:
+        return decision
+    return _agreed(decision, decide(session, policy.also, agent, now))
+
+
+def _agreed(own: Decision, other: Decision) -> Decision:
+    """What two policies ask for together: an action that both do, a keep that either does."""
+    if own.action is other.action and own.action is not Action.KEEP:
+        return own._replace(since=max(own.since, other.since))
+    keeps = (one for one in (own, other) if one.action is Action.KEEP and one.rule is not None)
+    return next(keeps, KEPT)
+
+
+def sides(policy: Policy) -> tuple[Policy, ...]:
+    """The policies that have to agree."""
+    return (policy,) if policy.also is None else (policy, *sides(policy.also))
 
 
 def next_due(session: Session, policy: Policy, agent: Agent, now: float) -> tuple[float, Decision] | None:
     """The first moment from `now` on at which the policy would stop or delete an untouched session."""
-    moments = {rule.holds_from(session, agent) for rule in policy.rules}
+    moments = {rule.holds_from(session, agent) for one in sides(policy) for rule in one.rules}
     for moment in sorted({now, *(moment for moment in moments if now < moment < NEVER)}):
         decision = decide(session, policy, agent, moment)
         if decision.action is not Action.KEEP:
@@ -200,6 +268,10 @@ def earliest(session: Session, policy: Policy, agent: Agent) -> float:
     Whatever becomes of its status, but for one that fails later on. Early rather than late: what other rules keep is
     not looked at, unless they keep it for good.
     """
+    return max(_earliest(session, one, agent) for one in sides(policy))
+
+
+def _earliest(session: Session, policy: Policy, agent: Agent) -> float:
     found, status = NEVER, session.status
     # Made once: every session of every listing that is remembered is asked.
     may_become = [
@@ -229,21 +301,23 @@ class ConditionCheck:
 
 @dataclass(frozen=True, slots=True)
 class RuleTrial:
-    """One rule tried on one session."""
+    """One rule of a `policy` tried on one session."""
 
     rule: Rule
     holds: bool
     decides: bool
     checks: tuple[ConditionCheck, ...]
+    policy: str = ""
 
 
 def trials(session: Session, policy: Policy, agent: Agent, now: float) -> Iterator[RuleTrial]:
-    """Every rule tried, with the values compared; the first that holds `decides`."""
-    decided = False
-    for rule in policy.rules:
-        holds = rule.holds_from(session, agent) <= now
-        yield RuleTrial(rule, holds, holds and not decided, checks(session, rule, agent, now))
-        decided = decided or holds
+    """Every rule tried, with the values compared; the first of each policy that holds `decides`."""
+    for one in sides(policy):
+        decided = False
+        for rule in one.rules:
+            holds = rule.holds_from(session, agent) <= now
+            yield RuleTrial(rule, holds, holds and not decided, checks(session, rule, agent, now), one.name)
+            decided = decided or holds
 
 
 def checks(session: Session, rule: Rule, agent: Agent, now: float) -> tuple[ConditionCheck, ...]:
@@ -264,10 +338,10 @@ def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, n
     """Why, in one line: `idle 9d3h (at least 7d), status idle`."""
     if decision.rule == NEWEST:
         return f"one of the newest {policy.keep_newest}"
+    if policy.also is not None:
+        return _reason_of_both(session, decision, policy, policy.also, agent, now)
     if decision.rule is None:
-        blind = [r.name for r in policy.rules if any(c.holds_from(session, agent) is None for c in r.when)]
-        unread = f"; its version is unreadable, which {', '.join(blind)} asks for" if blind else ""
-        return f"no rule matches{unread}"
+        return f"no rule matches{_unjudged(session, policy, agent)}"
     compared = [
         f"{check.condition} {check.actual}" + ("" if check.condition == "status" else f" ({check.wanted})")
         for check in checks(session, decision.rule, agent, now)
@@ -276,3 +350,30 @@ def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, n
     if decision.rule == BEYOND:
         compared.insert(0, f"beyond the {policy.at_most} most recently used idle sessions")
     return ", ".join(compared) or f"due since {show_time(decision.since)}"
+
+
+def _unjudged(session: Session, policy: Policy, agent: Agent) -> str:
+    """What could not be judged of a session, and the rules that ask for it; '' when all could."""
+    rules: dict[str, list[str]] = {}
+    for rule in policy.rules:
+        why = [c.blind(session, agent) for c in rule.when if c.holds_from(session, agent) is None]
+        if why:
+            rules.setdefault(why[0], []).append(rule.name)
+    return "".join(f"; {why}, which {', '.join(names)} asks for" for why, names in rules.items())
+
+
+def _reason_of_both(
+    session: Session, decision: Decision, policy: Policy, other: Policy, agent: Agent, now: float
+) -> str:
+    """What each of two policies says; of a rule that is neither's, such as a quota's, what it says alone."""
+    own = replace(policy, also=None)
+    if decision.rule is not None and decision.rule not in {*policy.rules, *other.rules}:
+        return reason(session, decision, own, agent, now)
+    told = [(one, decide(session, one, agent, now)) for one in (own, other)]
+    asks = (f"{one.name} {_asks(found)}: {reason(session, found, one, agent, now)}" for one, found in told)
+    return "; ".join(asks)
+
+
+def _asks(decision: Decision) -> str:
+    rule = f" by rule {decision.rule.name}" if decision.rule else ""
+    return f"asks for {decision.action}{rule}"

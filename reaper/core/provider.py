@@ -248,6 +248,12 @@ class ProviderError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
 
+    @property
+    def told(self) -> str:
+        """What went wrong, the same each time it does."""
+        status = f" (HTTP {self.status})" if self.status is not None else ""
+        return f"{self.operation}: {self.message}{status}"
+
     def __str__(self) -> str:
         status = f"HTTP {self.status}" if self.status is not None else None
         request = f"request {self.request_id}" if self.request_id else None

@@ -15,7 +15,7 @@ from typing import Final
 
 from reaper.core.model import IDLE, STATUSES, TOMBSTONES, Action, Agent, Session
 from reaper.core.planner import Candidate
-from reaper.core.policy import BEYOND, KEPT, NEWEST, Decision, Policy
+from reaper.core.policy import BEYOND, NEWEST, Decision, Policy, decide
 
 RANKING_MAX_S: Final = 15 * 60
 """So long after a listing began do its ranks count: who was beyond them then may be within them by now."""
@@ -102,8 +102,9 @@ class Ranks:
     Who is one of the newest is due for no delete; who is beyond `at_most` is, unless a rule speaks of it.
     """
 
-    def __init__(self, policy: Policy, now: float) -> None:
-        self._now, self._keep_newest = now, policy.keep_newest
+    def __init__(self, policy: Policy, agent: Agent, now: float) -> None:
+        self._policy, self._agent, self._now = policy.with_ranks(), agent, now
+        self._keep_newest = policy.keep_newest
         self._newest: defaultdict[str | None, First] = defaultdict(self._first_newest)
         self._used = None if policy.at_most is None else First(policy.at_most)
         self._remembered, self._is_crowded = 0, False
@@ -178,22 +179,18 @@ class Ranks:
 
     def _beyond(self, candidate: Candidate | None) -> list[Candidate]:
         """The session beyond `at_most`, if it is to be deleted for that: now, or when it is none of the newest."""
-        if candidate is None or candidate.decision != KEPT:
+        if candidate is None or candidate.decision.action is not Action.KEEP:
             return []
         session = candidate.session
-        since = BEYOND.holds_from(session, _ANY)
-        if since > self._now:
+        decision = decide(session, self._policy, self._agent, self._now)
+        if decision.rule != BEYOND:
             return []
-        decision = Decision(BEYOND.action, BEYOND, since)
         if self._keep_newest is not None:
             if self._keep_newest.per_version and session.version is None:
                 return []
             if self._newest[self._group(session)].decide(by_creation(session), decision):
                 return []
         return [Candidate(session, decision)]
-
-
-_ANY: Final = Agent("")
 
 
 def _is_delete(candidate: Candidate) -> bool:

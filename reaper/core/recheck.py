@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reaper.core.durations import show_duration
@@ -10,7 +10,6 @@ from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import decide
 from reaper.core.ranks import RANKING_MAX_S
-from reaper.core.windows import is_open
 
 RANKS_OLD: Final = (
     f"it was ranked among the others over {show_duration(RANKING_MAX_S)} ago: the next sweep ranks anew"
@@ -44,14 +43,28 @@ def recheck(
         return Verdict(gone=True, why=f"its status is {fresh.status}")
     if fresh != item.session:
         return Verdict(changed=True, why=_difference(item.session, fresh))
-    again = decide(fresh, plan.policy, agent or plan.agent, now)
+    if plan.voice is not None and agent is not None and agent.metadata.asked != plan.agent.metadata.asked:
+        return Verdict(why="what its agent's developers ask for has changed since the plan was made")
+    again = decide(fresh, plan.policy, agent_now(plan.agent, agent, now) if agent else plan.agent, now)
     if again.action is Action.KEEP or (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
     if plan.policy.rests_on_ranks(item.decision) and now - plan.now > RANKING_MAX_S:
         return Verdict(why=RANKS_OLD)
-    if item.action is not Action.STOP and not is_open(plan.policy.windows, now):
+    if item.action is not Action.STOP and not plan.policy.is_open(now):
         return Verdict(why="the window has closed")
     return Verdict(go=True)
+
+
+def agent_now(then: Agent, fresh: Agent, at: float) -> Agent:
+    """The agent as it was read again at platform time `at`, with what is remembered of its versions' traffic.
+
+    What was in use when the plan was made is left behind since this moment at the earliest.
+    """
+    known = then.unserved
+    if known is None:
+        return fresh
+    in_use = then.serving.versions | ({then.latest} if then.latest is not None else set())
+    return replace(fresh, unserved=replace(known, since={**known.since, **dict.fromkeys(in_use, at)}))
 
 
 def _difference(before: Session, after: Session) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from reaper.core.globs import glob_regex
+from reaper.core.holds import Holds, SessionHold
 from reaper.core.model import ACTIVE, CREATING, DAY_S, UPDATING
 from reaper.core.policy import Policy
 
@@ -59,10 +60,16 @@ class Connection:
 
 @dataclass(frozen=True)
 class AgentPattern:
-    """Agents by name or glob, and the policy they get."""
+    """Agents by name or glob, and the policy they get.
+
+    `may_choose` are the policies that an agent's developers may let have to agree, too. `voice_required`: where they
+    cannot be heard, everything is kept.
+    """
 
     name: str
     policy: Policy
+    may_choose: tuple[Policy, ...] = ()
+    voice_required: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -155,8 +162,13 @@ class Settings:
     schedule: Schedule = Schedule()
     quotas: tuple[Quota, ...] = ()
     approvals: tuple[str, ...] = ()
+    holds: tuple[SessionHold, ...] = ()
     state: str = DEFAULT_STATE
     audit: Audit = Audit()
     server: Server = Server()
     log: Log = Log()
     fingerprint: str = ""
+
+    def holds_on(self, project: str, agent: str) -> Holds:
+        """The holds that it names on sessions of this agent."""
+        return Holds(hold for hold in self.holds if (hold.project, hold.agent) == (project, agent))

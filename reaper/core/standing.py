@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.model import IDLE, Action, Agent, Session
-from reaper.core.policy import BEYOND, KEPT, NEWEST, Decision, KeepNewest, Policy
+from reaper.core.policy import BEYOND, NEWEST, Decision, KeepNewest, Policy, decide
 from reaper.core.ranks import by_creation, by_use, is_ranked
 
 UNKNOWN: Final = "cannot be judged"
@@ -52,13 +52,13 @@ class Standing:
         return is_unread or self.newer < newest.count
 
 
-def decide_among(decision: Decision, policy: Policy, standing: Standing, now: float) -> Decision:
+def decide_among(decision: Decision, policy: Policy, agent: Agent, standing: Standing, now: float) -> Decision:
     """What becomes of a session on which the rules have decided, now that its ranks are known."""
     session, newest = standing.session, policy.keep_newest
-    if decision == KEPT and policy.at_most is not None and session.status == IDLE and is_ranked(session):
-        since = BEYOND.holds_from(session, Agent(""))
-        if standing.used_later >= policy.at_most and since <= now:
-            decision = Decision(BEYOND.action, BEYOND, since)
+    may_be_beyond = decision.action is Action.KEEP and session.status == IDLE and is_ranked(session)
+    if may_be_beyond and policy.at_most is not None and standing.used_later >= policy.at_most:
+        asked = decide(session, policy.with_ranks(), agent, now)
+        decision = asked if asked.rule == BEYOND else decision
     if decision.action is not Action.DELETE or newest is None:
         return decision
     is_unread = newest.per_version and session.version is None

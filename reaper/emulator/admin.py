@@ -1,4 +1,4 @@
-"""Routes beside the API, for tests and demos: what happened, faults, and the clock."""
+"""Routes beside the API, for tests and demos: what happened, faults, the clock, and what people do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from reaper.emulator.faults import FaultError, parse_faults
 from reaper.emulator.http import Api
-from reaper.emulator.payloads import Request, WireAnswer, encode, session_record
+from reaper.emulator.payloads import Request, WireAnswer, agent_record, encode, session_record
 from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.routing import parse_query
 
@@ -40,6 +40,14 @@ def _perform(api: Api, advance: Callable[[float], float], request: Request) -> o
             return {"faults": len(list(api.faults))}
         case "POST", "advance":
             return {"now": advance(float(json.loads(request.body)["seconds"]))}
+        case "POST", "rollout":
+            body = json.loads(request.body)
+            api.platform.rollout(body["agent"], [(step["after_seconds"], step["traffic"]) for step in body["steps"]])
+            return {"steps": len(body["steps"])}
+        case "POST", "metadata":
+            body = json.loads(request.body)
+            api.platform.describe(body["agent"], body["metadata"])
+            return agent_record(api.platform.agent(body["agent"]), api.platform.now())
         case "POST", "use":
             body = json.loads(request.body)
             return session_record(api.platform.use(body["agent"], body["session"]))

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 OPERATIONS: Final = (
-    "*", "list_agents", "get_agent", "list_versions", "get_version",
+    "*", "list_agents", "get_agent", "update_agent", "list_versions", "get_version",
     "create", "get", "list", "delete", "stop", "logs", "files", "forbidden",
 )  # fmt: skip
 

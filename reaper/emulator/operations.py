@@ -58,6 +58,8 @@ def perform(platform: Platform, operation: OperationRequest) -> OperationResult:
             return _logs(platform, call)
         case "files":
             return _files(platform, operation)
+        case "update_agent":
+            return OperationResult(200, _update_agent(platform, call.agent, operation.request.body))
         case "forbidden":
             platform.forbidden(call.agent, call.session, actor)
             raise PlatformError(403, "forbidden", "The emulator never deletes agents, versions or anything by force")
@@ -68,13 +70,23 @@ def _agents(platform: Platform, call: RoutedCall, query: Query) -> JsonObject:
     if call.operation == "list_agents":
         agents = list(platform.agents.values()) if query.get("kind", "hosted") == "hosted" else []
         ordered = sorted(agents, key=lambda agent: agent.created_at)
-        return _slice([agent_record(each) for each in ordered], "id", query)
+        return _slice([agent_record(each, platform.now()) for each in ordered], "id", query)
     agent = platform.agent(call.agent)
     if call.operation == "list_versions":
         return _slice([version_record(agent, version) for version in agent.versions.values()], "version", query)
     if call.operation == "get_version":
         return version_record(agent, platform.version(call.agent, call.version))
-    return agent_record(agent)
+    return agent_record(agent, platform.now())
+
+
+def _update_agent(platform: Platform, name: str, body: bytes) -> JsonObject:
+    """A JSON merge patch, of which only the version selector means anything here."""
+    endpoint = _object(body).get("agent_endpoint", {})
+    if not isinstance(endpoint, dict | None):
+        raise PlatformError(400, "invalid_request", "agent_endpoint must be an object", "agent_endpoint")
+    if endpoint is None or "version_selector" in endpoint:
+        platform.route(name, endpoint and endpoint["version_selector"])
+    return agent_record(platform.agent(name), platform.now())
 
 
 def _create(platform: Platform, operation: OperationRequest) -> Session:

@@ -88,7 +88,7 @@ def version_record(agent: HostedAgent, version: AgentVersion) -> JsonObject:
         "id": f"{agent.name}:{version.name}",
         "name": agent.name,
         "version": version.name,
-        "metadata": {},
+        "metadata": version.metadata,
         "created_at": version.created_at,
         "status": version.status,
         "definition": {
@@ -100,8 +100,9 @@ def version_record(agent: HostedAgent, version: AgentVersion) -> JsonObject:
     }
 
 
-def agent_record(agent: HostedAgent) -> JsonObject:
-    """An `AgentDetails`."""
+def agent_record(agent: HostedAgent, now: float) -> JsonObject:
+    """An `AgentDetails`, with its endpoint where that has a version selector."""
+    selector = agent.selector(now)
     return {
         "object": "agent",
         "id": agent.name,
@@ -109,6 +110,7 @@ def agent_record(agent: HostedAgent) -> JsonObject:
         "state": "enabled",
         "configuration_state": "enabled",
         "versions": {"latest": version_record(agent, agent.latest)},
+        **({} if selector is None else {"agent_endpoint": {"version_selector": selector}}),
     }
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from reaper.core.model import ACTIVE, CREATING, EXPIRED, FAILED, IDLE, TOMBSTONES, Session
@@ -20,7 +20,15 @@ from reaper.emulator.home import Home
 from reaper.emulator.ordered_sessions import OrderedSessions
 from reaper.emulator.platform_error import PlatformError
 from reaper.emulator.session_log import SessionLog
-from reaper.emulator.stored import AgentVersion, Event, HostedAgent, StoredPage, StoredSession
+from reaper.emulator.stored import (
+    AgentVersion,
+    Event,
+    HostedAgent,
+    Route,
+    StoredPage,
+    StoredSession,
+    selector_of,
+)
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 
@@ -72,6 +80,27 @@ class Platform:
             raise PlatformError(409, "last_version", f"{name} is the only version of agent {agent}", "agent_version")
         del self.agent(agent).versions[self.version(agent, name).name]
 
+    def route(self, agent: str, selector: Any, at: float | None = None) -> None:
+        """From now on, or from a moment to come, new sessions get their version by this selector; None: the latest.
+
+        Taken as it is, whatever it says: only its shares of versions that are there have an effect.
+        """
+        routes, moment = self.agent(agent).routes, self.now() if at is None else at
+        # What was to come after it is called off.
+        routes[:] = [*(route for route in routes if route.at < moment), Route(moment, selector)]
+
+    def rollout(self, agent: str, steps: Iterable[tuple[float, Mapping[str, int] | None]]) -> None:
+        """A canary, switch or rollback to come: so many seconds from now, this share of traffic for each version."""
+        now = self.now()
+        for after_s, traffic in steps:
+            self.route(agent, None if traffic is None else selector_of(traffic), now + after_s)
+
+    def describe(self, agent: str, metadata: object) -> None:
+        """The developers give the newest version this metadata instead."""
+        versions = self.agent(agent).versions
+        latest = self.agent(agent).latest
+        versions[latest.name] = replace(latest, metadata=metadata)
+
     def agent(self, name: str) -> HostedAgent:
         if name not in self.agents:
             raise PlatformError(404, "not_found", f"Agent {name} was not found", "agent_name")
@@ -89,7 +118,8 @@ class Platform:
         self, agent: str, session: str | None = None, version: str | None = None, actor: str = "user"
     ) -> Session:
         """A new session; 409 while its id is taken, a new incarnation when the former one is gone."""
-        backing = self.agent(agent).latest if version is None else self.version(agent, version)
+        hosted = self.agent(agent)
+        backing = hosted.next_version(self.now()) if version is None else self.version(agent, version)
         now, sessions = self._at(agent)
         name = self._fresh_id() if session is None else session
         if not SESSION_ID.fullmatch(name):

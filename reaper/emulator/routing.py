@@ -25,7 +25,7 @@ _ROUTES: Final = [
         (f"{_VERSION}/sessions/(?P<session>[^/]*):logstream", {"GET": "logs"}),
         (_VERSION, {"GET": "get_version", "DELETE": "forbidden"}),
         (f"{_AGENT}/versions", {"GET": "list_versions"}),
-        (_AGENT, {"GET": "get_agent", "DELETE": "forbidden"}),
+        (_AGENT, {"GET": "get_agent", "PATCH": "update_agent", "DELETE": "forbidden"}),
         (_AGENTS, {"GET": "list_agents"}),
     )
 ]

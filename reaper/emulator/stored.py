@@ -6,7 +6,9 @@ Times are Unix seconds on the platform's own clock.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from reaper.core.model import ACTIVE, DELETED, EXPIRED, EXPIRY_S, IDLE, Session
 from reaper.emulator.home import Home
@@ -17,7 +19,10 @@ _SUSPENDED = frozenset({IDLE, EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class AgentVersion:
-    """One version of a hosted agent; its sessions fall idle after its own timeout."""
+    """One version of a hosted agent; its sessions fall idle after its own timeout.
+
+    `metadata` is a mapping of texts on the real platform; what is not one stands for an API that has changed.
+    """
 
     name: str
     created_at: int
@@ -25,6 +30,7 @@ class AgentVersion:
     status: str = ACTIVE
     cpu: str = "1"
     memory: str = "2Gi"
+    metadata: Any = field(default_factory=dict, hash=False)
 
 
 @dataclass(slots=True)
@@ -34,10 +40,59 @@ class HostedAgent:
     name: str
     created_at: int
     versions: dict[str, AgentVersion]
+    routes: list[Route] = field(default_factory=list)
+    split: int = 0
 
     @property
     def latest(self) -> AgentVersion:
         return next(reversed(self.versions.values()))
+
+    def selector(self, now: float) -> Any:
+        """The version selector in force, None without one."""
+        return next((route.selector for route in reversed(self.routes) if route.at <= now), None)
+
+    def next_version(self, now: float) -> AgentVersion:
+        """What a new session gets: each hundred of them are spread as the selector says, else it is the latest."""
+        shares = traffic_of(self.selector(now), self.versions)
+        place, self.split = self.split * SPREAD % 100, self.split + 1
+        for name, percent in shares.items():
+            if place < percent:
+                return self.versions[name]
+            place -= percent
+        return self.latest
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A version selector that is in force from `at` on, as it is on the wire; None: without one."""
+
+    at: float
+    selector: Any
+
+
+SPREAD = 37
+"""Has no factor in common with 100: neighbours get different versions, and a hundred sessions each place once."""
+
+
+def selector_of(traffic: Mapping[str, int]) -> dict[str, Any]:
+    """The version selector that gives each version so many percent."""
+    rules = [
+        {"type": "FixedRatio", "agent_version": name, "traffic_percentage": percent}
+        for name, percent in traffic.items()
+    ]
+    return {"version_selection_rules": rules}
+
+
+def traffic_of(selector: Any, versions: Mapping[str, AgentVersion]) -> dict[str, int]:
+    """The shares that a selector gives to versions that are there; nothing of one that makes no sense."""
+    rules = selector.get("version_selection_rules") if isinstance(selector, dict) else None
+    found: dict[str, int] = {}
+    for rule in rules if isinstance(rules, list) else ():
+        told = rule if isinstance(rule, dict) else {}
+        name, percent = told.get("agent_version"), told.get("traffic_percentage")
+        if isinstance(name, str) and name in versions and type(percent) is int:
+            found[name] = percent
+    return found
 
 
 @dataclass(frozen=True, slots=True)

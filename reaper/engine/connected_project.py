@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reaper.core.clock_check import ClockGuard
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
+from reaper.engine.routed_agent import KnownVersions
 from reaper.store.origin import Origin
 
 
@@ -14,13 +15,14 @@ from reaper.store.origin import Origin
 class ConnectedProject:
     """A project's settings, the client that reaches it, and what watches its clock.
 
-    `configuration` is the digest of what is in force.
+    `configuration` is the digest of what is in force. `versions` are those known to be there.
     """
 
     project: Project
     client: Provider
     guard: ClockGuard
     configuration: str = ""
+    versions: KnownVersions = field(default_factory=KnownVersions)
 
     def origin(self, by: str = "", *, client: str = "") -> Origin:
         """Who acts here, for the record: as whom the client speaks now, by which configuration."""

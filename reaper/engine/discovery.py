@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reaper.core.model import Agent
+from reaper.core.model import Agent, Metadata
 from reaper.core.policy import Policy
-from reaper.core.provider import Gone, Provider, ProviderError, Unauthenticated
+from reaper.core.provider import Gone, Provider, ProviderError, Refused, Unauthenticated
 from reaper.core.settings import AgentPattern, Project
 
 ASKED_MAX: Final = 50
 """So many agents that a listing lacks are asked for by name in one sweep."""
+NOT_ALLOWED: Final = frozenset({400, 403, 405})
+"""By these the platform says that this identity reads no agents; another refusal is of something on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ async def discover(project: Project, provider: Provider, known: Collection[str] 
     targets = [(listed[name], pattern.policy) for name, pattern in chosen.items() if pattern]
     for name in plain.keys() - listed.keys():
         pattern = first_match(project, name) or plain[name]
-        targets.append((await read_agent(name, pattern.policy, provider), pattern.policy))
+        targets.append((await read_agent(name, provider), pattern.policy))
     unmanaged = tuple(name for name, pattern in chosen.items() if pattern is None)
     ordered = tuple(sorted(targets, key=lambda target: target[0].name))
     unresolved = {pattern.name: pattern.policy for pattern in globs} if doubt else {}
@@ -93,17 +95,21 @@ def first_match(project: Project, agent: str) -> AgentPattern | None:
     return next((pattern for pattern in project.agents if pattern.matches(agent)), None)
 
 
-async def read_agent(name: str, policy: Policy, provider: Provider) -> Agent:
-    """The agent as its policy needs it: with its newest version if it asks about versions and that can be read.
+async def read_agent(name: str, provider: Provider) -> Agent:
+    """The agent as it decides about its sessions; what could not be read of it is None, and its metadata says why.
 
     Whoever judges a session reads the agent so, or what is said of a session differs from what is done. Raises
     Unauthenticated.
     """
-    if not policy.asks_version:
-        return Agent(name)
     try:
         return (await provider.get_agent(name)).value
     except Unauthenticated:
         raise
-    except ProviderError:
-        return Agent(name)
+    except ProviderError as error:
+        return unread_agent(name, error)
+
+
+def unread_agent(name: str, error: ProviderError) -> Agent:
+    """An agent of which nothing could be read, for this reason."""
+    refused = isinstance(error, Refused) and error.status in NOT_ALLOWED
+    return Agent(name, metadata=Metadata(fault=error.told, read=False, refused=refused))

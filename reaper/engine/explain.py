@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reaper.core.conditions import NEVER
 from reaper.core.durations import exact_duration, show_duration, show_time
+from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_words
+from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
-from reaper.core.policy import BEYOND, NEWEST, Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.policy import (
+    BEYOND,
+    NEWEST,
+    Beyond,
+    Decision,
+    Mode,
+    Policy,
+    RuleTrial,
+    decide,
+    next_due,
+    reason,
+    trials,
+)
 from reaper.core.standing import UNKNOWN, Standing, decide_among, ranks_text
-from reaper.core.windows import opens_at
+from reaper.core.voice import SILENT, Voice
+from reaper.engine.voices import voice_json
 from reaper.store.store import Breaker, Store
 
 
@@ -29,8 +46,9 @@ class Explanation:
     """One session under its policy at platform time `now`.
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
-    `earliest` is when grace and windows would let that action happen, None when they never would. `ranks` says how it
-    ranks among the others, '' where its policy does not ask.
+    `earliest` is when its developers, holds, grace and windows would let that action happen, None when they never
+    would. `holds` are those that stand on it. `ranks` says how it ranks among the others, '' where its policy
+    does not ask.
     """
 
     project: str
@@ -44,6 +62,8 @@ class Explanation:
     due: tuple[float, Decision] | None
     once_idle: bool
     earliest: float | None
+    voice: Voice = SILENT
+    holds: tuple[SessionHold, ...] = ()
     ranks: str = ""
 
     @property
@@ -78,8 +98,10 @@ class Explanation:
         return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}{sooner}"
 
     def _earliest_text(self, due: float) -> str:
+        if self.earliest is None and any(math.isinf(hold.ends_at) for hold in self.holds):
+            return "; but it is held without an end"
         if self.earliest is None:
-            return "; but no window opens"
+            return f"; but it is {self.voice.why}" if self.voice.until == NEVER else "; but no window opens"
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
@@ -90,30 +112,37 @@ def explain(
     policy: Policy,
     store: Store,
     now: float,
+    voice: Voice = SILENT,
+    configured: Holds = NO_HOLDS,
     standing: Standing | None = None,
 ) -> Explanation:
     """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
 
-    `standing` is how it ranks among the others, None where nobody has listed them.
+    `policy` is the one that decides once its developers were heard, by `voice`; `configured` are the holds that the
+    configuration names. `standing` is how it ranks among the others, None where nobody has listed them.
     """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
     is_ranked = standing is not None and standing.is_known
     if standing is not None and is_ranked:
-        decision = decide_among(decision, policy, standing, now)
+        decision = decide_among(decision, policy, agent, standing, now)
         due = (now, decision) if decision.rule == BEYOND else due
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
     if due is None and session.status == ACTIVE:
         as_due = session._replace(status=IDLE)
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
-    breaker = store.breaker(project, agent.name)
+    breaker, level = store.breaker(project, agent.name), store.level(project, agent.name)
+    holds = configured | store.holds.of_agent(project, agent.name)
     context = PlanContext(
         inventory=1,
         marks=store.marks(project, agent.name),
+        holds=holds,
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,
+        jump=standing_jump(level, policy),
         observe=policy.mode is Mode.OBSERVE,
+        voice=voice,
         unranked=policy.ranks and not is_ranked,
     )
     ranks = ranks_text(policy, standing) if policy.ranks else ""
@@ -121,6 +150,7 @@ def explain(
     def plan_at(at: float) -> Plan:
         return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
 
+    free = holds.free_at(as_due, max(moment, now))
     return Explanation(
         project=project,
         agent=agent,
@@ -137,16 +167,20 @@ def explain(
         ),
         due=due,
         once_idle=due is not None and as_due is not session,
-        earliest=_earliest(plan_at(max(moment, now))) if due else None,
+        earliest=_earliest(plan_at(free), voice) if due and math.isfinite(free) else None,
+        voice=voice,
+        holds=holds.on(session, now),
         ranks=ranks,
     )
 
 
-def _earliest(plan: Plan) -> float | None:
-    """When grace has passed and a window is open, for a sweep that finds the session as soon as it is due."""
+def _earliest(plan: Plan, voice: Voice) -> float | None:
+    """When its developers, grace and windows let it go, for a sweep that finds it once it is due and not held."""
     (item,) = plan.items
-    moment = max(plan.now, item.ripe_at)
-    return opens_at(plan.policy.windows, moment) if item.action is Action.DELETE else moment
+    moment = max(plan.now, item.ripe_at, voice.until)
+    if moment == NEVER:
+        return None
+    return plan.policy.opens_at(moment) if item.action is Action.DELETE else moment
 
 
 def _guards(
@@ -158,19 +192,24 @@ def _guards(
     touchable = any(status in statuses for statuses in ELIGIBLE.values())
     yield GuardCheck("status", touchable, status if touchable else f"{status} sessions are never touched")
     texts = {
+        "hold": holds_words(plan.holds.on(session, plan.now)) or "nobody holds it",
         "state": fault or "readable",
         "breaker": breaker.reason if breaker else "closed",
+        "voice": context.voice.told(plan.now) or "its developers ask for nothing",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
         **({"ranks": ""} if policy.ranks else {}),
         "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
+        "jump": f"{context.jump}: it waits for a person" if context.jump else "none waits for a person",
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
         "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
     }
     for name, hold in guards(Candidate(session, item.decision), item.ripe_at, policy, context, plan.now):
         if name in texts:
             yield GuardCheck(name, hold is None, texts[name])
+    spreads = policy.limits.beyond is Beyond.SPREAD
     limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
-    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; judged over the whole plan")
+    judged = "the longest overdue first" if spreads else "judged over the whole plan"
+    yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; {judged}")
 
 
 def _grace(plan: Plan, context: PlanContext) -> str:
@@ -186,9 +225,9 @@ def _grace(plan: Plan, context: PlanContext) -> str:
 
 
 def _windows(policy: Policy, now: float) -> str:
-    if not policy.windows:
+    if not policy.windowed:
         return "none: always open"
-    opening = opens_at(policy.windows, now)
+    opening = policy.opens_at(now)
     if opening is None:
         return "closed, and none opens within eight days"
     return "open" if opening <= now else f"closed until {show_time(opening)}"
@@ -200,8 +239,10 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     return {
         "project": explanation.project,
         "agent": explanation.agent.name,
+        "routing": routing_json(explanation.agent),
         "policy": explanation.policy.name,
         "mode": str(explanation.policy.mode),
+        "voice": voice_json(explanation.voice, explanation.now),
         "platform_time": explanation.now,
         "session": session._asdict(),
         "rules": [_trial_json(trial) for trial in explanation.trials],
@@ -210,6 +251,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
             "rule": explanation.decision.rule.name if explanation.decision.rule else None,
             "reason": explanation.why,
         },
+        "holds": [hold_json(hold) for hold in explanation.holds],
         "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.text} for g in explanation.guards],
         "next_due": _due_json(explanation),
         "earliest": explanation.earliest,
@@ -217,8 +259,22 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     }
 
 
+def routing_json(agent: Agent) -> dict[str, Any] | None:
+    """Where an agent's traffic goes, None where nobody asked for its versions."""
+    if agent.latest is None and agent.selector is None:
+        return None
+    unclear = agent.serving.unclear
+    return {
+        "latest": agent.latest,
+        "serving": None if unclear else dict(agent.serving.shares),
+        "unclear": unclear or None,
+        "shown": agent.routing,
+    }
+
+
 def _trial_json(trial: RuleTrial) -> dict[str, Any]:
     return {
+        "policy": trial.policy,
         "rule": trial.rule.name,
         "action": str(trial.rule.action),
         "holds": trial.holds,

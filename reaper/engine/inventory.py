@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate
@@ -27,7 +28,8 @@ from reaper.store.evidence import rules_json
 class InventoryReader:
     """Reads what one agent has, by one policy; with `keeps` its snapshot names the sessions that are kept, too.
 
-    `reserve` is filled with those among them that may be stopped to relieve the agent's quota.
+    `reserve` is filled with those among them that may be stopped to relieve the agent's quota, and `versions` with
+    those that sessions run, where the policy asks about versions.
     """
 
     site: ConnectedProject
@@ -37,12 +39,18 @@ class InventoryReader:
     stopping: Callable[[], str]
     keeps: bool = False
     reserve: Reserve | None = None
+    versions: set[str] = field(default_factory=set, kw_only=True)
 
     @property
     def index_key(self) -> str:
-        """What an index is good for: the policy and the newest version, which say when a session is due, and whom
-        the listing had to show."""
-        decides = json.dumps([rules_json(self.policy), self.agent.latest]).encode()
+        """What an index is good for: the policy, and the agent's versions where it asks for them, which say when a
+        session is due, and whom the listing had to show."""
+        return self.index_key_of(self.agent)
+
+    def index_key_of(self, agent: Agent) -> str:
+        """The same, were the agent this one."""
+        standing = _standing(agent) if self.policy.asks_version else None
+        decides = json.dumps([rules_json(self.policy), standing]).encode()
         return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.site.project.must_see)])
 
     async def list_all(
@@ -60,7 +68,8 @@ class InventoryReader:
                     self._fold(value, counts, index)
                 elif isinstance(value, Begun):
                     counts = SessionCounts(value.now, wanted, then)
-                    counts.ranks = Ranks(self.policy, value.now) if self.policy.ranks and value.now else None
+                    if self.policy.ranks and value.now is not None:
+                        counts.ranks = Ranks(self.policy, self.agent, value.now)
                     index = ListingIndex(counts, self.index_key) if indexed else None
                 else:
                     incomplete = value.incomplete
@@ -104,6 +113,11 @@ class InventoryReader:
             self._count(sessions, counts)
             if index is not None and earlier is None:
                 index.add(self._dated(sessions), page.order)
+        if (now := counts.now) is not None:
+            counts.landmarks.take(page.answer.value.sessions, page.order, lambda one: self._is_kept(one, now))
+
+    def _is_kept(self, session: Session, now: float) -> bool:
+        return decide(session, self.policy, self.agent, now).action is Action.KEEP
 
     def _take_in_fresh(self, index: ListingIndex, now: float, sessions: Sequence[Session]) -> None:
         """Decide on the candidates as they were seen last, by what the time is now, and on sessions that are new."""
@@ -124,6 +138,8 @@ class InventoryReader:
         if now is None:
             return []
         candidates, policy, agent, keep, ranks = list[Candidate](), self.policy, self.agent, Action.KEEP, counts.ranks
+        if policy.asks_version:
+            self.versions.update(session.version for session in sessions if session.version is not None)
         for session in sessions:
             decision = decide(session, policy, agent, now)
             if self.reserve is not None:
@@ -153,3 +169,10 @@ def rank_the_last(counts: SessionCounts, ranks: Ranks, *, keeps: bool) -> None:
         counts.kept |= {kept.session.incarnation: kept for kept in ranks.spared()}
         for candidate in counts.candidates.values():
             counts.kept.pop(candidate.session.incarnation, None)
+
+
+def _standing(agent: Agent) -> list[Any]:
+    """All of an agent that version rules ask for, as plain values."""
+    known = agent.unserved
+    times = None if known is None else [sorted(known.since.items()), known.wait_s]
+    return [agent.latest, list(agent.serving.shares), agent.serving.unclear, times]

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
-from reaper.core.provider import Answer, Provider, ProviderError, Refused
-from reaper.core.recheck import Verdict, recheck
+from reaper.core.provider import Answer, ProviderError, Refused
+from reaper.core.recheck import Verdict, agent_now, recheck
+from reaper.engine.connected_project import ConnectedProject
 from reaper.store.evidence import judged_by_policy
 
 LOOK_AGE_MAX_S: Final = 2.0
+AGENT_LOOK_AGE_MAX_S: Final = 60.0
+"""How old the last look at an agent may be when an action leaves.
+
+A session is used in a moment, and its own look is two seconds old at most. An agent is changed by a deploy, or by
+what its developers write, and what depends on where traffic goes has waited for the grace twice by then, as left
+behind and as marked: routing anew within the last minute costs no session that anybody used since it was marked. A
+look at the agent for each action would be one more request for each of thousands.
+"""
 LOOKS_MAX: Final = 8
 """So often one session is looked at again because the look before had grown too old, or was followed by a pause."""
 
@@ -23,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A session as it was just read; with its agent, where the policy asks about versions."""
+    """A session as it was just read; with its agent, where versions or its developers' voice matter."""
 
     session: Answer[Session | Malformed]
     agent: Answer[Agent] | None = None
@@ -47,7 +56,8 @@ class PolicyJudge:
         return recheck(item, look.session.value, plan, look.session.date, agent)
 
     def judged_by(self, item: Item, look: Look, plan: Plan, at: float) -> dict[str, Any]:
-        return judged_by_policy(item, plan, at)
+        agent = plan.agent if look.agent is None else agent_now(plan.agent, look.agent.value, at)
+        return judged_by_policy(item, plan, at, agent)
 
 
 BY_POLICY: Final = PolicyJudge()
@@ -63,7 +73,11 @@ class Freshness:
 
     def of(self, look: Look) -> bool:
         """Whether an action may rest on the look now."""
-        return self.holds(look.session) and (look.agent is None or self.holds(look.agent))
+        return self.holds(look.session) and (look.agent is None or self.holds_of_agent(look.agent))
+
+    def holds_of_agent(self, answer: Answer[Agent], share: float = 1.0) -> bool:
+        """The same of an agent's answer, which counts for longer."""
+        return replace(self, max_age_s=AGENT_LOOK_AGE_MAX_S).holds(answer, share)
 
     def holds(self, answer: Answer[T], share: float = 1.0) -> bool:
         """Whether an answer is younger than this share of its time, and no pause has been noticed since.
@@ -78,17 +92,25 @@ class Freshness:
 class AgentLooks:
     """One agent as it was read last, and again when that is no longer fresh; all who ask meanwhile share a look."""
 
-    def __init__(self, client: Provider, agent: str, fresh: Freshness) -> None:
-        self._client, self._agent, self._fresh = client, agent, fresh
+    def __init__(self, site: ConnectedProject, agent: str, fresh: Freshness, *, routed: bool) -> None:
+        """`routed`: where traffic goes matters, so the versions that it is said to reach are looked up, too."""
+        self._site, self._agent, self._fresh, self._routed = site, agent, fresh, routed
         self._last: Answer[Agent] | None = None
         self._lock = asyncio.Lock()
 
     async def read(self) -> Answer[Agent]:
         """The agent, young enough for a look at a session to follow; raises the ProviderError of reading it."""
         async with self._lock:
-            if self._last is None or not self._fresh.holds(self._last, share=0.5):
-                self._last = await self._client.get_agent(self._agent)
+            if self._last is None or not self._fresh.holds_of_agent(self._last, share=0.5):
+                answer = await self._site.client.get_agent(self._agent)
+                self._last = replace(answer, value=await self._checked(answer.value))
             return self._last
+
+    async def _checked(self, agent: Agent) -> Agent:
+        if not self._routed:
+            return agent
+        now = self._fresh.clock.monotonic()
+        return await self._site.versions.checked(agent, self._site.client, self._site.project.name, now)
 
     async def answer(self) -> bool:
         """Whether the agent is there: it can be read or, where that is not allowed, its sessions can be listed."""
@@ -96,7 +118,7 @@ class AgentLooks:
             try:
                 await self.read()
             except Refused:
-                await self._client.page(self._agent, limit=1)
+                await self._site.client.page(self._agent, limit=1)
         except ProviderError:
             return False
         return True

@@ -62,15 +62,25 @@ class PoolMember:
     def ready(self) -> bool:
         """Whether nothing speaks against stopping this agent's sessions: its sweep went well, and not long ago."""
         report, age_s = self.report, self.sweep.clock.monotonic() - self.since
-        went_well = report.trusted and report.result in {Result.OK, Result.WITHHELD} and report.breaker is None
+        went_well = (
+            report.trusted
+            and report.result in {Result.OK, Result.WITHHELD}
+            and not (report.breaker or report.plan.jump)
+        )
         doubt = self.sweep.stopping() or self.sweep.site.guard.doubt(self.since)
         return went_well and age_s <= SWEEP_MAX_S and not doubt
 
     def offers(self) -> list[Session]:
-        """The sessions that may be stopped, longest idle first, without those whose stop was refused lately."""
-        sweep = self.sweep
+        """The sessions that may be stopped, longest idle first: none whose stop was refused lately, and none held.
+
+        None where the agent's developers ask that nothing is touched: others have to make room then.
+        """
+        sweep, plan = self.sweep, self.report.plan
+        if sweep.voice.keeps(plan.now):
+            return []
         refused = sweep.refusals.waiting(sweep.clock.monotonic())
-        return [one for one in (sweep.reserve.sessions if sweep.reserve else ()) if one.incarnation not in refused]
+        reserve = sweep.reserve.sessions if sweep.reserve else ()
+        return [one for one in reserve if one.incarnation not in refused and not plan.holds.on(one, plan.now)]
 
     def left(self) -> int:
         """How many more stops the policy's limits allow, after those of this sweep and of the last 24 hours.
@@ -97,10 +107,16 @@ class PoolMember:
         decision = Decision(pool.rule.action, pool.rule, since=now)
         return make_plan(
             [Candidate(session, decision) for session in sessions],
-            PlanContext(report.snapshot.sessions, used_today=self._used_today(), observe=report.observed),
+            PlanContext(
+                report.snapshot.sessions,
+                used_today=self._used_today(),
+                holds=report.plan.holds,
+                observe=report.observed,
+                voice=self.sweep.voice,
+            ),
             project=report.project,
             agent=self.sweep.agent,
-            policy=replace(report.policy, rules=(*report.policy.rules, pool.rule)),
+            policy=report.policy.with_last(pool.rule),
             now=now,
         )
 

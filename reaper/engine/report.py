@@ -7,14 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Plan
 from reaper.core.policy import BEYOND, Policy, Rule
 from reaper.core.quotas import Key
+from reaper.core.voice import SILENT, Voice
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
+
+ASKS_A_PERSON: Final = (Hold.BREAKER, Hold.JUMP, Hold.LIMIT_SWEEP, Hold.LIMIT_DAY)
+"""The holds that an approval lifts."""
 
 
 class Result(StrEnum):
@@ -50,7 +55,7 @@ class Attempt:
     """One sweep of one agent, however far it came.
 
     `started` and `seconds` are local, `why` says in words what went wrong. `relief` is the rule by which the agent's
-    quota may stop sessions when full.
+    quota may stop sessions when full. `voice` is what its developers ask for.
     """
 
     sweep_id: str
@@ -65,10 +70,16 @@ class Attempt:
     breaker: Breaker | None = None
     skew: float | None = None
     relief: Rule | None = None
+    voice: Voice = SILENT
 
     @property
     def key(self) -> Key:
         return (self.project, self.agent)
+
+    @property
+    def asked(self) -> str:
+        """What the agent's developers ask for, in one line; '' for nothing."""
+        return self.voice.told(self.started)
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -97,6 +108,10 @@ class Swept(Attempt):
     unranked: str = ""
     used_today: Mapping[Action, int] = field(default_factory=dict)
 
+    @property
+    def asked(self) -> str:
+        return self.voice.told(self.plan.now)
+
     @cached_property
     def trusted(self) -> bool:
         """Whether what was listed is complete and believed."""
@@ -106,6 +121,12 @@ class Swept(Attempt):
     def blocked(self) -> Counter[str]:
         """Candidates not acted on, by reason."""
         return Counter({str(hold): count for hold, count in self.plan.blocked.items()})
+
+    @cached_property
+    def holds(self) -> tuple[SessionHold, ...]:
+        """The holds that stood on the agent's sessions, those that end first before the others."""
+        standing = self.plan.holds.standing(self.plan.now or self.started)
+        return tuple(sorted(standing, key=lambda hold: (hold.ends_at, hold.session, hold.id)))
 
     @cached_property
     def by_rule(self) -> Counter[str]:
@@ -120,23 +141,49 @@ class Swept(Attempt):
         return {"keep": kept, "stop": asked[Action.STOP], "delete": asked[Action.DELETE]}
 
     @cached_property
+    def waiting(self) -> Counter[str]:
+        """Candidates that wait for a person to approve them, by reason: not those whose turn comes by itself."""
+        asks = (Hold.BREAKER, Hold.JUMP) if self.plan.left else ASKS_A_PERSON
+        return Counter({str(hold): self.blocked[hold] for hold in asks if self.blocked[hold]})
+
+    @property
     def withheld(self) -> bool:
         """Whether a guard holds back actions that a person could approve."""
-        return any(self.blocked[hold] for hold in (Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER))
+        return bool(self.waiting)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know although nothing went wrong."""
-        told = []
-        if self.unranked:
-            told.append(f"how sessions rank among each other cannot be judged: {self.unranked}")
-        if self.plan.expiry_moved:
-            told.append(
-                f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although "
-                "nobody used them since: their grace began anew, and while the platform goes on so, they are never "
-                "deleted"
-            )
-        return tuple(told)
+        moved = (
+            f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
+            "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
+        )
+        unranked = (f"how sessions rank among each other cannot be judged: {self.unranked}",)
+        return (
+            *(unranked if self.unranked else ()),
+            *self._spread,
+            *(moved if self.plan.expiry_moved else ()),
+            *self._unclear,
+        )
+
+    @property
+    def _unclear(self) -> tuple[str, ...]:
+        """That rules which ask where traffic goes cannot be judged, and why."""
+        unclear = self.plan.agent.serving.unclear
+        if not (unclear and self.policy.asks_version):
+            return ()
+        return (f"where traffic goes cannot be judged, so what rules ask of it keeps sessions: {unclear}",)
+
+    @property
+    def _spread(self) -> tuple[str, ...]:
+        """What limits leave for later sweeps, or will once all else allows it."""
+        plan = self.plan
+        if plan.left or plan.jump:
+            return tuple(map(str, plan.left))
+        return tuple(
+            f"once due, {one.left:,} {one.action}s go by the limits, the longest overdue first: {one.pace()}"
+            for one in plan.ahead
+        )
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import fnmatch
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from reaper.core.policy import Policy
 from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
+from reaper.core.voice import Voice
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
@@ -28,7 +29,9 @@ from reaper.engine.must_see import MustSee
 from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Report, Result, Swept
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.sweep import Sweep, known_breaker, needs_approval
+from reaper.engine.voices import heard, judged_by
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Housekeeping
@@ -108,6 +111,7 @@ class Runner:
     _busy: set[Key] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
     _caches: dict[Key, ListingCache] = field(default_factory=dict)
+    _versions: KnownVersions = field(default_factory=KnownVersions)
     _doubted: tuple[str, list[str]] = ("", [])
     _resolved: dict[str, float] = field(default_factory=dict)
     _housekeeping: Housekeeping = field(default_factory=Housekeeping)
@@ -203,7 +207,7 @@ class Runner:
             self.listener(AgentsFound(project.name, managed, found.unmanaged))
         elif known := self._managed.get(project.name):
             self._managed[project.name] = {name: it for name, it in known.items() if name not in found.gone}
-        site = ConnectedProject(project, client, guard, task.settings.fingerprint)
+        site = ConnectedProject(project, client, guard, task.settings.fingerprint, self._versions)
         free = [target for target in found.targets if (project.name, target[0].name) not in self._busy]
         swept = [target for target in free if task.scope.covers(target[0].name)]
         others = [target for target in free if not task.scope.covers(target[0].name)] if project.must_see else []
@@ -229,6 +233,11 @@ class Runner:
         self, site: ConnectedProject, agent: Agent, policy: Policy, must_see: MustSee, task: _Task, pool: Pool | None
     ) -> tuple[Report, PoolMember | None]:
         key, scope = (site.project.name, agent.name), task.scope
+        try:
+            voice = self._hear(site.project, agent, scope)
+        except StateError as error:
+            return self._failed(site.project, agent.name, policy, str(error)), None
+        policy = judged_by(policy, voice)
         sees_all = scope.rehearsal or scope.keeps or pool is not None or policy.ranks
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
@@ -243,20 +252,39 @@ class Runner:
             observe=scope.observe,
             rehearsal=scope.rehearsal,
             approvals=task.settings.approvals if scope.rehearsal else (),
+            configured=task.settings.holds_on(*key),
             keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[key],
+            voice=voice,
             cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )
         try:
             with self._claimed(key), bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
+                sweep = replace(sweep, agent=await self._known_by(site, agent, policy))
                 report = await sweep.run()
                 return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
         except Exception as error:
             log.exception("sweep_crashed", project=key[0], agent=key[1])
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
+
+    async def _known_by(self, site: ConnectedProject, agent: Agent, policy: Policy) -> Agent:
+        """The agent as its policy asks for it; what the state cannot tell, the sweep meets again and reports."""
+        now, project = self.clock.monotonic(), site.project.name
+        agent = await routed(agent, policy, site.client, site.versions, project, now)
+        if site.guard.skew is None:
+            return agent
+        with suppress(StateError):
+            return remembered(agent, policy, self.store, project, self.clock.wall() + site.guard.skew)
+        return agent
+
+    def _hear(self, project: Project, agent: Agent, scope: Scope) -> Voice:
+        """What the agent's developers ask for, remembered before anything rests on it."""
+        if not scope.rehearsal:
+            self.store.voices.note(project.name, agent.name, agent.metadata, self.clock.wall())
+        return heard(project, agent, self.store)
 
     def _cache(self, key: Key, full_every_s: int | None) -> ListingCache | None:
         """What the agent's last sweep left; None, and nothing of it, where all are to be seen each time."""
@@ -328,6 +356,7 @@ class Runner:
         try:
             if believed:
                 self.store.plans.forget(now)
+                self.store.holds.forget(now)
             await self._housekeeping.end(
                 self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)
             )

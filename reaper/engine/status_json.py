@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
+from reaper.core.holds import hold_json
 from reaper.core.model import Action
 from reaper.core.planner import Item, hold_text
 from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
+from reaper.engine.explain import routing_json
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept, is_trusted
 from reaper.engine.runner import Run
+from reaper.engine.voices import voice_json
+
+HOLDS_SHOWN: Final = 100
+"""So many holds of one agent are shown; how many there are is told beside."""
 
 
 def run_json(run: Run, *, planned: bool = False) -> dict[str, Any]:
@@ -46,6 +53,7 @@ def summary_json(report: Report) -> dict[str, Any]:
         "plan_id": plan.id if plan else None,
         "result": str(report.result),
         "why": report.why,
+        "voice": voice_json(report.voice, plan.now if plan else report.started),
         "notes": list(found.notes) if found else [],
         "started": instant(report.started),
         "platform_time": instant(plan.now) if plan and plan.now else None,
@@ -57,9 +65,13 @@ def summary_json(report: Report) -> dict[str, Any]:
         "totals": found.totals if found else dict.fromkeys(map(str, Action), 0),
         "blocked": {hold: count for hold, count in found.blocked.items() if count} if found else {},
         "would_exceed": [str(excess) for excess in plan.foreseen] if plan else [],
+        "backlog": [{**asdict(one), "action": str(one.action)} for one in plan.left] if plan else [],
+        "jump": str(plan.jump) if plan and plan.jump else None,
         "doubts": list(found.doubts) if found else [],
+        "routing": routing_json(plan.agent) if plan else None,
         "trusted": is_trusted(report),
         "breaker": report.breaker.reason if report.breaker else None,
+        "holds": len(found.holds) if found else None,
         "limit_remaining": found.limit_remaining if found else {},
         "duration_seconds": round(report.seconds, 3),
     }
@@ -113,6 +125,12 @@ def status_json(live: LiveStatus) -> dict[str, Any]:
         "agents": [summary_json(report) for _, report in sorted(live.latest.items())],
         "unmanaged_agents": {project: list(names) for project, names in live.unmanaged.items() if names},
         "quotas": [{"quota": q.name, "limit": q.limit, "used": used} for q, used in live.quotas()],
+        "holds": [
+            hold_json(hold)
+            for _, report in sorted(live.latest.items())
+            if isinstance(report, Swept)
+            for hold in report.holds[:HOLDS_SHOWN]
+        ],
         "planned": [
             {"project": report.project, "agent": report.agent, **decision}
             for _, report in sorted(live.latest.items())

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
+from reaper.core import jump as jumps
 from reaper.core.durations import show_duration
+from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
+from reaper.core.jump import Jump, Level
+from reaper.core.model import Agent
 from reaper.core.planner import Hold, Plan, PlanContext, make_plan
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.core.ranks import RANKING_MAX_S
+from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
@@ -22,6 +27,7 @@ from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Outcome, Report, Result, Swept
+from reaper.engine.routed_agent import left_behind
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
@@ -53,7 +59,7 @@ class Sweep(InventoryReader):
 
     A `rehearsal` shows what a sweep would do: it writes nothing and sends no action. With a `cache`, and neither
     `keeps` nor a `reserve`, not every sweep lists all sessions. A rehearsal honours `approvals`, plans that the
-    configuration approves, without noting them as given.
+    configuration approves, without noting them as given. `configured` are the holds that the configuration names.
     """
 
     id: str
@@ -64,7 +70,9 @@ class Sweep(InventoryReader):
     rehearsal: bool = False
     cache: ListingCache | None = None
     approvals: tuple[str, ...] = ()
+    configured: Holds = NO_HOLDS
     refusals: Refusals = field(default_factory=Refusals)
+    voice: Voice = SILENT
 
     @property
     def key(self) -> Key:
@@ -78,6 +86,8 @@ class Sweep(InventoryReader):
             found = await self._collect()
             report = await self._judge(found, started, since)
             if self.cache is not None and found.listing_index is not None:
+                # What this sweep has remembered is what the next one will find.
+                found.listing_index.key = self.index_key_of(self._with_memory(report.snapshot, report.plan.now))
                 self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
@@ -107,6 +117,7 @@ class Sweep(InventoryReader):
             why=why,
             breaker=known_breaker(self.store, *self.key),
             relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
         )
 
     async def _collect(self) -> Collected:
@@ -143,20 +154,25 @@ class Sweep(InventoryReader):
             used_today=self.store.journal.used_today(*self.key, now),
             approved=self.store.plans.approved(*self.key, self.approvals),
             refused=self.refusals.waiting(self.clock.monotonic()),
+            holds=self.configured | self.store.holds.of_agent(*self.key),
             doubt=doubt,
             breaker=breaker is not None,
             observe=self._observed,
+            voice=self.voice,
             unranked=bool(unranked),
         )
-        project, agent = self.site.project.name, self.agent
-        policy = replace(self.policy, rules=self.policy.all_rules)
+        level, jump = self._level(snapshot, standing) if doubt is None else (None, None)
+        standing = replace(standing, jump=jump)
+        project, agent, policy = self.site.project.name, self.agent, self.policy.with_ranks()
         plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
         self._keep(plan, breaker)
         self.listener(Planned(project, plan))
         execution = Execution()
         if not self.rehearsal:
             self._remember(plan, snapshot, doubt, base)
-            execution = await self.executor(since).execute(plan)
+            if level is not None:
+                self.store.put_level(*self.key, level, now)
+            execution = await replace(self.executor(since), landmarks=snapshot.landmarks).execute(plan)
             self.refusals.note(execution.outcomes, self.clock.monotonic())
         acted = bool(execution.outcomes)
         report = Swept(
@@ -169,6 +185,7 @@ class Sweep(InventoryReader):
             observed=self._observed,
             breaker=(self.store.breaker(*self.key) if acted else None) or breaker,
             relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
             snapshot=snapshot,
             plan=plan,
             outcomes=execution.outcomes,
@@ -219,6 +236,11 @@ class Sweep(InventoryReader):
             return f"listing took {show_duration(took_s)}, and ranks count for {show_duration(RANKING_MAX_S)}"
         return snapshot.unranked
 
+    def _level(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Level, Jump | None]:
+        """How many candidates are usual from now on, and the jump from what was usual so far."""
+        counted = jumps.count((standing.approves(one), bool(one.session.strange)) for one in snapshot.candidates)
+        return jumps.judge(self.store.level(*self.key), counted, snapshot.sessions, self.policy, snapshot.now or 0.0)
+
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
         """The agent's breaker as it stands, latched now if times moved back."""
         breaker = self._known_breaker()
@@ -246,14 +268,37 @@ class Sweep(InventoryReader):
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
+    def _with_memory(self, snapshot: Snapshot, now: float) -> Agent:
+        """The agent with what is remembered of its versions once this sweep is believed."""
+        known = self.agent.unserved
+        if known is None:
+            return self.agent
+        since = left_behind(self.agent, self.versions, now, all_seen=snapshot.listed_at == snapshot.now)
+        return replace(self.agent, unserved=replace(known, since=since))
+
     def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
+        if doubt is None:
+            # Before the marks: a crash between them leaves marks that begin anew, never times that do not.
+            known = self._with_memory(snapshot, plan.now).unserved
+            self.store.unserved.replace(*self.key, known.since if known else {}, plan.now)
         if plan.marks is not None:
             self.store.replace_marks(*self.key, plan.marks, plan.now)
+        else:
+            self._drop_marks_of_held(plan)
         if doubt is None:
             spread = base.spread if base else None
             if snapshot.listed_at == snapshot.now:
                 spread = StaleCounts(plan.now, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
             self.store.put_baseline(*self.key, Baseline(plan.now, snapshot.sessions, spread))
+
+    def _drop_marks_of_held(self, plan: Plan) -> None:
+        """What was promised about held sessions is void, whatever the sweep doubts: a hold is no part of a listing.
+
+        One that only a configuration names is forgotten with it, and nothing else would know of it then.
+        """
+        for mark in self.store.marks(*self.key).values():
+            if plan.now and plan.holds.on(mark.seen, plan.now):
+                self.store.drop_mark(*self.key, mark.seen, plan.now)
 
     def executor(self, since: float) -> Executor:
         """What acts on this agent's sessions, for a sweep that began at monotonic `since`."""
@@ -275,6 +320,7 @@ class Sweep(InventoryReader):
             on_outcome=ended,
             workers=self.site.project.connection.requests.concurrency,
             origin=self.site.origin(),
+            held_elsewhere=lambda: self.configured,
         )
 
 
@@ -291,7 +337,7 @@ def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) ->
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
     """Whether a plan is, or will be, more than it may do by itself."""
-    return bool(plan.foreseen) or breaker is not None
+    return bool(plan.foreseen) or plan.jump is not None or breaker is not None
 
 
 def known_breaker(store: Store, project: str, agent: str) -> Breaker | None:

@@ -41,6 +41,10 @@ def failing_text(report: Swept) -> str:
 def withheld_text(report: Swept) -> str:
     """What holds the plan back, how to look at it, and how to let it run."""
     plan, breaker = report.plan, report.breaker
-    reasons = [f"the breaker is open: {breaker.reason}"] if breaker else [str(excess) for excess in plan.excess]
+    reasons = (
+        [f"the breaker is open: {breaker.reason}"]
+        if breaker
+        else [str(one) for one in (plan.jump, *plan.excess) if one]
+    )
     look = command("plan", project=report.project, agent=only(report.agent))
     return f"{'; '.join(reasons)}. Look: {look}. Approve: {command('approve', plan.id)}"

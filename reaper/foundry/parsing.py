@@ -15,11 +15,12 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Session, Version
+from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Metadata, Session, Version
 from reaper.core.provider import PAGE_MAX, FileEntry, FilesPage, Page, Unreadable
 from reaper.core.text import clean
 from reaper.foundry.fast_parsing import MS_FROM, read_page, readable_name
 from reaper.foundry.requests import SESSION_ID, check_name, is_cursor
+from reaper.foundry.selectors import parse_selector
 
 NOT_AN_OBJECT: Final = "not_an_object"
 BAD_ID: Final = "bad_id"
@@ -40,6 +41,12 @@ PAST_TOLERANCE_S: Final = DAY_S
 
 RETRY_AFTER_MAX_S: Final = 3600.0
 STRANGE_MAX: Final = 20
+OURS: Final = "reaper."
+"""How the keys of metadata begin that are addressed to a reaper."""
+METADATA_MAX_PAIRS: Final = 16
+METADATA_KEY_CHARS: Final = 64
+METADATA_VALUE_CHARS: Final = 512
+"""What the platform lets a version have of them; what is longer is cut, and then means nothing."""
 PLAIN_MAX_BYTES: Final = 256 * 1024
 """Up to here an answer may hold whatever it likes; a page of 100 sessions is a third of it at most."""
 VALUES_MAX: Final = 200_000
@@ -198,7 +205,22 @@ def _agent(obj: object) -> Agent | None:
         return None
     versions = obj.get("versions")
     latest = versions.get("latest") if type(versions) is dict else None
-    return Agent(name, _name(latest.get("version")) if type(latest) is dict else None)
+    if type(latest) is not dict:
+        return Agent(name, None, Metadata(fault="its record tells of no newest version"), parse_selector(obj))
+    return Agent(name, _name(latest.get("version")), _metadata(latest.get("metadata")), parse_selector(obj))
+
+
+def _metadata(obj: object) -> Metadata:
+    """What is addressed to a reaper; what is not the mapping of texts that it should be says nothing readable."""
+    if obj is None:
+        return Metadata()
+    if type(obj) is not dict or not all(type(value) is str for value in obj.values()):
+        return Metadata(fault="the metadata of its newest version is no mapping of texts")
+    ours = [(key, value) for key, value in obj.items() if key.strip().casefold().startswith(OURS)]
+    if len(ours) > METADATA_MAX_PAIRS:
+        return Metadata(fault=f"the metadata of its newest version holds over {METADATA_MAX_PAIRS} pairs")
+    said = ((clean(key, METADATA_KEY_CHARS), clean(value, METADATA_VALUE_CHARS)) for key, value in ours)
+    return Metadata(tuple(sorted(said)))
 
 
 def _last_of(data: list[Any]) -> str | None:

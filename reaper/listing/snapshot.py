@@ -15,6 +15,7 @@ from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
 from reaper.core.ranks import Ranks
+from reaper.listing.landmarks import Landmark, Landmarks
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -89,8 +90,8 @@ class Snapshot:
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
-    filled on request only. `unranked` says why the sessions' ranks cannot be judged, '' when they can or nobody
-    asks.
+    filled on request only. By `landmarks` places in the listing are found again. `unranked` says why the sessions'
+    ranks cannot be judged, '' when they can or nobody asks.
     """
 
     now: float | None
@@ -108,6 +109,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
     unranked: str = ""
 
     @property
@@ -134,6 +136,7 @@ class SessionCounts:
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
+        self.landmarks = Landmarks()
         self.idle, self.age = Durations(), Durations()
         self.ago_s = 0.0 if now is None or then is None else now - then
         self.then = None if then is None else (then, Durations(), Durations())
@@ -179,6 +182,7 @@ class SessionCounts:
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
         self.kept.pop(session.incarnation, None)
+        self.landmarks.forget(session)
         if self.ranks is not None:
             self.ranks.forget(session)
         if session.status not in TOMBSTONES and self.now is not None:
@@ -211,6 +215,7 @@ class SessionCounts:
             incomplete=incomplete,
             listed_at=self.now,
             then=then,
+            landmarks=self.landmarks.all(),
             unranked=self.ranks.doubt if self.ranks is not None else "",
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from reaper.config import ConfigError
@@ -20,9 +21,12 @@ from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.discovery import unread_agent
 from reaper.engine.executor import Executor
 from reaper.engine.newest import may_be_newest
 from reaper.engine.report import Outcome
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
+from reaper.engine.voices import heard, judged_by
 from reaper.logs import get_logger
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import Allowance, signed
@@ -115,18 +119,24 @@ class _Attempt:
         started, guard = self.context.clock.monotonic(), ClockGuard()
         self.client.observe_time(guard.observe)
         agent = await self._agent(request.agent_name)
+        voice = heard(self.project, agent, self.store)
+        policy = judged_by(policy, voice)
+        agent = await routed(agent, policy, self.client, KnownVersions(), self.project.name, 0.0)
         try:
             fresh = await self.client.get(agent.name, request.session_id)
         except Gone:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": "the platform has no such session"}
         if isinstance(fresh.value, Session) and fresh.value.status in TOMBSTONES:
             return {"outcome": OutcomeKind.ALREADY_GONE, "why": f"its status is {fresh.value.status}"}
-        subject = Subject.seen(self.project, policy, agent, request.session_id, fresh)
+        at = self.context.clock.wall() if fresh.date is None else fresh.date
+        agent = remembered(agent, policy, self.store, self.project.name, at)
+        subject = replace(Subject.seen(self.project, policy, agent, request.session_id, fresh), voice=voice)
         newest = policy.keep_newest
         if newest is not None and self.action is Action.DELETE:
             spared = await may_be_newest(self.client, agent.name, [subject.session], newest)
             subject = replace(subject, may_be_newest=bool(spared))
-        subject.check(self.action, self.store)
+        configured = self.settings.holds_on(self.project.name, agent.name)
+        subject.check(self.action, self.store, configured)
         client = self.context.caller.name
         Allowance(self.store, self.project.name, agent.name, policy, client, subject.now).check(self.action)
         await self._must_be_believed(agent)
@@ -151,11 +161,11 @@ class _Attempt:
             )
 
     async def _agent(self, name: str) -> Agent:
-        """The agent, without its newest version where that may not be read: what asks for it then keeps."""
+        """The agent, without its versions where those may not be read: what asks for them then keeps."""
         try:
             return (await self.client.get_agent(name)).value
-        except Refused:
-            return Agent(name)
+        except Refused as error:
+            return unread_agent(name, error)
 
     def _is_approved(self, subject: Subject) -> bool:
         leave = Approval.needed(subject.session, self.action)
@@ -201,6 +211,7 @@ class _Attempt:
             on_outcome=outcomes.append,
             workers=1,
             origin=site.origin(f"mcp client {client}", client=client),
+            held_elsewhere=partial(self.settings.holds_on, self.project.name, plan.agent.name),
         )
         execution = await executor.execute(plan)
         session = plan.items[0].session.id

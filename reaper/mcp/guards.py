@@ -9,6 +9,7 @@ from typing import Final
 
 from reaper.core.command_lines import command
 from reaper.core.durations import show_duration, show_time
+from reaper.core.holds import Holds, holds_words
 from reaper.core.model import (
     ACTIVE,
     AGE_FLOOR_S,
@@ -22,11 +23,11 @@ from reaper.core.model import (
     Session,
 )
 from reaper.core.planner import Item, Plan, plan_id
-from reaper.core.policy import Mode, Policy, Rule, decide
+from reaper.core.policy import Mode, Policy, Rule, decide, sides
 from reaper.core.provider import Answer
 from reaper.core.settings import Project
 from reaper.core.text import clean
-from reaper.core.windows import is_open, opens_at
+from reaper.core.voice import SILENT, Voice
 from reaper.engine.discovery import first_match
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import RULE_NAME
@@ -66,6 +67,7 @@ class Subject:
     agent: Agent
     session: Session
     now: float
+    voice: Voice = SILENT
     may_be_newest: bool = False
 
     @classmethod
@@ -98,6 +100,7 @@ class Subject:
             now=self.now,
             items=items,
             marks=None,
+            voice=self.voice,
         )
 
     def _judged_by(self, action: Action) -> Policy:
@@ -106,17 +109,29 @@ class Subject:
         The keep rules that come before whatever decides now, then the word of a person: a session that a keep rule
         covers by the time of the last look stays, and so does one whose window has closed by then.
         """
-        deciding = decide(self.session, self.policy, self.agent, self.now).rule
-        before = takewhile(lambda rule: rule is not deciding, self.policy.rules)
-        keeps = tuple(rule for rule in before if rule.action is Action.KEEP)
-        return replace(self.policy, rules=(*keeps, BY_HAND[action]), grace_s=0)
+        own, *others = (self._side_judged_by(one, action) for one in sides(self.policy))
+        return replace(own, also=others[0] if others else None)
 
-    def check(self, action: Action, store: Store) -> None:
-        """Raise NotDoneError with the strongest reason against the action."""
-        for refusal in self._refusals(action, store):
+    def _side_judged_by(self, policy: Policy, action: Action) -> Policy:
+        alone = replace(policy, also=None)
+        deciding = decide(self.session, alone, self.agent, self.now).rule
+        before = takewhile(lambda rule: rule is not deciding, alone.rules)
+        keeps = tuple(rule for rule in before if rule.action is Action.KEEP)
+        return replace(alone, rules=(*keeps, BY_HAND[action]), grace_s=0)
+
+    def check(self, action: Action, store: Store, configured: Holds) -> None:
+        """Raise NotDoneError with the strongest reason against it; `configured` holds count as the state's do."""
+        for refusal in self._refusals(action, store, configured | store.holds.of_agent(*self._key)):
             raise NotDoneError(f"session {self.session.id} is left as it is: {refusal}")
 
-    def _refusals(self, action: Action, store: Store) -> Iterator[str]:
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self.project.name, self.agent.name
+
+    def _refusals(self, action: Action, store: Store, holds: Holds) -> Iterator[str]:
+        if holding := holds.on(self.session, self.now):
+            yield f"{holds_words(holding)}. Do not try another way: only a person releases it"
+        yield from self._asked_to_keep()
         yield from self._kept(action)
         yield from self._not_now(action)
         breaker = store.breaker(self.project.name, self.agent.name)
@@ -125,19 +140,27 @@ class Subject:
                 f"the breaker of agent {clean(self.agent.name)} is open since {show_time(breaker.since)}: "
                 f"{clean(breaker.reason)}. Only a person closes it, by approving a plan"
             )
-        if action is Action.DELETE and not is_open(self.policy.windows, self.now):
-            opens = opens_at(self.policy.windows, self.now)
+        if action is Action.DELETE and not self.policy.is_open(self.now):
+            opens = self.policy.opens_at(self.now)
             next_one = f"the next opens at {show_time(opens)}" if opens else "none opens within a week"
             yield f"it is outside every window of policy {self.policy.name!r}; {next_one}. Ask again then"
 
+    def _asked_to_keep(self) -> Iterator[str]:
+        """What the agent's developers ask for."""
+        if why := self.voice.keeps(self.now):
+            yield f"{why}. Do not try another way: only the agent's developers can change that, in its metadata"
+        if self.policy.mode is not Mode.ENFORCE:
+            yield f"{self.voice.choice}, and observes. Only the agent's developers can change that, in its metadata"
+
     def _kept(self, action: Action) -> Iterator[str]:
         """What keeps the session for good."""
-        decision = decide(self.session, self.policy, self.agent, self.now)
-        if decision.action is Action.KEEP and decision.rule is not None:
-            yield (
-                f"rule {decision.rule.name!r} of policy {self.policy.name!r} keeps it. "
-                "Do not try another way: only the operator can change that rule"
-            )
+        for policy in sides(self.policy):
+            decision = decide(self.session, replace(policy, also=None), self.agent, self.now)
+            if decision.action is Action.KEEP and decision.rule is not None:
+                yield (
+                    f"rule {decision.rule.name!r} of policy {policy.name!r} keeps it. "
+                    "Do not try another way: only the operator can change that rule"
+                )
         if action is Action.DELETE and self.may_be_newest:
             yield (
                 f"policy {self.policy.name!r} keeps the newest {self.policy.keep_newest} sessions, and it may be one "

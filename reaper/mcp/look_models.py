@@ -98,6 +98,16 @@ class Guard(Output):
     told: str
 
 
+class HeldBy(Output):
+    """A hold that stands: the session is neither stopped nor deleted."""
+
+    id: str
+    until: str | None = Field(description="The last day, in UTC; null: without an end.")
+    legal: str | None
+    reason: str
+    by: str
+
+
 class Due(Output):
     at: float
     action: str
@@ -123,6 +133,7 @@ class Explained(Output):
     session: Seen
     rules: list[Trial]
     decision: Judged
+    holds: list[HeldBy]
     guards: list[Guard]
     next_due: Due | None
     next_due_text: str

@@ -12,9 +12,11 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
+from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.standing import standing_of
 from reaper.engine.status_json import instant, run_json
+from reaper.engine.voices import heard, judged_by
 from reaper.mcp import daemon_status
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.context import ToolContext, managed_in
@@ -88,18 +90,26 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
     with opened(settings.state) as store:
         async with context.connect(project) as client:
             try:
-                agent = await read_agent(request.agent_name, policy, client)
+                agent = await read_agent(request.agent_name, client)
+                agent = await routed(agent, None, client, KnownVersions(), project.name, 0.0)
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
             standing = None
             if isinstance(answer.value, Session):
-                standing = await standing_of(client, store, project.name, agent.name, answer.value, policy)
+                decided = judged_by(policy, heard(project, agent, store))
+                standing = await standing_of(client, store, project.name, agent.name, answer.value, decided)
         if isinstance(answer.value, Malformed):
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        explanation = explain(project.name, agent, answer.value, policy, store, answer.date, standing)
+        voice = heard(project, agent, store)
+        configured = settings.holds_on(project.name, agent.name)
+        decided = judged_by(policy, voice)
+        agent = remembered(agent, decided, store, project.name, answer.date)
+        explanation = explain(
+            project.name, agent, answer.value, decided, store, answer.date, voice, configured, standing
+        )
     return Explained.model_validate(explanation_json(explanation))
 
 

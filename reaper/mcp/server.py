@@ -19,7 +19,7 @@ from reaper.core.command_lines import command
 from reaper.core.text import clean
 from reaper.foundry.requests import SESSION_ID
 from reaper.logs import get_logger
-from reaper.mcp import action_tools, look_tools, session_tools
+from reaper.mcp import action_tools, hold_tool, look_tools, session_tools
 from reaper.mcp.advice import EXPECTED, advice
 from reaper.mcp.caller import ANSWER_MAX_S, AnswerNeededError, caller_of
 from reaper.mcp.context import ToolContext
@@ -30,6 +30,7 @@ log = get_logger()
 ALLOW_STOP: Final = "--allow-stop"
 ALLOW_DELETE: Final = "--allow-delete"
 ALLOW_CREATE: Final = "--allow-create"
+ALLOW_HOLD: Final = "--allow-hold"
 FIELD_MAX_CHARS: Final = 2_000
 
 _INSTRUCTIONS: Final = (
@@ -81,12 +82,14 @@ _READS: Final = types.ToolAnnotations(
 )
 _LOCAL: Final = _READS.model_copy(update={"open_world_hint": False})
 _CREATES: Final = _READS.model_copy(update={"read_only_hint": False, "idempotent_hint": False})
+_HOLDS: Final = _READS.model_copy(update={"read_only_hint": False})
 _DESTROYS: Final = _READS.model_copy(update={"read_only_hint": False, "destructive_hint": True})
 TOOLS: Final = (
     Tool("session_create", "Create a session", session_tools.create, _CREATES, ALLOW_CREATE),
     Tool("session_get", "Show a session", session_tools.get, _READS),
     Tool("session_delete", "Delete a session and its files", action_tools.delete, _DESTROYS, ALLOW_DELETE),
     Tool("session_stop", "Stop a session", action_tools.stop, _DESTROYS, ALLOW_STOP),
+    Tool("session_hold", "Have a session left alone", hold_tool.hold, _HOLDS, ALLOW_HOLD),
     Tool("session_list", "List an agent's sessions", session_tools.list_, _READS),
     Tool("reaper_plan", "What a sweep would do", look_tools.plan, _READS),
     Tool("reaper_explain", "Why a session is kept or deleted", look_tools.explain_one, _READS),
@@ -99,9 +102,10 @@ def make_server(
 ) -> Server[Any]:
     """An MCP server that offers the tools in this context, over whatever transport it is run on.
 
-    It only reads, but for what the flags in `allowed` let it do. Servers that share `state_key`, of 32 bytes, know
-    the questions that the others have asked.
+    It only reads, but for what the flags in `allowed` let it do; whoever may do anything may also hold. Servers that
+    share `state_key`, of 32 bytes, know the questions that the others have asked.
     """
+    allowed |= {ALLOW_HOLD} if allowed else set()
     offered = {tool.name: tool for tool in TOOLS if not tool.flag or tool.flag in allowed}
 
     async def list_tools(

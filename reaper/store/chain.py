@@ -106,9 +106,17 @@ def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(_INSERT, chained)
 
 
-def note(connection: Connection, event: str, project: str, agent: str, at: float, body: Mapping[str, Any]) -> None:
+def note(
+    connection: Connection,
+    event: str,
+    project: str,
+    agent: str,
+    at: float,
+    body: Mapping[str, Any],
+    session: str = "",
+) -> None:
     """Add a row about an event to the end of the chain, in the transaction that carries the event out."""
-    about = Intent(uuid.uuid4().hex, project, agent, "", 0, Action.KEEP, event, approved=False)
+    about = Intent(uuid.uuid4().hex, project, agent, session, 0, Action.KEEP, event, approved=False)
     append(connection, [row_of(about, EVENT, at, NOTED, body)])
 
 

@@ -20,6 +20,9 @@ from reaper.store.chain import EVENT
 
 MARKED: Final = "marks"
 PLANNED: Final = "plans"
+HEARD: Final = "voices"
+LEVELLED: Final = "levels"
+JUMPED, SETTLED = "jump_found", "jump_over"
 CARRIED: Final = "carried"
 """What is known of tables whose last event is about to be pruned."""
 
@@ -27,7 +30,11 @@ COVERED: Final[Mapping[str, tuple[Table, tuple[str, ...]]]] = {
     "marks": (tables.marks, tuple(tables.marks.c.keys())),
     "plans": (tables.plans, ("id", "project", "agent", "sessions")),
     "approvals": (tables.approvals, tuple(tables.approvals.c.keys())),
+    "holds": (tables.holds, tuple(tables.holds.c.keys())),
     "breakers": (tables.breakers, tuple(tables.breakers.c.keys())),
+    "unserved": (tables.unserved, tuple(tables.unserved.c.keys())),
+    "voices": (tables.voices, tuple(tables.voices.c.keys())),
+    "levels": (tables.levels, tuple(tables.levels.c.keys())),
 }
 """By name: the table, and its columns that count. When a plan was seen last is of no consequence."""
 
@@ -72,12 +79,13 @@ def cover(
     at: float,
     body: Mapping[str, Any],
     *changes: RowChange,
+    session: str = "",
 ) -> None:
     """Add an event to the chain that covers what it changes, in the transaction that changes it."""
     chain.lock(connection)
     sums = {change.table: _changed(connection, change, project, agent) for change in changes}
     digests = {table: {"digest": one.digest(), "rows": one.rows} for table, one in sums.items()}
-    chain.note(connection, event, project, agent, at, {**body, "covers": digests})
+    chain.note(connection, event, project, agent, at, {**body, "covers": digests}, session)
     seq = chain.last(connection).count
     for table, one in sums.items():
         _put(connection, (table, project, agent), _Sum(one.value, one.rows, seq))

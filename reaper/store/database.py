@@ -266,7 +266,10 @@ def check_damage(connection: Connection, url: str) -> None:
 
 def check_whole(connection: Connection, url: str) -> None:
     """Refuse a file that lost a table, was emptied, or is another program's: it forgets what was promised."""
-    missing = tables.metadata.tables.keys() - set(inspect(connection).get_table_names())
+    there = set(inspect(connection).get_table_names())
+    missing = tables.metadata.tables.keys() - there
+    if missing and tables.meta.name in there:
+        missing -= tables.unknown_to(tables.read_meta(connection, "version"))
     if missing:
         raise StateError(f"state {url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
 

@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from reaper.core.model import Action
 from reaper.store.chain import EVENT, INTENT, OUTCOME, Intent
-from reaper.store.chained_tables import CARRIED, MARKED, PLANNED
+from reaper.store.chained_tables import CARRIED, LEVELLED, MARKED, PLANNED
 from reaper.store.signing import SIGNED
 from reaper.store.tables import journal
 
-HOUSEKEEPING: Final = (MARKED, PLANNED, CARRIED, SIGNED)
+HOUSEKEEPING: Final = (MARKED, PLANNED, LEVELLED, CARRIED, SIGNED)
 """Events that only cover tables or sign: nobody asks for them one by one."""
 
 

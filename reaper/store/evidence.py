@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reaper.core.model import Malformed, Session
+from reaper.core.model import Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
-from reaper.core.policy import Policy, checks
+from reaper.core.policy import ConditionCheck, Policy, checks, decide
 from reaper.core.provider import Answer
 from reaper.core.windows import DAYS, Window
 from reaper.store.origin import Origin
@@ -40,18 +40,36 @@ def evidence(
     }
 
 
-def judged_by_policy(item: Item, plan: Plan, at: float) -> dict[str, Any]:
-    """The policy and the plan that ask for an action, and the values that its rule compared."""
+def judged_by_policy(item: Item, plan: Plan, at: float, agent: Agent) -> dict[str, Any]:
+    """The policy and the plan that ask for an action, and the values its rule compared, by the `agent` as it is."""
     rule = item.decision.rule
     # The last look was found equal to what was planned on, or nothing would be sent.
-    compared = checks(item.session, rule, plan.agent, at) if rule else ()
+    compared = checks(item.session, rule, agent, at) if rule else ()
+    said = [list(pair) for pair in plan.agent.metadata.said]
     return {
-        "latest_version": plan.agent.latest,
+        "latest_version": agent.latest,
+        **({"routing": agent.routing} if plan.policy.asks_version else {}),
+        **({"metadata": said} if said else {}),
         "policy": plan.policy.name,
         "policy_digest": policy_digest(plan.policy),
         "plan": plan.id,
-        "compared": [{"condition": c.condition, "wanted": c.wanted, "actual": c.actual} for c in compared],
+        "compared": [_compared(check) for check in compared],
+        **_agreed(item, plan, at, agent),
     }
+
+
+def _agreed(item: Item, plan: Plan, at: float, agent: Agent) -> dict[str, Any]:
+    """The policy that had to agree, if one had to, and the values that its rule compared."""
+    also = plan.policy.also
+    rule = None if also is None else decide(item.session, also, agent, at).rule
+    if also is None or rule is None:
+        return {}
+    compared = [_compared(check) for check in checks(item.session, rule, agent, at)]
+    return {"agreed": {"policy": also.name, "rule": rule.name, "compared": compared}}
+
+
+def _compared(check: ConditionCheck) -> dict[str, str]:
+    return {"condition": check.condition, "wanted": check.wanted, "actual": check.actual}
 
 
 def policy_digest(policy: Policy) -> str:
@@ -65,13 +83,15 @@ def policy_digest(policy: Policy) -> str:
         "windows": [_window(window) for window in policy.windows],
         **({"keep_newest": str(policy.keep_newest)} if policy.keep_newest else {}),
         **({"at_most": policy.at_most} if policy.at_most is not None else {}),
+        **({"also": policy_digest(policy.also)} if policy.also else {}),
     }
     return hashlib.sha256(json.dumps(policy_json, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def rules_json(policy: Policy) -> list[Any]:
-    """The rules as plain lists that read the same in every process."""
-    return [[rule.name, rule.action, [[c.name, c.wanted()] for c in rule.when]] for rule in policy.rules]
+    """The rules as plain lists that read the same in every process; last, those of a policy that has to agree."""
+    own = [[rule.name, rule.action, [[c.name, c.wanted()] for c in rule.when]] for rule in policy.rules]
+    return own if policy.also is None else [*own, rules_json(policy.also)]
 
 
 def _window(window: Window) -> list[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from reaper.core.holds import SessionHold, hold_json
 from reaper.core.model import DAY_S
 from reaper.core.settings import Audit, Settings
 from reaper.logs import get_logger
@@ -38,7 +39,8 @@ class Housekeeping:
             return
         origin = Origin.local(configuration=settings.fingerprint).as_json()
         modes = {policy.name: policy.mode.value for policy in settings.policies}
-        journal.note_change(CONFIGURED, "", at, {"digest": settings.fingerprint, "modes": modes}, origin)
+        held = {"holds": [_hold(hold) for hold in settings.holds]} if settings.holds else {}
+        journal.note_change(CONFIGURED, "", at, {"digest": settings.fingerprint, "modes": modes, **held}, origin)
         for name, mode in modes.items():
             journal.note_change(MODE, name, at, {"policy": name, "mode": mode}, origin)
         self._noted = settings.fingerprint
@@ -68,6 +70,13 @@ class Housekeeping:
         self._reported = end
         if audit.export is not None:
             await _export(audit.export, key.sign(now, end) if key else Head(now, end.count, end.hash))
+
+
+def _hold(hold: SessionHold) -> dict[str, Any]:
+    """A hold of the configuration, as it stands in the record."""
+    told = hold_json(hold)
+    names = ("project", "agent", "session", "until", "legal", "reason", "by")
+    return {name: told[name] for name in names if told[name]}
 
 
 def _settle_orphans(journal: Journal, now: float, managed: Set[tuple[str, str]], spared: Set[str]) -> None:

@@ -16,11 +16,12 @@ from reaper.store import chain, pruning, signing, verification
 from reaper.store.chain import EVENT, INTENT, OUTCOME, UNRESOLVED, UNSETTLED, Intent, row_of
 from reaper.store.database import StateError
 from reaper.store.entries import ActionFilter, Entry, Recorded, entry_of, outcomes_of
+from reaper.store.hold_rows import HeldError, held_errors
 from reaper.store.signing import Exported, Key
 from reaper.store.single_deletion import AlreadyIntendedError, WantedRow, admit
 from reaper.store.tables import journal
 
-__all__ = ["ActionFilter", "AlreadyIntendedError", "Entry", "Intent", "Journal", "Recorded"]
+__all__ = ["ActionFilter", "AlreadyIntendedError", "Entry", "HeldError", "Intent", "Journal", "Recorded"]
 
 SPENT: Final = frozenset({"", OutcomeKind.DONE, OutcomeKind.IN_DOUBT, OutcomeKind.UNVERIFIED})
 """Outcomes that count against the day's limit: done, or not known to be undone."""
@@ -103,7 +104,8 @@ class Journal:
 
         AlreadyIntendedError, and nothing is on disk, when another delete of this incarnation is open or done, or
         another stop is open. `contradicts` is the id of a deed that is `done`, by one who sees the same incarnation
-        listed still: that outcome becomes `unverified`, and the new intent is let in.
+        listed still: that outcome becomes `unverified`, and the new intent is let in. HeldError when somebody holds
+        the session: one that was placed before this is on disk is heeded.
         """
         self._database.check_exclusive()
         intent = replace(intent, id=uuid.uuid4().hex)
@@ -181,10 +183,13 @@ class Journal:
         """Write what may be written; for each row that was asked for why it was not, None when it was."""
         with self._begin() as connection:
             chain.lock(connection)
-            answers = list(admit(connection, waiting))
+            held = held_errors(connection, [each.row for each in waiting])
+            free = [each for each, error in zip(waiting, held, strict=True) if error is None]
+            answers = list(admit(connection, free))
             rows = [row for answer in answers if isinstance(answer, list) for row in answer]
             chain.append(connection, rows)
-        return [answer if isinstance(answer, AlreadyIntendedError) else None for answer in answers]
+        refused = iter(answer if isinstance(answer, AlreadyIntendedError) else None for answer in answers)
+        return [next(refused) if error is None else error for error in held]
 
     def open(self, project: str, agent: str) -> list[Entry]:
         """Intents that have no outcome yet, or one in doubt, which they carry: each needs a look at its session."""

@@ -1,4 +1,4 @@
-"""What one sweep leaves for the next: marks, baselines, breakers; beside them plans and the journal."""
+"""What one sweep leaves for the next: marks, baselines, breakers; beside them plans, holds and the journal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from sqlalchemy import and_, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.core.inventory_checks import Baseline, StaleCounts
+from reaper.core.jump import Level
 from reaper.core.model import Action, Session
 from reaper.core.planner import Mark
 from reaper.store import chain, tables
-from reaper.store.chained_tables import MARKED, RowChange, cover, covering
+from reaper.store.chained_tables import JUMPED, LEVELLED, MARKED, SETTLED, RowChange, cover, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
+from reaper.store.session_holds import StoredHolds
+from reaper.store.unserved_versions import UnservedVersions
+from reaper.store.voices import Voices
 
 OPENED: Final = "breaker_latched"
 """What the record calls this event."""
@@ -46,6 +50,9 @@ class Store:
         self._database = database
         self.journal = Journal(database)
         self.plans = Plans(database)
+        self.voices = Voices(database)
+        self.holds = StoredHolds(database)
+        self.unserved = UnservedVersions(database)
         self._fault = fault
 
     @classmethod
@@ -161,6 +168,27 @@ class Store:
         }
         with self._database.begin() as connection:
             connection.execute(upsert(tables.baselines).values(row).on_conflict_do_update(set_=row))
+
+    def level(self, project: str, agent: str) -> Level | None:
+        """How many candidates the agent had, None before a sweep was believed."""
+        column = tables.levels.c
+        query = select(column.candidates, column.jumped_at, column.found)
+        with self._database.begin() as connection:
+            row = connection.execute(query.where(tables.of_agent(tables.levels, project, agent))).one_or_none()
+        return None if row is None else Level(*row)
+
+    def put_level(self, project: str, agent: str, level: Level, at: float) -> None:
+        """Remember it from platform time `at` on; the record covers it and tells of every jump."""
+        before = self.level(project, agent)
+        if level == before:
+            return
+        found, over = level.jumped_at is not None, before is not None and before.jumped_at is not None
+        event = (SETTLED if over else LEVELLED) if not found else LEVELLED if over else JUMPED
+        row = {"project": project, "agent": agent, **level._asdict()}
+        with self._database.begin() as connection:
+            chain.lock(connection)
+            with covering(connection, event, project, agent, at, level._asdict(), "levels"):
+                connection.execute(upsert(tables.levels).values(row).on_conflict_do_update(set_=row))
 
     def swept_agents(self, project: str, most: int) -> list[str]:
         """The agents whose sweeps were believed last, latest first, at most so many."""

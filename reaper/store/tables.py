@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, M
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 metadata = MetaData()
 
@@ -39,6 +39,20 @@ baselines = Table(
 )
 """`spread` is what `StaleCounts` holds, as JSON; '' before all sessions were listed."""
 
+levels = Table(
+    "levels",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("candidates", Integer, nullable=False),
+    Column("jumped_at", Float),
+    Column("found", Integer, nullable=False),
+)
+"""How many candidates are usual for an agent; beside it, while there is one, a jump that waits for a person."""
+
+ADDED: Final = {"holds": 3, "levels": 3, "unserved": 3, "voices": 3}
+"""Tables that not every version had, by the first that has them: each step of a migration makes its own."""
+
 breakers = Table(
     "breakers",
     metadata,
@@ -47,6 +61,16 @@ breakers = Table(
     Column("since", Float, nullable=False),
     Column("reason", String, nullable=False),
 )
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("said", String, nullable=False),
+    Column("fault", String, nullable=False),
+)
+"""What agents' developers ask for; those that ask for nothing have no row. `said` holds pairs, as JSON."""
 
 plans = Table(
     "plans",
@@ -67,6 +91,35 @@ approvals = Table(
     Column("agent", String, primary_key=True),
     Column("at", Float, nullable=False),
 )
+
+unserved = Table(
+    "unserved",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("since", Float, nullable=False),
+)
+"""Versions that were seen without traffic, and not the latest either, since this moment."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("created_at", Integer),
+    Column("until", String, nullable=False),
+    Column("legal", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("released", Float),
+    Column("client", String, nullable=False),
+    Index("holds_by_session", "session"),
+)
+"""People's holds on sessions. `until` is a day, '' for a `legal` case; without `created_at` it is on the id."""
 
 journal = Table(
     "journal",
@@ -96,6 +149,12 @@ journal = Table(
 def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     """Which rows of a table are about this agent."""
     return and_(table.c.project == project, table.c.agent == agent)
+
+
+def unknown_to(version: str | None) -> set[str]:
+    """The tables that a state file of this version does not have yet, or may not have any more."""
+    number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
+    return {name for name, first in ADDED.items() if first > number or number > SCHEMA_VERSION}
 
 
 def read_meta(connection: Connection, key: str) -> str | None:

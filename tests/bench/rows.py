@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, Final
 
 from tests.bench.limiter import Obedient, simulate
-from tests.bench.subject import QUIET, SELDOM_ALL, configuration
+from tests.bench.subject import LAYOUTS, QUIET, SELDOM_ALL, configuration
 from tests.bench.towns import REAPER, daemon, fetch, requests, timed, town, until, wall_of
 
 CONCURRENCY: Final = 16
@@ -132,7 +132,8 @@ def deletes() -> Iterator[Row]:
     with town(1, sessions) as endpoint:
         theirs = timed("sdk_loop", endpoint=endpoint, delete=True)
     done = mine["done"]
-    each = sum(after.get(kind, 0) - before.get(kind, 0) for kind in ("get", "delete")) / done
+    pages = after["list"] - before.get("list", 0) - mine["pages"]
+    each = (pages + sum(after.get(kind, 0) - before.get(kind, 0) for kind in ("get", "delete"))) / done
     yield Row(
         f"requests for each of {done:,} deletes",
         "3",
@@ -151,6 +152,27 @@ def deletes() -> Iterator[Row]:
         ratio <= 1.2,
         f"processor time for each: {_each_ms(mine, done)}; SDK loop: {_each_ms(theirs, theirs['stale'])}",
     )
+
+
+def backlog() -> Iterator[Row]:
+    """Whatever it takes to delete ten thousand: last looks, deletes, and what proves that they had their effect."""
+    stretches, one, scattered = LAYOUTS
+    for what, target, sessions, layouts in (
+        ("dense", 2.1, 12_500, (stretches, one)),
+        ("sparse", 3.0, 1_000_000, (scattered,)),
+    ):
+        found = {layout: timed("backlog", sessions=sessions, stale=layout) for layout in layouts}
+        each = {layout: told["requests"] / told["done"] for layout, told in found.items()}
+        told = found[layouts[0]]
+        yield Row(
+            f"requests for each of {told['done']:,} deletes in a {what} inventory of {sessions:,}",
+            f"{target:g}",
+            f"{each[layouts[0]]:.3f}, {told['done'] / told['wall_s']:.0f} deletes a second, its listing included",
+            "a last look, a delete and a look after it: 3",
+            each[layouts[0]],
+            each[layouts[0]] <= target,
+            "; ".join(f"{layout}: {figure:.3f}" for layout, figure in each.items()),
+        )
 
 
 def _each_ms(told: dict[str, Any], count: int) -> str:
@@ -249,5 +271,5 @@ def start() -> Iterator[Row]:
 
 ALL: Final = {
     "cpu": cpu, "one-agent": one_agent, "many-agents": many_agents, "rate": rate, "deletes": deletes,
-    "large": large, "steady": steady, "start": start,
+    "backlog": backlog, "large": large, "steady": steady, "start": start,
 }  # fmt: skip

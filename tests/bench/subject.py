@@ -162,6 +162,54 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     return lambda: asyncio.run(swept())
 
 
+def backlog(sessions: int, stale: str) -> Callable[[], dict[str, Any]]:
+    """One sweep that deletes a backlog, in one process: which sessions are `stale` is one of `LAYOUTS`."""
+    from reaper.clock import SystemClock
+    from reaper.config.load import load
+    from reaper.emulator import AgentVersion, Emulator
+    from reaper.emulator.stored import StoredSession
+    from reaper.engine.live_status import LiveStatus
+    from reaper.engine.runner import Runner, Scope
+    from reaper.logs import configure_logging
+    from reaper.store.store import Store
+    from reaper.wiring import Connector
+
+    clock = SystemClock()
+    emulator = Emulator(now=clock.wall, agents=0, sessions=0)
+    now, version = int(clock.wall()), AgentVersion("1", 1_700_000_000, 900)
+    emulator.platform.add_agent("agent", [version])
+    chosen = LAYOUTS[stale](sessions)
+    for number in range(sessions):
+        made, used = now - 28 * DAY_S + number * 20 * DAY_S // sessions, 7.5 * DAY_S if number in chosen else 60
+        emulator.platform.place("agent", StoredSession(f"session-{number:08}", version, made, now - int(used)))
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    path = folder / "reaper.yaml"
+    path.write_text(configuration("http://127.0.0.1:1/api/projects/x", str(folder / "state.db"), 16, STEADY))
+    settings = load(path, {}).settings
+    configure_logging("json", "error")
+
+    async def swept() -> dict[str, Any]:
+        store = Store.open("sqlite://")
+        sweeper = Runner(store, clock, LiveStatus(clock).hear, Connector(clock, transport=emulator.transport()))
+        (report,) = (await sweeper.run(settings, Scope())).swept
+        return {
+            "pages": report.snapshot.pages,
+            "requests": emulator.api.requests.total() - report.snapshot.pages,
+            "counts": dict(emulator.api.requests),
+            "done": sum(outcome.kind == "done" for outcome in report.outcomes),
+            "result": f"{report.result}: {report.why}",
+        }
+
+    return lambda: asyncio.run(swept())
+
+
+LAYOUTS: Final[Mapping[str, Callable[[int], frozenset[int]]]] = {
+    "stretches of 400, 100 kept between": lambda many: frozenset(n for n in range(many) if n % 500 < 400),
+    "one stretch": lambda many: frozenset(range(many * 4 // 5)),
+    "one in a hundred, at random": lambda many: frozenset(Random(1).sample(range(many), many // 100)),
+}
+
+
 def _happen(platform: Any, touched: Sequence[tuple[str, str]]) -> None:
     """Half as many sessions are made as are touched, a quarter is deleted, a quarter used."""
     for turn, (name, session) in enumerate(touched):
@@ -232,7 +280,7 @@ server: {{listen: "127.0.0.1:0"}}
 
 
 SUBJECTS: Final[Mapping[str, Callable[..., Callable[[], dict[str, Any]]]]] = {
-    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady,
+    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady, "backlog": backlog,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from reaper.config import ConfigError, load, parse, show
 from reaper.core.conditions import Age, ExpiresWithin, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.policy import Limit, Limits, Mode, Policy
+from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy
 from reaper.core.settings import CredentialKind, Log, Pressure, Requests, Schedule, Server, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "reaper.yaml"
@@ -112,6 +112,13 @@ def test_floors_themselves_are_allowed() -> None:
 def test_a_limit_is_a_share_or_a_number_and_zero_means_none(written: str, limit: Limit) -> None:
     rule = "{name: old, action: delete, when: {idle: 7d}}"
     assert policy_with(rule, f"    limits: {{per_sweep: {written}}}\n").limits.per_sweep == limit
+
+
+def test_what_becomes_of_a_plan_beyond_its_limits_can_be_written() -> None:
+    rule = "{name: old, action: delete, when: {idle: 7d}}"
+    assert policy_with(rule, "").limits.beyond is Beyond.WITHHOLD
+    limits = policy_with(rule, "    limits: {beyond: spread, jump: 40}\n").limits
+    assert limits == Limits(beyond=Beyond.SPREAD, jump=Limit(40))
 
 
 def test_times_of_day_need_no_quotes_and_stay_times() -> None:

@@ -17,10 +17,21 @@ from reaper.core.model import ELIGIBLE, Action
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "reaper.yaml").read_text(encoding="utf-8")
 TREE = yaml.safe_load(EXAMPLE)
+_PROJECT = next(iter(TREE["projects"]))
+TREE["holds"] = [
+    {
+        "project": _PROJECT,
+        "agent": "support-eu",
+        "session": "sess-0000001",
+        "until": "2099-01-31",
+        "reason": "thesis",
+    },
+    {"project": _PROJECT, "agent": "support-eu", "session": "sess-0000001", "legal": "ABC-1", "by": "ops"},
+]
 WORDS = [
     "idle", "7d", "7", "0s", "delete", "enforce", "*", "vip-*", "active", "10%", "101%", "22:00", "UTC", "main",
     "keep_newest", "at_most", "version",
-    "${X}", "${", "when", "status", "standard", "sqlite:///x", "\x1b[31m", "\ud800", "é",
+    "${X}", "${", "when", "status", "standard", "spread", "sqlite:///x", "\x1b[31m", "\ud800", "é",
     "https://a.services.ai.azure.com/api/projects/b",
 ]  # fmt: skip
 SCALARS = st.one_of(

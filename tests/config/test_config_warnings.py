@@ -101,6 +101,12 @@ def test_an_agent_pattern_that_never_gets_its_turn_is_said() -> None:
         ("    limits: {per_sweep: 10%, per_day: 5%}\n", "per_day (5%) is lower than per_sweep (10%)"),
         ("    limits: {per_sweep: 10, per_day: 9}\n", "per_day (9) is lower than per_sweep (10)"),
         ("    mode: enforce\n    limits: {per_sweep: 0}\n", "'0' lets nothing be stopped or deleted"),
+        ("    limits: {jump: 10%}\n", "'10%' has no effect without `beyond: spread`"),
+        (
+            "    limits: {beyond: spread, jump: 0}\n",
+            "'0' withholds everything as soon as there is one",
+        ),
+        ("    limits: {beyond: spread, jump: 100%}\n", "'100%' is never exceeded"),
         ("    grace: 25d\n", "'7d' leaves no room for the grace of 25d"),
         ("schedule: {every: 1h, timezone: Europe/Madrid}\n", "'Europe/Madrid' has no effect without cron"),
         (
@@ -116,6 +122,8 @@ def test_a_doubtful_value_is_said(more: str, warning: str) -> None:
 
 def test_a_share_and_a_number_are_not_compared() -> None:
     assert warned(more="    limits: {per_sweep: 100, per_day: 5%}\n") == []
+    assert warned(more="    limits: {beyond: spread}\n") == warned(more="    limits: {beyond: withhold}\n") == []
+    assert warned(more="    limits: {beyond: spread, jump: 30}\n") == []
 
 
 _GLOBS = st.lists(
@@ -192,6 +200,25 @@ def test_an_approval_that_stands_twice_is_said() -> None:
     (said,) = warned(more=f"approvals: [{'0123456789abcdef' * 2}, {'0123456789abcdef' * 2}]\n")
     assert "approvals[1]" in said
     assert "stands here twice" in said
+
+
+def held(*holds: str) -> list[str]:
+    whom = "project: main, agent: research, session: sess-0000001"
+    return warned(more="holds:\n" + "".join(f"  - {{{whom}, {hold}}}\n" for hold in holds))
+
+
+def test_a_hold_that_has_ended_is_said() -> None:
+    assert held("until: 2020-01-31, reason: thesis") == [
+        "t:11:68: holds[0].until: '2020-01-31' has ended: it holds nothing any more: "
+        "remove the hold, or write a later day"
+    ]
+    assert held("until: 2999-01-31, reason: thesis", "legal: ABC-1") == []
+
+
+def test_a_hold_that_says_the_same_as_another_is_said_and_another_persons_is_not() -> None:
+    one = "until: 2999-01-31, reason: thesis, by: kim"
+    assert held(one, one) == ["t:12:5: holds[1]: says the same as holds[0]: remove one of them"]
+    assert held(one, one.replace("kim", "lee"), one.replace("01-31", "02-28")) == []
 
 
 def test_a_policy_that_keeps_the_newest_and_deletes_nothing_is_said() -> None:

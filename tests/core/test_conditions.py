@@ -10,15 +10,25 @@ from hypothesis import strategies as st
 
 from reaper.config import json_schema, parse
 from reaper.config.show import show
-from reaper.core.conditions import CONDITIONS, Condition, Values
+from reaper.core.conditions import CONDITIONS, NEVER, Condition, Values
 from reaper.core.model import DAY_S, EXPIRY_S, STATUSES, Action, Agent, Session
 from reaper.core.policy import Policy, Rule
+from reaper.core.routing import Unserved
+from tests.core.test_routing import split
 
 WRITTEN: dict[Values, tuple[Any, ...]] = {
     Values.DURATION: ("5m", "7d", "1d12h"),
     Values.STATUSES: (["idle"], ["failed", "idle"], ["active"]),
     Values.GLOBS: (["*"], ["ab*"], ["ab*", "?bcdefgh"], ["abcdefgh"]),
-    Values.VERSIONS: (["latest"], ["superseded"], ["1"], ["1", "latest"], ["2", "superseded"]),
+    Values.VERSIONS: (
+        ["latest"],
+        ["serving"],
+        ["superseded"],
+        ["1"],
+        ["1", "latest"],
+        ["2", "superseded"],
+        ["serving", "superseded"],
+    ),
 }
 """A new kind of value needs examples here before anything is believed of the condition that takes it."""
 
@@ -30,7 +40,12 @@ SESSIONS = [
     for version in (None, "1", "2", "3")
     for age in (0, 40 * DAY_S)
 ]
-AGENTS = [Agent("a", latest) for latest in (None, "1", "2")]
+AGENTS = [
+    Agent("a", latest, selector=selector, unserved=unserved)
+    for latest in (None, "1", "2")
+    for selector in (None, split(("1", 90), ("2", 10)), split(("3", 100)), split(("1", 50)))
+    for unserved in (None, Unserved({"1": float(DAY_S)}, 2.0 * DAY_S, DAY_S))
+]
 FILE = """\
 version: 1
 projects:
@@ -74,7 +89,7 @@ def test_a_condition_covers_only_what_it_holds_for(
 ) -> None:
     wide, narrow = one[0].read(one[1]), other[0].read(other[1])
     moment, needed = wide.holds_from(session, agent), narrow.holds_from(session, agent)
-    if wide.covers(narrow) and needed is not None:
+    if wide.covers(narrow) and needed is not None and needed != NEVER:
         assert moment is not None
         assert moment <= needed
 

@@ -73,7 +73,7 @@ def due(sessions: list[Session], of: Policy) -> dict[str, str]:
 
 def folded(sessions: list[Session], of: Policy, copies: list[Session] | None = None) -> dict[str, str]:
     """Who is due, ranked as they come; the `copies` come first, and are taken back."""
-    fold = Ranks(of, NOW)
+    fold = Ranks(of, AGENT, NOW)
     candidates: dict[str, Candidate] = {}
     for one in [*(copies or []), *sessions]:
         if copies and one in sessions:
@@ -111,7 +111,7 @@ def test_of_one_session_alone_is_said_what_a_sweep_makes_of_it(sessions: list[Se
         standing = Standing(one, of.keep_newest)
         for other in sessions:
             standing.count(other)
-        decision = decide_among(decide(one, of, AGENT, NOW), of, standing, NOW)
+        decision = decide_among(decide(one, of, AGENT, NOW), of, AGENT, standing, NOW)
         name = decision.rule.name if decision.rule and decision.action is not Action.KEEP else None
         assert found.get(one.id) == name
 
@@ -119,7 +119,7 @@ def test_of_one_session_alone_is_said_what_a_sweep_makes_of_it(sessions: list[Se
 @given(SESSIONS, POLICIES)
 @examples
 def test_who_is_spared_is_due_without_the_newest_being_kept(sessions: list[Session], of: Policy) -> None:
-    fold = Ranks(of, NOW)
+    fold = Ranks(of, AGENT, NOW)
     for one in sessions:
         fold.take(one, decide(one, of, AGENT, NOW))
     fold.finish()
@@ -137,7 +137,7 @@ def test_memory_holds_the_first_ranks_and_no_more_whatever_their_order() -> None
 
 
 def test_when_more_were_taken_back_than_were_remembered_the_ranks_cannot_be_judged() -> None:
-    fold = Ranks(policy(at_most=5), NOW)
+    fold = Ranks(policy(at_most=5), AGENT, NOW)
     sessions = [session(f"sess-{number:06d}", idle=DAY_S + number) for number in range(200)]
     for one in sessions:
         fold.take(one, decide(one, policy(), AGENT, NOW))
@@ -151,7 +151,7 @@ def test_when_more_were_taken_back_than_were_remembered_the_ranks_cannot_be_judg
 def test_a_version_for_each_session_is_more_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "REMEMBERED_MAX", 50)
     of = policy(keep_newest=KeepNewest(1, per_version=True))
-    fold = Ranks(of, NOW)
+    fold = Ranks(of, AGENT, NOW)
     taken = []
     for number in range(200):
         one = session(f"sess-{number:06d}", version=str(number))
@@ -163,7 +163,7 @@ def test_a_version_for_each_session_is_more_than_memory_holds(monkeypatch: pytes
 
 def test_what_was_used_just_now_is_not_taken_however_few_may_be() -> None:
     of = policy(at_most=1)
-    fold = Ranks(of, NOW)
+    fold = Ranks(of, AGENT, NOW)
     found = []
     for number in range(3):
         one = session(f"sess-{number:06d}", idle=298 + number, age=DAY_S)

@@ -68,7 +68,7 @@ def test_a_token_is_required_only_when_asked_for(clock: ManualClock) -> None:
         ("GET", "/api/projects//agents", 404),
         ("GET", f"{BASE}/conversations", 404),
         ("GET", f"{SESSIONS}/some-session/unknown", 404),
-        ("PATCH", f"{BASE}/agents/support-eu", 405),
+        ("PUT", f"{BASE}/agents/support-eu", 405),
         ("POST", f"{BASE}/agents/support-eu", 405),
         ("GET", f"{SESSIONS}?limit=0", 404),
     ],
@@ -161,6 +161,47 @@ def test_the_routes_beside_the_api_show_and_steer(emulator: Emulator) -> None:
     assert requests["recent"] == [f"GET {SESSIONS}/{idle['agent_session_id']}"]
 
 
+def test_an_endpoint_gets_a_version_selector_and_new_sessions_are_spread_by_it(emulator: Emulator) -> None:
+    before = ask(emulator, "GET", f"{BASE}/agents/support-eu").json()
+    assert "agent_endpoint" not in before
+    newest = before["versions"]["latest"]["version"]
+    rules = [
+        {"type": "FixedRatio", "agent_version": "1", "traffic_percentage": 90},
+        {"type": "FixedRatio", "agent_version": newest, "traffic_percentage": 10},
+    ]
+    selector = {"version_selector": {"version_selection_rules": rules}}
+    patched = ask(emulator, "PATCH", f"{BASE}/agents/support-eu", body={"agent_endpoint": selector})
+    assert (patched.status, patched.json()["agent_endpoint"]) == (200, selector)
+    listed = {each["name"]: each for each in ask(emulator, "GET", f"{BASE}/agents").json()["data"]}
+    assert listed["support-eu"]["agent_endpoint"] == selector
+    made = [ask(emulator, "POST", SESSIONS, body={}).json()["version_indicator"]["agent_version"] for _ in range(100)]
+    assert (made.count("1"), made.count(newest)) == (90, 10)
+    gone = ask(emulator, "PATCH", f"{BASE}/agents/support-eu", body={"agent_endpoint": {"version_selector": None}})
+    assert "agent_endpoint" not in gone.json()
+    assert ask(emulator, "PATCH", f"{BASE}/agents/support-eu", body={"agent_endpoint": "x"}).status == 400
+
+
+def test_a_rollout_and_a_rollback_can_be_scripted(emulator: Emulator) -> None:
+    steps = [
+        {"after_seconds": 0, "traffic": {"1": 100}},
+        {"after_seconds": 60, "traffic": {"1": 50, "2": 50}},
+        {"after_seconds": 90, "traffic": None},
+    ]
+    body = json.dumps({"agent": "support-eu", "steps": steps}).encode()
+    assert emulator.answer(Request("POST", "/_emulator/rollout", "", {}, body)).json() == {"steps": 3}
+
+    def shares() -> list[int]:
+        endpoint = ask(emulator, "GET", f"{BASE}/agents/support-eu").json().get("agent_endpoint")
+        rules = endpoint["version_selector"]["version_selection_rules"] if endpoint else []
+        return [rule["traffic_percentage"] for rule in rules]
+
+    assert shares() == [100]
+    emulator.advance(60)
+    assert shares() == [50, 50]
+    emulator.advance(30)
+    assert shares() == []
+
+
 @pytest.mark.parametrize(
     ("route", "body", "status"),
     [
@@ -168,6 +209,8 @@ def test_the_routes_beside_the_api_show_and_steer(emulator: Emulator) -> None:
         ("faults", b'[{"lie": "white"}]', 400),
         ("advance", b"{}", 400),
         ("use", b'{"agent": "nobody", "session": "x"}', 404),
+        ("rollout", b'{"agent": "nobody", "steps": [{"after_seconds": 0, "traffic": null}]}', 404),
+        ("rollout", b'{"agent": "support-eu", "steps": [{}]}', 400),
         ("anything", b"", 404),
     ],
 )

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reaper.core.conditions import Idle, StatusIn
+from reaper.core.jump import Level
 from reaper.core.model import DAY_S, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Mark, PlanContext, make_plan
-from reaper.core.policy import Mode, Policy, Rule, decide
+from reaper.core.policy import Beyond, Limits, Mode, Policy, Rule, decide
 from reaper.core.windows import Window
 from reaper.engine.explain import Explanation, explain
 from reaper.store.database import MEMORY_URL, Database
@@ -105,3 +106,15 @@ def test_the_first_guard_that_explain_shows_to_hold_is_the_one_that_holds_in_the
 def test_explain_says_when_a_mark_ripens_that_was_made_under_a_shorter_grace() -> None:
     shown = explained(session(9 * DAY_S), replace(POLICY, grace_s=3 * DAY_S), MARK)
     assert shown.earliest == MARK.marked_at + 3 * DAY_S
+
+
+def test_a_jump_that_waits_for_a_person_is_told_of_each_session() -> None:
+    store, spread = Store(Database(MEMORY_URL)), replace(POLICY, limits=Limits(beyond=Beyond.SPREAD))
+    store.put_level("p", "a", Level(10, NOW, 90), NOW)
+    seen = session(8 * DAY_S)
+    told = {check.name: check for check in explain("p", Agent("a", "1"), seen, spread, store, NOW).guards}
+    assert not told["jump"].lets_through
+    assert told["jump"].text == "90 candidates where 10 were, limit jump: 25%: it waits for a person"
+    assert told["limits"].text.endswith("at_least 5; the longest overdue first")
+    calm = {check.name: check for check in explain("p", Agent("a", "1"), seen, POLICY, store, NOW).guards}
+    assert (calm["jump"].lets_through, calm["jump"].text) == (True, "none waits for a person")

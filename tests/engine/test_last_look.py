@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection
 
 from reaper.core.conditions import LATEST, SUPERSEDED, Idle, VersionIs
-from reaper.core.model import DAY_S, Action, OutcomeKind
+from reaper.core.model import DAY_S, Action, Agent, Metadata, OutcomeKind
 from reaper.core.policy import Rule
 from reaper.emulator import AgentVersion, Fault
 from reaper.emulator.routing import RoutedCall
@@ -210,12 +210,30 @@ def test_an_agent_that_cannot_be_read_again_keeps_what_versions_decide() -> None
     assert world.events() == []
 
 
-def test_without_version_rules_the_agent_is_not_read_before_a_delete() -> None:
+def test_without_version_rules_the_agent_is_read_before_a_delete_for_its_developers_may_ask_to_keep_it() -> None:
     world = with_one()
     seen: list[int] = []
     on_first(world, "delete", lambda: seen.append(world.emulator.api.requests["get_agent"]))
     assert ended(world)[0] is DONE
-    assert seen == [0]
+    assert seen == [1]
+
+
+def test_what_developers_say_after_the_plan_was_made_keeps_the_session_and_its_mark() -> None:
+    world = with_one()
+    plan = world.plan()
+    world.platform.describe(AGENT.name, {"reaper.hold": "2030-01-01"})
+    (outcome,) = world.execute(plan).outcomes
+    assert outcome.kind is CHANGED
+    assert outcome.why == "what its agent's developers ask for has changed since the plan was made"
+    assert world.store.voices.before("prod", AGENT.name) == Metadata((("reaper.hold", "2030-01-01"),))
+
+
+def test_an_agent_that_was_read_for_the_plan_and_is_refused_now_keeps_the_session() -> None:
+    world = with_one()
+    world.emulator.faults.add(Fault(operation="get_agent", status=403))
+    kind, why = ended(world)
+    assert kind is FAILED
+    assert why.startswith("no fresh look, so nothing was sent: get_agent")
 
 
 # A 404 that is not the platform's, and what one of the platform's means
@@ -265,7 +283,9 @@ def test_a_404_whose_agent_does_not_answer_either_says_nothing_of_the_session() 
 def test_an_identity_that_may_not_read_agents_lists_one_session_instead() -> None:
     world = with_one()
     world.emulator.faults.add(Fault(operation="get_agent", status=403))
-    assert ended(world)[0] is DONE
+    unread = Agent(AGENT.name, metadata=Metadata(fault="get_agent: no", read=False, refused=True))
+    (outcome,) = world.execute(world.plan(agent=unread)).outcomes
+    assert outcome.kind is DONE
     assert world.emulator.api.requests["list"] == 1
 
 

@@ -11,7 +11,7 @@ from reaper.core.model import AGE_FLOOR_S, DAY_S, Action, Agent, Session
 from reaper.core.policy import Policy, Rule, decide
 from reaper.core.settings import AgentPattern, Connection, Project
 from reaper.emulator import Fault
-from reaper.engine.discovery import discover, first_match, read_agent
+from reaper.engine.discovery import discover, read_agent
 from reaper.engine.explain import explain
 from reaper.foundry.client import Client
 from tests.world import AGENT, ENDPOINT, World
@@ -20,7 +20,7 @@ WRITTEN: dict[Values, tuple[Any, ...]] = {
     Values.DURATION: ("7d", "29d"),
     Values.STATUSES: (["idle"], ["failed"]),
     Values.GLOBS: (["old-*"], ["new-*"]),
-    Values.VERSIONS: (["latest"], ["superseded"], ["3"], ["2"]),
+    Values.VERSIONS: (["latest"], ["serving"], ["superseded"], ["3"], ["2"]),
 }
 CASES = [
     (kind.read(written), action, pattern, readable)
@@ -36,9 +36,7 @@ def judged(world: World, project: Project) -> tuple[Agent, Agent]:
 
     async def read(client: Client) -> tuple[Agent, Agent]:
         ((swept, _),) = (await discover(project, client)).targets
-        pattern = first_match(project, AGENT.name)
-        assert pattern is not None
-        return swept, await read_agent(AGENT.name, pattern.policy, client)
+        return swept, await read_agent(AGENT.name, client)
 
     agents: tuple[Agent, Agent] = world.run(read)
     return agents

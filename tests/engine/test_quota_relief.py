@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reaper.core.jump import Level
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.policy import Limit, Limits, Mode, Policy
+from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy
 from reaper.core.windows import DAYS, Window, is_open
 from reaper.emulator.faults import Fault
 from reaper.engine.events import ActionEnded, Event
@@ -170,6 +171,27 @@ def test_limits_cap_what_is_taken_of_an_agent_and_withhold_nothing(limits: Limit
     run = world.sweep()
     assert world.did() == ["session-027", "session-028"]
     assert run.reports[0].result is Result.OK
+
+
+def test_an_agent_whose_candidates_jumped_counts_but_gives_nothing() -> None:
+    spread = policy(limits=replace(UNLIMITED, beyond=Beyond.SPREAD, jump=Limit(3)))
+    world = World(agents={("prod", "desk"): spread})
+    world.store.put_level("prod", "desk", Level(0), NOW)
+    world.actives(*range(20, 29))
+    for number in range(9):
+        world.idle(f"stale-{number:06d}", 9)
+    (report,) = world.sweep().reports
+    assert (report.result, world.did()) == (Result.WITHHELD, [])
+
+
+def test_relief_is_no_jump_and_no_level() -> None:
+    spread = policy(limits=replace(UNLIMITED, beyond=Beyond.SPREAD, jump=Limit(2)))
+    world = World(agents={("prod", "desk"): spread})
+    world.store.put_level("prod", "desk", Level(0), NOW)
+    world.actives(*range(20, 29))
+    (report,) = world.sweep().reports
+    assert (report.result, len(world.did())) == (Result.OK, 3)
+    assert world.store.level("prod", "desk") == Level(0)
 
 
 def test_the_limit_of_the_day_counts_the_relief_of_earlier_runs() -> None:

@@ -307,7 +307,9 @@ def test_every_request_is_seen_by_who_counts_them():
 
 def agents(*names, last, more=None):
     said = {} if more is None else {"has_more": more}
-    return answer(200, {"data": [{"name": name} for name in names], "last_id": last} | said)
+    return answer(
+        200, {"data": [{"name": name, "versions": {"latest": {}}} for name in names], "last_id": last} | said
+    )
 
 
 def test_all_pages_of_agents_are_read():

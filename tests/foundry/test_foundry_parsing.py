@@ -9,7 +9,7 @@ from foundry_world import DATE, NOW, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.core.model import Agent, Malformed, Session, Version
+from reaper.core.model import Agent, Malformed, Metadata, Session, Version
 from reaper.core.provider import Unreadable
 from reaper.core.text import clean
 from reaper.foundry import fast_parsing, parsing, requests
@@ -190,8 +190,88 @@ def test_agents_without_a_usable_name_are_counted_and_left_out():
         {"name": "\ud800"},
     ]
     found = parsing.parse_agents(json.dumps({"data": data, "has_more": False}).encode())
-    assert found.agents == (Agent("a", "4"), Agent("b", None))
+    unread = Metadata(fault="its record tells of no newest version")
+    assert found.agents == (Agent("a", "4"), Agent("b", None, unread))
     assert found.skipped == 4
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (None, ()),
+        ({}, ()),
+        ({"team": "desk", "reaper": "x", "reaperless": "y"}, ()),
+        ({"team": "desk", "reaper.policy": "gentle", "reaper.hold": "2026-12-31"},
+         (("reaper.hold", "2026-12-31"), ("reaper.policy", "gentle"))),
+        ({" Reaper.HOLD": "soon"}, ((" Reaper.HOLD", "soon"),)),
+        ({"reaper.\x1b[2J": "a\nb"}, (("reaper.\\x1b[2J", "a\\nb"),)),
+        ({"reaper.hold": "x" * 600}, (("reaper.hold", "x" * 511 + "…"),)),
+    ],
+)  # fmt: skip
+def test_what_is_addressed_to_a_reaper_is_made_safe_to_show(metadata, said):
+    body = {"name": "a", "versions": {"latest": {"version": "4", "metadata": metadata}}}
+    assert parsing.parse_agent(json.dumps(body).encode()) == Agent("a", "4", Metadata(said))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [[], "reaper.hold", 5, {"reaper.hold": 5}, {"team": None}, {"team": {}}, {f"reaper.{n}": "" for n in range(17)}],
+)
+def test_metadata_that_is_no_mapping_of_texts_says_nothing_readable(metadata):
+    body = {"name": "a", "versions": {"latest": {"version": "4", "metadata": metadata}}}
+    found = parsing.parse_agent(json.dumps(body).encode()).metadata
+    assert found.fault
+    assert found.read
+    assert not found.said
+
+
+def selected(*rules, **more):
+    return {"version_selector": {"version_selection_rules": list(rules), **more}}
+
+
+FIRST = {"type": "FixedRatio", "agent_version": "1", "traffic_percentage": 100}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "serving"),
+    [
+        (..., (("4", 100),)),
+        (None, (("4", 100),)),
+        ({}, (("4", 100),)),
+        ({"version_selector": None, "protocol_configuration": {}}, (("4", 100),)),
+        (selected(FIRST), (("1", 100),)),
+        (selected({**FIRST, "traffic_percentage": 90}, {**FIRST, "agent_version": "4", "traffic_percentage": 10}),
+         (("1", 90), ("4", 10))),
+        (selected(FIRST, {**FIRST, "agent_version": "4", "traffic_percentage": 0}), (("1", 100),)),
+    ],
+)  # fmt: skip
+def test_an_agent_tells_which_versions_traffic_reaches_listed_or_read(endpoint, serving):
+    agent = {"name": "a", "versions": {"latest": {"version": "4"}}}
+    agent |= {} if endpoint is ... else {"agent_endpoint": endpoint}
+    read = parsing.parse_agent(json.dumps(agent).encode())
+    (listed,) = parsing.parse_agents(json.dumps({"data": [agent]}).encode()).agents
+    assert read == listed
+    assert (read.serving.shares, read.serving.unclear) == (serving, "")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "all", [], True, {"version_selector": "1"}, {"version_selector": []}, {"version_selector": {}},
+        selected(), selected("1"), selected({}), selected(*[FIRST] * 21), selected(FIRST, seed=3),
+        selected({**FIRST, "weight": 1}), selected({**FIRST, "type": "fixedratio"}), selected({**FIRST, "type": 1}),
+        selected({**FIRST, "traffic_percentage": 100.0}), selected({**FIRST, "traffic_percentage": "100"}),
+        selected({**FIRST, "traffic_percentage": True}), selected({**FIRST, "agent_version": 1}),
+        selected({**FIRST, "agent_version": "\ud800"}), selected({"type": "Fixed\x1b[31mRatio"}),
+    ],
+)  # fmt: skip
+def test_a_selector_in_any_other_form_cannot_be_judged(endpoint):
+    body = {"name": "a", "versions": {"latest": {"version": "4"}}, "agent_endpoint": endpoint}
+    agent = parsing.parse_agent(json.dumps(body).encode())
+    assert agent.serving.shares == ()
+    assert agent.serving.unclear
+    assert agent.serving.unclear.isprintable()
+    assert agent.latest == "4"
 
 
 def test_a_version_tells_its_status_and_idle_timeout():
@@ -242,7 +322,13 @@ shaped = st.dictionaries(fields, values, max_size=8)
 pages = st.fixed_dictionaries({"data": st.lists(shaped | values, max_size=4)}, optional={"last_id": values})
 
 
-@given(st.binary() | (values | shaped | pages).map(lambda value: json.dumps(value).encode()))
+rules = st.dictionaries(st.sampled_from(sorted(FIRST)), values | st.just("FixedRatio"))
+selectors = st.fixed_dictionaries({"version_selection_rules": values | st.lists(values | rules)})
+endpoints = st.fixed_dictionaries({"version_selector": values | selectors})
+agents = st.fixed_dictionaries({"name": st.just("a"), "agent_endpoint": values | endpoints})
+
+
+@given(st.binary() | (values | shaped | pages | agents).map(lambda value: json.dumps(value).encode()))
 def test_whatever_comes_only_unreadable_is_raised(body):
     for parse in (
         lambda: parsing.parse_page(body, NOW),

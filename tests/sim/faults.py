@@ -120,6 +120,8 @@ FAULTS: dict[str, Make] = {
     "stop_dropped": lambda c: [Fault("stop", drop=c.choice(["before", "after"]), times=c.choice([1, None]))],
     "ghost": lambda c: [Fault("delete", lie="ghost_delete", times=c.choice([1, 2, None]))],
     "forbidden_agent": lambda c: [Fault("list", status=403, code="session_not_accessible")],
+    "agents_refused": lambda c: [Fault("get_agent", status=403, code="forbidden")],
+    "agent_unreadable": lambda c: [Fault("get_agent", status=c.choice([500, 409]), times=c.choice([1, 9, None]))],
     "agents_fail": lambda c: [Fault("list_agents", status=500)],
     "full_disk": lambda c: [],
     "refused": _refused,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from reaper.cli.delete_by_hand import Deletion
 from reaper.cli.delete_choice import by_ids
@@ -31,7 +32,8 @@ async def delete_by_hand(world: World, names: Sequence[str], agent: str = "") ->
         client.observe_time(guard.observe)
         choice = await by_ids(client, agent, names)
         site = ConnectedProject(project, client, guard)
-        deletion = Deletion(site, agent, world.state(), world.clock, started, Filter())
+        elsewhere = partial(world.settings().holds_on, project.name, agent)
+        deletion = Deletion(site, agent, world.state(), world.clock, started, Filter(), elsewhere)
         results, _ = await deletion.run(choice.found, Interrupts())
     return [*choice.settled, *results]
 

@@ -19,15 +19,19 @@ from tests.sim.faults import BLINDING, FAULTS
 from tests.sim.filed import FiledWorld
 from tests.sim.hand import delete_by_hand
 from tests.sim.law import DAY_S, ViolationError
+from tests.sim.people_hold import Holders
 from tests.sim.plot import Plot, draw
 from tests.sim.process import Process
 from tests.sim.steps import Steps
+from tests.sim.voices import Ask, say_something
 from tests.sim.world import CANARY, HOUR_S, World
 
 PAGE_SIZE = 7
 PAGES_MAX = 40
 BURST, BURST_BELOW = 40, 120
 """So many sessions come at once, while there are fewer than that: more would not fit into the pages."""
+HELD_BETWEEN = 4
+"""So many times as often as right before a read does somebody hold or release between two sweeps."""
 HEALTHY_LEAST = 2
 """So many sweeps without faults are made at least, before the journal is looked at."""
 
@@ -70,6 +74,9 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            plain=plot.plain,
+            proven_first=plot.proven_first,
+            round_max=plot.round_max,
         )
         async with self.world as world:
             watch = world.on_call
@@ -83,6 +90,7 @@ class History:
 
             world.emulator.api.on_call = on_call
             world.meanwhile = self._meanwhile
+            self._holders = Holders(world, self.chance)
             lives = [world.process() for _ in range(plot.processes)]
             for number in range(plot.sweeps):
                 await asyncio.sleep(self.chance.uniform(0.5, 1.5) * plot.every_s)
@@ -114,16 +122,49 @@ class History:
                     self._fail(agent, name)
             if chance.random() < self.plot.deploys:
                 self._route(agent)
+            if chance.random() < self.plot.voices:
+                self._speak(agent)
+            if living and chance.random() < self.plot.holds * HELD_BETWEEN:
+                self._holders.act(agent, chance.choice(living))
+                if not self.plot.on_file:
+                    self._holders.configure(agent, living)
         self._use_canary()
 
+    def _speak(self, agent: str) -> None:
+        """The agent's developers say something to the reaper, or nothing any more."""
+        metadata = say_something(self.chance, true_time())
+        self._tell(f"{agent} says {metadata}")
+        self.world.say(agent, metadata)
+
     def _route(self, agent: str) -> None:
-        """A version is deployed, or the latest one is taken back."""
-        world, chance = self.world, self.chance
-        if len(world.platform.agent(agent).versions) > 1 and chance.random() < 0.5:
+        """A version is deployed or taken back, or traffic is spread anew."""
+        world, chance, versions = self.world, self.chance, list(self.world.platform.agent(agent).versions)
+        roll = chance.random()
+        if roll < 0.25 and len(versions) > 1:
             world.take_back(agent)
-        else:
-            name = f"v{len(world.judge.deploys[agent]) + 10}"
+        elif roll < 0.5 or len(versions) == 1:
+            name = f"v{len(world.judge.routes[agent]) + 10}"
             world.deploy(agent, AgentVersion(name, int(true_time()), chance.choice([900, 4 * HOUR_S])))
+        else:
+            self._spread(agent, versions)
+
+    def _spread(self, agent: str, versions: list[str]) -> None:
+        """A canary, a switch, a rollback, no selector any more, or one that nobody understands."""
+        world, chance = self.world, self.chance
+        one, other = chance.sample(versions[-3:], 2)
+        share, kind = chance.choice([0, 10, 50, 100]), "FixedRatio"
+        traffic: dict[str, int] | None = {one: 100 - share, other: share}
+        match chance.randrange(12):
+            case 0 | 1:
+                traffic = None
+            case 2:
+                traffic = {one: 50, "nowhere": 50}
+            case 3:
+                traffic, kind = {one: 100}, "ByHeader"
+            case 4:
+                traffic = {one: 90}
+        world.route(agent, traffic, kind)
+        self._tell(f"traffic of {agent}: {kind} {traffic}")
 
     def _fail(self, agent: str, name: str) -> None:
         with contextlib.suppress(PlatformError):
@@ -158,14 +199,26 @@ class History:
 
     def _race(self, call: RoutedCall) -> None:
         """Somebody acts right before the reaper reads. Right before it acts is the window that nothing can close."""
-        if call.operation not in {"get", "list", "get_agent"} or self.chance.random() >= self._races:
+        if call.operation not in {"get", "list", "get_agent"}:
+            return
+        if self.plot.holds and self.chance.random() < self.plot.holds:
+            self._somebody_holds(call)
+        if self.chance.random() >= self._races:
             return
         if self.chance.random() < self.plot.deploys:
             self._route(call.agent)
+        if self.chance.random() < self.plot.voices:
+            self._speak(call.agent)
         if call.operation != "get_agent":
             sessions = self.world.platform.sessions(call.agent)
             living = [] if call.session else [s.id for s in sessions if s.status not in TOMBSTONES]
             self._one_acts(call.agent, [call.session] if call.session else living)
+
+    def _somebody_holds(self, call: RoutedCall) -> None:
+        """A person holds the session that is being looked at, or any, or releases another one."""
+        living = [call.session] if call.session else [facts.id for facts in self.world.living(call.agent)]
+        if living:
+            self._holders.act(call.agent, self.chance.choice(living))
 
     # The reaper
 
@@ -276,10 +329,16 @@ class History:
         """Quiet days with a person who approves: what was overdue before them must be gone after."""
         world, since = self.world, true_time()
         law = world.judge.law(since)
+        for agent in world.agents:
+            world.say(agent, self.chance.choice([{}, {"reaper.policy": "gentle"}]) if law.gentle else {})
+        grace_s = max(one.grace_s for one in law.agreeing(Ask(gentle=True)))
         self._races, self._lasting = 0.0, 0
+        self._holders.leave()
         process.steps.die_at = None  # a death that its own sweep was too short for would come now
-        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0)
-        bound = 4 * (4 + (law.grace_s + DAY_S) // DAY_S)
+        self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0, holds=0.0)
+        bound = 4 * (4 + (grace_s + DAY_S) // DAY_S)
+        if law.spread:
+            bound += 4 * max(len(world.living(agent)) for agent in world.agents)  # one a day at least
         for number in range(bound):
             if number >= HEALTHY_LEAST and not world.stale(since):
                 break

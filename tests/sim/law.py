@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from tests.sim.law_of_holds import Claims
 from tests.sim.law_of_ranks import RANKS_COUNT_S, why_not
+from tests.sim.voices import NOTHING, Ask, Metadata, ask_of
 
 DAY_S = 86_400
 AGE_FLOOR_S = 300
@@ -42,6 +44,30 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Routed:
+    """An agent's versions: the newest, those that traffic reaches (None: nobody can say), and since when the others
+    were seen left behind by sweeps that believed what they saw, if they were."""
+
+    latest: str | None
+    served: frozenset[str] | None
+    left: Mapping[str, float] = field(default_factory=dict)
+
+    def is_latest(self, version: str) -> bool | None:
+        return None if self.latest is None else version == self.latest
+
+    def is_serving(self, version: str) -> bool | None:
+        return None if self.served is None else version in self.served
+
+    def is_superseded(self, version: str, now: float, grace_s: float) -> bool | None:
+        """Neither served nor the latest, and seen so for the whole of the grace; None when nobody can say."""
+        if self.latest is None or version == self.latest:
+            return None if self.latest is None else False
+        if self.served is None or version in self.served:
+            return None if self.served is None else False
+        return version in self.left and self.left[version] + grace_s <= now
+
+
+@dataclass(frozen=True)
 class Line:
     """One rule in the simplest form that can be judged."""
 
@@ -53,10 +79,9 @@ class Line:
     ids: tuple[str, ...] = ()
     superseded: bool = False
     latest: bool = False
+    serving: bool = False
 
-    def holds(self, facts: Facts, latest: str | None, now: float) -> bool:
-        if latest is None and (self.superseded or self.latest):
-            return self.action == "keep"
+    def holds(self, facts: Facts, routed: Routed, now: float, grace_s: float) -> bool:
         allowed = {"delete": {"idle", "failed"}, "stop": {"active"}}.get(self.action)
         statuses = self.status or allowed
         return (
@@ -64,9 +89,17 @@ class Line:
             and (self.idle_s is None or now - facts.last_accessed_at >= self.idle_s)
             and (self.age_s is None or now - facts.created_at >= self.age_s)
             and (not self.ids or any(fnmatch.fnmatchcase(facts.id, glob) for glob in self.ids))
-            and (not self.superseded or facts.version != latest)
-            and (not self.latest or facts.version == latest)
+            and all(self._placed(facts.version, routed, now, grace_s))
         )
+
+    def _placed(self, version: str, routed: Routed, now: float, grace_s: float) -> Iterator[bool]:
+        """What it asks of a version's place; what nobody can say keeps."""
+        asked = (
+            (self.superseded, routed.is_superseded(version, now, grace_s)),
+            (self.latest, routed.is_latest(version)),
+            (self.serving, routed.is_serving(version)),
+        )
+        return ((self.action == "keep" if holds is None else holds) for wanted, holds in asked if wanted)
 
 
 AT_MOST = Line("at_most", "delete", idle_s=AGE_FLOOR_S, status=frozenset({"idle"}))
@@ -76,8 +109,10 @@ AT_MOST = Line("at_most", "delete", idle_s=AGE_FLOOR_S, status=frozenset({"idle"
 class Law:
     """A policy as the judge reads it, in force from `since`.
 
-    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `newest`: so
-    many stay, of each version if that is said. `at_most`: of more idle ones than these, the longest idle may go.
+    `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `gentle` is the
+    one that developers may choose to have to agree, too. `spread`: what limits hold back goes later, by turns, unless
+    there were suddenly more candidates than by a `jump`. `newest`: so many stay, of each version if that is said.
+    `at_most`: of more idle ones than these, the longest idle may go.
     """
 
     since: float
@@ -89,23 +124,30 @@ class Law:
     at_least: int = 5
     open_hours: tuple[int, int] | None = None
     relief_s: int | None = None
+    gentle: Law | None = None
+    spread: bool = False
+    jump: tuple[int, bool] = (25, True)
     newest: int | None = None
     newest_per_version: bool = False
     at_most: int | None = None
 
     @property
     def asks_versions(self) -> bool:
-        """Whether any line asks for an agent's newest version."""
-        return any(line.superseded or line.latest for line in self.lines)
+        """Whether any line asks for an agent's versions."""
+        return any(line.superseded or line.latest or line.serving for line in self.lines)
 
-    def decides(self, facts: Facts, latest: str | None, now: float) -> Line | None:
+    def decides(self, facts: Facts, routed: Routed, now: float) -> Line | None:
         relief = Line("relief", "stop", idle_s=self.relief_s)
         lines = self.lines if self.at_most is None else (*self.lines, AT_MOST)
         lines = lines if self.relief_s is None else (*lines, relief)
-        return next((line for line in lines if line.holds(facts, latest, now)), None)
+        return next((line for line in lines if line.holds(facts, routed, now, self.grace_s)), None)
 
-    def wants(self, facts: Facts, latest: str, now: float) -> str:
-        line = self.decides(facts, latest, now)
+    def agreeing(self, ask: Ask) -> tuple[Law, ...]:
+        """The laws that have to agree when this is asked for."""
+        return (self, self.gentle) if ask.gentle and self.gentle is not None else (self,)
+
+    def wants(self, facts: Facts, routed: Routed, now: float) -> str:
+        line = self.decides(facts, routed, now)
         return "keep" if line is None else line.action
 
     def is_open(self, now: float) -> bool:
@@ -124,9 +166,11 @@ class Law:
 
 @dataclass
 class Deed:
-    """A delete or stop by the reaper, with the session and the agent's newest version as they were last looked at.
+    """A delete or stop by the reaper, with the session, the agent's versions and what its developers ask for as they
+    were last looked at; `routed` knows nothing where nobody may read agents.
 
-    `there` are the sessions that its sweep, which began to list at `listed_at`, could see; None where it was lied to.
+    `number` is its place among all that ever happened on the platform. `there` are the sessions that its sweep, which
+    began to list at `listed_at`, could see; None where it was lied to.
     """
 
     at: float
@@ -135,17 +179,40 @@ class Deed:
     facts: Facts
     approved: bool
     looked_at: float
-    latest: str
+    routed: Routed
+    ask: Ask = NOTHING
+    number: int = 0
     there: tuple[Facts, ...] | None = None
     listed_at: float = 0.0
 
 
+class Standing(NamedTuple):
+    """How an agent's versions stand from a moment on, as people made it: see `Routed`."""
+
+    since: float
+    latest: str
+    served: frozenset[str] | None
+
+
+@dataclass
+class Sight:
+    """What one sweep that believed what it saw took an agent's versions for; `certain` once all of it is on disk."""
+
+    began: float
+    latest: str | None
+    served: frozenset[str] | None
+    certain: bool = False
+
+    def leaves(self, version: str) -> bool:
+        return self.served is not None and version != self.latest and version not in self.served
+
+
 class Believed(NamedTuple):
-    """A sweep that believed what it saw: when it began, when it had seen all, and the newest version by it."""
+    """A sweep that believed what it saw: when it began, when it had seen all, and the agent's versions by it."""
 
     began: float
     seen: float
-    latest: str | None
+    routed: Routed
 
 
 @dataclass(frozen=True)
@@ -185,28 +252,56 @@ class Judge:
     """Knows the laws, the versions and the deeds, and says what was wrong with them.
 
     `promises`: the sessions that stand marked without a break. `decided`: what the plans of the present sweep name.
-    `sacred`: sessions of which the platform says what nobody may act on.
+    `sacred`: sessions of which the platform says what nobody may act on. `routes`: how each agent's `versions` stood
+    when, in truth; `sights`: for what sweeps took that.
     """
 
     laws: list[Law] = field(default_factory=list)
-    deploys: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    routes: dict[str, list[Standing]] = field(default_factory=dict)
+    versions: dict[str, set[str]] = field(default_factory=dict)
+    sights: dict[str, list[Sight]] = field(default_factory=dict)
+    sayings: dict[str, list[tuple[float, Metadata]]] = field(default_factory=dict)
     approved: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     promises: dict[str, dict[Incarnation, Promise]] = field(default_factory=dict)
     decided: set[tuple[str, str, Incarnation]] = field(default_factory=set)
     sacred: set[str] = field(default_factory=set)
+    claims: Claims = field(default_factory=Claims)
     deeds: list[Deed] = field(default_factory=list)
 
     def law(self, at: float) -> Law:
         return [law for law in self.laws if law.since <= at][-1]
 
-    def latest(self, agent: str, at: float) -> str:
-        known = [version for moment, version in self.deploys[agent] if moment <= at]
-        return known[-1] if known else self.deploys[agent][0][1]
+    def standing(self, agent: str, at: float) -> Standing:
+        """How its versions stood in truth."""
+        return [*self.routes[agent][:1], *(one for one in self.routes[agent] if one.since <= at)][-1]
 
-    def was_latest(self, agent: str, version: str, since: float, until: float) -> bool:
-        """Whether this was the newest version at any moment from `since` to `until`."""
-        before = [name for moment, name in self.deploys[agent] if moment < since]
-        return version in {*before[-1:], *(name for moment, name in self.deploys[agent] if since <= moment <= until)}
+    def ask(self, agent: str, at: float) -> Ask:
+        """What the newest version's metadata asked for then."""
+        said = [metadata for moment, metadata in self.sayings.get(agent, ()) if moment <= at]
+        return ask_of(said[-1]) if said else NOTHING
+
+    def stood(self, agent: str, since: float, until: float) -> list[Standing]:
+        """All that was true of its versions at some moment from `since` to `until`."""
+        before = [one for one in self.routes[agent] if one.since < since]
+        return [*before[-1:], *(one for one in self.routes[agent] if since <= one.since <= until)]
+
+    def routed(self, agent: str, latest: str | None, served: frozenset[str] | None) -> Routed:
+        """Versions that stand so, with since when sweeps saw others left behind."""
+        since = {version: self._left_since(agent, version) for version in self.versions.get(agent, ())}
+        return Routed(latest, served, {version: at for version, at in since.items() if at is not None})
+
+    def _left_since(self, agent: str, version: str) -> float | None:
+        """When a sweep first saw it left behind, since when none that was written down saw anything else.
+
+        An agent that could not be read was not seen.
+        """
+        since = None
+        for sight in reversed(self.sights.get(agent, [])):
+            if sight.leaves(version):
+                since = sight.began
+            elif sight.certain and not (sight.latest is None and sight.served is None):
+                break
+        return since
 
     def promised(self, agent: str, sweep: Believed, marks: Mapping[Incarnation, tuple[str, float]]) -> None:
         """A sweep says that these sessions stand marked, by which rule and since when, and no others."""
@@ -228,63 +323,85 @@ class Judge:
             for promise in [p for p in (now.get(seen), before.get(seen)) if p is not None and p.made == made][:1]
         }
 
+    def check_any(self, deeds: Sequence[Deed]) -> None:
+        """One deed, of which only one of these tellings must be right: it may rest on any of some looks."""
+        wrong = None
+        for deed in deeds:
+            try:
+                self.check(deed)
+            except ViolationError as error:
+                wrong = wrong or error
+            else:
+                return
+        if wrong is not None:
+            raise wrong
+
     def check(self, deed: Deed) -> None:
         """One deed, at the moment it happened."""
         law, facts, now = self.law(deed.at), deed.facts, deed.looked_at
-        _require(law.enforce, "acted while observing", deed)
+        laws = law.agreeing(deed.ask)
+        _require(now >= deed.ask.until, "its developers asked to keep it", deed)
+        _require(all(one.enforce for one in laws), "acted while observing", deed)
         _require(facts.status in TOUCHABLE[deed.action], "touched what is never touched", deed)
+        claim = self.claims.against(deed.agent, facts.id, facts.created_at, deed.number, deed.at)
+        _require(claim is None, f"held: {claim}", deed)
         _require(facts.id not in self.sacred, "acted on a record that cannot be believed", deed)
         _require(now - facts.created_at >= AGE_FLOOR_S, "below the floor of age", deed)
-        asked = law.wants(facts, deed.latest, now)
-        _require(asked == deed.action, f"the policy wanted {asked}", deed)
+        for one in laws:
+            asked = one.wants(facts, deed.routed, now)
+            _require(asked == deed.action, f"the policy wanted {asked}", deed)
         _require((deed.agent, deed.action, facts.seen) in self.decided, "used after the decision was made", deed)
         if deed.action == "delete":
-            _require(law.is_open(now), "outside every window", deed)
+            _require(all(one.is_open(now) for one in laws), "outside every window", deed)
             self._check_ranks(law, deed)
             self._check_grace(law, deed)
         self.deeds.append(deed)
 
     def _check_ranks(self, law: Law, deed: Deed) -> None:
-        line = law.decides(deed.facts, deed.latest, deed.looked_at)
-        rests_on_ranks = law.newest is not None or line == AT_MOST
+        line, laws = law.decides(deed.facts, deed.routed, deed.looked_at), law.agreeing(deed.ask)
+        rests_on_ranks = any(one.newest is not None for one in laws) or line == AT_MOST
         if deed.there is None or line is None or not rests_on_ranks:
             return
-        wrong = why_not(law, deed.facts, line.name, deed.there)
-        _require(not wrong, wrong, replace(deed, there=None))
+        for one in laws:
+            wrong = why_not(one, deed.facts, line.name, deed.there)
+            _require(not wrong, wrong, replace(deed, there=None))
         is_late = deed.looked_at - deed.listed_at > RANKS_COUNT_S + SECOND_S
         _require(not is_late, "ranked too long ago", replace(deed, there=None))
 
     def _check_grace(self, law: Law, deed: Deed) -> None:
         """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace.
 
-        By the newest version that the sweeps saw which believed what they saw: one that stops being the newest and
-        becomes it again between two of them restarts no grace.
+        By the versions as the sweeps saw them which believed what they saw: one that is served, or the newest, for
+        no longer than between two of them restarts no grace.
         """
-        if not law.grace_s:
+        grace_s = max(one.grace_s for one in law.agreeing(deed.ask))
+        if not grace_s:
             return
-        start = deed.at - law.grace_s
+        start = deed.at - grace_s
+        freed = self.claims.last_end(deed.agent, deed.facts.id, deed.facts.created_at, deed.at)
+        _require(freed <= start + SECOND_S, f"held within its grace, until {freed}", deed)
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
         promise = self.promises.get(deed.agent, {}).get(deed.facts.seen)
         if promise is None or promise.sweeps[0].began > start + SECOND_S:
             raise ViolationError(f"not marked for all of its grace: {promise} {deed}")
-        now = law.decides(deed.facts, deed.latest, deed.looked_at)
-        for version, moments in self._grace_of(promise, start, deed.at):
+        now = law.decides(deed.facts, deed.routed, deed.looked_at)
+        for routed, moments in self._grace_of(promise, start, deed.at):
             before = self.law(moments[0])
-            lines = [before.decides(deed.facts, version, moment) for moment in moments]
+            lines = [before.decides(deed.facts, routed, moment) for moment in moments]
             same = now is not None and (now.action, now.name) in [(line.action, line.name) for line in lines if line]
             _require(before.enforce and same, f"at {moments} not due by the same rule", deed)
 
-    def _grace_of(self, promise: Promise, start: float, end: float) -> Iterator[tuple[str | None, tuple[float, ...]]]:
-        """When a mark must have been right: the version it rested on, and the moment, or from when until when.
+    def _grace_of(self, promise: Promise, start: float, end: float) -> Iterator[tuple[Routed, tuple[float, ...]]]:
+        """When a mark must have been right: the versions it rested on, and the moment, or from when until when.
 
-        A law that came into force in between is first asked by the sweep after it, of the version which that one saw.
+        A law that came into force in between is first asked by the sweep after it, of the versions that one saw.
         """
-        yield promise.sweep_at(start + SECOND_S).latest, (start + SECOND_S,)
+        yield promise.sweep_at(start + SECOND_S).routed, (start + SECOND_S,)
         for moment in (law.since for law in self.laws if start < law.since <= end):
-            yield promise.sweep_after(moment).latest, (moment,)
+            yield promise.sweep_after(moment).routed, (moment,)
         for sweep in promise.sweeps:
             if sweep.began > start:
-                yield sweep.latest, (sweep.began, sweep.seen)
+                yield sweep.routed, (sweep.began, sweep.seen)
 
     def check_limits(self, agent: str, start: float, end: float, inventory: int) -> None:
         """What one sweep did, and the day that ends with it, of which the share is of what there was without it."""
@@ -297,7 +414,9 @@ class Judge:
             if not swept:
                 continue
             day = sum(end - DAY_S < deed.at <= end for deed in mine)
-            allowed, daily = law.allows(law.per_sweep, inventory), law.allows(law.per_day, today)
+            laws = law.agreeing(Ask(gentle=any(deed.ask.gentle for deed in mine if start <= deed.at <= end)))
+            allowed = min(one.allows(one.per_sweep, inventory) for one in laws)
+            daily = min(one.allows(one.per_day, today) for one in laws)
             if swept > allowed:
                 raise ViolationError(f"{swept} {action}s of {agent} in a sweep, allowed {allowed} of {inventory}")
             if day > daily:
@@ -338,10 +457,22 @@ def _check_account(key: tuple[str, str, float, str], times: int, notes: list[Not
         raise ViolationError(f"deleted once, the journal says {dict(ended)}: {key}")
 
 
-def overdue(law: Law, sessions: Sequence[Facts], latest: str, now: float, since: float) -> list[Facts]:
-    """Sessions that should be gone: due at `since` already and still due now, and by their rank, too."""
-    due = [f for f in sessions if law.wants(f, latest, since) == "delete" == law.wants(f, latest, now)]
-    return [f for f in due if not why_not(law, f, getattr(law.decides(f, latest, now), "name", ""), sessions)]
+def overdue(
+    main: Law, law: Law, sessions: Sequence[Facts], routed: Routed, now: float, since: float, there: Sequence[Facts]
+) -> list[Facts]:
+    """Sessions that should be gone by a law: due at `since` already and still due now, and by their rank, too.
+
+    What the `main` law leaves to its ranks, or does not, no law that has to agree decides by its own.
+    """
+    due = [f for f in sessions if law.wants(f, routed, since) == "delete" == law.wants(f, routed, now)]
+    return [f for f in due if _is_out_of_place(main, law, f, routed, now, there)]
+
+
+def _is_out_of_place(main: Law, law: Law, facts: Facts, routed: Routed, now: float, there: Sequence[Facts]) -> bool:
+    by_rank, asks = (one.decides(facts, routed, now) == AT_MOST for one in (main, law))
+    if asks and not by_rank:
+        return False
+    return not why_not(law, facts, AT_MOST.name if by_rank else "", there)
 
 
 def _require(holds: bool, what: str, deed: Deed) -> None:

@@ -34,9 +34,14 @@ from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
 from tests.sim import scenes, scenes_wire
+from tests.sim.mutants_of_bulk import BULK
+from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_ranks import RANKS
+from tests.sim.mutants_of_routing import ROUTING
+from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
+from tests.sim.mutants_of_voice import VOICE
 from tests.sim.switches import Mutant, Patch, Remove, around, put
 
 # Holds, doubts, limits
@@ -533,7 +538,12 @@ MUTANTS = [
     Mutant("skew of the clocks", put(clock_check, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
     Mutant("a jump of the clock", put(clock_check, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
+    *VOICE,
     *TRUST,
+    *ROUTING,
+    *SPREAD,
     *STATE,
+    *HOLDING,
+    *BULK,
     *RANKS,
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from reaper.core import planner, ranks
 from reaper.core import recheck as rechecking
-from reaper.core.planner import Candidate, Hold
-from reaper.core.policy import BEYOND, KEPT, Policy
+from reaper.core.planner import Hold
+from reaper.core.policy import BEYOND, Policy
 from reaper.core.ranks import First, Ranks
 from reaper.engine import executor, sweep
 from reaper.engine.runner import Runner
@@ -26,11 +27,9 @@ def _reads_any_version(kept: Any) -> Any:
     return lambda self, one: one if one.session.version is None else kept(self, one)
 
 
-def _limit_comes_first(patch: Patch) -> None:
+def _limit_comes_first(kept: Any) -> Any:
     """`at_most` takes whatever is beyond it, before any rule is asked."""
-    kept = Ranks._beyond
-    patch.setattr(Ranks, "_beyond", lambda self, one: kept(self, one and Candidate(one.session, KEPT)))
-    patch.setattr(Policy, "all_rules", property(lambda self: (BEYOND, *self.rules)))
+    return lambda self, rule: replace(self, rules=(rule, *self.rules)) if rule == BEYOND else kept(self, rule)
 
 
 def _lesser_id_first(place: str) -> Any:
@@ -72,7 +71,11 @@ RANKS = [
         around(Ranks, "_offer_newest", _reads_any_version),
         scenes_ranks.with_unreadable_version,
     ),
-    Mutant("at_most takes what no rule speaks of", _limit_comes_first, scenes_ranks.kept_beyond_limit),
+    Mutant(
+        "at_most takes what no rule speaks of",
+        around(Policy, "with_last", _limit_comes_first),
+        scenes_ranks.kept_beyond_limit,
+    ),
     Mutant(
         "of one second, the greater id is newer", _lesser_id_first("by_creation"), scenes_ranks.made_in_one_second
     ),

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from reaper.core import planner, policy
+from reaper.core import planner
 from reaper.core.clock_check import ClockGuard
 from reaper.engine import executor, quota_relief, sweep
 from reaper.engine.last_look import AgentLooks, Freshness
@@ -55,6 +55,15 @@ def _agent_looked_at_once(kept: Any) -> Any:
         return self._last
 
     return read
+
+
+def _agent_not_looked_at(_: Any) -> Any:
+    """What the sweep knows of the agent counts to its end."""
+
+    async def agent(*_: Any) -> None:
+        return
+
+    return agent
 
 
 def stands_while_kept(kept: Any) -> Any:
@@ -139,7 +148,7 @@ TRUST = [
     ),
     Mutant(
         "last look: the agent too, where versions decide",
-        put(policy.Policy, "asks_version", False),
+        around(executor.Executor, "_agent", _agent_not_looked_at),
         scenes_time.taken_back_in_sweep,
     ),
     Mutant(

@@ -7,25 +7,31 @@ from zoneinfo import ZoneInfo
 
 from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.policy import KeepNewest, Limit, Limits, Mode, Policy, Rule
+from reaper.core.policy import Beyond, KeepNewest, Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Window
 from tests.sim.law import Law, Line
 
 DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
 
 
-def policy_of(law: Law) -> Policy:
+def policy_of(law: Law, name: str = "simulated") -> Policy:
     """The law in the reaper's own values."""
     windows: tuple[Window, ...] = ()
     if law.open_hours is not None:
         first, last = law.open_hours
         windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC")),)
     return Policy(
-        name="simulated",
+        name=name,
         rules=tuple(_rule(line) for line in law.lines),
         mode=Mode.ENFORCE if law.enforce else Mode.OBSERVE,
         grace_s=law.grace_s,
-        limits=Limits(Limit(*law.per_sweep), Limit(*law.per_day), law.at_least),
+        limits=Limits(
+            Limit(*law.per_sweep),
+            Limit(*law.per_day),
+            law.at_least,
+            Beyond.SPREAD if law.spread else Beyond.WITHHOLD,
+            Limit(*law.jump),
+        ),
         windows=windows,
         keep_newest=KeepNewest(law.newest, per_version=law.newest_per_version) if law.newest else None,
         at_most=law.at_most,
@@ -47,4 +53,6 @@ def _rule(line: Line) -> Rule:
         when.append(VersionIs(frozenset({"superseded"})))
     if line.latest:
         when.append(VersionIs(frozenset({"latest"})))
+    if line.serving:
+        when.append(VersionIs(frozenset({"serving"})))
     return Rule(line.name, Action(line.action), tuple(when))

@@ -390,7 +390,8 @@ async def at_edge_of_window() -> None:
 async def with_shifted_look() -> None:
     async with World(EAGER) as world:
         stale(world, 1)
-        await world.sweep(faults=[Fault("get", date_shift_seconds=3 * DAY_S)], nothing="a clock that jumped")
+        shifted = [Fault(operation, date_shift_seconds=3 * DAY_S) for operation in ("get_agent", "get")]
+        await world.sweep(faults=shifted, nothing="a clock that jumped")
 
 
 async def with_undated_look() -> None:

@@ -18,6 +18,8 @@ LATEST = Line("latest", "keep", latest=True)
 VERSIONED = replace(EAGER, lines=(VIP, LATEST, STALE))
 SECOND = AgentVersion("second", 1_800_000_000)
 ONE = Requests(1, 30, 1_000)
+SLOW_LISTING = Fault("list", delay_seconds=25, times=8)
+"""With it eight pages take so long that the look at the agent with which a sweep begins is more than a minute old."""
 
 
 def _use_meanwhile(world: World, session: str = "stale-000000") -> None:
@@ -103,23 +105,20 @@ async def on_paused_machine() -> None:
 
 
 async def taken_back_in_sweep() -> None:
-    """Before the last look the newest version is removed: the one before is the latest again, and kept."""
-    async with _versioned() as world:
+    """While a slow listing lasts the newest version is removed: the one before is the latest again, and kept."""
+    async with World(VERSIONED, page_size=1) as world:
         _two_versions(world)
         before(world, "list", lambda: world.take_back(world.agent))
-        await world.sweep()
+        await world.sweep(faults=[SLOW_LISTING])
 
 
 async def taken_back_between_looks() -> None:
-    """The first action's look at the agent is a second old when the second action needs it, and more when it acts."""
+    """The platform has the look at the session wait for longer than the look at its agent before it counts."""
     async with World(VERSIONED, requests=ONE) as world:
         _two_versions(world)
-        slow = [
-            Fault("get", delay_seconds=0.9, after=1, times=1),
-            Fault("get", delay_seconds=1.5, after=2, times=1),
-        ]
-        before(world, "get", lambda: _take_back_at(world, 1), turn=3)
-        await world.sweep(faults=slow)
+        wait = Fault("get", status=429, code="too_many_requests", retry_after_seconds=90, times=1)
+        before(world, "get", lambda: _take_back_at(world, 30))
+        await world.sweep(faults=[wait])
 
 
 async def taken_back_in_grace() -> None:

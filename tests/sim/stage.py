@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from reaper.engine import rounds
 from reaper.foundry import exchange
 from reaper.listing import index, listing
 from tests.sim.wire import Direct
@@ -26,6 +27,15 @@ def small_pages(size: int, bound: int) -> Iterator[None]:
         patch.setattr(
             exchange, "http_client", lambda connection, wire, _: Direct(wire, connection.requests.timeout_s)
         )
+        yield
+
+
+@contextlib.contextmanager
+def small_rounds(proven_first: int, most: int) -> Iterator[None]:
+    """Deletes that are verified together without hundreds of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounds, "PROVEN_FIRST", proven_first)
+        patch.setattr(rounds, "ROUND_MAX", most)
         yield
 
 

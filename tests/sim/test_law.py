@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.law import Believed, Deed, Facts, Judge, Law, Line, ViolationError
+from tests.sim.law import Believed, Deed, Facts, Judge, Law, Line, Routed, Sight, Standing, ViolationError
 
 HOUR_S = 3_600
 NOW = 1_000_000.0
@@ -17,19 +17,28 @@ FIRST = NOW - GRACE_S - HOUR_S
 MADE = ("stale", FIRST)
 
 
+def _stands(latest: str, since: float = 0.0) -> Standing:
+    return Standing(since, latest, frozenset({latest}))
+
+
+def _routed(latest: str) -> Routed:
+    """All traffic reaches the latest; what is not was left behind long ago."""
+    return Routed(latest, frozenset({latest}), dict.fromkeys({"1", "2"} - {latest}, 0.0))
+
+
 def _judge(*deploys: tuple[float, str]) -> Judge:
     law = Law(since=0.0, lines=(BY_VERSION, BY_TIME), grace_s=GRACE_S)
-    judge = Judge(laws=[law], deploys={AGENT: [(0.0, "1"), *deploys]})
+    judge = Judge(laws=[law], routes={AGENT: [_stands("1"), *(_stands(name, at) for at, name in deploys)]})
     judge.decided.add((AGENT, "delete", OLD.seen))
     return judge
 
 
 def _sweep(judge: Judge, at: float, latest: str = "1", made: tuple[str, float] = MADE) -> None:
-    judge.promised(AGENT, Believed(at, at + 1, latest), {OLD.seen: made})
+    judge.promised(AGENT, Believed(at, at + 1, _routed(latest)), {OLD.seen: made})
 
 
 def _delete(judge: Judge) -> None:
-    judge.check(Deed(NOW, AGENT, "delete", OLD, approved=False, looked_at=NOW, latest="1"))
+    judge.check(Deed(NOW, AGENT, "delete", OLD, approved=False, looked_at=NOW, routed=_routed("1")))
 
 
 def test_a_version_that_no_sweep_saw_breaks_no_mark() -> None:
@@ -57,8 +66,8 @@ def test_a_law_that_no_sweep_knew_yet_is_asked_of_the_version_that_the_next_one_
         session = Facts("one", "idle", "2", OLD.created_at, OLD.last_accessed_at)
         judge.decided.add((AGENT, "delete", session.seen))
         for at, latest in zip((FIRST, NOW), versions, strict=True):
-            judge.promised(AGENT, Believed(at, at, latest), {session.seen: MADE})
-        deed = Deed(NOW, AGENT, "delete", session, approved=False, looked_at=NOW, latest=versions[1])
+            judge.promised(AGENT, Believed(at, at, _routed(latest)), {session.seen: MADE})
+        deed = Deed(NOW, AGENT, "delete", session, approved=False, looked_at=NOW, routed=_routed(versions[1]))
         if fits:
             judge.check(deed)
             continue
@@ -87,14 +96,71 @@ def test_a_mark_that_a_dying_sweep_did_not_take_back_on_disk_stands() -> None:
     judge = _judge()
     _sweep(judge, FIRST)
     stood = dict(judge.promises[AGENT])
-    judge.promised(AGENT, Believed(NOW - HOUR_S, NOW - HOUR_S, "1"), {})
+    judge.promised(AGENT, Believed(NOW - HOUR_S, NOW - HOUR_S, _routed("1")), {})
     judge.found(AGENT, stood, {OLD.seen: MADE})
     _delete(judge)
 
 
-def test_only_what_was_the_newest_version_in_that_time_can_be_taken_for_it() -> None:
+def test_only_how_versions_stood_in_that_time_can_be_taken_for_it() -> None:
     judge = _judge((10.0, "2"), (20.0, "1"))
-    assert judge.was_latest(AGENT, "1", 10.0, 15.0)
-    assert judge.was_latest(AGENT, "2", 11.0, 15.0)
-    assert not judge.was_latest(AGENT, "1", 11.0, 15.0)
-    assert not judge.was_latest(AGENT, "2", 21.0, 25.0)
+
+    def newest(since: float, until: float) -> set[str]:
+        return {one.latest for one in judge.stood(AGENT, since, until)}
+
+    assert newest(11.0, 15.0) == {"2"}
+    assert newest(9.0, 15.0) == newest(10.0, 15.0) == {"1", "2"}
+    assert newest(21.0, 25.0) == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("sights", "since"),
+    [
+        ([Sight(1.0, "2", frozenset({"2"}), True), Sight(5.0, "2", frozenset({"2"}), True)], 1.0),
+        ([Sight(1.0, "2", frozenset({"2"}), True), Sight(5.0, "2", frozenset({"1"}), True)], None),
+        ([Sight(1.0, "2", frozenset({"1"}), True), Sight(5.0, "2", frozenset({"2"}), True)], 5.0),
+        (
+            [
+                Sight(1.0, "2", frozenset({"2"}), True),
+                Sight(5.0, "2", frozenset({"1"})),
+                Sight(9.0, "2", frozenset({"2"})),
+            ],
+            1.0,
+        ),
+        (
+            [Sight(1.0, "2", frozenset({"2"}), True), Sight(5.0, "2", None, True), Sight(9.0, "2", frozenset({"2"}))],
+            9.0,
+        ),
+        (
+            [
+                Sight(1.0, "2", frozenset({"2"}), True),
+                Sight(5.0, None, None, True),
+                Sight(9.0, "2", frozenset({"2"})),
+            ],
+            1.0,
+        ),
+    ],
+    ids=["since the first", "served", "since it was not served", "not written down", "nobody could say", "not read"],
+)
+def test_a_version_is_left_behind_since_no_sweep_that_was_written_down_saw_it_served(
+    sights: list[Sight], since: float | None
+) -> None:
+    judge = _judge()
+    judge.versions[AGENT] = {"1", "2"}
+    judge.sights[AGENT] = sights
+    assert judge.routed(AGENT, "2", frozenset({"2"})).left == ({} if since is None else {"1": since})
+
+
+@pytest.mark.parametrize(
+    ("routed", "wanted"),
+    [
+        (Routed("2", frozenset({"2"}), {"1": NOW - GRACE_S}), "delete"),
+        (Routed("2", frozenset({"2"}), {"1": NOW - GRACE_S + 1}), "keep"),
+        (Routed("2", frozenset({"2"})), "keep"),
+        (Routed("2", frozenset({"1", "2"}), {"1": NOW - GRACE_S}), "keep"),
+        (Routed("1", frozenset({"2"}), {"1": NOW - GRACE_S}), "keep"),
+        (Routed("2", None, {"1": NOW - GRACE_S}), "keep"),
+        (Routed(None, None, {"1": NOW - GRACE_S}), "keep"),
+    ],
+)
+def test_superseded_is_what_is_neither_served_nor_the_latest_for_the_whole_grace(routed: Routed, wanted: str) -> None:
+    assert Law(0.0, (BY_VERSION,), grace_s=GRACE_S).wants(OLD, routed, NOW) == wanted

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
-from reaper.emulator import Fault
+from reaper.emulator import AgentVersion, Fault
 from reaper.engine.report import Result
 from reaper.engine.sweep import Sweep
 from reaper.foundry.client import Client
-from tests.clock import run
+from tests.clock import run, true_time
+from tests.sim.law import Line
 from tests.sim.process import Process
 from tests.sim.scenes import EAGER
 from tests.sim.world import HOUR_S, World
@@ -119,6 +121,30 @@ def test_a_report_counts_as_many_sessions_in_its_histograms_as_in_all() -> None:
                 assert snapshot is not None
                 assert sum(snapshot.idle.counts) == sum(snapshot.age.counts) == snapshot.sessions
                 await world.wait(1)
+
+    run(scene)
+
+
+def test_a_change_of_routing_means_a_full_listing_and_what_it_makes_due_is_found_in_time() -> None:
+    async def scene() -> None:
+        left = replace(EAGER, lines=(Line("left", "delete", idle_s=HOUR_S, superseded=True),), grace_s=3 * HOUR_S)
+        async with World(left, page_size=PAGE, full_every_s=24 * HOUR_S) as world:
+            for number in range(SESSIONS):
+                world.put(f"session-{number:06d}", idle_s=2 * HOUR_S + number * 60)
+            process = world.process()
+            await world.sweep(process)
+            await world.wait(1)
+            assert await _listed(world, process) < SESSIONS // PAGE // 2
+            world.deploy(world.agent, AgentVersion("next", int(true_time())))
+            assert await _listed(world, process) >= SESSIONS // PAGE
+            since = true_time()
+            await world.wait(1)
+            assert await _listed(world, process) < SESSIONS // PAGE // 2, "what was remembered is no change"
+            for _ in range(6):
+                await world.wait(1)
+                await world.sweep(process)
+            assert _left(world) == 0
+            world.check_gone(since)
 
     run(scene)
 

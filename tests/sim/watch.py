@@ -14,6 +14,8 @@ from tests.sim.law import Facts, ViolationError
 
 LOOK_MAX_S = 2.0
 """So long before an action leaves may the look have been asked for that it rests on."""
+AGENT_LOOK_MAX_S = 60.0
+"""The same of the look at its agent. The list of agents, with which a sweep begins, is none."""
 PATIENCE_S = 30.0
 """An answer that takes longer is not heard."""
 NOTICED_S = 5.0
@@ -22,6 +24,8 @@ NOTICED_S = 5.0
 HEARD_TURNS = 4
 """An answer is read within so many turns of the loop: a page steps aside for others first."""
 REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
+UNREADABLE = frozenset({400, 403, 405})
+"""Answers by which the platform says that an identity may read no agents."""
 BESIDE = 3
 """So many other workers may be at it, once one action has ended otherwise: also one that a last look forbade."""
 REFUSED_MAX = 5 + BESIDE
@@ -33,10 +37,14 @@ _MARGIN_S = 0.001
 
 @dataclass(frozen=True)
 class Look:
-    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true then."""
+    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true then.
+
+    `refused`: the platform said that this identity may read no agents.
+    """
 
     asked: Moment
     facts: Facts | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Acted:
     call: RoutedCall
     left: Moment
     session: Look
-    agent: Look | None
+    agents: list[Look]
 
 
 @dataclass
@@ -59,7 +67,7 @@ class Watch:
     act: Callable[[Acted], None]
     blame: Callable[[ViolationError], NoReturn]
     sessions: dict[tuple[str, str], Look] = field(default_factory=dict)
-    agents: dict[str, Look] = field(default_factory=dict)
+    agents: dict[str, list[Look]] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     heard: Counter[str] = field(default_factory=Counter)
     _told_s: float = 0.0
@@ -76,6 +84,8 @@ class Watch:
         answer = self.emulator.answer(request)
         if call.operation in {"delete", "stop"}:
             self._count(call, answer)
+        if call.operation == "get_agent" and answer.status in UNREADABLE:
+            self.agents.setdefault(call.agent, []).append(Look(asked, refused=True))
         if answer.status == 200 and not (answer.dropped or answer.hangs) and answer.delay_s < PATIENCE_S:
             self._remember(call, asked)
             if answer.header("date") and not answer.delay_s:
@@ -97,13 +107,11 @@ class Watch:
         if call.operation == "get":
             self.sessions[call.agent, call.session] = Look(asked, self.find(call.agent, call.session))
         elif call.operation == "get_agent":
-            self.agents[call.agent] = Look(asked)
-        elif call.operation == "list_agents":
-            self.agents.update((name, Look(asked)) for name in self.emulator.platform.agents)
+            self.agents.setdefault(call.agent, []).append(Look(asked))
 
     def _act(self, call: RoutedCall, left: Moment) -> None:
         try:
-            self.act(Acted(call, left, self._checked(call, left), self.agents.get(call.agent)))
+            self.act(Acted(call, left, self._checked(call, left), self.agents.get(call.agent, [])[::-1]))
         except ViolationError as wrong:
             self.blame(wrong)
 
@@ -126,15 +134,22 @@ class Watch:
         return look
 
 
+def _age_s(look: Look, left: Moment) -> float:
+    return left.monotonic - look.asked.monotonic - _MARGIN_S
+
+
 def _require_young(look: Look, left: Moment, what: str) -> None:
-    age_s = left.monotonic - look.asked.monotonic
-    if age_s > LOOK_MAX_S + _MARGIN_S:
-        raise ViolationError(f"looked {age_s:.1f} s ago at {what}")
+    if _age_s(look, left) > LOOK_MAX_S:
+        raise ViolationError(f"looked {_age_s(look, left):.1f} s ago at {what}")
 
 
-def check_agent(action: Acted) -> Look:
-    """The look at the agent, which an action needs that versions decide on."""
-    if action.agent is None:
-        raise ViolationError(f"nobody looked at the agent before {action.call}")
-    _require_young(action.agent, action.left, f"the agent before {action.call}")
-    return action.agent
+def agent_looks(action: Acted) -> list[Look]:
+    """The looks at the agent that an action may rest on, the last one first: versions decide, and its developers may
+    ask to keep it.
+
+    Some that act beside each other rest on one look, while others have made the next.
+    """
+    young = [look for look in action.agents if not look.refused and _age_s(look, action.left) <= AGENT_LOOK_MAX_S]
+    if not young:
+        raise ViolationError(f"nobody looked at the agent in the last minute before {action.call}")
+    return young

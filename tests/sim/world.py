@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from reaper.core.holds import SessionHold
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
 from reaper.core.planner import Mark, Plan
 from reaper.core.policy import Policy
@@ -33,14 +34,29 @@ from reaper.engine.report import Outcome, Report, Result, Swept
 from reaper.store.store import Store
 from tests.clock import VirtualClock, true_time
 from tests.sim.heard import Heard
-from tests.sim.law import Believed, Deed, Facts, Incarnation, Judge, Law, Promise, ViolationError, overdue
+from tests.sim.law import (
+    Believed,
+    Deed,
+    Facts,
+    Incarnation,
+    Judge,
+    Law,
+    Promise,
+    Routed,
+    Sight,
+    Standing,
+    ViolationError,
+    overdue,
+)
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
 from tests.sim.shown import Shown, wrongly_marked
-from tests.sim.stage import quiet, small_pages
+from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
-from tests.sim.watch import Acted, Watch, check_agent
+from tests.sim.turns import Told, Turns
+from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
+from tests.sim.watch import Acted, Watch, agent_looks
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -62,18 +78,23 @@ class World:
     canary: bool = False
     page_size: int = 100
     pages_max: int = 40
+    proven_first: int = 5
+    round_max: int = 256
     requests: Requests = QUICK
     get_tombstones: bool = False
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
     full_every_s: int | None = None
+    plain: bool = False
     approvals: tuple[str, ...] = ()
+    configured: tuple[SessionHold, ...] = ()
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
     async def __aenter__(self) -> Self:
         self._ends = ExitStack()
         self._ends.enter_context(small_pages(self.page_size, self.pages_max))
+        self._ends.enter_context(small_rounds(self.proven_first, self.round_max))
         self._ends.enter_context(quiet())
         self.clock, self.disk = VirtualClock(), new_disk()
         self._ends.callback(self.disk.close)
@@ -90,7 +111,10 @@ class World:
         self.agents = sorted(self.platform.agents)
         self.agent = self.agents[0]
         self.judge.laws = [replace(self.law, since=0.0)]
-        self.judge.deploys = {name: [(0.0, self.platform.agent(name).latest.name)] for name in self.agents}
+        self._traffic: dict[str, tuple[str, dict[str, int]] | None] = dict.fromkeys(self.agents)
+        for name in self.agents:
+            self.judge.versions[name] = set(self.platform.agent(name).versions)
+            self._note_routes(name, 0.0)
         self.heard.on_plan, self.heard.on_outcome = self._on_plan, self._on_outcome
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
@@ -99,7 +123,9 @@ class World:
         self._moved_back = False
         self._promised: dict[str, dict[Incarnation, Promise]] = {}
         self._believed: set[str] = set()
+        self.turns = Turns(self.judge)
         self._listed: dict[str, tuple[float, int]] = {}
+        self._heard_before: dict[str, Ask] = {}
         self._actions: dict[tuple[str, str, str, float], Acted] = {}
         self.suspend: Callable[[], None] = lambda: self.leap(60)
         self.meanwhile: Callable[[], None] = lambda: None
@@ -154,12 +180,49 @@ class World:
     def deploy(self, agent: str, version: AgentVersion) -> None:
         """A new version is the latest from now on."""
         self.platform.add_version(agent, version)
-        self.judge.deploys[agent].append((true_time(), version.name))
+        self.judge.versions[agent].add(version.name)
+        self._note_routes(agent, true_time())
+        self._note_saying(agent)
 
     def take_back(self, agent: str) -> None:
-        """The latest version is removed."""
-        self.platform.remove_version(agent, self.platform.agent(agent).latest.name)
-        self.judge.deploys[agent].append((true_time(), self.platform.agent(agent).latest.name))
+        """The latest version is removed; traffic that was to reach it goes to the latest there is then."""
+        removed = self.platform.agent(agent).latest.name
+        self.platform.remove_version(agent, removed)
+        if removed in (self._traffic[agent] or ("", {}))[1]:
+            self._traffic[agent] = None
+            self.platform.route(agent, None)
+        self._note_routes(agent, true_time())
+        self._note_saying(agent)
+
+    def say(self, agent: str, metadata: Metadata) -> None:
+        """The agent's developers give its newest version this metadata."""
+        self.platform.describe(agent, metadata)
+        self._note_saying(agent)
+
+    def _note_saying(self, agent: str) -> None:
+        metadata = self.platform.agent(agent).latest.metadata
+        self.judge.sayings.setdefault(agent, []).append((true_time(), metadata))
+
+    def route(self, agent: str, traffic: dict[str, int] | None, kind: str = "FixedRatio") -> None:
+        """Traffic is spread over versions, or without a selector reaches the latest; `kind` is said of each rule."""
+        rules = [
+            {"type": kind, "agent_version": version, "traffic_percentage": share}
+            for version, share in (traffic or {}).items()
+        ]
+        self.platform.route(agent, None if traffic is None else {"version_selection_rules": rules})
+        self._traffic[agent] = None if traffic is None else (kind, traffic)
+        self._note_routes(agent, true_time())
+
+    def _note_routes(self, agent: str, at: float) -> None:
+        """Tell the judge how the agent's versions stand from now on."""
+        known, traffic = self.platform.agent(agent), self._traffic[agent]
+        served: frozenset[str] | None = frozenset({known.latest.name})
+        if traffic is not None:
+            kind, shares = traffic
+            served = frozenset(version for version, share in shares.items() if share > 0)
+            if kind != "FixedRatio" or sum(shares.values()) != 100 or not served <= known.versions.keys():
+                served = None
+        self.judge.routes.setdefault(agent, []).append(Standing(at, known.latest.name, served))
 
     def reload(self, law: Law) -> None:
         """From now on this is the law."""
@@ -177,12 +240,17 @@ class World:
         return Store(self.disk)
 
     def settings(self) -> Settings:
-        policy = self.policy or policy_of(self.judge.law(true_time()))
+        law = self.judge.law(true_time())
+        policy = self.policy or policy_of(law)
+        gentle = () if law.gentle is None else (policy_of(law.gentle, "gentle"),)
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
-        project = Project(PROJECT, connection, (AgentPattern("*", policy),), must_see)
+        entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
+        project = Project(PROJECT, connection, entries, must_see)
         schedule = Schedule(full_listing_s=self.full_every_s)
-        return Settings((project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals)
+        return Settings(
+            (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
+        )
 
     def _quotas(self) -> tuple[Quota, ...]:
         relief_s = self.judge.law(true_time()).relief_s
@@ -207,6 +275,7 @@ class World:
         `nothing` says why no action may be in it.
         """
         sizes = {agent: self._inventory(agent) for agent in self.agents}
+        self._there = {agent: set(self.living(agent)) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace(faults)
@@ -225,7 +294,10 @@ class World:
         self._raise_wrong()
         self._take_in()
         self.look_at_marks()
+        self._note_certain(self.heard.reports[already:])
         self._note_listings(self.heard.reports[already:], sizes)
+        died = any(each is not None and each.steps.dead for each in (process, beside))
+        self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
         for agent in self.agents:
             at, size = self._listed.get(agent, (self._began, sizes[agent]))
             size = max(sizes[agent] + self._created(agent, self._began), size + self._created(agent, at))
@@ -242,6 +314,12 @@ class World:
         """What the sweeps said stands marked, as it is on disk after them."""
         for agent in self._believed:
             self.judge.found(agent, self._promised.get(agent, {}), self.ledger.marks(agent))
+
+    def _note_certain(self, reports: Iterable[Report]) -> None:
+        """What a sweep saw of versions is on disk if it came to its end and believed it."""
+        for report in reports:
+            if isinstance(report, Swept) and report.trusted and report.agent in self._believed:
+                self.judge.sights[report.agent][-1].certain = True
 
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
@@ -288,22 +366,58 @@ class World:
         relieving = any(rule.name == f"quota:{RELIEF}" for rule in plan.policy.rules)
         if plan.marks is not None and not relieving:
             self._note_marks(plan, plan.marks)
+            self._note_candidates(plan)
         for item in plan.act:
             session = item.session
             incarnation = (session.id, session.created_at, session.last_accessed_at)
             self.judge.decided.add((agent, str(item.action), incarnation))
 
+    def _note_candidates(self, plan: Plan) -> None:
+        """What a believed sweep has found; held against what it was used to."""
+        agent, open_ = plan.agent.name, [item for item in plan.items if not item.approved]
+        known = [item for item in open_ if not item.session.strange]
+        told = Told(len(open_), len(known), sum(item.hold is None for item in known))
+        inventory = self._inventory(agent) + self._created(agent, self._began)
+        try:
+            self.turns.told(agent, told, self.judge.law(self._began), inventory)
+        except ViolationError as wrong:
+            self._blame(wrong)
+
+    def _note_turns(self, reports: Iterable[Report], died: bool, quiet: bool) -> None:
+        """After a sweep: what is usual now, and whether those went first who should."""
+        for report in reports:
+            self.turns.swept(report.agent, surely=isinstance(report, Swept) and not died)
+            law = self.judge.law(self._began)
+            if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
+                deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
+                deleted = [d for d in deeds if d.action == "delete" and not d.approved]
+                left = self._there[report.agent].intersection(self.living(report.agent))
+                self.turns.check_order(report.agent, deleted, left, self._began)
+        for agent in self.agents:
+            self.turns.swept(agent, surely=False)
+
     def _note_marks(self, plan: Plan, marks: Iterable[Mark]) -> None:
         agent, latest, now = plan.agent.name, plan.agent.latest, true_time()
-        if latest is not None and not self.judge.was_latest(agent, latest, self._began, now):
+        serving = plan.agent.serving
+        # A sweep that asks nothing of versions does not look up whether those are there which it was told of.
+        asked = plan.policy.asks_version and not serving.unclear
+        served = frozenset(version for version, _ in serving.shares) if asked else None
+        stood = self.judge.stood(agent, self._began, now)
+        if latest is not None and latest not in {one.latest for one in stood}:
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
+        if served is not None and (latest, served) not in {(one.latest, one.served) for one in stood}:
+            self._blame(ViolationError(f"took {sorted(served)} of {agent} for what traffic reaches, latest {latest}"))
+        self.judge.sights.setdefault(agent, []).append(Sight(self._began, latest, served))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
         law, there = self.judge.law(self._shown.since(agent)), self._shown.there(agent)
         wrong = wrongly_marked(law, there, {mark.seen.id: mark.rule for mark in marks}) if there else ""
         if wrong:
             self._blame(ViolationError(f"marked, and {wrong}, of {agent}"))
-        self.judge.promised(agent, Believed(self._began, now, latest), made)
+        self.judge.promised(agent, Believed(self._began, now, self.judge.routed(agent, latest, served)), made)
         self._believed.add(agent)
+        said = plan.agent.metadata
+        if said.read:
+            self._heard_before[agent] = ALL if said.fault else ask_of(dict(said.said))
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
         """Nothing may be said to be gone that lives."""
@@ -316,25 +430,44 @@ class World:
 
     def _take_in(self) -> None:
         """Take in what the platform's history says that the reaper did."""
-        for event in self.platform.history[self._taken_in :]:
+        for number, event in enumerate(self.platform.history[self._taken_in :], self._taken_in):
             if event.actor == "reaper" and event.kind in {"deleted", "stopped"}:
-                self._judge(event)
+                self._judge(event, number)
         self._taken_in = len(self.platform.history)
 
-    def _judge(self, event: Event) -> None:
+    def _judge(self, event: Event, number: int) -> None:
         """One deed, on what was true when it was looked at last: how old that may be, the watch has seen to."""
         action = "delete" if event.kind == "deleted" else "stop"
         acted = self._actions[event.agent, event.session, action, event.time]
         facts = acted.session.facts
         if facts is None:
             raise ViolationError(f"acted on what was not there: {event}")
-        looked_at, law = acted.session.asked.at, self.judge.law(event.time)
-        agent = check_agent(acted) if law.asks_versions else None
-        latest = self.judge.latest(event.agent, agent.asked.at if agent else looked_at)
+        looked_at = acted.session.asked.at
         approved = self.judge.is_approved(event.agent, action, facts)
         there, listed_at = self._shown.there(event.agent), self._shown.since(event.agent)
-        self.judge.check(Deed(event.time, event.agent, action, facts, approved, looked_at, latest, there, listed_at))
+        self.judge.check_any(
+            [
+                Deed(
+                    event.time, event.agent, action, facts, approved, looked_at, routed, ask, number, there, listed_at
+                )
+                for routed, ask in self._last_read(acted)
+            ]
+        )
         self.judge.check_twice()
+
+    def _last_read(self, acted: Acted) -> list[tuple[Routed, Ask]]:
+        """The agent's versions, and what its developers asked for, by each look that an action may rest on."""
+        name = acted.call.agent
+        if acted.agents and acted.agents[0].refused and self.plain:
+            if self._heard_before.get(name, NOTHING) != NOTHING:
+                raise ViolationError(f"acted on {name} although its developers were heard before to ask for keeping")
+            return [(Routed(None, None), NOTHING)]
+        found = []
+        for look in agent_looks(acted):
+            at = look.asked.at
+            _, latest, served = self.judge.standing(name, at)
+            found.append((self.judge.routed(name, latest, served), self.judge.ask(name, at)))
+        return found
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -386,11 +519,22 @@ class World:
 
     def stale(self, since: float) -> list[str]:
         """What was due at `since` and is still there, with what the reaper last said of its agent."""
-        law, found = self.judge.law(true_time()), []
+        law, found = self.judge.law(true_time()), list[str]()
         if not law.enforce:
             return []
         for agent in self.agents:
-            left = overdue(law, self.living(agent), self.judge.latest(agent, since), true_time(), since)
+            _, latest, served = self.judge.standing(agent, since)
+            routed, ask = self.judge.routed(agent, latest, served), self.judge.ask(agent, since)
+            if ask.until > since:
+                continue
+            left = [
+                facts
+                for facts in self.living(agent)
+                if not self.judge.claims.held_since(agent, facts.id, facts.created_at, since)
+            ]
+            for one in law.agreeing(ask):
+                asks = one.enforce and one.allows(one.per_sweep, 100) > 0
+                left = overdue(law, one, left, routed, true_time(), since, self.living(agent)) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found
@@ -404,6 +548,13 @@ class World:
     def check_journal(self) -> None:
         self.disk.steps = Steps()
         self.ledger.check(self.judge, self.state().journal)
+
+
+def _did_all(report: Swept) -> bool:
+    """Whether a sweep came to the end of its plan, and nothing but turns held back what was ripe."""
+    ended = all(outcome.kind in _SAID_GONE for outcome in report.outcomes)
+    aside = report.blocked["refused"] + report.blocked["strange_record"]
+    return ended and report.trusted and not aside and not report.snapshot.malformed
 
 
 def _moves_back(fault: Fault) -> bool:

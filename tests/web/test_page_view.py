@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
 
+from reaper.core.jump import Jump
 from reaper.core.model import OutcomeKind
-from reaper.core.policy import Limits, Mode
+from reaper.core.policy import Beyond, Limits, Mode
 from reaper.core.settings import Quota
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
@@ -176,6 +177,26 @@ def test_a_plan_that_will_be_withheld_can_be_approved_ahead_and_waits_for_nobody
     page = front(live(swept("a", crowd(200, 6, stale=60), replace(CAREFUL, grace_s=DAY_S))))
     assert [wait.ahead for wait in page.waits] == [True]
     assert "nothing waits for you" in page.state.sentence
+
+
+def test_a_backlog_that_goes_by_turns_waits_for_nobody_and_says_how_long_it_takes() -> None:
+    turns = replace(CAREFUL, limits=Limits(beyond=Beyond.SPREAD))
+    made = live(swept("a", crowd(200, 6, stale=60), turns, done=23))
+    page = front(made)
+    assert (page.waits, page.state.tone) == ((), Tone.OK)
+    assert "20 deleted and 3 stopped in the last sweeps, nothing waits for you" in page.state.sentence
+    assert [(one.count, one.when) for one in page.next if one.count > 1][-1][1].startswith("by turns: about ")
+    assert sum(one.count for one in page.next) == 40
+    assert dict(page_of(made, "a").facts)["Left for later sweeps"].startswith("40 deletes left: about ")
+
+
+def test_a_jump_waits_for_a_person_with_what_was_there_before() -> None:
+    turns = replace(STANDARD, limits=Limits(beyond=Beyond.SPREAD))
+    report = swept("a", crowd(200, 6, stale=60), turns, jump=Jump(60, 3, "25%", 50))
+    [wait] = front(live(report)).waits
+    assert wait.why == ("60 candidates where 3 were, limit jump: 25% allows 50 more",)
+    assert (wait.what, wait.ahead) == ("63 actions", False)
+    assert {one.when for one in front(live(report)).next} == {"when you approve it"}
 
 
 def test_marks_stand_on_the_time_line_until_the_last_ripens() -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from reaper.core.model import Action
 from reaper.core.planner import Hold
+from reaper.engine.report import ASKS_A_PERSON, Swept
 from reaper.web.page.digest import PROMISED, Digest, Group
 from reaper.web.page.wording import HOLDS, Moment, address, moment, safe
-
-ASKS_A_PERSON: Final = frozenset({Hold.LIMIT_SWEEP, Hold.LIMIT_DAY, Hold.BREAKER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def _order(pair: tuple[Digest, Group]) -> tuple[bool, float, str, str]:
 
 
 def _next(one: Digest, group: Group, now: float) -> Next:
-    when = _when(group, now)
+    when = _when(group, now, _turns(one))
     ranged = not when and group.last is not None and group.first is not None and group.last - group.first >= 60
     return Next(
         project=safe(one.report.project),
@@ -63,10 +61,20 @@ def _next(one: Digest, group: Group, now: float) -> Next:
     )
 
 
-def _when(group: Group, now: float) -> str:
+def _turns(one: Digest) -> dict[Action, str]:
+    """How long it takes until all have had their turn, by action, where limits are kept to by themselves."""
+    left = one.report.plan.left if isinstance(one.report, Swept) else ()
+    return {backlog.action: backlog.pace("more sweep") for backlog in left}
+
+
+def _when(group: Group, now: float, turns: Mapping[Action, str]) -> str:
     """In words, when no clock can say it."""
+    if group.hold in {Hold.LIMIT_SWEEP, Hold.LIMIT_DAY} and group.action in turns:
+        return f"by turns: {turns[group.action]}"
     if group.hold in ASKS_A_PERSON:
         return "when you approve it"
+    if group.hold is Hold.HOLD:
+        return "never, while it is held"
     if group.hold is Hold.OBSERVE:
         return "never, while it only observes"
     if group.hold is Hold.STRANGE:

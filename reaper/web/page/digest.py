@@ -10,8 +10,8 @@ from typing import Final
 
 from reaper.core.model import MINUTE_S, Action, OutcomeKind
 from reaper.core.planner import Hold
+from reaper.core.policy import Policy
 from reaper.core.quotas import Key
-from reaper.core.windows import Window, opens_at
 from reaper.engine.report import Failed, Report, Swept
 
 PROMISED: Final = frozenset({Hold.GRACE, Hold.WINDOW})
@@ -74,7 +74,7 @@ def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
             minute = math.ceil(max(item.ripe_at, report.plan.now) / MINUTE_S) * MINUTE_S
             minutes[item.rule, item.action, item.hold][minute] += 1
     promised = {minute for (_, _, hold), counts in minutes.items() if hold in PROMISED for minute in counts}
-    goes = _openings(promised, report.policy.windows)
+    goes = _openings(promised, report.policy)
     groups = [_group(*key, counts, goes) for key, counts in minutes.items()]
     ripening: Counter[int] = Counter()
     for (_, _, hold), counts in minutes.items():
@@ -84,14 +84,14 @@ def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
     return groups, ripening
 
 
-def _openings(minutes: Iterable[int], windows: Sequence[Window]) -> dict[int, float | None]:
+def _openings(minutes: Iterable[int], policy: Policy) -> dict[int, float | None]:
     """When each minute's promises may be kept: the minute itself, or when a window opens after it."""
     found: dict[int, float | None] = {}
     opening: float | None = -math.inf
     for minute in sorted(minutes):
         # A minute before the opening found last lies in the same closed hours: searching again would be waste.
         if opening is not None and minute > opening:
-            opening = opens_at(windows, minute)
+            opening = policy.opens_at(minute)
         found[minute] = opening
     return found
 

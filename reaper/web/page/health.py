@@ -193,15 +193,15 @@ def wait(report: Report, option: str) -> Wait | None:
 
 
 def _ahead(report: Swept) -> bool:
-    return bool(report.plan.foreseen and not report.observed and report.result is Result.OK)
+    return bool((report.plan.foreseen or report.plan.jump) and not report.observed and report.result is Result.OK)
 
 
 def _held(report: Swept) -> str:
-    asked = (Hold.BREAKER, Hold.LIMIT_SWEEP, Hold.LIMIT_DAY) if report.withheld else (Hold.GRACE, Hold.WINDOW)
-    return plural(sum(report.blocked[hold] for hold in asked), "action")
+    held = report.waiting.total() if report.withheld else report.blocked[Hold.GRACE] + report.blocked[Hold.WINDOW]
+    return plural(held, "action")
 
 
 def _why(report: Swept) -> tuple[str, ...]:
     breaker = [f"the breaker is open: {safe(report.breaker.reason)}"] if report.breaker else []
     excess = report.plan.excess if report.withheld else report.plan.foreseen
-    return (*breaker, *(str(one) for one in excess))
+    return (*breaker, *(str(one) for one in (report.plan.jump, *excess) if one))

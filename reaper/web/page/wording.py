@@ -34,8 +34,10 @@ HOLDS: Final = {
     Hold.OBSERVE: "observing only",
     Hold.STRANGE: "fields this version does not know",
     Hold.RANK: "how it ranks is not known",
+    Hold.REFUSED: "refused by the platform lately",
     Hold.GRACE: "in grace",
     Hold.WINDOW: "outside every window",
+    Hold.JUMP: "suddenly many more candidates",
     Hold.LIMIT_SWEEP: "over the limit of a sweep",
     Hold.LIMIT_DAY: "over the limit of a day",
 }
