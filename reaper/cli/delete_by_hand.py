@@ -14,7 +14,7 @@ from reaper.cli.progress import counting
 from reaper.clock import Clock
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.model import ACTIVE, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.planner import Item, Plan
+from reaper.core.planner import Item, Items, Plan
 from reaper.core.policy import Decision, Policy, Rule
 from reaper.core.recheck import Verdict
 from reaper.engine.connected_project import ConnectedProject
@@ -95,7 +95,7 @@ class Deletion:
         """All of them at once. They count as approved: a person asked for it, so limits leave them alone."""
         now = self.clock.wall() + (self.site.guard.skew or 0)
         decision = Decision(Action.DELETE, Rule(BY_HAND, Action.DELETE, self.filter.conditions))
-        items = tuple(Item(one, decision, now, approved=True) for one in sessions)
+        items = Items(Item(one, decision, now, approved=True) for one in sessions)
         return Plan(NONE, Agent(self.agent), Policy(NONE, ()), now, items, marks=None)
 
     def _executor(self, note: Callable[[Outcome], None], interrupts: Interrupts) -> Executor:

@@ -116,10 +116,10 @@ def notes(report: Report, *, planned: bool) -> list[str]:
             f"{where}: once due, this plan will be withheld: {excess}. "
             f"Approve ahead: {escape(command('approve', plan.id))}"
         )
-    if report.policy.mode is Mode.OBSERVE and plan.items:
+    if report.policy.mode is Mode.OBSERVE and plan.tally.total:
         lines.append(f"{where}: observing; `mode: enforce` in policy {report.policy.name} lets it act")
     if waiting := report.blocked[Hold.GRACE]:
-        ripe = min(item.ripe_at for item in plan.items if item.hold is Hold.GRACE)
+        ripe = plan.tally.first_ripe(Hold.GRACE)
         lines.append(f"{where}: {waiting} in grace, the first may be deleted in {show_duration(ripe - plan.now)}")
     if held := sum(bool(plan.holds.on(i.session, plan.now)) for i in plan.items if i.hold is Hold.HOLD):
         look = command("holds", project=report.project, agent=only(report.agent))

@@ -37,7 +37,7 @@ class Progress:
                 self._pages += 1
                 self._sessions += sessions
             case events.Planned(plan=plan):
-                self._planned += len(plan.act)
+                self._planned += plan.tally.act
             case events.ActionEnded():
                 self._acted += 1
             case events.SweepEnded() | events.QuotaRelieved() | events.UnknownApprovals() | events.AgentsFound():

@@ -22,7 +22,7 @@ from reaper.core.text import clean
 from reaper.engine.events import to_all
 from reaper.engine.report import Result
 from reaper.engine.runner import UNKNOWN_APPROVAL, Run, Runner, Scope
-from reaper.engine.status_json import instant, run_json
+from reaper.engine.status_json import instant, run_text
 from reaper.logs import configure_logging
 from reaper.store.claim import Claim
 from reaper.store.origin import Origin
@@ -88,7 +88,7 @@ async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out:
     for name in unknown:
         print(f"warning: approval {name} is unknown: {UNKNOWN_APPROVAL}", file=sys.stderr)
     if out is not None:
-        write_private(str(out), json.dumps(run_json(run, planned=True), indent=2) + "\n")
+        write_private(str(out), run_text(run, planned=True))
         print(f"plan {run.plan_id} saved in {out}", file=sys.stderr)
     return exit_of(run, planned=True)
 
@@ -97,7 +97,7 @@ def _show(run: Run, scope: Scope, output: OutputFormat) -> None:
     if not run.reports and scope.agent != "*":
         raise CommandError(f"no agent of the configuration matches {scope.agent!r}")
     if output is OutputFormat.JSON:
-        print(json.dumps(run_json(run, planned=scope.rehearsal), indent=2))
+        sys.stdout.writelines(run_text(run, planned=scope.rehearsal))
     else:
         print_run(run, planned=scope.rehearsal, rows_shown=None if scope.keeps else ROWS_SHOWN)
 
@@ -109,7 +109,7 @@ def exit_of(run: Run, *, planned: bool = False) -> Exit:
         return Exit.FAILED
     if results & ({Result.UNTRUSTED} if planned else {Result.UNTRUSTED, Result.WITHHELD}):
         return Exit.WITHHELD
-    return Exit.PLANNED if planned and any(report.plan.items for report in run.swept) else Exit.DONE
+    return Exit.PLANNED if planned and any(report.plan.tally.total for report in run.swept) else Exit.DONE
 
 
 def run_approve(config: Path | None, plan_id: str, output: OutputFormat, by: str, reason: str) -> None:

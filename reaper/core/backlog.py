@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from operator import itemgetter
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from reaper.core.model import Action, Session
 from reaper.core.policy import Beyond, Decision, Limits
@@ -50,6 +51,15 @@ class Inventory(Protocol):
 
 
 Excess = TypeVar("Excess", bound=TooMany)
+DueT = TypeVar("DueT", bound=Due)
+
+Turn: TypeAlias = tuple[float, float, tuple[str, int]]
+"""When something is due, since when its rule has caught it, and which incarnation it is: no two have the same."""
+NOBODY: Final[Turn] = (-math.inf, -math.inf, ("", 0))
+"""Before anybody's turn."""
+AFTER_ALL: Final[Turn] = (math.inf, math.inf, ("", 0))
+CHOSEN_MAX: Final = 50_000
+AT_A_TIME: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +83,38 @@ class Backlog:
         return f"about {', '.join([_several(self.sweeps, sweep), *days])}"
 
 
-def longest_overdue(ready: Iterable[Due], most: int) -> frozenset[tuple[str, int]]:
-    """The incarnations that go first when no more than `most` may; never remembers more of them than that.
+class Turns(Generic[DueT]):
+    """Who goes first when no more than `most` may, of all that are offered: it remembers no more than that, and some.
 
     The longest overdue are those that have been ripe for longest. Of those that ripened together, as all do that one
-    sweep marked, first goes what its rule has caught for longest, then by id.
+    sweep marked, first goes what its rule has caught for longest, then by id. No more than tens of thousands go at
+    once, whatever a limit allows: a sweep does not get further.
     """
-    return frozenset(due.session.incarnation for due in heapq.nsmallest(max(most, 0), ready, key=_order))
+
+    def __init__(self, most: int) -> None:
+        self._most = min(most, CHOSEN_MAX)
+        self._last: Turn = AFTER_ALL if self._most else NOBODY
+        self._held: list[tuple[Turn, DueT]] = []
+
+    def offer(self, due: DueT) -> None:
+        """Take it into account."""
+        turn = place_of(due)
+        if turn < self._last:
+            self._held.append((turn, due))
+            if len(self._held) >= self._most + AT_A_TIME:
+                self._sort()
+                self._last = self._held[-1][0]
+
+    @property
+    def chosen(self) -> list[DueT]:
+        """They, in their order."""
+        self._sort()
+        return [due for _, due in self._held]
+
+    def _sort(self) -> None:
+        # Most of them stand in order already.
+        self._held.sort(key=itemgetter(0))
+        del self._held[self._most :]
 
 
 def spreads(limits: Limits, excess: Sequence[TooMany]) -> bool:
@@ -110,7 +145,12 @@ def backlogs(
     return tuple(found)
 
 
-def _order(due: Due) -> tuple[float, float, tuple[str, int]]:
+def place_of(due: Due) -> Turn:
+    """When its turn is, among others."""
+    return _order(due)
+
+
+def _order(due: Due) -> Turn:
     return due.ripe_at, due.decision.since, due.session.incarnation
 
 

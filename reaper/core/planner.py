@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, NamedTuple, assert_never
+from operator import itemgetter
+from typing import Final, NamedTuple, Protocol, assert_never
 
-from reaper.core.backlog import Backlog, backlogs, longest_overdue, spreads, tightest_of
+from reaper.core.backlog import NOBODY, Backlog, Turn, Turns, backlogs, place_of, spreads, tightest_of
 from reaper.core.durations import show_duration, show_time
 from reaper.core.holds import NO_HOLDS, Holds, holds_words
 from reaper.core.jump import Jump
 from reaper.core.model import Action, Agent, Session
-from reaper.core.policy import Decision, Limits, Mode, Policy
+from reaper.core.policy import Beyond, Decision, Limits, Mode, Policy
+from reaper.core.tally import Tally
 from reaper.core.voice import SILENT, Voice
 
 
@@ -80,6 +82,13 @@ class Approval:
         return cls(session.id, session.created_at, session.last_accessed_at, action)
 
 
+class Promises(Protocol):
+    """The marks that stand, wherever they are kept."""
+
+    def get(self, incarnation: tuple[str, int], /) -> Mark | None:
+        """The mark of this incarnation, None when it has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanContext:
     """What is known beside the candidates: the inventory's size, what was promised, done and approved.
@@ -91,9 +100,9 @@ class PlanContext:
     """
 
     inventory: int
-    marks: Mapping[tuple[str, int], Mark] = field(default_factory=dict)
+    marks: Promises = field(default_factory=dict[tuple[str, int], Mark])
     used_today: Mapping[Action, int] = field(default_factory=dict)
-    approved: frozenset[Approval] = frozenset()
+    approved: Container[Approval] = frozenset()
     refused: frozenset[tuple[str, int]] = frozenset()
     holds: Holds = NO_HOLDS
     doubt: Hold | None = None
@@ -116,13 +125,17 @@ class PlanContext:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One candidate in a plan: acted on when `hold` is None, not before `ripe_at`."""
+    """One candidate in a plan: acted on when `hold` is None, not before `ripe_at`.
+
+    `marked_at` is when its deletion was promised, None where it is not.
+    """
 
     session: Session
     decision: Decision
     ripe_at: float
     approved: bool = False
     hold: Hold | None = None
+    marked_at: float | None = None
 
     @property
     def action(self) -> Action:
@@ -131,6 +144,75 @@ class Item:
     @property
     def rule(self) -> str:
         return self.decision.rule.name if self.decision.rule else ""
+
+
+class Planned(Protocol):
+    """The items of a plan, wherever they are kept: read as often as one likes, always in the same order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Each of them."""
+
+    @property
+    def act(self) -> Iterable[Item]:
+        """Those that nothing holds."""
+
+    @property
+    def marked(self) -> Iterable[Item]:
+        """Those whose deletion is promised."""
+
+
+class Items(tuple[Item, ...]):
+    """The items of a plan in memory."""
+
+    __slots__ = ()
+
+    @property
+    def act(self) -> tuple[Item, ...]:
+        """Those that nothing holds."""
+        return tuple(item for item in self if item.hold is None)
+
+    @property
+    def marked(self) -> tuple[Item, ...]:
+        """Those whose deletion is promised."""
+        return tuple(item for item in self if item.marked_at is not None)
+
+
+class Shelf(Protocol):
+    """Where the items of a plan are put while it is made."""
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Keep these behind those that were put here before."""
+
+    def settled(self, limited: Limited) -> Planned:
+        """All of them, some of those that could be done being kept back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What limits keep back of what could be done and no person approved.
+
+    All of it, by one `hold`; or, by action, what comes after the last whose turn it is.
+    """
+
+    hold: Hold | None = None
+    turns: Mapping[Action, tuple[Turn, Hold]] = field(default_factory=dict[Action, tuple[Turn, Hold]])
+
+    def of(self, item: Item) -> Item:
+        """The item as it is with that."""
+        if item.hold or item.approved:
+            return item
+        hold = self.holds(item.action, place_of(item) if self.turns else NOBODY)
+        return replace(item, hold=hold) if hold else item
+
+    def holds(self, action: Action, turn: Turn) -> Hold | None:
+        """What keeps back an action whose turn this is."""
+        if action in self.turns:
+            last, hold = self.turns[action]
+            return hold if turn > last else None
+        return self.hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,70 +241,152 @@ class Excess:
 class Plan:
     """What one sweep may do to one agent's sessions.
 
-    `items` partitions the candidates. `marks` are the promises that stand from now on, None: those that stood.
-    `excess` are the limits that hold it back now; `foreseen` those it will meet once all else allows it. Where limits
-    spread it instead, `left` is what they leave for later sweeps, `ahead` all that they will. A `jump` waits for a
-    person. `expiry_moved` counts sessions whose mark was lost to nothing but another `expires_at`. `voice` is what
-    the agent's developers asked for when it was made, None where they are not asked; `holds` are those that people
-    have on sessions of this agent.
+    `items` partitions the candidates, `tally` is what they come to. `marks` are the promises that stand from now on,
+    None: those that stood. `excess` are the limits that hold it back now; `foreseen` those it will meet once all else
+    allows it. Where limits spread it instead, `left` is what they leave for later sweeps, `ahead` all that they will.
+    A `jump` waits for a person. `expiry_moved` counts sessions whose mark was lost to nothing but another
+    `expires_at`. `voice` is what the agent's developers asked for when it was made, None where they are not asked;
+    `holds` are those that people have on sessions of this agent.
     """
 
     id: str
     agent: Agent
     policy: Policy
     now: float
-    items: tuple[Item, ...]
-    marks: tuple[Mark, ...] | None
+    items: Planned
+    marks: Collection[Mark] | None
     excess: tuple[Excess, ...] = ()
     foreseen: tuple[Excess, ...] = ()
     left: tuple[Backlog, ...] = ()
     ahead: tuple[Backlog, ...] = ()
     jump: Jump | None = None
     expiry_moved: int = 0
+    tally: Tally[Item, Hold] = field(default_factory=Tally)
     voice: Voice | None = None
     holds: Holds = NO_HOLDS
 
     @property
-    def act(self) -> tuple[Item, ...]:
+    def act(self) -> Iterable[Item]:
         """The candidates to act on now."""
-        return tuple(item for item in self.items if item.hold is None)
+        return self.items.act
 
     @property
     def blocked(self) -> Counter[Hold]:
         """How many candidates each reason holds back."""
-        return Counter(item.hold for item in self.items if item.hold is not None)
+        return self.tally.by_hold
 
 
 def make_plan(
     candidates: Sequence[Candidate], context: PlanContext, *, project: str, agent: Agent, policy: Policy, now: float
 ) -> Plan:
     """Partition the candidates into what may be done at `now` and what is held, each with one reason."""
-    marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
-    items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
-    ready = [item for item in items if item.hold is None and not item.approved]
-    waiting = [item for item in items if item.hold not in _NEVER_APPROVED and not item.approved]
-    excess, foreseen = (exceeded(policy.limits, some, context) for some in (ready, waiting))
-    if spread := spreads(policy.limits, excess):
-        items = list(held_by_turn(items, excess))
-    elif excess:
-        items = [replace(i, hold=excess[0].hold) if i.hold is None and not i.approved else i for i in items]
-    ahead = spreads(policy.limits, foreseen)
-    return Plan(
-        id=plan_id(project, agent.name, items),
-        agent=agent,
-        policy=policy,
-        now=now,
-        items=tuple(items),
-        marks=None if _leaves_marks(policy, context) else tuple(marks.values()),
-        excess=() if spread else excess,
-        foreseen=() if ahead else foreseen,
-        left=backlogs(policy.limits, excess, context, begun=True) if spread else (),
-        ahead=backlogs(policy.limits, foreseen, context) if ahead else (),
-        jump=context.jump,
-        expiry_moved=sum(_only_expiry_moved(context.marks.get(c.session.incarnation), c.session) for c in candidates),
-        voice=context.voice,
-        holds=context.holds,
-    )
+    planning = Planning(context, _InMemory(), project=project, agent=agent, policy=policy, now=now)
+    planning.take(sorted(candidates, key=line_of))
+    plan = planning.plan()
+    # Whoever chose these few has put them in order.
+    found = {item.session.incarnation: item for item in plan.items}
+    items = Items(found[candidate.session.incarnation] for candidate in candidates)
+    return replace(plan, items=items, marks=None if plan.marks is None else tuple(Marks(items)))
+
+
+class Planning:
+    """A plan in the making, which takes candidates by and by: those of a later line in a later turn.
+
+    What a plan must hold of each of them is put on a shelf, and what it must know of all of them is counted.
+    """
+
+    def __init__(
+        self, context: PlanContext, shelf: Shelf, *, project: str, agent: Agent, policy: Policy, now: float
+    ) -> None:
+        self._context, self._shelf = context, shelf
+        self._agent, self._policy, self._now = agent, policy, now
+        self._tally = Tally[Item, Hold](now, policy.grace_s)
+        self._digest = LinesDigest(project, agent.name)
+        self._turns = turns_of(policy.limits, context)
+        self._expiry_moved = 0
+        self._last = ""
+
+    def take(self, candidates: Sequence[Candidate]) -> None:
+        """Judge these. ValueError when one of them belongs before another: the id is of sorted lines."""
+        policy, context, now = self._policy, self._context, self._now
+        lines = [self._last, *map(line_of, candidates)]
+        if lines != sorted(lines):
+            raise ValueError("a plan is made out of order")
+        self._last = lines[-1]
+        marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
+        items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
+        self._digest.add(line for item in items for line in lines_of(item))
+        self._tally.take(items)
+        for item in items if self._turns else ():
+            if item.hold is None and not item.approved:
+                self._turns[item.action].offer(item)
+        self._shelf.put(items)
+        self._expiry_moved += sum(
+            _only_expiry_moved(context.marks.get(session.incarnation), session) for session, _ in candidates
+        )
+
+    def plan(self) -> Plan:
+        """The plan of all that was taken."""
+        policy, context, groups = self._policy, self._context, self._tally.groups.items()
+        ready, waiting = Counter[Action](), Counter[Action]()
+        for group, counted in groups:
+            if not group.approved:
+                ready[group.action] += counted.count if group.hold is None else 0
+                waiting[group.action] += counted.count if group.hold not in _NEVER_APPROVED else 0
+        excess, foreseen = (exceeded(policy.limits, some, context) for some in (ready, waiting))
+        ahead, spread = spreads(policy.limits, foreseen), spreads(policy.limits, excess)
+        limited = Limited(hold=excess[0].hold if excess else None)
+        tally = self._tally.withheld(limited.hold, limited.of) if limited.hold else self._tally
+        if spread:
+            limited, going = by_turn(self._turns, tightest_of(excess), policy.limits, context)
+            holds = {action: hold for action, (_, hold) in limited.turns.items()}
+            tally = self._tally.by_turn(going, holds, limited.of)
+        items = self._shelf.settled(limited)
+        return Plan(
+            id=self._digest.id,
+            agent=self._agent,
+            policy=policy,
+            now=self._now,
+            items=items,
+            marks=None if _leaves_marks(policy, context) else Marks(items),
+            excess=() if spread else excess,
+            foreseen=() if ahead else foreseen,
+            left=backlogs(policy.limits, excess, context, begun=True) if spread else (),
+            ahead=backlogs(policy.limits, foreseen, context) if ahead else (),
+            jump=context.jump,
+            expiry_moved=self._expiry_moved,
+            tally=tally,
+            voice=context.voice,
+            holds=context.holds,
+        )
+
+
+class _InMemory(list[Item]):
+    """A shelf for a few items."""
+
+    def put(self, items: Sequence[Item]) -> None:
+        self.extend(items)
+
+    def settled(self, limited: Limited) -> Items:
+        return Items(map(limited.of, self))
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The promises that a plan's items were given, in their order."""
+
+    items: Planned
+
+    def __contains__(self, mark: object) -> bool:
+        return any(mark == one for one in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Mark]:
+        for item in self.items.marked:
+            if item.marked_at is not None:
+                yield Mark(item.session, item.action, item.rule, item.marked_at, item.ripe_at)
 
 
 def _leaves_marks(policy: Policy, context: PlanContext) -> bool:
@@ -268,7 +432,7 @@ def _item(
     ripe_at = mark.ripe_at if mark else now + policy.grace_s if graced else decision.since
     approved = context.approves(candidate)
     hold = next((hold for _, hold in guards(candidate, ripe_at, policy, context, now) if hold), None)
-    return Item(session, decision, ripe_at, approved, hold)
+    return Item(session, decision, ripe_at, approved, hold, mark.marked_at if mark else None)
 
 
 def guards(
@@ -293,11 +457,10 @@ def guards(
     yield "windows", None if stopping or policy.is_open(now) else Hold.WINDOW
 
 
-def exceeded(limits: Limits, items: Iterable[Item], context: PlanContext) -> tuple[Excess, ...]:
-    """The limits that these items are too many for; deletes and stops are counted apart."""
-    counts = Counter(item.action for item in items)
+def exceeded(limits: Limits, counts: Mapping[Action, int], context: PlanContext) -> tuple[Excess, ...]:
+    """The limits that so many actions are too many for; deletes and stops are counted apart."""
     found = []
-    for action, planned in sorted(counts.items()):
+    for action, planned in sorted((action, count) for action, count in counts.items() if count):
         used = context.used_today.get(action, 0)
         for hold, limit, spent, inventory in (
             (Hold.LIMIT_SWEEP, limits.per_sweep, 0, context.inventory),
@@ -309,21 +472,36 @@ def exceeded(limits: Limits, items: Iterable[Item], context: PlanContext) -> tup
     return tuple(found)
 
 
-def held_by_turn(items: Sequence[Item], excess: Sequence[Excess]) -> Iterator[Item]:
-    """The items, of which no more are let through than limits have room for, the longest overdue first."""
-    tightest = tightest_of(excess)
-    first = {
-        action: longest_overdue(
-            (i for i in items if i.hold is None and not i.approved and i.action is action), e.room
-        )
-        for action, e in tightest.items()
-    }
-    for item in items:
-        is_ready = item.hold is None and not item.approved and item.action in tightest
-        if is_ready and item.session.incarnation not in first[item.action]:
-            yield replace(item, hold=tightest[item.action].hold)
-        else:
-            yield item
+def rooms_of(limits: Limits, action: Action, context: PlanContext) -> Iterable[tuple[int, Hold]]:
+    """How many of these actions each limit still allows."""
+    used = context.used_today.get(action, 0)
+    yield limits.per_sweep.of(context.inventory, limits.at_least), Hold.LIMIT_SWEEP
+    yield limits.per_day.of(context.inventory_today, limits.at_least) - used, Hold.LIMIT_DAY
+
+
+def room_of(limits: Limits, action: Action, context: PlanContext) -> tuple[int, Hold]:
+    """How many of these actions may go, and by which limit no more."""
+    room, hold = min(rooms_of(limits, action, context), key=itemgetter(0))
+    return max(room, 0), hold
+
+
+def turns_of(limits: Limits, context: PlanContext) -> dict[Action, Turns[Item]]:
+    """Who goes first of each action, where limits let some of them go."""
+    if limits.beyond is not Beyond.SPREAD:
+        return {}
+    return {action: Turns(room_of(limits, action, context)[0]) for action in (Action.DELETE, Action.STOP)}
+
+
+def by_turn(
+    turns: Mapping[Action, Turns[Item]], actions: Iterable[Action], limits: Limits, context: PlanContext
+) -> tuple[Limited, list[Item]]:
+    """What waits for a later turn where limits have no room for all of these actions, and what goes now."""
+    last, going = {}, list[Item]()
+    for action in actions:
+        chosen = turns[action].chosen
+        last[action] = (place_of(chosen[-1]) if chosen else NOBODY, room_of(limits, action, context)[1])
+        going += chosen
+    return Limited(turns=last), going
 
 
 def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
@@ -334,16 +512,62 @@ def plan_id(project: str, agent: str, items: Iterable[Item]) -> str:
 def plan_lines(items: Iterable[Item]) -> list[str]:
     """What an approval of these items would be for, a sorted line each; it is for no strange record, and no held
     session."""
-    return sorted(
-        f"{item.action} {item.session.id} {item.session.created_at} {item.session.last_accessed_at}"
-        for item in items
-        if not item.session.strange and item.hold is not Hold.HOLD
-    )
+    return sorted(line for item in items for line in lines_of(item))
+
+
+def lines_of(item: Item) -> tuple[str, ...]:
+    """The item's line, if it has one."""
+    has_none = item.session.strange or item.hold is Hold.HOLD
+    return () if has_none else (line_of(Candidate(item.session, item.decision)),)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLines:
+    """What an approval of a plan would be for, in the order of its items, which is that of their lines.
+
+    There are no more of them than items.
+    """
+
+    items: Planned
+
+    def __contains__(self, line: object) -> bool:
+        return any(line == one for one in self)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[str]:
+        return (line for item in self.items for line in lines_of(item))
+
+
+def line_of(candidate: Candidate) -> str:
+    """What says this session, as it was seen, and what is to be done to it. No id holds a character up to a space."""
+    session, decision = candidate
+    return f"{decision.action} {session.id} {session.created_at} {session.last_accessed_at}"
 
 
 def id_of_lines(project: str, agent: str, lines: Iterable[str]) -> str:
-    """The id of the plan that these lines say."""
-    return _digest("\n".join([json.dumps([project, agent]), *lines]))
+    """The id of the plan that these sorted lines say."""
+    digest = LinesDigest(project, agent)
+    digest.add(lines)
+    return digest.id
+
+
+class LinesDigest:
+    """The id of the plan that lines say, in the order in which they are given."""
+
+    def __init__(self, project: str, agent: str) -> None:
+        self._hash = hashlib.sha256(json.dumps([project, agent]).encode())
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Take in further lines."""
+        for line in lines:
+            self._hash.update(b"\n" + line.encode("utf-8", "surrogatepass"))
+
+    @property
+    def id(self) -> str:
+        """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
+        return self._hash.hexdigest()[:32]
 
 
 def joint_plan_id(ids: Sequence[str]) -> str:
@@ -352,7 +576,6 @@ def joint_plan_id(ids: Sequence[str]) -> str:
 
 
 def _digest(text: str) -> str:
-    """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -136,7 +136,7 @@ def explain(
     holds = configured | store.holds.of_agent(project, agent.name)
     context = PlanContext(
         inventory=1,
-        marks=store.marks(project, agent.name),
+        marks=store.standing_marks(project, agent.name),
         holds=holds,
         doubt=Hold.STATE if store.fault else None,
         breaker=breaker is not None,

@@ -21,6 +21,7 @@ from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_change
 from reaper.listing.index import Dated, ListingIndex, Stretch
 from reaper.listing.listing import Begun, Listed, list_sessions
 from reaper.listing.snapshot import SessionCounts, Snapshot, living
+from reaper.listing.spool import Spool
 from reaper.store.evidence import rules_json
 
 
@@ -29,7 +30,8 @@ class InventoryReader:
     """Reads what one agent has, by one policy; with `keeps` its snapshot names the sessions that are kept, too.
 
     `reserve` is filled with those among them that may be stopped to relieve the agent's quota, and `versions` with
-    those that sessions run, where the policy asks about versions.
+    those that sessions run, where the policy asks about versions. Candidates that are too many for memory go to the
+    `spool`, and then there is no index of them.
     """
 
     site: ConnectedProject
@@ -39,6 +41,7 @@ class InventoryReader:
     stopping: Callable[[], str]
     keeps: bool = False
     reserve: Reserve | None = None
+    spool: Spool | None = None
     versions: set[str] = field(default_factory=set, kw_only=True)
 
     @property
@@ -66,8 +69,11 @@ class InventoryReader:
                 if isinstance(value, Listed):
                     self._observe(value.answer)
                     self._fold(value, counts, index)
+                    if index is not None and not index.is_small:
+                        index, counts.spool = None, self.spool
                 elif isinstance(value, Begun):
-                    counts = SessionCounts(value.now, wanted, then)
+                    counts.release()
+                    counts = SessionCounts(value.now, wanted, then, None if indexed else self.spool)
                     if self.policy.ranks and value.now is not None:
                         counts.ranks = Ranks(self.policy, self.agent, value.now)
                     index = ListingIndex(counts, self.index_key) if indexed else None
@@ -76,7 +82,9 @@ class InventoryReader:
         if counts.ranks is not None:
             rank_the_last(counts, counts.ranks, keeps=self.keeps)
         if index is None or incomplete:
-            return counts.snapshot(incomplete), None
+            snapshot = counts.snapshot(incomplete)
+            counts.release()
+            return snapshot, None
         index.finish()
         return counts.snapshot(), index
 
@@ -102,7 +110,7 @@ class InventoryReader:
         except (SurpriseError, ProviderError):
             return None
         index.move_borders(read)
-        return index.snapshot(pages)
+        return index.snapshot(pages) if index.is_small else None
 
     def _fold(self, page: Listed, counts: SessionCounts, index: ListingIndex | None) -> None:
         """Decide on what a page shows, and count it: what is kept is forgotten with it."""
@@ -147,7 +155,7 @@ class InventoryReader:
             if decision.action is keep and self.keeps:
                 counts.kept[session.incarnation] = Candidate(session, decision)
             if ranks is not None:
-                candidates += ranks.take(session, decision)
+                candidates += _not_kept(ranks.take(session, decision), counts)
             elif decision.action is not keep:
                 candidates.append(Candidate(session, decision))
         return candidates
@@ -164,11 +172,16 @@ class InventoryReader:
 
 def rank_the_last(counts: SessionCounts, ranks: Ranks, *, keeps: bool) -> None:
     """All have been listed: take in who is due by that, and, if it `keeps` them, who is kept by it."""
-    counts.decided((), ranks.finish())
+    counts.decided((), _not_kept(ranks.finish(), counts))
     if keeps:
         counts.kept |= {kept.session.incarnation: kept for kept in ranks.spared()}
-        for candidate in counts.candidates.values():
-            counts.kept.pop(candidate.session.incarnation, None)
+
+
+def _not_kept(due: list[Candidate], counts: SessionCounts) -> list[Candidate]:
+    """Those that are due by their rank, which were kept until it was known."""
+    for candidate in due:
+        counts.kept.pop(candidate.session.incarnation, None)
+    return due
 
 
 def _standing(agent: Agent) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,8 @@ from reaper.core.model import Action, OutcomeKind
 from reaper.engine.report import Swept
 from reaper.listing.index import ListingIndex
 
+CANDIDATES_MAX: Final = 20_000
+"""So many candidates are kept between the sweeps, those of all agents together."""
 _GONE: Final = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY_GONE})
 
 
@@ -29,6 +32,11 @@ class ListingCache:
         fits = index is not None and index.key == key and now - self.made_at < self.full_every_s
         return index if fits else None
 
+    @property
+    def candidates(self) -> int:
+        """How many candidates it keeps in memory."""
+        return len(self.index.counts.candidates) if self.index else 0
+
     def keep(self, report: Swept, index: ListingIndex, now: float) -> None:
         """Hand an index on after a sweep that believed it, made at monotonic `now` if it is new."""
         if not report.trusted or not index.is_worth_it:
@@ -39,3 +47,14 @@ class ListingCache:
             is_gone = outcome.item.action is Action.DELETE and outcome.kind in _GONE
             index.acted_on(outcome.item.session, is_gone=is_gone)
         self.index = index
+
+
+def make_room(caches: Iterable[ListingCache]) -> None:
+    """Give up indexes, those with the most candidates first, until memory may hold those of the others."""
+    most_first = sorted(caches, key=lambda cache: cache.candidates, reverse=True)
+    total = sum(cache.candidates for cache in most_first)
+    for cache in most_first:
+        if total <= CANDIDATES_MAX:
+            return
+        total -= cache.candidates
+        cache.index = None

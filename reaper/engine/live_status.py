@@ -58,7 +58,7 @@ class LiveStatus:
             case events.QuotaRelieved(report):
                 known = self.latest.get(report.key)
                 if known is not None and known.sweep_id == report.sweep_id:
-                    self.latest[report.key] = report
+                    self.latest[report.key] = report.settled()
             case events.AgentsFound(project, managed, unmanaged):
                 self.managed[project], self.unmanaged[project] = managed, unmanaged
                 self._forget(key for key in self.latest if key[0] == project and key[1] not in managed)
@@ -70,7 +70,7 @@ class LiveStatus:
                 assert_never(event)
 
     def _ended(self, report: Report) -> None:
-        self.latest[report.key] = report
+        self.latest[report.key] = report.settled() if isinstance(report, Swept) else report
         if is_trusted(report):
             self.believed[report.key] = report.snapshot.by_status
         self.progressed()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from reaper.core.model import Action, OutcomeKind, Session
-from reaper.core.planner import Candidate, Hold, Item, Plan, PlanContext, make_plan
+from reaper.core.planner import Candidate, Hold, Items, Plan, PlanContext, make_plan
 from reaper.core.policy import Decision
 from reaper.core.provider import Connect, Provider
 from reaper.core.quotas import Key, Pool, choose
+from reaper.core.tally import Group
 from reaper.engine.events import Planned, QuotaRelieved
 from reaper.engine.executor import Execution
+from reaper.engine.item_shelf import together
 from reaper.engine.report import Result, Swept
 from reaper.engine.sweep import SWEEP_MAX_S, Sweep
 from reaper.engine.sweep_texts import failing_text
@@ -43,21 +46,25 @@ class PoolMember:
         if not self.report.trusted:
             return 0
         listed = sum(self.report.snapshot.by_status[status] for status in pool.quota.counts)
-        freed = (item.session.status in pool.quota.counts for item in self._freeing(supposing))
-        return max(listed - sum(freed), 0)
+        freed = self._freed(supposing)
+        return max(listed - sum(freed[status] for status in pool.quota.counts), 0)
 
-    def _freeing(self, supposing: bool) -> Iterable[Item]:
-        """The actions that took sessions from the platform, or would have."""
+    def _freed(self, supposing: bool) -> Counter[str]:
+        """How many sessions were taken from the platform, or would have been, by how they were listed."""
+        freed: Counter[str] = Counter()
         if self.report.observed and not supposing:
-            return ()
+            return freed
         if self.report.observed or self.sweep.rehearsal:
-            return self._meant()
-        return (outcome.item for outcome in self.report.outcomes if outcome.kind not in NOT_FREED)
+            for group, count in self._meant():
+                freed[group.status] += count
+            return freed
+        freed.update(outcome.item.session.status for outcome in self.report.outcomes if outcome.kind not in NOT_FREED)
+        return freed
 
-    def _meant(self) -> Iterable[Item]:
-        """The actions that nothing but observing or rehearsing holds back."""
-        plan = self.report.plan
-        return (item for item in plan.items if item.hold in {None, Hold.OBSERVE} and item.ripe_at <= plan.now)
+    def _meant(self) -> Iterable[tuple[Group[Hold], int]]:
+        """How many actions nothing but observing or rehearsing holds back."""
+        groups = self.report.plan.tally.groups.items()
+        return [(group, counted.due) for group, counted in groups if group.hold in {None, Hold.OBSERVE}]
 
     def ready(self) -> bool:
         """Whether nothing speaks against stopping this agent's sessions: its sweep went well, and not long ago."""
@@ -89,7 +96,7 @@ class PoolMember:
         """
         report = self.report
         limits, inventory = report.policy.limits, report.snapshot.sessions
-        swept = sum(item.action is Action.STOP and not item.approved for item in self._meant())
+        swept = sum(count for group, count in self._meant() if group.action is Action.STOP and not group.approved)
         unwritten = swept if report.observed or self.sweep.rehearsal else 0
         today = self._used_today().get(Action.STOP, 0)
         sweep, day = (limit.of(inventory, limits.at_least) for limit in (limits.per_sweep, limits.per_day))
@@ -131,7 +138,11 @@ class PoolMember:
         merged = replace(
             report,
             snapshot=replace(report.snapshot, kept=kept),
-            plan=replace(report.plan, items=(*report.plan.items, *plan.items)),
+            plan=replace(
+                report.plan,
+                items=together(report.plan.items, Items(plan.items)),
+                tally=report.plan.tally.plus(plan.tally),
+            ),
             outcomes=(*report.outcomes, *execution.outcomes),
             breaker=self.sweep.store.breaker(*self.key) or report.breaker,
             used_today=self._used_today(),

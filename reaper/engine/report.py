@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, TypeAlias, TypeGuard
 
 from reaper.core.holds import SessionHold
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold, Item, Plan
-from reaper.core.policy import BEYOND, Policy, Rule
+from reaper.core.planner import Hold, Item, Items, Plan
+from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
+from reaper.core.tally import SHOWN_MAX
 from reaper.core.voice import SILENT, Voice
 from reaper.listing.snapshot import Snapshot
 from reaper.store.store import Breaker
@@ -131,12 +133,12 @@ class Swept(Attempt):
     @cached_property
     def by_rule(self) -> Counter[str]:
         """Candidates by the rule that caught them."""
-        return Counter(item.rule for item in self.plan.items)
+        return self.plan.tally.by_rule
 
     @cached_property
     def totals(self) -> dict[str, int]:
         """How many sessions the policy would keep, stop and delete."""
-        asked = Counter(item.action for item in self.plan.items)
+        asked = self.plan.tally.by_action
         kept = self.snapshot.sessions - asked.total()
         return {"keep": kept, "stop": asked[Action.STOP], "delete": asked[Action.DELETE]}
 
@@ -196,17 +198,31 @@ class Swept(Attempt):
     @cached_property
     def oldest_overdue_s(self) -> float:
         """How long the most overdue candidate has been due, its grace counted in."""
-        grace = {Action.DELETE: self.policy.grace_s}
-        # Nobody knows since when a session is one too many: it is overdue once its mark is.
-        since = (
-            item.ripe_at if item.rule == BEYOND.name else item.decision.since + grace.get(item.action, 0)
-            for item in self.plan.items
+        tally = self.plan.tally
+        return self.plan.now - tally.due_since if tally.groups else 0.0
+
+    def settled(self) -> Swept:
+        """The same for who looks at it later: of its candidates there are the first few, the others are counted."""
+        plan, ended = self.plan, {outcome.item.session.incarnation for outcome in self.outcomes}
+        if isinstance(plan.items, Items) and len(plan.items) <= SHOWN_MAX:
+            return self
+        known = {item.session.incarnation: item for item in plan.tally.first}
+        known |= {outcome.item.session.incarnation: outcome.item for outcome in self.outcomes}
+        shown = heapq.nsmallest(SHOWN_MAX, known.values(), key=lambda item: place_shown(item, ended))
+        return replace(
+            self,
+            plan=replace(plan, items=Items(shown), marks=None),
+            snapshot=replace(self.snapshot, candidates=(), kept=()),
         )
-        return max((self.plan.now - moment for moment in since), default=0.0)
 
 
 Report: TypeAlias = Failed | Swept
 """How one sweep of one agent ended."""
+
+
+def place_shown(item: Item, ended: Container[tuple[str, int]]) -> tuple[bool, float, str]:
+    """Where a candidate stands among others: those still open before those that ended, the earliest first."""
+    return item.session.incarnation in ended, item.ripe_at, item.session.id
 
 
 def is_trusted(report: Report) -> TypeGuard[Swept]:

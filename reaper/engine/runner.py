@@ -24,7 +24,7 @@ from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
 from reaper.engine.known_rates import keep_rates, recall_rates
-from reaper.engine.listing_cache import ListingCache
+from reaper.engine.listing_cache import ListingCache, make_room
 from reaper.engine.must_see import MustSee
 from reaper.engine.quota_relief import PoolMember, pool_of, relieve
 from reaper.engine.refusals import Refusals
@@ -32,6 +32,7 @@ from reaper.engine.report import Failed, Report, Result, Swept
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.sweep import Sweep, known_breaker, needs_approval
 from reaper.engine.voices import heard, judged_by
+from reaper.listing.spool import Spool
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError
 from reaper.store.housekeeping import Housekeeping
@@ -84,11 +85,12 @@ class Run:
 
 
 class _Task(NamedTuple):
-    """What one run does, by which settings, and until when."""
+    """What one run does, by which settings, until when, and where it puts what memory is too small for."""
 
     settings: Settings
     scope: Scope
     stopping: Callable[[], str]
+    spool: Spool
 
 
 class _ProjectRun(NamedTuple):
@@ -107,6 +109,7 @@ class Runner:
     clock: Clock
     listener: Listener
     connect: Connect
+    spooling: Callable[[str], Spool] = Spool
     _guards: dict[str, ClockGuard] = field(default_factory=dict)
     _busy: set[Key] = field(default_factory=set)
     _managed: dict[str, dict[str, Policy]] = field(default_factory=dict)
@@ -129,12 +132,13 @@ class Runner:
         projects = [p for p in settings.projects if scope.project in {None, p.name}]
         rates = recall_rates(self.connect, self.store)
         quotas = pools(settings.quotas)
-        task = _Task(settings, scope, stopping)
+        task = _Task(settings, scope, stopping, self.spooling(self.store.folder))
         parts = await _all(self._project(project, task, pool_of(project.name, quotas)) for project in projects)
         run = Run(
             reports=tuple(report for part in parts for report in part.reports),
             unmanaged={p.name: part.unmanaged for p, part in zip(projects, parts, strict=True) if part.unmanaged},
         )
+        make_room(self._caches.values())
         self._remember_plans(run)
         relieved = await self._relieve(quotas, [member for part in parts for member in part.members])
         run = replace(run, reports=tuple(relieved.get(report.key, report) for report in run.reports))
@@ -256,6 +260,7 @@ class Runner:
             keeps=scope.keeps,
             reserve=Reserve(pool) if pool else None,
             refusals=self._refusals[key],
+            spool=task.spool,
             voice=voice,
             cache=self._cache(key, None if sees_all else task.settings.schedule.full_listing_s),
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from reaper.core.holds import hold_json
@@ -24,19 +25,49 @@ HOLDS_SHOWN: Final = 100
 """So many holds of one agent are shown; how many there are is told beside."""
 
 
-def run_json(run: Run, *, planned: bool = False) -> dict[str, Any]:
-    """A run as one object, every stop and delete with its outcome; `planned`: nothing was sent."""
+class Streamed(list[Any]):
+    """A list as its JSON is written: of its elements there is one at a time. Only once."""
+
+    def __init__(self, elements: Iterable[Any]) -> None:
+        super().__init__()
+        self._elements = iter(elements)
+        self._first = list(islice(self._elements, 1))
+
+    def __len__(self) -> int:
+        """Whether there are any."""
+        return len(self._first)
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain(self._first, self._elements)
+
+
+def run_json(run: Run, *, planned: bool = False, shown: int | None = None) -> dict[str, Any]:
+    """A run as one object, stops and deletes with their outcome, so many of each agent at most.
+
+    `planned`: nothing was sent.
+    """
+    return _run_json(run, [report_json(report, planned=planned, shown=shown) for report in run.reports])
+
+
+def run_text(run: Run, *, planned: bool = False) -> Iterator[str]:
+    """The same with every stop and delete as text, piece by piece: a million of them fit into no memory."""
+    sweeps = ({**summary_json(one), "decisions": Streamed(decisions(one, planned=planned))} for one in run.reports)
+    yield from json.JSONEncoder(indent=2).iterencode(_run_json(run, Streamed(sweeps)))
+    yield "\n"
+
+
+def _run_json(run: Run, sweeps: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "plan_id": run.plan_id,
         "observed": run.observed,
-        "sweeps": [report_json(report, planned=planned) for report in run.reports],
+        "sweeps": sweeps,
         "unmanaged_agents": {project: list(names) for project, names in run.unmanaged.items()},
     }
 
 
-def report_json(report: Report, *, planned: bool = False) -> dict[str, Any]:
-    """One agent's sweep, with its decisions."""
-    return {**summary_json(report), "decisions": list(decisions(report, planned=planned))}
+def report_json(report: Report, *, planned: bool = False, shown: int | None = None) -> dict[str, Any]:
+    """One agent's sweep, with its decisions, so many at most."""
+    return {**summary_json(report), "decisions": list(islice(decisions(report, planned=planned), shown))}
 
 
 def summary_json(report: Report) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple, TypeVar
 
 from reaper.clock import Clock
 from reaper.core import jump as jumps
 from reaper.core.durations import show_duration
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
-from reaper.core.jump import Jump, Level
+from reaper.core.jump import Counted, Jump, Level
 from reaper.core.model import Agent
-from reaper.core.planner import Hold, Plan, PlanContext, make_plan
+from reaper.core.planner import Candidate, Hold, Plan, PlanContext, PlanLines, Planning
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
@@ -23,6 +24,7 @@ from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
+from reaper.engine.item_shelf import ItemShelf
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
@@ -31,6 +33,7 @@ from reaper.engine.routed_agent import left_behind
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
+from reaper.listing.spool import Spool, SpoolError
 from reaper.logs import get_logger
 from reaper.store.database import StateError
 from reaper.store.journal import Entry
@@ -38,10 +41,14 @@ from reaper.store.store import Breaker, Store
 
 log = get_logger()
 
+T = TypeVar("T")
+
 BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
+AT_A_TIME: Final = 250
+"""So many candidates are judged before others may have their turn."""
 
 
 class Collected(NamedTuple):
@@ -91,7 +98,7 @@ class Sweep(InventoryReader):
                 self.cache.keep(report, found.listing_index, since)
         except Gone:
             report = self._failed(started, "the platform does not know this agent")
-        except (ProviderError, StateError) as error:
+        except (ProviderError, StateError, SpoolError) as error:
             report = self._failed(started, str(error))
         except InterruptedError as error:
             report = self._failed(started, str(error), Result.INCOMPLETE)
@@ -150,9 +157,9 @@ class Sweep(InventoryReader):
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
             inventory=snapshot.sessions,
-            marks=self.store.marks(*self.key),
+            marks=self.store.standing_marks(*self.key),
             used_today=self.store.journal.used_today(*self.key, now),
-            approved=self.store.plans.approved(*self.key, self.approvals),
+            approved=await _done(self.store.plans.approving(*self.key, self.approvals)),
             refused=self.refusals.waiting(self.clock.monotonic()),
             holds=self.configured | self.store.holds.of_agent(*self.key),
             doubt=doubt,
@@ -161,15 +168,16 @@ class Sweep(InventoryReader):
             voice=self.voice,
             unranked=bool(unranked),
         )
-        level, jump = self._level(snapshot, standing) if doubt is None else (None, None)
+        level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
         standing = replace(standing, jump=jump)
-        project, agent, policy = self.site.project.name, self.agent, self.policy.with_ranks()
-        plan = make_plan(snapshot.candidates, standing, project=project, agent=agent, policy=policy, now=now)
-        self._keep(plan, breaker)
+        project, agent = self.site.project.name, self.agent
+        plan = await self._plan(snapshot.candidates, standing, now)
+        snapshot = replace(snapshot, candidates=())
+        await self._keep(plan, breaker)
         self.listener(Planned(project, plan))
         execution = Execution()
         if not self.rehearsal:
-            self._remember(plan, snapshot, doubt, base)
+            await self._remember(plan, snapshot, doubt, base)
             if level is not None:
                 self.store.put_level(*self.key, level, now)
             execution = await replace(self.executor(since), landmarks=snapshot.landmarks).execute(plan)
@@ -194,11 +202,29 @@ class Sweep(InventoryReader):
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
         )
         if breaker is None and report.breaker is not None:
-            self._keep(plan, report.breaker)
+            await self._keep(plan, report.breaker)
         result = Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED
         if doubt is None:
             result, why = _conclude(report, execution, unresolved)
         return replace(report, result=result, why=why)
+
+    async def _plan(self, candidates: Iterable[Candidate], standing: PlanContext, now: float) -> Plan:
+        """Judge the candidates, a few at a time; of agents that have many, one after another."""
+        spool = self.spool or Spool()
+        planning = Planning(
+            standing,
+            ItemShelf(spool),
+            project=self.site.project.name,
+            agent=self.agent,
+            policy=self.policy.with_ranks(),
+            now=now,
+        )
+        left = iter(candidates)
+        async with spool.turn:
+            while some := list(islice(left, AT_A_TIME)):
+                planning.take(some)
+                await asyncio.sleep(0)
+        return planning.plan()
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
@@ -236,9 +262,13 @@ class Sweep(InventoryReader):
             return f"listing took {show_duration(took_s)}, and ranks count for {show_duration(RANKING_MAX_S)}"
         return snapshot.unranked
 
-    def _level(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Level, Jump | None]:
+    async def _level(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Level, Jump | None]:
         """How many candidates are usual from now on, and the jump from what was usual so far."""
-        counted = jumps.count((standing.approves(one), bool(one.session.strange)) for one in snapshot.candidates)
+        counted, left = Counted(0, 0), iter(snapshot.candidates)
+        while some := list(islice(left, AT_A_TIME)):
+            more = jumps.count((standing.approves(one), bool(one.session.strange)) for one in some)
+            counted = Counted(counted.candidates + more.candidates, counted.touchable + more.touchable)
+            await asyncio.sleep(0)
         return jumps.judge(self.store.level(*self.key), counted, snapshot.sessions, self.policy, snapshot.now or 0.0)
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
@@ -258,13 +288,13 @@ class Sweep(InventoryReader):
         closes = breaker is not None and self.store.plans.awaits(*self.key, self.approvals)
         return None if closes else breaker
 
-    def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
+    async def _keep(self, plan: Plan, breaker: Breaker | None) -> None:
         """Let a person approve the plan from the moment on that its id is shown."""
         if not needs_approval(plan, breaker):
             return
         try:
             at = plan.now or self.clock.wall()
-            self.store.plans.remember(plan.id, *self.key, at, plan.items)
+            await _done(self.store.plans.remembering(plan.id, *self.key, at, PlanLines(plan.items)))
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
@@ -276,28 +306,30 @@ class Sweep(InventoryReader):
         since = left_behind(self.agent, self.versions, now, all_seen=snapshot.listed_at == snapshot.now)
         return replace(self.agent, unserved=replace(known, since=since))
 
-    def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
+    async def _remember(self, plan: Plan, snapshot: Snapshot, doubt: Hold | None, base: Baseline | None) -> None:
         if doubt is None:
             # Before the marks: a crash between them leaves marks that begin anew, never times that do not.
             known = self._with_memory(snapshot, plan.now).unserved
             self.store.unserved.replace(*self.key, known.since if known else {}, plan.now)
         if plan.marks is not None:
-            self.store.replace_marks(*self.key, plan.marks, plan.now)
+            await _done(self.store.replacing_marks(*self.key, plan.marks, plan.now))
         else:
-            self._drop_marks_of_held(plan)
+            await _done(self._drop_marks_of_held(plan))
         if doubt is None:
             spread = base.spread if base else None
             if snapshot.listed_at == snapshot.now:
                 spread = StaleCounts(plan.now, snapshot.idle.beyond, snapshot.age.beyond, snapshot.sessions)
             self.store.put_baseline(*self.key, Baseline(plan.now, snapshot.sessions, spread))
 
-    def _drop_marks_of_held(self, plan: Plan) -> None:
+    def _drop_marks_of_held(self, plan: Plan) -> Generator[None, None, None]:
         """What was promised about held sessions is void, whatever the sweep doubts: a hold is no part of a listing.
 
         One that only a configuration names is forgotten with it, and nothing else would know of it then.
         """
-        for mark in self.store.marks(*self.key).values():
-            if plan.now and plan.holds.on(mark.seen, plan.now):
+        for mark in self.store.each_mark(*self.key) if plan.now and any(plan.holds) else ():
+            if mark is None:
+                yield
+            elif plan.holds.on(mark.seen, plan.now):
                 self.store.drop_mark(*self.key, mark.seen, plan.now)
 
     def executor(self, since: float) -> Executor:
@@ -333,6 +365,17 @@ def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) ->
     if failing := failing_text(report):
         return Result.FAILED, failing
     return (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
+
+
+async def _done(steps: Generator[None, None, T]) -> T:
+    """What these steps come to, others having their turn after each."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        await asyncio.sleep(0)
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:

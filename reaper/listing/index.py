@@ -24,6 +24,9 @@ STRETCH_SESSIONS: Final = 90
 STRETCHES_MIN: Final = 10
 """A listing of so few pages is made anew each time."""
 
+CANDIDATES_MAX: Final = 5_000
+"""More candidates are not kept from one listing to the next."""
+
 
 class Dated(NamedTuple):
     """A session, and the first moment at which it may be due."""
@@ -132,6 +135,11 @@ class ListingIndex:
         Limits are a share of them, and where many were created in one second, two stretches can both hold them.
         """
         return self.sessions <= self._at_most
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its candidates may stay in memory."""
+        return len(self.counts.candidates) <= CANDIDATES_MAX
 
     @property
     def is_worth_it(self) -> bool:

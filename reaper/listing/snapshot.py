@@ -16,6 +16,8 @@ from reaper.core.planner import Candidate
 from reaper.core.provider import Page
 from reaper.core.ranks import Ranks
 from reaper.listing.landmarks import Landmark, Landmarks
+from reaper.listing.spilled import Spilled, in_line_order
+from reaper.listing.spool import Spool
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -89,9 +91,10 @@ class Snapshot:
     `incomplete` says why the listing did not reach its end; '' when it did. `disorder` counts records that were
     older than one before them. `sessions` counts the inventory: neither tombstones nor malformed records.
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
-    is how stale they were at an earlier moment, for comparison with what was listed then. `kept` is
-    filled on request only. By `landmarks` places in the listing are found again. `unranked` says why the sessions'
-    ranks cannot be judged, '' when they can or nobody asks.
+    is how stale they were at an earlier moment, for comparison with what was listed then. `candidates` stand in the
+    order of a plan's lines, and can be read again and again. `kept` is filled on request only. By `landmarks` places
+    in the listing are found again. `unranked` says why the sessions' ranks cannot be judged, '' when they can or
+    nobody asks.
     """
 
     now: float | None
@@ -99,7 +102,7 @@ class Snapshot:
     sessions: int
     by_status: Counter[str]
     malformed: Counter[str]
-    candidates: tuple[Candidate, ...]
+    candidates: Iterable[Candidate]
     seen: frozenset[str]
     idle: Durations
     age: Durations
@@ -120,11 +123,14 @@ class Snapshot:
 class SessionCounts:
     """Counts sessions, and keeps only candidates and whom to look for.
 
-    `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too. `ranks` is
-    set where a policy asks how sessions rank.
+    `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too. With a
+    `spool`, `candidates` are those in memory; once they are too many, they go there. `ranks` is set where a policy
+    asks how sessions rank.
     """
 
-    def __init__(self, now: float | None, wanted: frozenset[str], then: float | None = None) -> None:
+    def __init__(
+        self, now: float | None, wanted: frozenset[str], then: float | None = None, spool: Spool | None = None
+    ) -> None:
         self.now = now
         self.ranks: Ranks | None = None
         self.wanted = wanted
@@ -132,7 +138,11 @@ class SessionCounts:
         self.disorder = 0
         self.by_status: Counter[str] = Counter()
         self.malformed: Counter[str] = Counter()
+        self.spool = spool
         self.candidates: dict[str, Candidate] = {}
+        self._spilled: Spilled | None = None
+        self._gone: set[str] = set()
+        self._held = 0
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
         self.strange: set[str] = set()
@@ -175,12 +185,40 @@ class SessionCounts:
             # The id of a session that is kept may have been another session's.
             for session_id in self.candidates.keys() & {session.id for session in sessions} - chosen.keys():
                 del self.candidates[session_id]
+        if self._spilled is not None:
+            self._gone.update(session.id for session in sessions)
         self.candidates.update(chosen)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Put the candidates on disk when all agents' are too many for memory, and these enough for a write."""
+        spool = self.spool
+        if spool is None:
+            return
+        held = len(self.candidates) + len(self._gone)
+        spool.held += held - self._held
+        self._held = held
+        if spool.is_full and held >= spool.run_min:
+            self._spilled = self._spilled or Spilled(spool)
+            self._spill(self._spilled)
+
+    def _spill(self, spilled: Spilled) -> None:
+        spilled.add(self.candidates, self._gone)
+        self.candidates, self._gone = {}, set()
+        self.release()
+
+    def release(self) -> None:
+        """What is in memory counts no more: it is on disk, elsewhere, or not needed."""
+        if self.spool is not None:
+            self.spool.held -= self._held
+            self._held = 0
 
     def discount(self, session: Session) -> None:
         """Take away one that was counted."""
         self.by_status[session.status] -= 1
         self.candidates.pop(session.id, None)
+        if self._spilled is not None:
+            self._gone.add(session.id)
         self.kept.pop(session.incarnation, None)
         self.landmarks.forget(session)
         if self.ranks is not None:
@@ -196,6 +234,8 @@ class SessionCounts:
     def snapshot(self, incomplete: str = "") -> Snapshot:
         """What was counted so far; what is counted later does not change it."""
         by_status, then = +self.by_status, None
+        if self._spilled is not None:
+            self._spill(self._spilled)
         if self.then is not None:
             at, idle, age = self.then
             then = StaleCounts(at, idle.beyond, age.beyond, age.begun)
@@ -205,7 +245,7 @@ class SessionCounts:
             sessions=sum(count for status, count in by_status.items() if status not in TOMBSTONES),
             by_status=by_status,
             malformed=Counter(self.malformed),
-            candidates=tuple(self.candidates.values()),
+            candidates=self._spilled.candidates() if self._spilled else in_line_order(self.candidates.values()),
             kept=tuple(self.kept.values()),
             seen=frozenset(self.seen),
             idle=deepcopy(self.idle),

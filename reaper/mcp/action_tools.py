@@ -214,7 +214,7 @@ class _Attempt:
             held_elsewhere=partial(self.settings.holds_on, self.project.name, plan.agent.name),
         )
         execution = await executor.execute(plan)
-        session = plan.items[0].session.id
+        session = next(iter(plan.items)).session.id
         if not outcomes:
             raise NotDoneError(
                 f"the {self.action} of {session} was halted: {execution.halted}. "

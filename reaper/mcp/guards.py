@@ -22,7 +22,7 @@ from reaper.core.model import (
     Malformed,
     Session,
 )
-from reaper.core.planner import Item, Plan, plan_id
+from reaper.core.planner import Item, Items, Plan, plan_id
 from reaper.core.policy import Mode, Policy, Rule, decide, sides
 from reaper.core.provider import Answer
 from reaper.core.settings import Project
@@ -92,7 +92,7 @@ class Subject:
         """A plan of this one action; it counts against the limits like a sweep's."""
         judged_by = self._judged_by(action)
         decision = decide(self.session, judged_by, self.agent, self.now)
-        items = (Item(self.session, decision, self.now),)
+        items = Items([Item(self.session, decision, self.now)])
         return Plan(
             id=plan_id(self.project.name, self.agent.name, items),
             agent=self.agent,

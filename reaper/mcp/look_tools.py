@@ -59,13 +59,13 @@ async def plan(context: ToolContext, request: PlanInput) -> Planned:
     if not run.reports:
         wanted = clean(request.agent_name)
         raise NotDoneError(f"no managed agent matches {wanted!r}. reaper_status lists the patterns")
-    return _bounded(run_json(run, planned=True))
+    return _bounded(run_json(run, planned=True, shown=DECISIONS_SHOWN))
 
 
 def _bounded(run: dict[str, Any]) -> Planned:
     """The run with no more decisions than an assistant can read."""
     left = DECISIONS_SHOWN
-    total = sum(len(sweep["decisions"]) for sweep in run["sweeps"])
+    total = sum(sweep["totals"]["stop"] + sweep["totals"]["delete"] for sweep in run["sweeps"])
     sweeps = []
     for sweep in run["sweeps"]:
         shown = sweep["decisions"][:left]

@@ -80,6 +80,11 @@ class Database:
             self.close()
             raise
 
+    @property
+    def folder(self) -> str:
+        """Where the file is, '' for none."""
+        return os.path.dirname(self._watch.real) if self._watch else ""
+
     def _open(self, create: bool, believing: bool) -> None:
         watch = self._watch
         self._engine = create_engine(MEMORY_URL, poolclass=StaticPool) if watch is None else _engine(watch.real)

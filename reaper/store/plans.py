@@ -7,23 +7,39 @@ the same agent. Sweeps make nearly the same plan again and again, and each must 
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.core.model import DAY_S, Action
-from reaper.core.planner import Approval, Item, id_of_lines, plan_lines
+from reaper.core.planner import Approval, Item, LinesDigest, id_of_lines, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import PLANNED, RowChange, cover, covering
-from reaper.store.database import Database
+from reaper.store.database import Database, StateError
 from reaper.store.journal import reading
+from reaper.store.leave import Leave
+from reaper.store.plan_bodies import (
+    ID_CHARS,
+    IS_PART,
+    OWN_PLAN,
+    PART_LINES,
+    REFERS,
+    WHOLE,
+    Body,
+    differences,
+    lines_of_plan,
+    part_id,
+)
 
 PLAN_KEPT_S: Final = 14 * DAY_S
 """So long after it was last made a plan can be approved, and an approval of it counts."""
@@ -35,9 +51,6 @@ APPROVED: Final = "approved"
 CLOSED: Final = "breaker_closed"
 """What the record calls these events."""
 
-_WHOLE: Final = b"all"
-_REFERS: Final = b"of "
-_ID_CHARS: Final = 32
 _APART_MAX: Final = 1 / 8
 """A plan that differs by more than this share of its lines is kept whole."""
 
@@ -46,7 +59,7 @@ _TRIED: Final = 3
 _ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
 _PLANS: Final = tables.plans.c
-_LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == _ID_CHARS)
+_LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
 log = get_logger()
@@ -81,16 +94,84 @@ class StandingApproval:
 class Plans:
     """The plans of all agents, each once under its own id, and once under each joint id it is a part of."""
 
+    lines_at_a_time = PART_LINES
+
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writing: Counter[str] = Counter()
 
     def remember(self, name: str, project: str, agent: str, at: float, items: Iterable[Item]) -> None:
         """Keep a plan, so that a person can approve it. One that is known stays as it is; it was made again."""
+        for _ in self.remembering(name, project, agent, at, plan_lines(items)):
+            pass
+
+    def remembering(
+        self, name: str, project: str, agent: str, at: float, lines: Collection[str]
+    ) -> Generator[None, None, None]:
+        """The same by steps, so that others may have their turn after each. The lines come sorted, each time anew."""
+        with self._begin() as connection:
+            chain.lock(connection)
+            if _made_again(connection, name, project, agent, at):
+                return
+            mine = (_of_agent(project, agent), _begins(WHOLE.encode()), ~IS_PART)
+            newest = select(_PLANS.id).where(*mine).order_by(_PLANS.at.desc()).limit(_TRIED)
+            others = list(connection.execute(newest).scalars())
+        self._writing[name] += 1
+        try:
+            yield from self._write(name, project, agent, at, lines, others)
+        finally:
+            self._writing -= Counter([name])
+
+    def _write(
+        self, name: str, project: str, agent: str, at: float, lines: Collection[str], others: Sequence[str]
+    ) -> Generator[None, None, None]:
+        head, content = yield from self._shortest(project, agent, lines, others)
+        token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
+        body = Body(head, list(islice(left, self.lines_at_a_time)))
+        while part := list(islice(left, self.lines_at_a_time)):
+            row = part_id(name, token, parts)
+            with self._begin() as connection:
+                chain.lock(connection)
+                _add(connection, row, project, agent, _ONLY_NEEDED, "\n".join(part).encode())
+            parts += 1
+            yield
+        body = replace(body, token=token, parts=parts)
+        needed = [*body.part_ids(name), *([head.removeprefix(REFERS)] if head != WHOLE else [])]
         with self._begin() as connection:
             chain.lock(connection)
             if not _made_again(connection, name, project, agent, at):
-                body = _body(connection, project, agent, plan_lines(items))
-                _add(connection, name, project, agent, at, body)
+                if not _are_there(connection, needed, project, agent):
+                    raise StateError(f"state {self._database.url}: plan {name} lost a part while it was written")
+                _add(connection, name, project, agent, at, body.written())
+
+    def _shortest(
+        self, project: str, agent: str, lines: Collection[str], others: Sequence[str]
+    ) -> Generator[None, None, tuple[str, Iterable[str]]]:
+        """The lines as they are kept: by their difference to one of these whole plans where that is small."""
+        for name in others:
+            changes: list[str] = []
+            try:
+                for number, change in enumerate(differences(self._lines(name, project, agent), lines), start=1):
+                    if change is not None:
+                        changes.append(change)
+                    if len(changes) > len(lines) * _APART_MAX:
+                        break
+                    if number % self.lines_at_a_time == 0:
+                        yield
+                else:
+                    return f"{REFERS}{name}", changes
+            except LookupError:
+                continue
+        return WHOLE, lines
+
+    def _lines(self, name: str, project: str, agent: str) -> Iterator[str]:
+        """The lines of a plan, read in several looks at the state."""
+
+        def fetch(row: str) -> object:
+            with self._begin() as connection:
+                return _sessions(connection, row, project, agent)
+
+        return lines_of_plan(fetch, name)
 
     def remember_joint(self, name: str, parts: Iterable[tuple[str, str, str, float]]) -> None:
         """Keep several agents' plans (id, project, agent, at) under one id, so that one approval is for all."""
@@ -100,7 +181,7 @@ class Plans:
                 if part == name or _made_again(connection, name, project, agent, at):
                     continue
                 if connection.execute(select(_PLANS.at).where(_is(part, project, agent))).first():
-                    _add(connection, name, project, agent, at, _REFERS + part.encode() + b"\n")
+                    _add(connection, name, project, agent, at, f"{REFERS}{part}\n".encode())
 
     def known(self, name: str) -> list[KnownPlan]:
         """The agents' parts of the plan with this id, none when it is unknown."""
@@ -170,6 +251,45 @@ class Plans:
             rows = connection.execute(select(tables.plans).where(_LIVES, mine, wanted)).all()
             return frozenset(one for row in rows for one in _approvals(connection, row) or ())
 
+    def approving(
+        self, project: str, agent: str, also: Collection[str] = ()
+    ) -> Generator[None, None, Container[Approval]]:
+        """The same by steps, so that others may have their turn after each.
+
+        Of plans that are large it holds a few lines at a time: to be asked for actions in the order of a plan.
+        """
+        few, many = set[Approval](), list[Callable[[], Iterator[str]]]()
+        wanted = _PLANS.id.in_(_given(project, agent)) | _PLANS.id.in_(also)
+        with self._begin() as connection:
+            query = select(_PLANS.id).where(_LIVES, _of_agent(project, agent), wanted)
+            names = list(connection.execute(query).scalars())
+        for name in names:
+            lines = partial(self._lines, name, project, agent)
+            if (held := (yield from self._checked(name, project, agent, lines))) is None:
+                log.error("plan_is_not_what_it_was", plan=name, agent=agent, meaning="it approves nothing")
+            elif len(held) < self.lines_at_a_time:
+                few.update(map(_approval, held))
+            else:
+                many.append(lines)
+        return Leave(frozenset(few), many) if many else frozenset(few)
+
+    def _checked(
+        self, name: str, project: str, agent: str, lines: Callable[[], Iterator[str]]
+    ) -> Generator[None, None, list[str] | None]:
+        """The first lines of a plan, as many as are written at a time; None if it does not hold what its id says."""
+        with self._begin() as connection:
+            own = _own_id(name, _sessions(connection, name, project, agent))
+        digest, held = LinesDigest(project, agent), list[str]()
+        try:
+            left = lines()
+            while some := list(islice(left, self.lines_at_a_time)):
+                digest.add(some)
+                held = held or some
+                yield
+        except LookupError:
+            return None
+        return held if digest.id == own else None
+
     def awaits(self, project: str, agent: str, names: Collection[str]) -> bool:
         """Whether one of these ids is a plan of this agent that was not approved yet."""
         wanted = _PLANS.id.in_(names) & ~_PLANS.id.in_(_given(project, agent))
@@ -198,6 +318,7 @@ class Plans:
         with self._begin() as connection:
             chain.lock(connection)
             _drop(connection, _PLANS.at < now - PLAN_KEPT_S, now)
+            _remove_unfinished(connection, self._writing, now)
             for project, agent, count in connection.execute(per_agent).all():
                 if count > PLANS_KEPT:
                     mine = _of_agent(project, agent)
@@ -223,54 +344,43 @@ def _add(connection: Connection, name: str, project: str, agent: str, at: float,
         cover(connection, PLANNED, project, agent, at, {"plans": [name]}, added)
 
 
-def _body(connection: Connection, project: str, agent: str, lines: Sequence[str]) -> bytes:
-    """The lines as they are kept: by their difference to a whole plan of the agent where that is small."""
-    whole = (_of_agent(project, agent), _begins(_WHOLE))
-    newest = select(_PLANS.id, _PLANS.sessions).where(*whole).order_by(_PLANS.at.desc()).limit(_TRIED)
-    now = set(lines)
-    for name, body in connection.execute(newest):
-        before = set(body.decode().split("\n")[1:])
-        less, more = sorted(before - now), sorted(now - before)
-        if len(less) + len(more) <= len(lines) * _APART_MAX:
-            changes = [*(f"-{line}" for line in less), *(f"+{line}" for line in more)]
-            return _REFERS + "\n".join([name, *changes]).encode()
-    return b"\n".join([_WHOLE, *(line.encode() for line in lines)])
+def _are_there(connection: Connection, rows: Collection[str], project: str, agent: str) -> bool:
+    query = select(func.count()).where(_of_agent(project, agent), _among(rows))
+    return connection.execute(query).scalar() == len(rows)
 
 
-def _lines(connection: Connection, body: object, project: str, agent: str) -> list[str] | None:
-    """The lines of a plan, None when they cannot be made out."""
-    if not isinstance(body, bytes):
-        return None
-    first, *rest = body.decode().split("\n")
-    if first.encode() == _WHOLE:
-        return rest
-    if not first.encode().startswith(_REFERS):
-        return None
-    query = select(_PLANS.sessions).where(_is(first[len(_REFERS) :], project, agent))
-    other = connection.execute(query).scalar()
-    lines = None if other is None else _lines(connection, other, project, agent)
-    if lines is None:
-        return None
-    changes = [line for line in rest if line]
-    less = {line[1:] for line in changes if line.startswith("-")}
-    return sorted([*(line for line in lines if line not in less), *(line[1:] for line in changes if line[0] == "+")])
+def _sessions(connection: Connection, row: str, project: str, agent: str) -> object:
+    return connection.execute(select(_PLANS.sessions).where(_is(row, project, agent))).scalar()
 
 
 def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | None:
     """What a plan would let through; None when its row no longer holds what its id was made of."""
-    lines = _lines(connection, row.sessions, row.project, row.agent)
-    if lines is None or id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
+
+    def fetch(name: str) -> object:
+        return _sessions(connection, name, row.project, row.agent)
+
+    try:
+        lines = list(lines_of_plan(fetch, row.id))
+    except LookupError:
+        lines = []
+    if id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
         log.error("plan_is_not_what_it_was", plan=row.id, agent=row.agent, meaning="it approves nothing")
         return None
-    split = (line.split(" ") for line in lines)
-    return tuple(Approval(session, int(made), int(used), Action(action)) for action, session, made, used in split)
+    return tuple(map(_approval, lines))
 
 
-def _own_id(name: str, body: bytes) -> str:
+def _approval(line: str) -> Approval:
+    action, session, made, used = line.split(" ")
+    return Approval(session, int(made), int(used), Action(action))
+
+
+def _own_id(name: str, body: object) -> str:
     """The id that an agent's part has by itself: a joint plan refers to it, and changes nothing."""
+    if not isinstance(body, bytes):
+        return ""
     first, separator, changes = body.partition(b"\n")
-    joint = first.startswith(_REFERS) and separator and not changes
-    return first[len(_REFERS) :].decode() if joint else name
+    joint = first.startswith(REFERS.encode()) and separator and not changes
+    return first.decode().removeprefix(REFERS) if joint else name
 
 
 def _begun(connection: Connection, plan: KnownPlan) -> int:
@@ -286,18 +396,36 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
 def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
     """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
     that is no plan any more."""
-    base = cast(func.substr(_PLANS.sessions, len(_REFERS) + 1, _ID_CHARS), String)
-    needed = set(connection.execute(select(base).where(_begins(_REFERS), ~which)).scalars())
-    needed |= set(connection.execute(select(base).where(_begins(_REFERS), which, _among(needed))).scalars())
-    removed: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
-    gone = and_(which, ~_among(needed))
-    for row in connection.execute(select(_PLANS.id, _PLANS.project, _PLANS.agent, _PLANS.sessions).where(gone)):
-        removed[row.project, row.agent].append(tuple(row))
-    connection.execute(delete(tables.plans).where(gone))
+    base = cast(func.substr(_PLANS.sessions, len(REFERS) + 1, ID_CHARS), String)
+    refers = _begins(REFERS.encode())
+    needed = set(connection.execute(select(base).where(refers, ~which)).scalars())
+    needed |= set(connection.execute(select(base).where(refers, which, _among(needed))).scalars())
+    _remove(connection, and_(which, ~IS_PART, ~_among(needed)), at)
     connection.execute(update(tables.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
-    for where, rows in removed.items():
-        body = {"forgotten": [row[0] for row in rows]}
-        cover(connection, PLANNED, *where, at, body, RowChange("plans", removed=rows))
+
+
+def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> None:
+    """Remove these plans with their parts."""
+    removed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for project, agent, name in connection.execute(
+        select(_PLANS.project, _PLANS.agent, OWN_PLAN).where(gone).distinct()
+    ):
+        removed[project, agent].append(name)
+    for (project, agent), names in removed.items():
+        own = _of_agent(project, agent) & _among(names, OWN_PLAN)
+        query = select(_PLANS.id, _PLANS.project, _PLANS.agent, _PLANS.sessions).where(own)
+        rows = map(tuple, connection.execute(query, execution_options={"yield_per": 1}))
+        cover(connection, PLANNED, project, agent, at, {"forgotten": names}, RowChange("plans", removed=rows))
+        connection.execute(delete(tables.plans).where(own))
+
+
+def _remove_unfinished(connection: Connection, writing: Collection[str], at: float) -> None:
+    """Remove the parts of plans that were never written to their end, and are not being written."""
+    plans = tables.plans.alias("plans_there")
+    is_there = exists().where(
+        plans.c.id == OWN_PLAN, plans.c.project == _PLANS.project, plans.c.agent == _PLANS.agent
+    )
+    _remove(connection, and_(IS_PART, ~is_there, ~_among(writing, OWN_PLAN)), at)
 
 
 def _of_agent(project: str, agent: str) -> ColumnElement[bool]:
@@ -313,9 +441,9 @@ def _given(project: str, agent: str) -> Select[str]:
     return select(tables.approvals.c.plan).where(tables.of_agent(tables.approvals, project, agent))
 
 
-def _among(names: Collection[str]) -> ColumnElement[bool]:
+def _among(names: Collection[str], name: ColumnElement[str] = _PLANS.id) -> ColumnElement[bool]:
     """Whether a plan is one of these, however many: they are one parameter."""
-    return _PLANS.id.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
+    return name.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
 
 
 def _begins(mark: bytes) -> ColumnElement[bool]:
@@ -323,5 +451,5 @@ def _begins(mark: bytes) -> ColumnElement[bool]:
 
 
 def _is_joint() -> ColumnElement[bool]:
-    length = len(_REFERS) + _ID_CHARS + 1
-    return _begins(_REFERS) & (func.length(_PLANS.sessions) == length)
+    length = len(REFERS) + ID_CHARS + 1
+    return _begins(REFERS.encode()) & (func.length(_PLANS.sessions) == length)

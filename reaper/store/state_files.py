@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -69,7 +69,7 @@ def open_mine(path: str) -> int:
     return descriptor
 
 
-def write_private(path: str, text: str) -> None:
+def write_private(path: str, text: Iterable[str]) -> None:
     """Write a file that only its owner can read; links of strangers are not followed."""
     with suppress(FileNotFoundError):
         info = os.lstat(path)
@@ -78,7 +78,7 @@ def write_private(path: str, text: str) -> None:
     with open(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE), "w", encoding="utf-8"
     ) as file:
-        file.write(text)
+        file.writelines(text)
 
 
 def replace_private(path: str, text: str) -> None:

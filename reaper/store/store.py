@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.jump import Level
-from reaper.core.model import Action, Session
-from reaper.core.planner import Mark
-from reaper.store import chain, tables
-from reaper.store.chained_tables import JUMPED, LEVELLED, MARKED, SETTLED, RowChange, cover, covering
+from reaper.core.model import Session
+from reaper.core.planner import Mark, Promises
+from reaper.store import chain, marks, tables
+from reaper.store.chained_tables import JUMPED, LEVELLED, SETTLED, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
+from reaper.store.marks import StandingMarks
 from reaper.store.plans import Plans
 from reaper.store.session_holds import StoredHolds
 from reaper.store.unserved_versions import UnservedVersions
@@ -28,11 +29,6 @@ from reaper.store.voices import Voices
 OPENED: Final = "breaker_latched"
 """What the record calls this event."""
 _RATES: Final = "rates"
-
-_DROP: Final = delete(tables.marks).where(
-    tables.marks.c.session == bindparam("gone"), tables.marks.c.created_at == bindparam("made")
-)
-_MARK: Final = insert(tables.marks).prefix_with("OR REPLACE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,8 @@ class Breaker:
 
 class Store:
     """The memory between sweeps. `fault` says why it cannot be relied on; nothing is touched while it does."""
+
+    marks_at_a_time = marks.AT_A_TIME
 
     def __init__(self, database: Database, fault: str = "") -> None:
         self._database = database
@@ -75,6 +73,11 @@ class Store:
         return self._database.url
 
     @property
+    def folder(self) -> str:
+        """Where its file is, '' for one in memory."""
+        return self._database.folder
+
+    @property
     def head(self) -> NotedHead:
         """How far the record had come at the last look."""
         return self._database.head
@@ -96,55 +99,35 @@ class Store:
         self._database.close()
 
     def marks(self, project: str, agent: str) -> dict[tuple[str, int], Mark]:
-        """The agent's marks by incarnation."""
-        column = tables.marks.c
-        columns = (column.seen, column.action, column.rule, column.marked_at, column.ripe_at)
+        """All of the agent's marks by incarnation."""
         with self._database.begin() as connection:
-            rows = connection.execute(select(*columns).where(tables.of_agent(tables.marks, project, agent)))
-            marks = [Mark(_session(seen), Action(action), *promise) for seen, action, *promise in rows]
-        return {mark.seen.incarnation: mark for mark in marks}
+            found = [marks.mark_of(row) for row in connection.execute(marks.of_agent(project, agent))]
+        return {mark.seen.incarnation: mark for mark in found}
 
-    def replace_marks(self, project: str, agent: str, marks: Iterable[Mark], at: float) -> None:
+    def standing_marks(self, project: str, agent: str) -> Promises:
+        """The agent's marks, looked up one after another: in the order of their ids at little cost."""
+        return StandingMarks(self._database, project, agent, self.marks_at_a_time)
+
+    def each_mark(self, project: str, agent: str) -> Iterator[Mark | None]:
+        """Every mark of the agent; None now and then, when others may have their turn."""
+        return marks.each(self._database, project, agent, self.marks_at_a_time)
+
+    def replace_marks(self, project: str, agent: str, given: Iterable[Mark], at: float) -> None:
         """Make these the agent's marks from platform time `at` on, all others are dropped."""
-        rows = {mark.seen.incarnation: _mark_row(project, agent, mark) for mark in marks}
-        gone: list[dict[str, Any]] = []
-        removed: list[Sequence[Any]] = []
-        with self._database.begin() as connection:
-            chain.lock(connection)
-            # Most stand from sweep to sweep: what is as it was is not written again.
-            for old in connection.execute(select(tables.marks).where(tables.of_agent(tables.marks, project, agent))):
-                incarnation = (old.session, old.created_at)
-                row = rows.get(incarnation)
-                if row is None:
-                    gone.append({"gone": old.session, "made": old.created_at})
-                elif tuple(row.values()) == tuple(old):
-                    del rows[incarnation]
-                    continue
-                removed.append(tuple(old))
-            if gone:
-                connection.execute(_DROP.where(tables.of_agent(tables.marks, project, agent)), gone)
-            if rows:
-                connection.execute(_MARK, list(rows.values()))
-            if gone or rows:
-                added = [tuple(row.values()) for row in rows.values()]
-                change = RowChange("marks", added, removed)
-                counts = {"came": len(added), "left": len(removed)}
-                cover(connection, MARKED, project, agent, at, counts, change)
+        in_order = sorted(given, key=lambda mark: mark.seen.incarnation)
+        for _ in self.replacing_marks(project, agent, in_order, at):
+            pass
+
+    def replacing_marks(
+        self, project: str, agent: str, given: Iterable[Mark], at: float
+    ) -> Generator[None, None, None]:
+        """The same by steps, so that others may have their turn after each; the marks come sorted."""
+        return marks.replacing(self._database, project, agent, given, at, self.marks_at_a_time)
 
     def drop_mark(self, project: str, agent: str, session: Session, at: float) -> None:
         """Forget the promise to one incarnation."""
-        which = and_(
-            tables.of_agent(tables.marks, project, agent),
-            tables.marks.c.session == session.id,
-            tables.marks.c.created_at == session.created_at,
-        )
         with self._database.begin() as connection:
-            chain.lock(connection)
-            removed = [tuple(row) for row in connection.execute(select(tables.marks).where(which))]
-            if removed:
-                connection.execute(delete(tables.marks).where(which))
-                counts = {"came": 0, "left": len(removed)}
-                cover(connection, MARKED, project, agent, at, counts, RowChange("marks", removed=removed))
+            marks.drop(connection, project, agent, session, at)
 
     def baseline(self, project: str, agent: str) -> Baseline | None:
         """The agent's last believed sweep, with our own deletions since."""
@@ -240,28 +223,8 @@ def opened(url: str) -> Iterator[Store]:
         store.close()
 
 
-def _mark_row(project: str, agent: str, mark: Mark) -> dict[str, object]:
-    """A mark in the order of the table's columns."""
-    return {
-        "project": project,
-        "agent": agent,
-        "session": mark.seen.id,
-        "created_at": mark.seen.created_at,
-        "seen": json.dumps(mark.seen._asdict()),
-        "action": str(mark.action),
-        "rule": mark.rule,
-        "marked_at": mark.marked_at,
-        "ripe_at": mark.ripe_at,
-    }
-
-
 def _stale_counts(text: str) -> StaleCounts | None:
     if not text:
         return None
     at, idle, age, *sessions = json.loads(text)
     return StaleCounts(at, tuple(idle), tuple(age), *sessions)
-
-
-def _session(text: str) -> Session:
-    fields = json.loads(text)
-    return Session(**{**fields, "strange": tuple(fields["strange"])})

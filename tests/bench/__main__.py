@@ -10,20 +10,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.bench.backlog import BACKLOG
 from tests.bench.rows import ALL, Row
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+PARTS: Final = ALL | BACKLOG
 BEGIN, END = "<!-- table: make bench -->", "<!-- end of table -->"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*ALL, []], help=f"only these: {', '.join(ALL)}")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"only these: {', '.join(PARTS)}")
     parser.add_argument("--keep", action="store_true", help=f"write the table into {PAGE.name}")
     given = parser.parse_args()
     rows: list[Row] = []
-    for part in given.parts or ALL:
-        for row in ALL[part]():
+    for part in given.parts or PARTS:
+        for row in PARTS[part]():
             rows.append(row)
             print("\t".join(_cells(row)), flush=True)  # noqa: T201 - what it is for
     table = _table(rows)

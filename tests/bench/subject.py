@@ -100,6 +100,54 @@ def sweep(
     return lambda: asyncio.run(swept())
 
 
+def stalls(endpoint: str, state: str, policy: Mapping[str, str]) -> Callable[[], dict[str, Any]]:
+    """One sweep of all agents, and how long at most nothing else had its turn on the loop."""
+    from reaper.clock import SystemClock
+    from reaper.config.load import load
+    from reaper.engine.events import to_all
+    from reaper.engine.live_status import LiveStatus
+    from reaper.engine.runner import Runner, Scope
+    from reaper.logs import configure_logging
+    from reaper.store.store import Store
+    from reaper.telemetry import EventLog, Metrics
+    from reaper.wiring import Connector, settle_memory
+
+    path = Path(state).with_suffix(".yaml")
+    path.write_text(backlog_configuration(endpoint, state, **policy))
+    settings = load(path, {}).settings
+    configure_logging("json", "error")
+    settle_memory()
+    longest = {"wall_s": 0.0, "busy_s": 0.0}
+
+    async def tick() -> None:
+        """Wake up every few milliseconds, and see how late that was, and how long the processor was at work."""
+        wall, busy = time.perf_counter(), time.thread_time()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now, used = time.perf_counter(), time.thread_time()
+            longest["wall_s"] = max(longest["wall_s"], now - wall - TICK_S)
+            longest["busy_s"] = max(longest["busy_s"], used - busy)
+            wall, busy = now, used
+
+    async def swept() -> dict[str, Any]:
+        clock = SystemClock()
+        live = LiveStatus(clock)
+        metrics, store = Metrics(live), Store.open(settings.state)
+        hear = to_all(live.hear, metrics.hear, EventLog().hear)
+        ticking = asyncio.create_task(tick())
+        run = await Runner(store, clock, hear, Connector(clock, metrics.request)).run(settings, Scope())
+        ticking.cancel()
+        store.close()
+        return {
+            "candidates": sum(report.plan.tally.total for report in run.swept),
+            "results": sorted({str(report.result) for report in run.reports}),
+            "stall_s": longest["wall_s"],
+            "busy_s": longest["busy_s"],
+        }
+
+    return lambda: asyncio.run(swept())
+
+
 def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Callable[[], dict[str, Any]]:
     """A full sweep and three after it, a quarter of an hour apart, in which sessions were made, used and deleted."""
     from reaper.clock import SystemClock
@@ -162,7 +210,7 @@ def steady(habit: str, sessions: int, changed: float, agents: int = 10) -> Calla
     return lambda: asyncio.run(swept())
 
 
-def backlog(sessions: int, stale: str) -> Callable[[], dict[str, Any]]:
+def verified(sessions: int, stale: str) -> Callable[[], dict[str, Any]]:
     """One sweep that deletes a backlog, in one process: which sessions are `stale` is one of `LAYOUTS`."""
     from reaper.clock import SystemClock
     from reaper.config.load import load
@@ -236,6 +284,7 @@ def _lives(habit: str, count: int, chance: Random) -> Iterator[tuple[float, floa
             yield age, idle
 
 
+TICK_S: Final = 0.002
 SHORT_SWEEPS: Final = 3
 SELDOM_ALL: Final = "{every: 15m, full_listing: 1h}"
 STEADY: Final = """
@@ -279,8 +328,17 @@ server: {{listen: "127.0.0.1:0"}}
 """
 
 
+def backlog_configuration(
+    endpoint: str, state: str, mode: str = "enforce", grace: str = "1d", limits: str = "{per_sweep: 10%}"
+) -> str:
+    """A configuration by which seven of ten sessions are stale."""
+    text = configuration(endpoint, state, 16, "\n      - {name: stale, action: delete, when: {idle: 8h}}\n")
+    text = text.replace("mode: enforce", f"mode: {mode}").replace("grace: 0s", f"grace: {grace}")
+    return text.replace("limits: {per_sweep: 100%, per_day: 100%}", f"limits: {limits}")
+
+
 SUBJECTS: Final[Mapping[str, Callable[..., Callable[[], dict[str, Any]]]]] = {
-    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady, "backlog": backlog,
+    "sdk_loop": sdk_loop, "sweep": sweep, "steady": steady, "verified": verified, "stalls": stalls,
 }  # fmt: skip
 
 

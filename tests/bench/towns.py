@@ -39,13 +39,20 @@ def town(agents: int, sessions: int, latency: str = "0ms") -> Iterator[str]:
 @contextlib.contextmanager
 def daemon(config: Path) -> Iterator[str]:
     """The address of a `reaper run` with this configuration."""
+    with running(config) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def running(config: Path) -> Iterator[tuple[str, int]]:
+    """The same with its process's number."""
     log = config.with_suffix(".log")
     with (
         log.open("w") as stderr,
         subprocess.Popen([REAPER, "run", "--config", config], stderr=stderr, env=environment()) as process,
     ):
         try:
-            yield str(until(lambda: _listening(log), 30))
+            yield str(until(lambda: _listening(log), 30)), process.pid
         finally:
             process.terminate()
 
@@ -83,6 +90,21 @@ def timed(name: str, **arguments: Any) -> dict[str, Any]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment())
     told: dict[str, Any] = json.loads(done.stdout)
     return told
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process has held so far."""
+    told = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2]
+    return int(told.split()[0]) / 1024
+
+
+def peak_of(*command: str | Path, output: Path) -> float:
+    """The most memory that a command held whose output went to a file; how it ended is its own affair."""
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, env=environment())
+    _, _, used = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return used.ru_maxrss / 1024
 
 
 def wall_of(*command: str | Path, times: int = 5) -> float:

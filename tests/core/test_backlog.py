@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper.core.backlog import backlog, longest_overdue
+from reaper.core.backlog import Turns, backlog
 from reaper.core.model import ACTIVE, DAY_S, Action
 from reaper.core.planner import Approval, Candidate, Hold, Item, Mark, Plan, PlanContext
 from reaper.core.policy import Beyond, Limit, Limits, Policy
@@ -119,8 +119,12 @@ def test_the_choice_does_not_depend_on_the_order_of_what_it_is_chosen_from(
         Item(each.session, each.decision._replace(since=NOW - since), ripe_at=NOW - ripe)
         for each, (ripe, since) in zip(idle(*[9] * len(dues)), dues, strict=True)
     ]
-    chosen = longest_overdue(iter(items), most)
-    assert chosen == longest_overdue(reversed(items), most)
+    forth, back = Turns[Item](most), Turns[Item](most)
+    for one, other in zip(items, reversed(items), strict=True):
+        forth.offer(one)
+        back.offer(other)
+    chosen = forth.chosen
+    assert chosen == back.chosen
     assert len(chosen) == min(most, len(items))
 
 

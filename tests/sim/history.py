@@ -74,6 +74,7 @@ class History:
             get_tombstones=plot.get_tombstones,
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
+            little_memory=plot.little_memory,
             plain=plot.plain,
             proven_first=plot.proven_first,
             round_max=plot.round_max,

@@ -36,6 +36,7 @@ from reaper.store.store import Store
 from tests.sim import scenes, scenes_wire
 from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
+from tests.sim.mutants_of_memory import MEMORY
 from tests.sim.mutants_of_ranks import RANKS
 from tests.sim.mutants_of_routing import ROUTING
 from tests.sim.mutants_of_spread import SPREAD
@@ -98,7 +99,13 @@ def _approved_loosely(same: Callable[[Approval, Approval], bool]) -> Remove:
         def __contains__(self, wanted: object) -> bool:
             return isinstance(wanted, Approval) and any(same(one, wanted) for one in self)
 
-    return around(Plans, "approved", lambda kept: lambda *given: Loose(kept(*given)))
+    def loosely(kept: Callable[..., Any]) -> Callable[..., Any]:
+        def approving(*given: Any) -> Any:
+            return Loose((yield from kept(*given)))
+
+        return approving
+
+    return around(Plans, "approving", loosely)
 
 
 def _approvals_count_always(patch: Patch) -> None:
@@ -266,12 +273,12 @@ def _stays_if_unchanged(old: Any, new: Any) -> Any:
 
 
 def _marks_only_in_memory(patch: Patch) -> None:
-    patch.setattr(Store, "marks", lambda self, *_: dict(getattr(self, "held", {})))
-    patch.setattr(
-        Store,
-        "replace_marks",
-        lambda self, _p, _a, marks, *_: setattr(self, "held", {mark.seen.incarnation: mark for mark in marks}),
-    )
+    def hold(self: Any, _project: str, _agent: str, marks: Any, *_: Any) -> Any:
+        self.held = {mark.seen.incarnation: mark for mark in marks}
+        return iter(())
+
+    patch.setattr(Store, "standing_marks", lambda self, *_: dict(getattr(self, "held", {})))
+    patch.setattr(Store, "replacing_marks", hold)
 
 
 def _breaker_only_in_memory(patch: Patch) -> None:
@@ -543,6 +550,7 @@ MUTANTS = [
     *ROUTING,
     *SPREAD,
     *STATE,
+    *MEMORY,
     *HOLDING,
     *BULK,
     *RANKS,

@@ -84,11 +84,8 @@ def _relief_takes_any(patch: Patch) -> None:
 
 
 def _approves_the_held(patch: Patch) -> None:
-    kept = planner.plan_lines
-    patch.setattr(planner, "plan_lines", lambda items: kept(replace(i, hold=None) for i in items))
-    from reaper.store import plans
-
-    patch.setattr(plans, "plan_lines", planner.plan_lines)
+    kept = planner.lines_of
+    patch.setattr(planner, "lines_of", lambda item: kept(replace(item, hold=None)))
 
 
 def _nothing_elsewhere(patch: Patch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from reaper.core import backlog, jump, planner
@@ -17,18 +16,17 @@ def _blind_to(hold: Hold) -> Remove:
     """Who chooses what goes first does not know this limit."""
 
     def make(kept: Any) -> Any:
-        return lambda items, excess: kept(items, [one for one in excess if one.hold is not hold])
+        return lambda *given: [(room, of) for room, of in kept(*given) if of is not hold]
 
-    return around(planner, "held_by_turn", make)
+    return around(planner, "rooms_of", make)
 
 
-def _newest_first(ready: Iterable[Any], most: int) -> frozenset[tuple[str, int]]:
-    found = sorted(ready, key=backlog._order, reverse=True)
-    return frozenset(one.session.incarnation for one in found[:most])
+def _newest_first(due: Any) -> Any:
+    return -due.ripe_at, -due.decision.since, due.session.incarnation
 
 
 def _by_id(due: Any) -> Any:
-    return due.ripe_at, due.session.id
+    return due.ripe_at, 0.0, due.session.incarnation
 
 
 def _levels_only_in_memory(patch: Patch) -> None:
@@ -58,7 +56,7 @@ SPREAD = [
     Mutant("spread: the limit of a day", _blind_to(Hold.LIMIT_DAY), scenes_spread.beyond_the_day),
     Mutant(
         "spread: the longest overdue first",
-        put(planner, "longest_overdue", _newest_first),
+        put(backlog, "_order", _newest_first),
         scenes_spread.beyond_the_sweep,
     ),
     Mutant(

@@ -23,6 +23,7 @@ class Plot:
     never, the state has none. `voices`: how often an agent's developers speak. `plain`: agents are named, and read
     one by one, instead of being matched. `holds`: how often a person holds a session, or releases one, right before
     a read. `proven_first`, `round_max`: from when on deletes are verified together, and how many of them.
+    `little_memory`: candidates go to disk.
     """
 
     law: Law
@@ -52,6 +53,7 @@ class Plot:
     holds: float
     proven_first: int
     round_max: int
+    little_memory: bool
 
 
 def draw(seed: int) -> Plot:
@@ -87,6 +89,7 @@ def draw(seed: int) -> Plot:
         holds=chance.choice([0.0, 0.0, 0.02, 0.1]),
         proven_first=chance.choice([1, 1, 2, 5]),
         round_max=chance.choice([3, 12, 256]),
+        little_memory=chance.random() < 0.4,
     )
 
 

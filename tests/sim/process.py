@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,7 @@ from reaper.emulator import EmulatorTransport
 from reaper.engine.events import Listener, to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Run, Runner, Scope
+from reaper.listing.spool import Block, Spool, SpoolError
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.store import Store
 from reaper.wiring import Connector
@@ -58,6 +60,22 @@ class Disk(Database):
             yield connection
 
 
+class Scratch(Spool):
+    """Where a sweep puts what memory is too small for: on the same disk, and hardly anything fits into memory."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Steps) -> None:
+        super().__init__(in_memory_max=1, run_min=1)
+        self.steps = steps
+
+    def write(self, values: Sequence[Any]) -> list[Block]:
+        self.steps.take()
+        if self.steps.is_full:
+            raise SpoolError("no room for candidates")
+        return super().write(values)
+
+
 @dataclass
 class Process:
     """One life of the reaper. `fault` is why it cannot rely on its state, if it cannot."""
@@ -74,6 +92,12 @@ class Process:
         connector = Connector(self.clock, transport=Wire(transport, self.steps))
         store = Store(self.disk, self.fault)
         self.sweeper = Runner(store, self.clock, to_all(LiveStatus(self.clock).hear, self.listener), connector)
+
+    def spare_memory(self) -> None:
+        """From now on hardly anything is kept in memory, and hardly anything written at once."""
+        self.sweeper.spooling = lambda _: Scratch(self.steps)
+        self.sweeper.store.marks_at_a_time = 2
+        self.sweeper.store.plans.lines_at_a_time = 2
 
     async def sweep(self, settings: Settings, stopping: Callable[[], str] = str) -> Run:
         self.disk.steps = self.steps

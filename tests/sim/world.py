@@ -85,6 +85,7 @@ class World:
     gone_cursor: GoneCursor = "error"
     policy: Policy | None = None
     full_every_s: int | None = None
+    little_memory: bool = False
     plain: bool = False
     approvals: tuple[str, ...] = ()
     configured: tuple[SessionHold, ...] = ()
@@ -233,7 +234,10 @@ class World:
         watch = Watch(self.emulator, self.find, self._acted, self._blame)
         steps = steps or Steps()
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
-        return Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
+        made = Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
+        if self.little_memory:
+            made.spare_memory()
+        return made
 
     def state(self) -> Store:
         """The state, as a process that only just looks at it has it."""

@@ -10,8 +10,9 @@ from typing import Final
 from reaper.core.durations import show_time
 from reaper.core.planner import Hold, Item, Plan, hold_text
 from reaper.core.policy import reason
+from reaper.core.tally import SHOWN_MAX
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Outcome, Report, Swept, is_trusted
+from reaper.engine.report import Outcome, Report, Swept, is_trusted, place_shown
 from reaper.web.page.charts import Bars, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
@@ -19,7 +20,7 @@ from reaper.web.page.health import SWEPT, HealthProblem, State, Wait, nothing_ne
 from reaper.web.page.overview import ACTIONS_MAX, AgentRow, Done, agent_row, done, more
 from reaper.web.page.wording import HOLDS, OUTCOMES, joined, plural, relative, safe
 
-CANDIDATES_MAX: Final = 500
+CANDIDATES_MAX: Final = SHOWN_MAX
 HOLDS_MAX: Final = 100
 
 
@@ -132,7 +133,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Limits still allow", f"{left['sweep']:,} deletes a sweep, {left['day']:,} today"),
         *(("Left for later sweeps", str(one)) for one in report.plan.left),
         *([("Malformed records, kept", f"{malformed:,}")] if malformed else []),
-        *([("Plan", report.plan.id)] if report.plan.items else []),
+        *([("Plan", report.plan.id)] if report.plan.tally.total else []),
     ]
 
 
@@ -145,7 +146,7 @@ def candidates(report: Report, now: float) -> list[CandidateRow]:
     first = heapq.nsmallest(
         CANDIDATES_MAX,
         plan.items,
-        key=lambda item: (item.session.incarnation in ended, item.ripe_at, item.session.id),
+        key=lambda item: place_shown(item, ended),
     )
     return [
         CandidateRow(
@@ -188,7 +189,7 @@ def _became(item: Item, plan: Plan, outcome: Outcome | None, now: float) -> str:
 
 
 def _more(report: Report, shown: int) -> str:
-    total = len(report.plan.items) if is_trusted(report) else 0
+    total = report.plan.tally.total if is_trusted(report) else 0
     if total <= shown:
         return ""
     return f"The first {shown:,} of {total:,} candidates. `reaper plan --output json` lists all."

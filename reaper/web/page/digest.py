@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from reaper.core.model import MINUTE_S, Action, OutcomeKind
+from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold
 from reaper.core.policy import Policy
 from reaper.core.quotas import Key
+from reaper.core.tally import minute_of
 from reaper.engine.report import Failed, Report, Swept
 
 PROMISED: Final = frozenset({Hold.GRACE, Hold.WINDOW})
@@ -67,12 +68,13 @@ def digest(report: Report) -> Digest:
 
 
 def _open_items(report: Swept) -> tuple[Sequence[Group], Counter[int]]:
-    ended = {outcome.item.session.incarnation for outcome in report.outcomes}
     minutes: defaultdict[tuple[str, Action, Hold | None], Counter[int]] = defaultdict(Counter)
-    for item in report.plan.items:
-        if item.session.incarnation not in ended:
-            minute = math.ceil(max(item.ripe_at, report.plan.now) / MINUTE_S) * MINUTE_S
-            minutes[item.rule, item.action, item.hold][minute] += 1
+    for group, counted in report.plan.tally.groups.items():
+        minutes[group.rule, group.action, group.hold].update(counted.minutes)
+    for outcome in report.outcomes:
+        item = outcome.item
+        minutes[item.rule, item.action, item.hold][minute_of(item.ripe_at, report.plan.now)] -= 1
+    minutes = defaultdict(Counter, {key: left for key, counts in minutes.items() if (left := +counts)})
     promised = {minute for (_, _, hold), counts in minutes.items() if hold in PROMISED for minute in counts}
     goes = _openings(promised, report.policy)
     groups = [_group(*key, counts, goes) for key, counts in minutes.items()]
