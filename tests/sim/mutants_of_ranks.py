@@ -91,7 +91,7 @@ RANKS = [
     Mutant("who ranks lists in full", around(Runner, "_cache", _listed_in_part), scenes_ranks.listed_in_full),
     Mutant(
         "a mark by rank is dropped within the limit",
-        around(planner, "_marks", stands_while_kept),
+        around(planner.Planning, "plan", stands_while_kept),
         scenes_ranks.back_within_limit,
     ),
 ]

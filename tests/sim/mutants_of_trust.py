@@ -12,6 +12,7 @@ from reaper.engine import executor, quota_relief, sweep
 from reaper.engine.last_look import AgentLooks, Freshness
 from reaper.engine.refusals import Refusals
 from reaper.foundry import exchange, parsing
+from reaper.store.marks import each
 from tests.sim import scenes_time, scenes_wire
 from tests.sim.switches import Mutant, Patch, around, put
 
@@ -69,12 +70,16 @@ def _agent_not_looked_at(_: Any) -> Any:
 def stands_while_kept(kept: Any) -> Any:
     """A mark stays until its session is used, whatever the policy said of it meanwhile."""
 
-    def marks(candidates: Any, policy: Any, standing: Any, now: float) -> Any:
-        yield from kept(candidates, policy, standing, now)
-        found = {candidate.session.incarnation for candidate in candidates}
-        yield from (mark for incarnation, mark in standing.marks.items() if incarnation not in found)
+    def plan(self: Any) -> Any:
+        made = kept(self)
+        if made.marks is None:
+            return made
+        stood = self._context.marks
+        known = {mark.seen.incarnation: mark for mark in each(stood._database, stood._project, stood._agent) if mark}
+        known |= {mark.seen.incarnation: mark for mark in made.marks}
+        return replace(made, marks=[known[incarnation] for incarnation in sorted(known)])
 
-    return marks
+    return plan
 
 
 def _only_session_grows_old(patch: Patch) -> None:
@@ -153,7 +158,7 @@ TRUST = [
     ),
     Mutant(
         "a mark is dropped when a sweep keeps its session",
-        around(planner, "_marks", stands_while_kept),
+        around(planner.Planning, "plan", stands_while_kept),
         scenes_time.taken_back_in_grace,
     ),
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
