@@ -12,6 +12,7 @@ from reaper.core.policy import Policy, decide, sides
 from reaper.core.provider import Provider
 from reaper.core.settings import Project
 from reaper.engine.discovery import first_match, read_agent
+from reaper.engine.newest import may_be_newest
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.voices import heard, judged_by
 from reaper.store.store import Store
@@ -22,7 +23,8 @@ NAMED_MAX: Final = 5
 async def cautions(
     client: Provider, project: Project, name: str, sessions: Sequence[Session], store: Store, now: float | None
 ) -> list[str]:
-    """What speaks against it: the agent's developers, keep rules that keep some of these sessions, and `must_see`.
+    """What speaks against it: the agent's developers, keep rules and ranks that keep some of these sessions, and
+    `must_see`.
 
     They are a person's to delete all the same: a sweep would leave them alone.
     """
@@ -36,6 +38,9 @@ async def cautions(
         policy = judged_by(pattern.policy, voice)
         agent = await routed(agent, policy, client, KnownVersions(), project.name, 0.0)
         spared = _kept(remembered(agent, policy, store, project.name, at), policy, sessions, at)
+        newest = policy.keep_newest
+        if newest and (ids := [one.id for one in await may_be_newest(client, name, sessions, newest)]):
+            spared[f"or may be among the newest {newest}, which policy {policy.name!r} keeps"] = ids
     if seen := [session.id for session in sessions if session.id in project.must_see]:
         spared[f"named under must_see of project {project.name}"] = seen
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,16 +12,19 @@ from reaper.cli.audit_commands import actions_table, recorded_json
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.options import OutputFormat
 from reaper.cli.printed import console, safe, table
+from reaper.cli.progress import Progress
 from reaper.cli.record_rows import records_table
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import show_time
-from reaper.core.model import TOMBSTONES, Malformed
+from reaper.core.model import TOMBSTONES, Malformed, Session
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
+from reaper.core.standing import Standing
 from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
+from reaper.engine.standing import standing_of
 from reaper.engine.voices import heard, judged_by
 from reaper.foundry import requests
 from reaper.store.journal import ActionFilter, Recorded
@@ -41,6 +45,7 @@ async def run_explain(
     if pattern is None:
         raise CommandError(f"no pattern of project {project.name} matches agent {agent!r}: it is left alone")
     which = ActionFilter(project.name, agent, session)
+    standing: Standing | None = None
     async with Connector(SystemClock())(project) as client:
         try:
             known = await read_agent(agent, client)
@@ -51,6 +56,10 @@ async def run_explain(
                 return
             gone = f"{project.name} has no session {session} of agent {agent}: {error}"
             raise CommandError(gone, Exit.FAILED) from error
+        if isinstance(answer.value, Session):
+            with opened(settings.state) as store, Progress(sys.stderr) as progress:
+                policy = judged_by(pattern.policy, heard(project, known, store))
+                standing = await standing_of(client, store, project.name, agent, answer.value, policy, progress.hear)
     if isinstance(answer.value, Malformed):
         raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
     if answer.date is None:
@@ -63,7 +72,16 @@ async def run_explain(
         known = remembered(known, policy, store, project.name, answer.date)
         configured = settings.holds_on(project.name, known.name)
         explanation = explain(
-            project.name, known, answer.value, policy, store, answer.date, voice, configured, project.known_fields
+            project.name,
+            known,
+            answer.value,
+            policy,
+            store,
+            answer.date,
+            voice,
+            configured,
+            project.known_fields,
+            standing,
         )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))

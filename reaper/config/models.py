@@ -6,6 +6,7 @@ such as a policy that does not exist, is checked in `references` and `thresholds
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema, create_model
@@ -28,6 +29,10 @@ DEFAULT_LISTEN: Final = "127.0.0.1:9464"
 _LIMITS = DefaultLimits()
 _MANY = 10**9
 
+NEWEST_MAX: Final = 10_000
+AT_MOST_MAX: Final = 100_000
+"""A sweep remembers so many sessions to tell who is beyond them."""
+
 
 def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
     schema: dict[str, Any] = {"type": "string", "minLength": 1}
@@ -47,16 +52,18 @@ def _several(word: Any, item: dict[str, Any]) -> Any:
     return Annotated[list[word], BeforeValidator(_as_list), schema]
 
 
-def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
-    def read(value: object) -> int:
-        bounds = f"{low} or more" if high >= _MANY else f"{low} to {high}"
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise BadValue("is not a whole number", f"write {bounds}, digits only, without quotes")
-        if not low <= value <= high:
-            raise BadValue("is out of bounds", f"write {bounds}")
-        return value
+def _read_whole(value: object, low: int, high: int) -> int:
+    bounds = f"{low} or more" if high >= _MANY else f"{low} to {high}"
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadValue("is not a whole number", f"write {bounds}, digits only, without quotes")
+    if not low <= value <= high:
+        raise BadValue("is out of bounds", f"write {bounds}")
+    return value
 
-    return BeforeValidator(read), WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})
+
+def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return BeforeValidator(partial(_read_whole, low=low, high=high)), WithJsonSchema(schema)
 
 
 def _read_format(value: object) -> int:
@@ -252,6 +259,26 @@ class Window(Part):
     night belongs to the day on which it begins."""
 
 
+class Newest(Part):
+    """How many of the newest sessions are never deleted, and among which."""
+
+    count: Annotated[int, *_whole(1, NEWEST_MAX)]
+    """So many, 1 to 10000."""
+    per: Literal["agent", "version"] = "agent"
+    """agent: of all sessions of the agent. version: of the sessions of each version."""
+
+
+def _read_newest(value: object) -> object:
+    """A number alone is so many of the agent's."""
+    return value if isinstance(value, dict) else {"count": _read_whole(value, 1, NEWEST_MAX)}
+
+
+# What is asked of numbers and what of mappings stands side by side: each is asked only of its own.
+KeepNewest = Annotated[Newest, BeforeValidator(_read_newest), WithJsonSchema({
+    **Newest.model_json_schema(), "type": ["integer", "object"], "minimum": 1, "maximum": NEWEST_MAX,
+})]  # fmt: skip
+
+
 class Policy(Part):
     """Rules for the sessions of an agent, and the guards around them."""
 
@@ -265,6 +292,12 @@ class Policy(Part):
     """How much may go before a person is asked."""
     windows: list[Window] | None = Field(None, min_length=1)
     """When deleting is allowed; without this key always."""
+    keep_newest: KeepNewest | None = None
+    """So many of the newest sessions of an agent are never deleted, whatever the rules say: a whole number, or
+    {count: 3, per: version}. Without this key none."""
+    at_most: Annotated[int, *_whole(1, AT_MOST_MAX)] | None = None
+    """So many idle sessions an agent may have: of those beyond, the longest idle are deleted that no rule keeps. 1 to
+    100000; without this key as many as there are."""
 
 
 class Pressure(Part):

@@ -9,7 +9,8 @@ from reaper.config.document import Document, Value
 from reaper.config.holds import hold_findings
 from reaper.config.models import DEFAULT_LISTEN
 from reaper.config.problem import BadValue, Finding, Path, did_you_mean, escaped, show_path
-from reaper.config.tree import child, entries, items, texts
+from reaper.config.tree import child, entries, has, items, texts
+from reaper.core.policy import BEYOND, NEWEST
 
 
 def reference_findings(document: Document) -> list[Finding]:
@@ -19,6 +20,7 @@ def reference_findings(document: Document) -> list[Finding]:
         *_policies_of_agents(root),
         *_agents_listed_twice(root),
         *_rules_named_twice(root),
+        *_rules_named_as_ranks(root),
         *_connections(root),
         *_endpoints_used_twice(root),
         *_projects_of_quotas(root),
@@ -67,6 +69,16 @@ def _rules_named_twice(root: Value) -> Iterator[Finding]:
             if isinstance(name, str) and seen.setdefault(name, place) != place:
                 message = f"names two rules, the first is {show_path(seen[name])}"
                 yield Finding((*place, "name"), message, "give each rule of a policy its own name")
+
+
+def _rules_named_as_ranks(root: Value) -> Iterator[Finding]:
+    """What names a rule, such as a metric or the record, would mean two things."""
+    for path, policy in entries(root, (), "policies"):
+        for place, rule in items(policy, path, "rules"):
+            name = child(rule, "name")
+            if isinstance(name, str) and name in {BEYOND.name, NEWEST.name} and has(policy, name):
+                message = f"is the name under which the {name} of this policy is shown"
+                yield Finding((*place, "name"), message, "give the rule another name")
 
 
 def _endpoints(root: Value) -> Iterator[tuple[Path, Value, Endpoint]]:

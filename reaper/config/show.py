@@ -122,6 +122,11 @@ def _policy(policy: Policy) -> dict[str, Any]:
     }
     if policy.windows:
         shown["windows"] = [_window(window) for window in policy.windows]
+    if policy.keep_newest:
+        count, per_version = policy.keep_newest.count, policy.keep_newest.per_version
+        shown["keep_newest"] = {"count": count, "per": "version"} if per_version else count
+    if policy.at_most is not None:
+        shown["at_most"] = policy.at_most
     return shown
 
 

@@ -95,7 +95,13 @@ def _policy(name: str, part: models.Policy) -> policy.Policy:
             jump=_limit(limits.jump),
         ),
         windows=tuple(_window(window) for window in part.windows or ()),
+        keep_newest=_newest(part.keep_newest) if part.keep_newest else None,
+        at_most=part.at_most,
     )
+
+
+def _newest(part: models.Newest) -> policy.KeepNewest:
+    return policy.KeepNewest(part.count, per_version=part.per == "version")
 
 
 def _rule(part: models.Rule) -> policy.Rule:

@@ -9,6 +9,7 @@ from reaper.config.document import Document
 from reaper.config.doubtful_windows import window_findings
 from reaper.config.holds import hold_warnings
 from reaper.config.problem import Finding, Path, show_path
+from reaper.config.rank_warnings import full_listing_findings, ranks_findings
 from reaper.config.tree import child, entries, has, texts
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
 from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
@@ -31,6 +32,7 @@ def warning_findings(document: Document, settings: Settings, now: float) -> list
         _zone(document),
         _approvals(settings),
         hold_warnings(settings, now),
+        full_listing_findings(settings),
     ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
@@ -40,6 +42,7 @@ def warning_findings(document: Document, settings: Settings, now: float) -> list
             _limits(policy, path),
             _jump(document, policy, path),
             window_findings(policy, path, now),
+            ranks_findings(policy, path),
         ]
     return list(chain.from_iterable(found))
 

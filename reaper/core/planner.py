@@ -36,6 +36,7 @@ class Hold(StrEnum):
     BREAKER = "breaker"
     OBSERVE = "observe"
     STRANGE = "strange_record"
+    RANK = "rank"
     REFUSED = "refused"
     JUMP = "jump"
     GRACE = "grace"
@@ -95,7 +96,7 @@ class PlanContext:
     `doubt` says why the listing or the clock is not believed, None when it is.
     `used_today` counts unapproved actions of the last 24 hours. `refused` are the incarnations whose action the
     platform refused lately. `voice` is what the agent's developers ask for, `holds` are those that people have on
-    sessions of this agent.
+    sessions of this agent. `unranked`: how the sessions rank among each other cannot be judged.
     """
 
     inventory: int
@@ -109,6 +110,7 @@ class PlanContext:
     jump: Jump | None = None
     observe: bool = False
     voice: Voice = SILENT
+    unranked: bool = False
 
     @property
     def inventory_today(self) -> int:
@@ -389,7 +391,7 @@ class Marks:
 
 def _leaves_marks(policy: Policy, context: PlanContext) -> bool:
     """A doubted sweep, or one that a person ran observing, neither makes promises nor breaks them."""
-    return context.doubt is not None or (context.observe and policy.mode is Mode.ENFORCE)
+    return context.doubt is not None or context.unranked or (context.observe and policy.mode is Mode.ENFORCE)
 
 
 def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext, now: float) -> Iterable[Mark]:
@@ -447,6 +449,8 @@ def guards(
     yield "voice", Hold.HOLD if context.voice.keeps(now) else None
     yield "mode", Hold.OBSERVE if context.observe else None
     yield "record", Hold.STRANGE if session.strange else None
+    ranked = policy.ranks and policy.rests_on_ranks(candidate.decision)
+    yield "ranks", Hold.RANK if ranked and context.unranked else None
     yield "refused", Hold.REFUSED if session.incarnation in context.refused else None
     yield "jump", Hold.JUMP if context.jump and not context.approves(candidate) else None
     yield "grace", Hold.GRACE if ripe_at > now and not stopping else None
@@ -591,6 +595,8 @@ def hold_text(item: Item, plan: Plan) -> str:
             return by_people or (plan.voice.keeps(plan.now) if plan.voice else "")
         case Hold.REFUSED:
             return "the platform refused it, and is asked again later"
+        case Hold.RANK:
+            return "how it ranks among the others cannot be judged"
         case Hold.STRANGE:
             names = ", ".join(item.session.strange)
             return f"its record has fields this version does not know, and known_fields does not accept: {names}"

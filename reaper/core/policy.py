@@ -116,9 +116,28 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepNewest:
+    """The newest `count` sessions of an agent are never deleted; `per_version`: so many of each version."""
+
+    count: int
+    per_version: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.count}{' of each version' if self.per_version else ''}"
+
+
+NEWEST: Final = Rule("keep_newest", Action.KEEP, ())
+"""Why a session stays that a rule would delete: it is one of the newest."""
+
+BEYOND: Final = Rule("at_most", Action.DELETE, (StatusIn(frozenset({IDLE})), Idle(AGE_FLOOR_S)))
+"""What takes the longest idle sessions beyond `at_most`: the last rule, for those of which no other speaks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules for an agent's sessions, first match wins, and the guards around them.
 
+    `keep_newest` and `at_most` (idle sessions) rank all sessions of an agent: no session alone shows what they say.
     `also` is a policy that has to ask for the same action at that time, or the session is kept; made by
     `voice.both`, which lets the guards beside it be the stricter ones of the two.
     """
@@ -129,7 +148,28 @@ class Policy:
     grace_s: int = GRACE_S
     limits: Limits = Limits()
     windows: tuple[Window, ...] = ()
+    keep_newest: KeepNewest | None = None
+    at_most: int | None = None
     also: Policy | None = None
+
+    @property
+    def ranks(self) -> bool:
+        """Whether what becomes of a session depends on the others."""
+        return self.keep_newest is not None or self.at_most is not None
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Every rule that may catch a session: the policy's own, then that of `at_most`."""
+        return self.rules if self.at_most is None else (*self.rules, BEYOND)
+
+    def with_ranks(self) -> Policy:
+        """The same with the rule of `at_most`, which holds for a session that is known to be beyond it."""
+        return self if self.at_most is None else self.with_last(BEYOND)
+
+    def rests_on_ranks(self, decision: Decision) -> bool:
+        """Whether an action is asked for only by how its session ranks among the others."""
+        spared = self.keep_newest is not None and decision.action is Action.DELETE
+        return spared or decision.rule == BEYOND
 
     @property
     def asks_version(self) -> bool:
@@ -300,6 +340,8 @@ def _check(condition: Condition, session: Session, agent: Agent, now: float) -> 
 
 def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, now: float) -> str:
     """Why, in one line: `idle 9d3h (at least 7d), status idle`."""
+    if decision.rule == NEWEST:
+        return f"one of the newest {policy.keep_newest}"
     if policy.also is not None:
         return _reason_of_both(session, decision, policy, policy.also, agent, now)
     if decision.rule is None:
@@ -309,6 +351,8 @@ def reason(session: Session, decision: Decision, policy: Policy, agent: Agent, n
         for check in checks(session, decision.rule, agent, now)
         if check.condition != "age floor"
     ]
+    if decision.rule == BEYOND:
+        compared.insert(0, f"beyond the {policy.at_most} most recently used idle sessions")
     return ", ".join(compared) or f"due since {show_time(decision.since)}"
 
 

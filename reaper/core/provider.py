@@ -124,7 +124,7 @@ class Capabilities:
 
     def lacks(self, policy: Policy) -> str:
         """Why nobody should act by this policy here, '' when it can be kept."""
-        actions = {rule.action for rule in policy.rules}
+        actions = {rule.action for rule in policy.all_rules}
         if Action.STOP in actions and not (self.can_stop and self.stop_keeps_files):
             return "the policy stops sessions, which this platform cannot do without losing their files"
         if actions - {Action.KEEP} and not self.knows_last_access:

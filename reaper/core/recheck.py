@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
+from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.policy import decide
+from reaper.core.ranks import RANKING_MAX_S
+
+RANKS_OLD: Final = (
+    f"it was ranked among the others over {show_duration(RANKING_MAX_S)} ago: the next sweep ranks anew"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ def recheck(
     again = decide(fresh, plan.policy, agent_now(plan.agent, agent, now) if agent else plan.agent, now)
     if again.action is Action.KEEP or (again.action, again.rule) != (item.decision.action, item.decision.rule):
         return Verdict(changed=True, why="the policy no longer asks for it")
+    if plan.policy.rests_on_ranks(item.decision) and now - plan.now > RANKING_MAX_S:
+        return Verdict(why=RANKS_OLD)
     if item.action is not Action.STOP and not plan.policy.is_open(now):
         return Verdict(why="the window has closed")
     return Verdict(go=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from reaper.core.model import MINUTE_S, Action, Session
-from reaper.core.policy import Decision
+from reaper.core.policy import BEYOND, Decision
 
 
 class Countable(Protocol):
@@ -142,7 +142,9 @@ class Tally(Generic[ItemT, HoldT]):
         group.due += sum(moment <= now for moment in ripe)
         group.first_ripe = min(group.first_ripe, *ripe)
         grace_s = self.grace_s if key.action is Action.DELETE else 0
-        group.due_since = min(group.due_since, *[item.decision.since + grace_s for item in items])
+        # Nobody knows since when a session is one too many: it is overdue once its mark is.
+        overdue = ripe if key.rule == BEYOND.name else [item.decision.since + grace_s for item in items]
+        group.due_since = min(group.due_since, *overdue)
         for moment, count in Counter([moment if moment > now else now for moment in ripe]).items():
             group.minutes[minute_of(moment, now)] += count
         first = self.waiting if key.hold else self.ready

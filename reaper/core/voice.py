@@ -14,7 +14,7 @@ from typing import Final
 
 from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import DAY_S, Agent, Metadata
-from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy
+from reaper.core.policy import Beyond, KeepNewest, Limit, Limits, Mode, Policy
 from reaper.core.settings import AgentPattern
 
 HOLD: Final = "reaper.hold"
@@ -125,8 +125,17 @@ def both(policy: Policy, chosen: Policy | None) -> Policy:
         mode=Mode.OBSERVE if Mode.OBSERVE in {policy.mode, chosen.mode} else policy.mode,
         grace_s=max(policy.grace_s, chosen.grace_s),
         limits=_smaller_limits(policy.limits, chosen.limits),
+        keep_newest=_wider(policy.keep_newest, chosen.keep_newest),
+        at_most=None if policy.at_most is None or chosen.at_most is None else max(policy.at_most, chosen.at_most),
         also=chosen,
     )
+
+
+def _wider(one: KeepNewest | None, other: KeepNewest | None) -> KeepNewest | None:
+    """What keeps at least the newest of both: the newest of an agent are among the newest of their versions."""
+    if one is None or other is None:
+        return one or other
+    return KeepNewest(max(one.count, other.count), per_version=one.per_version or other.per_version)
 
 
 def _smaller_limits(one: Limits, other: Limits) -> Limits:

@@ -25,6 +25,8 @@ from reaper.core.provider import (
     Throttled,
     Unauthenticated,
 )
+from reaper.core.ranks import RANKING_MAX_S
+from reaper.core.recheck import RANKS_OLD
 from reaper.engine.bulk_verification import BulkVerification
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.last_look import BY_POLICY, LOOKS_MAX, AgentLooks, Freshness, Judge, Look
@@ -292,6 +294,8 @@ class Executor:
 
     async def _look(self, item: Item, plan: Plan, agents: AgentLooks, intent: Intent | None) -> Look | Outcome:
         """The last look, or why nothing may be sent after it."""
+        if plan.policy.rests_on_ranks(item.decision) and self.clock.monotonic() - self.started > RANKING_MAX_S:
+            return Outcome(item, OutcomeKind.CHANGED, plan.now, RANKS_OLD)
         try:
             agent = await self._agent(plan, agents)
             look = Look(await self.site.client.get(plan.agent.name, item.session.id), agent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reaper.core.conditions import NEVER
@@ -13,8 +13,21 @@ from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_wor
 from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
 from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
-from reaper.core.policy import Beyond, Decision, Mode, Policy, RuleTrial, decide, next_due, reason, trials
+from reaper.core.policy import (
+    BEYOND,
+    NEWEST,
+    Beyond,
+    Decision,
+    Mode,
+    Policy,
+    RuleTrial,
+    decide,
+    next_due,
+    reason,
+    trials,
+)
 from reaper.core.record_fields import acceptance
+from reaper.core.standing import UNKNOWN, Standing, decide_among, ranks_text
 from reaper.core.voice import SILENT, Voice
 from reaper.core.windows import dates_text
 from reaper.engine.voices import voice_json
@@ -36,7 +49,8 @@ class Explanation:
 
     `due` is when an action is next asked for if nobody uses the session; `once_idle`: after it has fallen idle.
     `earliest` is when its developers, holds, grace and windows would let that action happen, None when they never
-    would. `holds` are those that stand on it.
+    would. `holds` are those that stand on it. `ranks` says how it ranks among the others, '' where its policy
+    does not ask.
     """
 
     project: str
@@ -52,17 +66,26 @@ class Explanation:
     earliest: float | None
     voice: Voice = SILENT
     holds: tuple[SessionHold, ...] = ()
+    ranks: str = ""
 
     @property
     def why(self) -> str:
         """Why it is decided so, in one line."""
-        return reason(self.session, self.decision, self.policy, self.agent, self.now)
+        why = reason(self.session, self.decision, self.policy, self.agent, self.now)
+        return f"{why}; how it ranks {self.ranks}" if self.ranks.startswith(UNKNOWN) else why
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether nothing keeps it but that it is one of the newest."""
+        return self.decision.rule == NEWEST
 
     @property
     def due_text(self) -> str:
         """When the session is next due, in a sentence."""
+        beyond = f"beyond the {self.policy.at_most} most recently used idle sessions"
         if self.due is None:
-            return "never: no rule will stop or delete it as it is"
+            never = "never: no rule will stop or delete it as it is"
+            return never if self.policy.at_most is None else f"{never}; at_most does once it is {beyond}"
         moment, decision = self.due
         rule = decision.rule.name if decision.rule else ""
         action = f"{decision.action} by rule {rule}"
@@ -70,8 +93,11 @@ class Explanation:
             return f"never: it expires at {show_time(self.session.expires_at)}, before {action} is due"
         when = "now" if moment <= self.now else f"{show_time(moment)} (in {show_duration(moment - self.now)})"
         idle = ", once it is idle" if self.once_idle else ""
+        if self.is_spared:
+            return f"{when}: {action}, but not while it is one of the newest {self.policy.keep_newest}"
         unused = "" if moment <= self.now else ", unless it is used before"
-        return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}"
+        sooner = f"; sooner by at_most if it falls {beyond}" if self.policy.at_most and moment > self.now else ""
+        return f"{when}: {action}{idle}{unused}{self._earliest_text(moment)}{sooner}"
 
     def _earliest_text(self, due: float) -> str:
         if self.earliest is None and any(math.isinf(hold.ends_at) for hold in self.holds):
@@ -91,14 +117,20 @@ def explain(
     voice: Voice = SILENT,
     configured: Holds = NO_HOLDS,
     accepted: frozenset[str] = frozenset(),
+    standing: Standing | None = None,
 ) -> Explanation:
     """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
 
     `policy` is the one that decides once its developers were heard, by `voice`; `configured` are the holds that the
-    configuration names, `accepted` the project's `known_fields`.
+    configuration names, `accepted` the project's `known_fields`. `standing` is how it ranks among the others, None
+    where nobody has listed them.
     """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
+    is_ranked = standing is not None and standing.is_known
+    if standing is not None and is_ranked:
+        decision = decide_among(decision, policy, agent, standing, now)
+        due = (now, decision) if decision.rule == BEYOND else due
     # An active session that nobody uses falls idle by itself: what happens then is what its user wants to know.
     if due is None and session.status == ACTIVE:
         as_due = session._replace(status=IDLE)
@@ -115,7 +147,9 @@ def explain(
         jump=standing_jump(level, policy),
         observe=policy.mode is Mode.OBSERVE,
         voice=voice,
+        unranked=policy.ranks and not is_ranked,
     )
+    ranks = ranks_text(policy, standing) if policy.ranks else ""
 
     def plan_at(at: float) -> Plan:
         return make_plan([Candidate(as_due, asked)], context, project=project, agent=agent, policy=policy, now=at)
@@ -129,12 +163,18 @@ def explain(
         now=now,
         decision=decision,
         trials=tuple(trials(session, policy, agent, now)),
-        guards=tuple(_guards(session.status, plan_at(now), context, breaker, store.fault, record)),
+        guards=tuple(
+            replace(guard, lets_through=guard.lets_through and decision.rule != NEWEST, text=ranks)
+            if guard.name == "ranks"
+            else guard
+            for guard in _guards(session.status, plan_at(now), context, breaker, store.fault, record)
+        ),
         due=due,
         once_idle=due is not None and as_due is not session,
         earliest=_earliest(plan_at(free), voice) if due and math.isfinite(free) else None,
         voice=voice,
         holds=holds.on(session, now),
+        ranks=ranks,
     )
 
 
@@ -161,6 +201,7 @@ def _guards(
         "breaker": breaker.reason if breaker else "closed",
         "voice": context.voice.told(plan.now) or "its developers ask for nothing",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
+        **({"ranks": ""} if policy.ranks else {}),
         "record": record,
         "jump": f"{context.jump}: it waits for a person" if context.jump else "none waits for a person",
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
@@ -261,7 +302,7 @@ def _trial_json(trial: RuleTrial) -> dict[str, Any]:
 
 
 def _due_json(explanation: Explanation) -> dict[str, Any] | None:
-    if explanation.due is None or explanation.due[0] >= explanation.session.expires_at:
+    if explanation.due is None or explanation.is_spared or explanation.due[0] >= explanation.session.expires_at:
         return None
     moment, decision = explanation.due
     return {"at": moment, "action": str(decision.action), "rule": decision.rule.name if decision.rule else None}

@@ -14,6 +14,7 @@ from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, decide, earliest
 from reaper.core.provider import Answer, Page, ProviderError
 from reaper.core.quotas import Reserve
+from reaper.core.ranks import Ranks
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.events import Listener, PageRead
 from reaper.listing.incremental import Fresh, Reread, SurpriseError, list_changes
@@ -74,9 +75,13 @@ class InventoryReader:
                 elif isinstance(value, Begun):
                     counts.release()
                     counts = SessionCounts(value.now, wanted, then, None if indexed else self.spool)
+                    if self.policy.ranks and value.now is not None:
+                        counts.ranks = Ranks(self.policy, self.agent, value.now)
                     index = ListingIndex(counts, self.index_key) if indexed else None
                 else:
                     incomplete = value.incomplete
+        if counts.ranks is not None:
+            rank_the_last(counts, counts.ranks, keeps=self.keeps)
         if index is None or incomplete:
             snapshot = counts.snapshot(incomplete)
             counts.release()
@@ -141,17 +146,19 @@ class InventoryReader:
         now = counts.now
         if now is None:
             return []
-        candidates, policy, agent, keep = [], self.policy, self.agent, Action.KEEP
+        candidates, policy, agent, keep, ranks = list[Candidate](), self.policy, self.agent, Action.KEEP, counts.ranks
         if policy.asks_version:
             self.versions.update(session.version for session in sessions if session.version is not None)
         for session in sessions:
             decision = decide(session, policy, agent, now)
             if self.reserve is not None:
                 self.reserve.offer(session, decision, agent, now)
-            if decision.action is not keep:
-                candidates.append(Candidate(session, decision))
-            elif self.keeps:
+            if decision.action is keep and self.keeps:
                 counts.kept[session.incarnation] = Candidate(session, decision)
+            if ranks is not None:
+                candidates += _not_kept(ranks.take(session, decision), counts)
+            elif decision.action is not keep:
+                candidates.append(Candidate(session, decision))
         return candidates
 
     def _dated(self, sessions: Sequence[Session]) -> list[Dated]:
@@ -162,6 +169,20 @@ class InventoryReader:
         if reason := self.stopping():
             raise InterruptedError(reason)
         self.listener(PageRead(len(answer.value.sessions)))
+
+
+def rank_the_last(counts: SessionCounts, ranks: Ranks, *, keeps: bool) -> None:
+    """All have been listed: take in who is due by that, and, if it `keeps` them, who is kept by it."""
+    counts.decided((), _not_kept(ranks.finish(), counts))
+    if keeps:
+        counts.kept |= {kept.session.incarnation: kept for kept in ranks.spared()}
+
+
+def _not_kept(due: list[Candidate], counts: SessionCounts) -> list[Candidate]:
+    """Those that are due by their rank, which were kept until it was known."""
+    for candidate in due:
+        counts.kept.pop(candidate.session.incarnation, None)
+    return due
 
 
 def _standing(agent: Agent) -> list[Any]:

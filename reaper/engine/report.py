@@ -87,7 +87,8 @@ class Attempt:
     @property
     def rules(self) -> Sequence[Rule]:
         """Every rule that may catch a session of this agent: the policy's, then its quota's."""
-        return self.policy.rules if self.relief is None else (*self.policy.rules, self.relief)
+        rules = self.policy.all_rules
+        return rules if self.relief is None else (*rules, self.relief)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +100,15 @@ class Failed(Attempt):
 class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
-    `plan.now` is the platform's time. `doubts` say why its inventory is not believed. `known_fields` are those that
-    the project accepts.
+    `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked` why its ranks are
+    not. `known_fields` are those that the project accepts.
     """
 
     snapshot: Snapshot
     plan: Plan
     outcomes: Sequence[Outcome] = ()
     doubts: Sequence[str] = ()
+    unranked: str = ""
     used_today: Mapping[Action, int] = field(default_factory=dict)
     known_fields: frozenset[str] = frozenset()
 
@@ -163,7 +165,13 @@ class Swept(Attempt):
         return tuple(
             filter(
                 None,
-                [*self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text],
+                [
+                    f"how sessions rank among each other cannot be judged: {self.unranked}" if self.unranked else "",
+                    *self._spread,
+                    moved if self.plan.expiry_moved else "",
+                    self._unclear_text,
+                    self._strange_text,
+                ],
             )
         )
 

@@ -243,7 +243,7 @@ class Runner:
         except StateError as error:
             return self._failed(site.project, agent.name, policy, str(error)), None
         policy = judged_by(policy, voice)
-        sees_all = scope.rehearsal or scope.keeps or pool is not None
+        sees_all = scope.rehearsal or scope.keeps or pool is not None or policy.ranks
         sweep = Sweep(
             id=uuid.uuid4().hex[:12],
             site=site,

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from reaper.clock import Clock
 from reaper.core import jump as jumps
+from reaper.core.durations import show_duration
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
@@ -18,6 +19,7 @@ from reaper.core.planner import Candidate, Hold, Plan, PlanContext, PlanLines, P
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
+from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
@@ -151,6 +153,7 @@ class Sweep(InventoryReader):
         now = snapshot.now or 0.0
         found, doubt, why = self._doubt(snapshot, base, await self.must_see.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, doubt)
+        unranked = self._unranked(snapshot, since)
         breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
         standing = PlanContext(
             inventory=snapshot.sessions,
@@ -163,8 +166,9 @@ class Sweep(InventoryReader):
             breaker=breaker is not None,
             observe=self._observed,
             voice=self.voice,
+            unranked=bool(unranked),
         )
-        project, agent, policy, spool = self.site.project.name, self.agent, self.policy, self.spool or Spool()
+        project, agent, spool = self.site.project.name, self.agent, self.spool or Spool()
         # Of agents that have many candidates, one after another.
         async with spool.turn:
             level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
@@ -185,7 +189,7 @@ class Sweep(InventoryReader):
             sweep_id=self.id,
             project=project,
             agent=agent.name,
-            policy=policy,
+            policy=self.policy,
             result=Result.OK,
             started=started,
             observed=self._observed,
@@ -196,6 +200,7 @@ class Sweep(InventoryReader):
             plan=plan,
             outcomes=execution.outcomes,
             doubts=found,
+            unranked=unranked,
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
             known_fields=self.site.project.known_fields,
         )
@@ -210,7 +215,7 @@ class Sweep(InventoryReader):
         self, candidates: Iterable[Candidate], standing: PlanContext, shelf: ItemShelf, now: float
     ) -> Plan:
         """Judge the candidates, a few at a time; what may be done is put in the order of creation."""
-        project, agent, policy = self.site.project.name, self.agent, self.policy
+        project, agent, policy = self.site.project.name, self.agent, self.policy.with_ranks()
         planning = Planning(standing, shelf, project=project, agent=agent, policy=policy, now=now)
         left = iter(candidates)
         while some := list(islice(left, AT_A_TIME)):
@@ -247,6 +252,13 @@ class Sweep(InventoryReader):
         if not found:
             return [], None, ""
         return [str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing)
+
+    def _unranked(self, snapshot: Snapshot, since: float) -> str:
+        """Why nothing may rest on how the sessions rank, '' where it may or nothing does."""
+        took_s = self.clock.monotonic() - since
+        if self.policy.ranks and took_s > RANKING_MAX_S:
+            return f"listing took {show_duration(took_s)}, and ranks count for {show_duration(RANKING_MAX_S)}"
+        return snapshot.unranked
 
     async def _level(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Level, Jump | None]:
         """How many candidates are usual from now on, and the jump from what was usual so far."""

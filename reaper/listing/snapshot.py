@@ -14,6 +14,7 @@ from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
 from reaper.core.planner import Candidate
 from reaper.core.provider import Page
+from reaper.core.ranks import Ranks
 from reaper.listing.landmarks import Landmark, Landmarks
 from reaper.listing.spilled import Spilled, in_line_order
 from reaper.listing.spool import RUN_MAX, Spool
@@ -92,7 +93,8 @@ class Snapshot:
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `candidates` stand in the
     order of a plan's lines, and can be read again and again. `kept` is filled on request only. By `landmarks` places
-    in the listing are found again. `expiries` says of what was `seen` when it expires.
+    in the listing are found again. `expiries` says of what was `seen` when it expires. `unranked` says why the
+    sessions' ranks cannot be judged, '' when they can or nobody asks.
     """
 
     now: float | None
@@ -112,6 +114,7 @@ class Snapshot:
     kept: tuple[Candidate, ...] = ()
     expiries: Mapping[str, float] = field(default_factory=dict)
     landmarks: tuple[Landmark, ...] = ()
+    unranked: str = ""
 
     @property
     def unknown_statuses(self) -> frozenset[str]:
@@ -122,13 +125,15 @@ class SessionCounts:
     """Counts sessions, and keeps only candidates and whom to look for.
 
     `now` is platform time, and so is `then`: an earlier moment, if any, as of which they are counted, too. With a
-    `spool`, `candidates` are those in memory; once they are too many, they go there.
+    `spool`, `candidates` are those in memory; once they are too many, they go there. `ranks` is set where a policy
+    asks how sessions rank.
     """
 
     def __init__(
         self, now: float | None, wanted: frozenset[str], then: float | None = None, spool: Spool | None = None
     ) -> None:
         self.now = now
+        self.ranks: Ranks | None = None
         self.wanted = wanted
         self.pages = 0
         self.disorder = 0
@@ -227,6 +232,8 @@ class SessionCounts:
             self._gone.add(session.id)
         self.kept.pop(session.incarnation, None)
         self.landmarks.forget(session)
+        if self.ranks is not None:
+            self.ranks.forget(session)
         if session.status not in TOMBSTONES and self.now is not None:
             idle, age = self.now - session.last_accessed_at, self.now - session.created_at
             self.idle.take(idle)
@@ -261,6 +268,7 @@ class SessionCounts:
             listed_at=self.now,
             then=then,
             landmarks=self.landmarks.all(),
+            unranked=self.ranks.doubt if self.ranks is not None else "",
         )
 
 

@@ -23,6 +23,7 @@ from reaper.core.text import clean
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import unread_agent
 from reaper.engine.executor import Executor
+from reaper.engine.newest import may_be_newest
 from reaper.engine.report import Outcome
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.voices import heard, judged_by
@@ -130,6 +131,10 @@ class _Attempt:
         at = self.context.clock.wall() if fresh.date is None else fresh.date
         agent = remembered(agent, policy, self.store, self.project.name, at)
         subject = replace(Subject.seen(self.project, policy, agent, request.session_id, fresh), voice=voice)
+        newest = policy.keep_newest
+        if newest is not None and self.action is Action.DELETE:
+            spared = await may_be_newest(self.client, agent.name, [subject.session], newest)
+            subject = replace(subject, may_be_newest=bool(spared))
         configured = self.settings.holds_on(self.project.name, agent.name)
         subject.check(self.action, self.store, configured)
         client = self.context.caller.name

@@ -59,7 +59,10 @@ def managed(project: Project, agent: str) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One session as it was looked at, and all that decides about it."""
+    """One session as it was looked at, and all that decides about it.
+
+    `may_be_newest`: it is not shown to be older than those that the policy keeps as its agent's newest.
+    """
 
     project: Project
     policy: Policy
@@ -67,6 +70,7 @@ class Subject:
     session: Session
     now: float
     voice: Voice = SILENT
+    may_be_newest: bool = False
 
     @classmethod
     def seen(
@@ -161,6 +165,11 @@ class Subject:
                     f"rule {decision.rule.name!r} of policy {policy.name!r} keeps it. "
                     "Do not try another way: only the operator can change that rule"
                 )
+        if action is Action.DELETE and self.may_be_newest:
+            yield (
+                f"policy {self.policy.name!r} keeps the newest {self.policy.keep_newest} sessions, and it may be one "
+                "of them. Do not try another way: only the operator can change that"
+            )
         if action is Action.DELETE and self.session.id in self.project.must_see:
             yield f"project {self.project.name} names it under must_see, as a session that must always be there"
 

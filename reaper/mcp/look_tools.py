@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from reaper.core.command_lines import command
 from reaper.core.durations import show_time
-from reaper.core.model import Malformed
+from reaper.core.model import Malformed, Session
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
@@ -14,6 +14,7 @@ from reaper.engine.discovery import read_agent
 from reaper.engine.explain import explain, explanation_json
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.runner import Runner, Scope
+from reaper.engine.standing import standing_of
 from reaper.engine.status_json import instant, run_json
 from reaper.engine.voices import heard, judged_by
 from reaper.mcp import daemon_status
@@ -94,6 +95,10 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
+            standing = None
+            if isinstance(answer.value, Session):
+                decided = judged_by(policy, heard(project, agent, store))
+                standing = await standing_of(client, store, project.name, agent.name, answer.value, decided)
         if isinstance(answer.value, Malformed):
             raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
         if answer.date is None:
@@ -103,7 +108,9 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
         decided, now = judged_by(policy, voice), answer.date
         agent = remembered(agent, decided, store, project.name, now)
         accepted = project.known_fields
-        explanation = explain(project.name, agent, answer.value, decided, store, now, voice, configured, accepted)
+        explanation = explain(
+            project.name, agent, answer.value, decided, store, now, voice, configured, accepted, standing
+        )
     return Explained.model_validate(explanation_json(explanation))
 
 

@@ -81,6 +81,8 @@ def policy_digest(policy: Policy) -> str:
         "grace_s": policy.grace_s,
         "limits": [str(limits.per_sweep), str(limits.per_day), limits.at_least],
         "windows": [_window(window) for window in policy.windows],
+        **({"keep_newest": str(policy.keep_newest)} if policy.keep_newest else {}),
+        **({"at_most": policy.at_most} if policy.at_most is not None else {}),
         **({"also": policy_digest(policy.also)} if policy.also else {}),
     }
     return hashlib.sha256(json.dumps(policy_json, sort_keys=True).encode()).hexdigest()[:16]

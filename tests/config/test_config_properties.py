@@ -32,6 +32,7 @@ TREE["holds"] = [
 ]
 WORDS = [
     "idle", "7d", "7", "0s", "delete", "enforce", "*", "vip-*", "active", "10%", "101%", "22:00", "UTC", "main",
+    "keep_newest", "at_most", "version",
     "${X}", "${", "when", "status", "standard", "spread", "sqlite:///x",
     "2026-12-25", "2026-12-24..2027-01-02", "legal_hold", "\x1b[31m", "\ud800", "é",
     "https://a.services.ai.azure.com/api/projects/b",
@@ -78,6 +79,9 @@ def assert_safe(loaded: Loaded) -> None:
             assert statuses <= ELIGIBLE[rule.action]
             floor = 300 if rule.action is Action.DELETE else 60
             assert all(c.seconds >= floor for c in rule.when if isinstance(c, Idle | Age))
+    for policy in loaded.settings.policies:
+        assert policy.at_most is None or policy.at_most >= 1
+        assert policy.keep_newest is None or policy.keep_newest.count >= 1
     shown = parse(show(loaded.settings, headers=True), "shown", {})
     assert shown.settings == loaded.settings
 

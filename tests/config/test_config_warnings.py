@@ -278,3 +278,36 @@ def test_a_policy_that_may_be_chosen_and_is_the_policy_anyway_is_said_and_anothe
         "t:5:56: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
         "it changes nothing: remove it, or name a gentler one"
     ]
+
+
+def test_a_policy_that_keeps_the_newest_and_deletes_nothing_is_said() -> None:
+    runaway = "{name: runaway, action: stop, when: {idle: 2h}}"
+    assert warned(runaway, more="    keep_newest: 3\n") == [
+        "t:10:18: policies.weekly.keep_newest: '3' keeps nothing: no rule of this policy deletes: remove it, or add "
+        "what it is for"
+    ]
+    assert not warned(runaway, more="    keep_newest: 3\n    at_most: 500\n")
+
+
+def test_keeping_more_of_the_newest_than_may_be_idle_is_said() -> None:
+    assert warned(more="    keep_newest: 600\n    at_most: 500\n") == [
+        "t:10:5: policies.weekly.keep_newest: is more than at_most (500): of the newest, more than that may stay "
+        "idle: write less here, or more there"
+    ]
+    assert not warned(more="    keep_newest: 500\n    at_most: 500\n")
+
+
+@pytest.mark.parametrize("rule", ['{name: all, action: keep, when: {id: "*"}}', OLD.replace("7d", "5m")])
+def test_a_limit_of_idle_sessions_that_another_rule_leaves_nothing_is_said(rule: str) -> None:
+    (found,) = warned(rule, more="    at_most: 500\n")
+    assert "policies.weekly.at_most: takes nothing: rule " in found
+    assert not warned(more="    at_most: 500\n")
+
+
+def test_full_listings_now_and_then_for_agents_whose_ranks_need_one_each_time_are_said() -> None:
+    schedule = "schedule: {every: 15m, full_listing: 6h}\n"
+    assert warned(more=f"    at_most: 500\n{schedule}") == [
+        "t:11:38: schedule.full_listing: '6h' does not apply to the agents of weekly, which are listed in full for "
+        "each sweep: ranks need all sessions; keep it for the other agents"
+    ]
+    assert not warned(more=schedule)

@@ -148,4 +148,15 @@ GUARDS = [
     "skew of the clocks",
     "a jump of the clock",
     "an answer without a date says nothing of ages",
+    # ranks
+    "the newest stay",
+    "the newest stay beyond the limit, too",
+    "an unreadable version may be one of which a session is the newest",
+    "at_most takes what no rule speaks of",
+    "of one second, the greater id is newer",
+    "of one second, the greater id was used later",
+    "records that are not understood push nobody out",
+    "ranks count for a quarter of an hour",
+    "who ranks lists in full",
+    "a mark by rank is dropped within the limit",
 ]

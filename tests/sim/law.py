@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tests.sim.law_of_holds import Claims
+from tests.sim.law_of_ranks import RANKS_COUNT_S, why_not
 from tests.sim.voices import NOTHING, Ask, Metadata, ask_of
 
 DAY_S = 86_400
@@ -101,6 +102,9 @@ class Line:
         return ((self.action == "keep" if holds is None else holds) for wanted, holds in asked if wanted)
 
 
+AT_MOST = Line("at_most", "delete", idle_s=AGE_FLOOR_S, status=frozenset({"idle"}))
+
+
 @dataclass(frozen=True)
 class Law:
     """A policy as the judge reads it, in force from `since`.
@@ -108,7 +112,8 @@ class Law:
     `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `gentle` is the
     one that developers may choose to have to agree, too. `spread`: what limits hold back goes later, by turns, unless
     there were suddenly more candidates than by a `jump`. `closed_days`: the first and the last day of each time in
-    which `open_hours` do not begin, counted from 1970.
+    which `open_hours` do not begin, counted from 1970. `newest`: so many stay, of each version if that is said.
+    `at_most`: of more idle ones than these, the longest idle may go.
     """
 
     since: float
@@ -124,6 +129,9 @@ class Law:
     gentle: Law | None = None
     spread: bool = False
     jump: tuple[int, bool] = (25, True)
+    newest: int | None = None
+    newest_per_version: bool = False
+    at_most: int | None = None
 
     @property
     def asks_versions(self) -> bool:
@@ -132,7 +140,8 @@ class Law:
 
     def decides(self, facts: Facts, routed: Routed, now: float) -> Line | None:
         relief = Line("relief", "stop", idle_s=self.relief_s)
-        lines = self.lines if self.relief_s is None else (*self.lines, relief)
+        lines = self.lines if self.at_most is None else (*self.lines, AT_MOST)
+        lines = lines if self.relief_s is None else (*lines, relief)
         return next((line for line in lines if line.holds(facts, routed, now, self.grace_s)), None)
 
     def agreeing(self, ask: Ask) -> tuple[Law, ...]:
@@ -167,7 +176,8 @@ class Deed:
     """A delete or stop by the reaper, with the session, the agent's versions and what its developers ask for as they
     were last looked at; `routed` knows nothing where nobody may read agents.
 
-    `number` is its place among all that ever happened on the platform.
+    `number` is its place among all that ever happened on the platform. `there` are the sessions that its sweep, which
+    began to list at `listed_at`, could see; None where it was lied to.
     """
 
     at: float
@@ -179,6 +189,8 @@ class Deed:
     routed: Routed
     ask: Ask = NOTHING
     number: int = 0
+    there: tuple[Facts, ...] | None = None
+    listed_at: float = 0.0
 
 
 class Standing(NamedTuple):
@@ -348,8 +360,20 @@ class Judge:
         _require((deed.agent, deed.action, facts.seen) in self.decided, "used after the decision was made", deed)
         if deed.action == "delete":
             _require(all(one.is_open(now) for one in laws), "outside every window", deed)
+            self._check_ranks(law, deed)
             self._check_grace(law, deed)
         self.deeds.append(deed)
+
+    def _check_ranks(self, law: Law, deed: Deed) -> None:
+        line, laws = law.decides(deed.facts, deed.routed, deed.looked_at), law.agreeing(deed.ask)
+        rests_on_ranks = any(one.newest is not None for one in laws) or line == AT_MOST
+        if deed.there is None or line is None or not rests_on_ranks:
+            return
+        for one in laws:
+            wrong = why_not(one, deed.facts, line.name, deed.there)
+            _require(not wrong, wrong, replace(deed, there=None))
+        is_late = deed.looked_at - deed.listed_at > RANKS_COUNT_S + SECOND_S
+        _require(not is_late, "ranked too long ago", replace(deed, there=None))
 
     def _check_grace(self, law: Law, deed: Deed) -> None:
         """It must have been marked, unchanged and due by the same rule of every law, for the whole of its grace.
@@ -440,9 +464,22 @@ def _check_account(key: tuple[str, str, float, str], times: int, notes: list[Not
         raise ViolationError(f"deleted once, the journal says {dict(ended)}: {key}")
 
 
-def overdue(law: Law, sessions: Iterable[Facts], routed: Routed, now: float, since: float) -> list[Facts]:
-    """Sessions that should be gone: due at `since` already and still due now."""
-    return [f for f in sessions if law.wants(f, routed, since) == "delete" == law.wants(f, routed, now)]
+def overdue(
+    main: Law, law: Law, sessions: Sequence[Facts], routed: Routed, now: float, since: float, there: Sequence[Facts]
+) -> list[Facts]:
+    """Sessions that should be gone by a law: due at `since` already and still due now, and by their rank, too.
+
+    What the `main` law leaves to its ranks, or does not, no law that has to agree decides by its own.
+    """
+    due = [f for f in sessions if law.wants(f, routed, since) == "delete" == law.wants(f, routed, now)]
+    return [f for f in due if _is_out_of_place(main, law, f, routed, now, there)]
+
+
+def _is_out_of_place(main: Law, law: Law, facts: Facts, routed: Routed, now: float, there: Sequence[Facts]) -> bool:
+    by_rank, asks = (one.decides(facts, routed, now) == AT_MOST for one in (main, law))
+    if asks and not by_rank:
+        return False
+    return not why_not(law, facts, AT_MOST.name if by_rank else "", there)
 
 
 def _require(holds: bool, what: str, deed: Deed) -> None:

@@ -37,6 +37,7 @@ from tests.sim import scenes, scenes_wire
 from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_memory import MEMORY
+from tests.sim.mutants_of_ranks import RANKS
 from tests.sim.mutants_of_routing import ROUTING
 from tests.sim.mutants_of_settings import SETTINGS
 from tests.sim.mutants_of_spread import SPREAD
@@ -560,4 +561,5 @@ MUTANTS = [
     *HOLDING,
     *BULK,
     *SETTINGS,
+    *RANKS,
 ]

@@ -124,6 +124,9 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
         closed_days=chance.choice([(), ((begins, begins),), ((begins - 1, begins), (begins + 2, begins + 2))]),
         relief_s=chance.choice([None, None, 5 * 60]),
+        newest=chance.choice([None, None, None, 1, 3, 8]),
+        newest_per_version=chance.random() < 0.5,
+        at_most=chance.choice([None, None, None, 2, 6, 15]),
         spread=strict and chance.random() < 0.6,
         jump=chance.choice([(25, True), (10, True), (3, False)]),
     )
@@ -148,5 +151,7 @@ def _draw_gentle(chance: random.Random, law: Law) -> Law:
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, law.open_hours]),
         closed_days=chance.choice([(), law.closed_days]),
+        newest=chance.choice([law.newest, law.newest, None, 5]),
+        at_most=chance.choice([law.at_most, law.at_most, None, 10]),
         gentle=None,
     )

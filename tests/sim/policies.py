@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.policy import Beyond, Limit, Limits, Mode, Policy, Rule
+from reaper.core.policy import Beyond, KeepNewest, Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Dates, Window
 from tests.sim.law import Law, Line
 
@@ -34,6 +34,8 @@ def policy_of(law: Law, name: str = "simulated") -> Policy:
             Limit(*law.jump),
         ),
         windows=windows,
+        keep_newest=KeepNewest(law.newest, per_version=law.newest_per_version) if law.newest else None,
+        at_most=law.at_most,
     )
 
 

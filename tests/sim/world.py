@@ -51,6 +51,7 @@ from tests.sim.law import (
 from tests.sim.ledger import Ledger
 from tests.sim.policies import policy_of
 from tests.sim.process import Disk, Process, new_disk
+from tests.sim.shown import Shown, wrongly_marked
 from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
@@ -123,6 +124,7 @@ class World:
         self.emulator.api.on_call = self.on_call
         self._began, self._taken_in = 0.0, 0
         self._wrong: list[ViolationError] = []
+        self._shown = Shown(self.living)
         self._moved_back = False
         self._promised: dict[str, dict[Incarnation, Promise]] = {}
         self._believed: set[str] = set()
@@ -286,6 +288,7 @@ class World:
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
         self.emulator.faults.replace([*faults, *self._brought()])
+        self._shown.begin(faults)
         already, settings = len(self.heard.reports), self.settings()
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
         self.heard.relieved_reports.clear()
@@ -350,6 +353,8 @@ class World:
             self._blame(ViolationError(f"a forbidden request: {call}"))
         if call.operation in {"delete", "stop"}:
             self._check_request(call)
+        if call.operation == "list":
+            self._shown.look(call.agent)
 
     def _blame(self, wrong: ViolationError) -> NoReturn:
         self._wrong.append(wrong)
@@ -426,6 +431,10 @@ class World:
             self._blame(ViolationError(f"took {sorted(served)} of {agent} for what traffic reaches, latest {latest}"))
         self.judge.sights.setdefault(agent, []).append(Sight(self._began, latest, served))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
+        law, there = self.judge.law(self._shown.since(agent)), self._shown.there(agent)
+        wrong = wrongly_marked(law, there, {mark.seen.id: mark.rule for mark in marks}) if there else ""
+        if wrong:
+            self._blame(ViolationError(f"marked, and {wrong}, of {agent}"))
         self.judge.promised(agent, Believed(self._began, now, self.judge.routed(agent, latest, served)), made)
         self._believed.add(agent)
         said = plan.agent.metadata
@@ -457,9 +466,12 @@ class World:
             raise ViolationError(f"acted on what was not there: {event}")
         looked_at = acted.session.asked.at
         approved = self.judge.is_approved(event.agent, action, facts)
+        there, listed_at = self._shown.there(event.agent), self._shown.since(event.agent)
         self.judge.check_any(
             [
-                Deed(event.time, event.agent, action, facts, approved, looked_at, routed, ask, number)
+                Deed(
+                    event.time, event.agent, action, facts, approved, looked_at, routed, ask, number, there, listed_at
+                )
                 for routed, ask in self._last_read(acted)
             ]
         )
@@ -544,7 +556,7 @@ class World:
             ]
             for one in law.agreeing(ask):
                 asks = one.enforce and one.allows(one.per_sweep, 100) > 0
-                left = overdue(one, left, routed, true_time(), since) if asks else []
+                left = overdue(law, one, left, routed, true_time(), since, self.living(agent)) if asks else []
             told = [(r.result, r.why, getattr(r, "blocked", {})) for r in self.heard.reports if r.agent == agent][-1:]
             found += [f"{one} of {agent}: {told}" for one in left]
         return found

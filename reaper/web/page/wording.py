@@ -33,6 +33,7 @@ HOLDS: Final = {
     Hold.BREAKER: "the breaker is open",
     Hold.OBSERVE: "observing only",
     Hold.STRANGE: "fields this version does not know",
+    Hold.RANK: "how it ranks is not known",
     Hold.REFUSED: "refused by the platform lately",
     Hold.GRACE: "in grace",
     Hold.WINDOW: "outside every window",
