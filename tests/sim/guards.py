@@ -106,6 +106,8 @@ GUARDS = [
     "intent before action",
     "one deletion for one incarnation",
     "an action waits until its intent is on disk",
+    "limits hold back what is on disk",
+    "what is on disk knows what holds it",
     "nothing is sent when the intent cannot be written",
     "verification",
     "actions in doubt are looked up",
