@@ -341,3 +341,15 @@ def test_an_agent_that_nobody_hears_is_warned_of_once(watched: Watched) -> None:
     (line,) = [line for line in lines if line["event"] == "agent_not_heard"]
     assert (line["agent"], line["log_level"]) == ("support-eu", "warning")
     assert "is not heard" in line["why"]
+
+
+def test_the_first_expiry_of_the_must_see_sessions_is_a_gauge_and_vanishes_with_them(watched: Watched) -> None:
+    name = "must_see_expires_timestamp_seconds"
+    assert watched.value(name, project="prod") is None
+    some = sorted(watched.emulator.platform.sessions(AGENTS[0]), key=lambda seen: seen.expires_at)[-3:]
+    watched.must_see = frozenset(seen.id for seen in some)
+    watched.sweep(observe=True)
+    assert watched.value(name, project="prod") == some[0].expires_at
+    watched.must_see = frozenset()
+    watched.sweep(observe=True)
+    assert watched.value(name, project="prod") is None

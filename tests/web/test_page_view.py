@@ -11,12 +11,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
+from page_world import DAY_S, HOSTILE, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
 
 from reaper.core.jump import Jump
-from reaper.core.model import OutcomeKind
+from reaper.core.model import Agent, OutcomeKind
 from reaper.core.planner import Hold
 from reaper.core.policy import Beyond, Limits, Mode
+from reaper.core.routing import FIXED_RATIO, SelectionRule, Selector
 from reaper.core.settings import Quota
 from reaper.core.voice import Voice
 from reaper.core.windows import DAYS, Window
@@ -316,7 +317,7 @@ def test_a_command_names_the_configuration_only_where_it_would_not_be_found() ->
 def test_a_candidate_with_unknown_fields_says_which_they_are() -> None:
     page = page_of(live(swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)), "a")
     assert page.candidates[0].became == "fields this version does not know: lease"
-    assert page.next[0].when == "never, until this version is updated"
+    assert page.next[0].when == "never, until an update knows the field or a person accepts it"
 
 
 def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
@@ -339,3 +340,36 @@ def test_what_an_agents_developers_ask_for_is_on_its_page_with_where_it_comes_fr
 def test_the_page_has_words_for_every_reason_and_every_outcome() -> None:
     assert HOLDS.keys() == set(Hold)
     assert OUTCOMES.keys() == set(OutcomeKind)
+
+
+def test_the_page_of_an_agent_says_where_its_traffic_goes_or_why_nobody_can_say() -> None:
+    def traffic(selector: Selector) -> str:
+        report = swept("desk", crowd(5, 2))
+        report = replace(report, plan=replace(report.plan, agent=Agent("desk", "2", selector=selector)))
+        made = live(report)
+        found = detail(made, Digests().of(made.latest.values()), ("prod-eu", "desk"), "", NOW)
+        assert found is not None
+        return dict(found.facts)["Traffic"]
+
+    rules = tuple(SelectionRule(FIXED_RATIO, version, share) for version, share in (("1", 90), ("2", 10)))
+    assert traffic(Selector(rules)) == "1: 90 %, 2: 10 %, latest 2"
+    assert traffic(Selector()) == "traffic cannot be judged (the version selector has no rules), latest 2"
+
+
+def test_a_new_field_is_told_with_the_setting_that_accepts_it_and_is_no_trouble() -> None:
+    report = swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)
+    report = replace(report, snapshot=replace(report.snapshot, strange=frozenset({"lease", HOSTILE})))
+    made = live(replace(report, known_fields=frozenset({"region_hint"})))
+    (notice,) = front(made).state.notices
+    assert notice.setting == 'known_fields: ["lease", region_hint]'
+    assert "write under projects.prod-eu" in notice.words
+    assert notice.words.isprintable()
+    assert front(made).state.tone is Tone.OK
+
+
+def test_enforcing_without_must_see_is_a_quiet_notice() -> None:
+    made = live(swept("a", [session(1, HOUR_S)]), unwatched=("prod-eu",))
+    (notice,) = front(made).state.notices
+    assert notice.words.startswith("Enforcing without must_see: prod-eu.")
+    assert not notice.setting
+    assert front(made).state.tone is Tone.OK
