@@ -33,3 +33,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def give_way() -> None:
+    """Let everybody else have a turn, in the midst of long work."""
+    await asyncio.sleep(0)

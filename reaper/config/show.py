@@ -18,7 +18,7 @@ from reaper.config.scalars import resolve
 from reaper.core.durations import exact_duration
 from reaper.core.holds import SessionHold
 from reaper.core.model import STATUSES
-from reaper.core.policy import Limit, Policy
+from reaper.core.policy import Beyond, Limit, Limits, Policy
 from reaper.core.settings import AgentPattern, Audit, Project, Quota, Schedule, Server, Settings
 from reaper.core.windows import DAYS, Window
 
@@ -117,9 +117,10 @@ def _policy(policy: Policy) -> dict[str, Any]:
             "per_day": _limit(limits.per_day),
             "at_least": limits.at_least,
             "beyond": limits.beyond.value,
-            "jump": _limit(limits.jump),
         },
     }
+    if limits.beyond is Beyond.SPREAD or limits.jump != Limits().jump:
+        shown["limits"]["jump"] = _limit(limits.jump)
     if policy.windows:
         shown["windows"] = [_window(window) for window in policy.windows]
     if policy.keep_newest:

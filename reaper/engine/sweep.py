@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
-from reaper.clock import Clock
+from reaper.clock import Clock, give_way
 from reaper.core import jump as jumps
 from reaper.core.durations import show_duration
 from reaper.core.holds import NO_HOLDS, Holds
@@ -220,7 +220,7 @@ class Sweep(InventoryReader):
         left = iter(candidates)
         while some := list(islice(left, AT_A_TIME)):
             planning.take(some)
-            await asyncio.sleep(0)
+            await give_way()
         plan = planning.plan()
         return replace(plan, items=await _done(in_creation_order(plan.items))) if plan.tally.act else plan
 
@@ -266,7 +266,7 @@ class Sweep(InventoryReader):
         while some := list(islice(left, AT_A_TIME)):
             more = jumps.count((standing.approves(one), bool(one.session.strange)) for one in some)
             counted = Counted(counted.candidates + more.candidates, counted.touchable + more.touchable)
-            await asyncio.sleep(0)
+            await give_way()
         return jumps.judge(self.store.level(*self.key), counted, snapshot.sessions, self.policy, snapshot.now or 0.0)
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
@@ -373,7 +373,7 @@ async def _done(steps: Generator[None, None, T]) -> T:
         except StopIteration as end:
             found: T = end.value
             return found
-        await asyncio.sleep(0)
+        await give_way()
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
