@@ -22,6 +22,7 @@ projects:
   demo:
     endpoint: http://127.0.0.1/api/projects/demo
     credential: none
+    must_see: [canary-000001]
     agents: [{name: "*", policy: standard}]
 policies:
   standard:
@@ -42,7 +43,9 @@ def swept() -> Metrics:
     settings = parse(CONFIG, "demo.yaml", {}).settings
     live = LiveStatus(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
     metrics = Metrics(live)
-    connect = Connector(clock, metrics.request, Emulator(agents=2, sessions=20).transport("reaper"))
+    emulator = Emulator(agents=2, sessions=20)
+    emulator.platform.create(sorted(emulator.platform.agents)[0], "canary-000001")
+    connect = Connector(clock, metrics.request, emulator.transport("reaper"))
     sweeper = Runner(Store.open("sqlite://"), clock, to_all(live.hear, metrics.hear), connect)
     with capture_logs():
         asyncio.run(sweeper.run(settings, Scope()))

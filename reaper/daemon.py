@@ -35,6 +35,7 @@ from reaper.wiring import Connector, silence_max_s
 
 log = get_logger("reaper")
 
+NO_MUST_SEE: Final = "if the identity loses its role, its sessions seem to be all there are: name one of another's"
 RELOAD_POLL_S: Final = 5
 SETTLED_S: Final = 4.5
 """So far apart two reads of a changed configuration must be equal: a poll's interval, less what timers are off."""
@@ -244,7 +245,7 @@ class Daemon:
         unsettled = self._watch.unsettled
         try:
             raw = self._watch.settled(self.clock.monotonic())
-            loaded = None if raw is None else parse(raw, str(self.path), self.environ)
+            loaded = None if raw is None else parse(raw, str(self.path), self.environ, self.clock.wall())
         except ConfigError as error:
             self.live.config_errors = [str(problem) for problem in error.problems]
             log.error(
@@ -282,6 +283,9 @@ class Daemon:
         self.live.config_hash = self.settings.fingerprint
         self.live.config_read_at = self.clock.wall()
         self.live.pools = self.settings.quotas
+        self.live.unwatched = self.settings.unwatched
+        if self.live.unwatched:
+            log.warning("enforcing_without_must_see", projects=list(self.live.unwatched), meaning=NO_MUST_SEE)
         self.live.keep_projects([project.name for project in self.settings.projects])
 
     def _note_next(self) -> None:

@@ -81,7 +81,7 @@ class Metrics:
                     self._sweeps.labels(project, clean(agent), str(result))
             case events.SweepEnded(report):
                 self._sweep_ended(report)
-            case events.PageRead() | events.QuotaRelieved() | events.UnknownApprovals():
+            case events.PageRead() | events.QuotaRelieved() | events.UnknownApprovals() | events.MustSeeListed():
                 pass
             case _:
                 assert_never(event)
@@ -192,7 +192,13 @@ class StatusCollector(Collector):
             success.add_metric([project, clean(agent)], moment)
         for project, seconds in self._live.skews().items():
             skew.add_metric([project], seconds)
-        yield from (trusted, listed, breaker, holds, success, skew)
+        yield from (trusted, listed, breaker, holds, success, skew, self._must_see())
+
+    def _must_see(self) -> Metric:
+        first = "When the first of the must_see sessions that the last listing showed expires"
+        expiries = ((project, min(known.values())) for project, known in self._live.must_see.items() if known)
+        name = "must_see_expires_timestamp_seconds"
+        return _gauge(name, first, ("project",), [((project,), at) for project, at in expiries])
 
     def _quotas(self) -> Iterator[Metric]:
         limits = _gauge("quota_limit", "Sessions that may run at once, as configured", ("quota",))
@@ -237,7 +243,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._log = get_logger("reaper")
-        self._strange_seen: set[tuple[str, str]] = set()
+        self._strange_seen: set[tuple[str, str, str]] = set()
         self._unheard_of: set[tuple[str, str]] = set()
 
     def hear(self, event: events.Event) -> None:
@@ -251,6 +257,8 @@ class EventLog:
                 if unmanaged:
                     self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
             case events.PageRead() | events.Planned() | events.QuotaRelieved() | events.UnknownApprovals():
+                pass
+            case events.MustSeeListed():
                 pass
             case _:
                 assert_never(event)
@@ -281,14 +289,16 @@ class EventLog:
             seconds=shown["duration_seconds"],
         )
         if isinstance(report, Swept):
-            self._say_once("unknown_status", report.snapshot.unknown_statuses)
-            self._say_once("unknown_field", report.snapshot.strange)
+            self._say_once(report.project, "unknown_status", report.snapshot.unknown_statuses)
+            setting = {"setting": report.accepts_with} if report.accepts_with else {}
+            self._say_once(report.project, "unknown_field", report.snapshot.strange, **setting)
         if report.voice.unheard and (report.project, report.agent) not in self._unheard_of:
             self._unheard_of.add((report.project, report.agent))
             self._log.warning("agent_not_heard", project=report.project, agent=report.agent, why=report.voice.unheard)
 
-    def _say_once(self, event: str, names: frozenset[str]) -> None:
+    def _say_once(self, project: str, event: str, names: frozenset[str], **also: str) -> None:
         for name in sorted(names):
-            if (event, name) not in self._strange_seen:
-                self._strange_seen.add((event, name))
-                self._log.warning(event, name=name, meaning="sessions that show it are kept")
+            if (project, event, name) not in self._strange_seen:
+                self._strange_seen.add((project, event, name))
+                meaning = "sessions that show it are kept" + (", until the project has this setting" if also else "")
+                self._log.warning(event, project=project, name=name, meaning=meaning, **also)

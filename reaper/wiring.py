@@ -71,6 +71,7 @@ class Connector:
                 pace,
                 transport=self.transport,
                 observe=lambda record: self.on_request(project.name, record),
+                known_fields=project.known_fields,
             ) as client:
                 yield client
         finally:

@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from reaper.core.conditions import IdMatches
 from reaper.core.model import STATUSES, Action, OutcomeKind
@@ -17,12 +18,12 @@ from reaper.core.planner import Hold
 from reaper.core.policy import Mode, Policy, Rule
 from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Quota, Requests, Settings
 from reaper.emulator import Emulator, Fault
-from reaper.engine.events import to_all
+from reaper.engine.events import SweepEnded, to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report, Result, Swept
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.store.store import Breaker, Store
-from reaper.telemetry import PREFIX, Metrics
+from reaper.telemetry import PREFIX, EventLog, Metrics
 from reaper.wiring import Connector
 from tests.clock import ManualClock
 from tests.world import ENDPOINT, NOW, RUNAWAY, STALE, policy
@@ -327,3 +328,28 @@ def test_a_report_that_is_untrusted_is_no_success(watched: Watched) -> None:
     report: Report = watched.live.latest["prod", "research"]
     assert replace(report, doubts=()).trusted
     assert not report.trusted
+
+
+def test_an_agent_that_nobody_hears_is_warned_of_once(watched: Watched) -> None:
+    watched.patterns = ("support-eu",)
+    watched.emulator.faults.add(Fault(operation="get_agent", status=403))
+    heard = EventLog()
+    with capture_logs() as lines:
+        for _ in range(3):
+            for report in watched.sweep().reports:
+                heard.hear(SweepEnded(report))
+    (line,) = [line for line in lines if line["event"] == "agent_not_heard"]
+    assert (line["agent"], line["log_level"]) == ("support-eu", "warning")
+    assert "is not heard" in line["why"]
+
+
+def test_the_first_expiry_of_the_must_see_sessions_is_a_gauge_and_vanishes_with_them(watched: Watched) -> None:
+    name = "must_see_expires_timestamp_seconds"
+    assert watched.value(name, project="prod") is None
+    some = sorted(watched.emulator.platform.sessions(AGENTS[0]), key=lambda seen: seen.expires_at)[-3:]
+    watched.must_see = frozenset(seen.id for seen in some)
+    watched.sweep(observe=True)
+    assert watched.value(name, project="prod") == some[0].expires_at
+    watched.must_see = frozenset()
+    watched.sweep(observe=True)
+    assert watched.value(name, project="prod") is None

@@ -1,22 +1,28 @@
-"""config check: whether the configuration is right, and what the state knows of the approvals in it."""
+"""config check: whether the configuration is right, and what the state and the projects say to it."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reaper.cli.endings import CommandError, Exit
 from reaper.cli.which_config import read
+from reaper.clock import SystemClock
 from reaper.core.settings import Settings
 from reaper.core.text import clean
+from reaper.logs import configure_logging
 
 if TYPE_CHECKING:
     from reaper.store.plans import StandingApproval
 
 
-def run_check(config: Path | None, state: bool) -> None:
-    """Say that a configuration is right; with `state`, also what became of each approval that it holds."""
+def run_check(config: Path | None, *, state: bool, online: bool) -> Exit:
+    """Say that a configuration is right; with `state`, also what became of each approval that it holds.
+
+    With `online`, each project is asked, too.
+    """
     path, loaded = read(config)
     settings = loaded.settings
     print(
@@ -25,6 +31,14 @@ def run_check(config: Path | None, state: bool) -> None:
     )
     if state:
         _check_approvals(settings)
+    if not online:
+        return Exit.DONE
+    # Imported late: without `--online` a check does not wait for it.
+    from reaper.cli.online_check import check_online
+    from reaper.wiring import Connector
+
+    configure_logging(settings.log.format, "error")
+    return asyncio.run(check_online(settings, Connector(SystemClock())))
 
 
 def _check_approvals(settings: Settings) -> None:

@@ -38,7 +38,7 @@ async def run_explain(
     config: Path | None, project_name: str | None, agent: str, session: str, output: OutputFormat
 ) -> None:
     """Fetch one session and print everything that decides about it."""
-    checked(requests.get_session, agent, session)
+    check_names(agent, session)
     settings = read(config)[1].settings
     project = project_of(settings, project_name, agent)
     pattern = first_match(project, agent)
@@ -72,7 +72,16 @@ async def run_explain(
         known = remembered(known, policy, store, project.name, answer.date)
         configured = settings.holds_on(project.name, known.name)
         explanation = explain(
-            project.name, known, answer.value, policy, store, answer.date, voice, configured, standing
+            project.name,
+            known,
+            answer.value,
+            policy,
+            store,
+            answer.date,
+            voice,
+            configured,
+            project.known_fields,
+            standing,
         )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
@@ -105,6 +114,11 @@ def _print_past(past: Sequence[Recorded]) -> None:
     names = " ".join(f"{name} {safe(body.get(name))}," for name in ("policy", "plan", "sweep"))
     out.print(f"{names} {safe(intent.rule)} at {show_time(last.intent.at)}{approved}")
     out.print(f"the record as it came: {safe(body.get('received'))}", soft_wrap=True)
+
+
+def check_names(agent: str, session: str) -> None:
+    """Refuse an agent's name or a session's id that the API forbids, before anything is sent."""
+    checked(requests.get_session, agent, session)
 
 
 def checked(build: Any, *arguments: Any, **named: Any) -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from reaper.cli.endings import CommandError, Exit
-from reaper.cli.explain_command import checked, project_of
+from reaper.cli.explain_command import check_names, project_of
 from reaper.cli.options import OutputFormat
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
@@ -20,7 +20,6 @@ from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import first_match
-from reaper.foundry import requests
 from reaper.store.origin import Origin, os_user
 from reaper.store.session_holds import Placed
 from reaper.store.store import opened
@@ -73,7 +72,7 @@ def _day(text: str) -> date:
 
 async def run_hold(config: Path | None, request: HoldRequest, output: OutputFormat) -> int:
     """Hold a session, and say so once that is on disk; returns the exit code."""
-    checked(requests.get_session, request.agent, request.session)
+    check_names(request.agent, request.session)
     settings = read(config)[1].settings
     project = project_of(settings, request.project, request.agent)
     wanted = replace(request.read(project.name), at=SystemClock().wall())

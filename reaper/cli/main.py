@@ -396,12 +396,22 @@ def config_check(
     state: Annotated[
         bool, typer.Option("--state", help="Also look into the state: is each of the `approvals` known, or used up?")
     ] = False,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="Also ask each project: does it answer, and are its `must_see` sessions there?"
+        ),
+    ] = False,
     config: Config = None,
 ) -> None:
-    """Read the configuration and say everything that is wrong with it; exit 2 if anything is."""
+    """Read the configuration and say everything that is wrong with it.
+
+    Exit codes: 0 it is right; 1 the state cannot be read, or a project does not answer as it must; 2 something is
+    wrong with it.
+    """
     from reaper.cli.config_check import run_check
 
-    run_check(config, state)
+    raise typer.Exit(run_check(config, state=state, online=online))
 
 
 @config_app.command("show")

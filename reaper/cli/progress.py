@@ -42,6 +42,8 @@ class Progress:
                 self._acted += 1
             case events.SweepEnded() | events.QuotaRelieved() | events.UnknownApprovals() | events.AgentsFound():
                 pass
+            case events.MustSeeListed():
+                pass
             case _:
                 assert_never(event)
         actions = f", {self._acted} of {self._planned} actions" if self._planned else ""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from reaper.cli.all_pages import every_page
 from reaper.cli.endings import CommandError, Exit
@@ -29,6 +29,11 @@ from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.foundry import requests
 from reaper.wiring import Connector
+
+OWN_CANARY: Final = (
+    "is named under must_see, and the identity that made it always sees it: it proves nothing unless the reaper has "
+    "another one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class SessionCommands:
         if if_missing and session is None:
             raise CommandError("--if-missing needs --id: without one every session is a new one")
         checked(requests.create_session, self.agent, session, version)
-        async with self.client() as client:
+        project = self.place()[1]
+        async with Connector(SystemClock())(project) as client:
             present = await self._present(client, session) if if_missing and session else None
             existed = present is not None
             if present is None:
@@ -66,6 +72,8 @@ class SessionCommands:
             other = f"; it runs version {clean(record.version)}, not {clean(version)}"
             differs = version is not None and record.version != version
             print(f"session {record.id} exists, nothing was created{other if differs else ''}", file=sys.stderr)
+        elif record.id in project.must_see:
+            print(f"warning: {record.id} {OWN_CANARY}", file=sys.stderr)
 
     async def _present(self, client: Provider, session: str) -> Answer[Session | Malformed] | None:
         """The session when it is there and usable, None when one may be made; anything else ends the command."""

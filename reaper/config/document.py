@@ -26,6 +26,7 @@ _NAMES: Final = (
     ("projects", "*", "agents", "#", "name"),
     ("projects", "*", "agents", "#", "policy"),
     ("projects", "*", "must_see", "#"),
+    ("projects", "*", "known_fields", "#"),
     ("policies", "*", "rules", "#", "name"),
     *(("policies", "*", "rules", "#", "when", name, *each) for name in _WORDED for each in ((), ("#",))),
     ("quotas", "*", "projects", "#"),

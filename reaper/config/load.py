@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reaper.clock import SystemClock
 from reaper.config.config_file import digest_of, read_bytes
 from reaper.config.document import Document, read
 from reaper.config.problem import ConfigError, Problem
@@ -30,17 +31,22 @@ class Loaded:
     digest: str
 
 
-def load(path: str | Path, environ: Mapping[str, str]) -> Loaded:
-    """Read a configuration file; ConfigError with all its problems when it cannot be used."""
-    return parse(read_bytes(path), str(path), environ)
+def load(path: str | Path, environ: Mapping[str, str], now: float | None = None) -> Loaded:
+    """Read a configuration file; ConfigError with all its problems when it cannot be used. `now` as for `parse`."""
+    return parse(read_bytes(path), str(path), environ, now)
 
 
-def parse(text: str | bytes, source: str, environ: Mapping[str, str]) -> Loaded:
-    """Read the text of a configuration; `source` names it in the problems."""
+def parse(text: str | bytes, source: str, environ: Mapping[str, str], now: float | None = None) -> Loaded:
+    """Read the text of a configuration; `source` names it in the problems.
+
+    At `now`, Unix seconds, which is the local clock's time when it is not given: warnings say what is over.
+    """
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = read(decode(content, source), source, environ)
     settings = _settings(document)
-    warnings = tuple(sorted(document.problems(warning_findings(document, settings))))
+    warnings = tuple(
+        sorted(document.problems(warning_findings(document, settings, SystemClock().wall() if now is None else now)))
+    )
     return Loaded(settings, warnings, digest_of(content))
 
 

@@ -20,6 +20,7 @@ from reaper.core.conditions import CONDITIONS, Values
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
 from reaper.core.policy import Limits as DefaultLimits
+from reaper.core.record_fields import FIELD_NAME
 from reaper.core.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, PROXY_ENVIRONMENT, CredentialKind
 from reaper.core.windows import DAYS
 
@@ -79,6 +80,7 @@ Key = Annotated[str, BeforeValidator(vocabulary.read_name)]
 Reference = Annotated[str, BeforeValidator(vocabulary.read_text), _text(vocabulary.NAME)]
 AgentName = Annotated[str, BeforeValidator(vocabulary.read_agent_pattern), _text("", "support-*", "research")]
 SessionId = Annotated[str, BeforeValidator(vocabulary.read_session_id), _text(vocabulary.SESSION_ID)]
+FieldName = Annotated[str, BeforeValidator(vocabulary.read_field_name), _text(FIELD_NAME, "legal_hold")]
 SessionGlob = Annotated[str, BeforeValidator(vocabulary.read_session_glob)]
 Version = Annotated[str, BeforeValidator(vocabulary.read_version)]
 Status = Annotated[str, BeforeValidator(vocabulary.read_status)]
@@ -97,6 +99,9 @@ Words = Annotated[str, BeforeValidator(vocabulary.read_words), _text("", "thesis
 Clock = Annotated[str, BeforeValidator(vocabulary.read_time_of_day), _text(vocabulary.TIME_OF_DAY, "22:00")]
 Zone = Annotated[str, BeforeValidator(vocabulary.read_zone), _text("", "UTC", "Europe/Madrid")]
 Cron = Annotated[str, BeforeValidator(read_cron), _text(r"^\S+( +\S+){4}$", "*/15 * * * *")]
+SkippedDates = Annotated[
+    str, BeforeValidator(vocabulary.read_dates), _text(vocabulary.DATES, "2026-12-25", "2026-12-24..2027-01-02")
+]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Credential = Literal[
     "default", "workload-identity", "managed-identity", "environment", "azure-cli", "none"
@@ -183,6 +188,9 @@ class Project(Part):
     """How many requests, how fast, and with which deadline."""
     must_see: list[SessionId] = []
     """Session ids that a believable inventory contains: without them nothing is deleted."""
+    known_fields: list[FieldName] = []
+    """Fields of the platform's records that a person has accepted: without that, a session whose record has a field
+    this version does not know is kept. Nothing of them is read."""
     agents: list[Agent] = Field(min_length=1)
     """The first entry that matches an agent gives its policy."""
 
@@ -245,7 +253,10 @@ class Window(Part):
     to: Clock
     """It closes at this time; on the next day when that is earlier than `from`."""
     timezone: Zone = "UTC"
-    """IANA name of the time zone whose clocks are meant."""
+    """IANA name of the time zone whose clocks and calendar are meant."""
+    except_: list[SkippedDates] | None = Field(None, alias="except", min_length=1)
+    """Dates on which the window does not open, such as "2026-12-25" or "2026-12-24..2027-01-02", both included. A
+    night belongs to the day on which it begins."""
 
 
 class Newest(Part):

@@ -89,6 +89,7 @@ def _project(project: Project, headers: bool) -> dict[str, Any]:
         },
         "proxy": connection.proxy if headers else without_password(connection.proxy),
         "must_see": sorted(project.must_see),
+        "known_fields": sorted(project.known_fields),
         "agents": [_agent(agent) for agent in project.agents],
     }
 
@@ -134,12 +135,15 @@ def _limit(limit: Limit) -> int | str:
 
 
 def _window(window: Window) -> dict[str, Any]:
-    return {
+    shown: dict[str, Any] = {
         "days": [day for day in DAYS if day in window.days],
         "from": f"{window.start:%H:%M}",
         "to": f"{window.end:%H:%M}",
         "timezone": window.zone.key,
     }
+    if window.skips:
+        shown["except"] = [dates.written for dates in window.skips]
+    return shown
 
 
 def _quota(quota: Quota) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import time
+from datetime import date, time
 from zoneinfo import ZoneInfo
 
 from reaper.config import models
@@ -72,7 +72,7 @@ def _project(name: str, part: models.Project, policies: Mapping[str, policy.Poli
         proxy=part.proxy,
     )
     agents = tuple(_agent(agent, policies) for agent in part.agents)
-    return settings.Project(name, connection, agents, frozenset(part.must_see))
+    return settings.Project(name, connection, agents, frozenset(part.must_see), frozenset(part.known_fields))
 
 
 def _agent(part: models.Agent, policies: Mapping[str, policy.Policy]) -> settings.AgentPattern:
@@ -123,7 +123,12 @@ def _limit(share: int | str) -> policy.Limit:
 def _window(part: models.Window) -> windows.Window:
     zone = ZoneInfo(part.timezone)
     start, end = time.fromisoformat(part.from_), time.fromisoformat(part.to)
-    return windows.Window(frozenset(part.days), start, end, zone)
+    return windows.Window(frozenset(part.days), start, end, zone, tuple(map(_dates, part.except_ or ())))
+
+
+def _dates(text: str) -> windows.Dates:
+    first, *last = map(date.fromisoformat, text.split(".."))
+    return windows.Dates(first, *last or [first])
 
 
 def _quota(name: str, part: models.Quota) -> settings.Quota:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,12 +12,15 @@ from reaper.config.problem import BadValue, did_you_mean, one_of
 from reaper.core.holds import WORDS_MAX_CHARS
 from reaper.core.holds import read_day as parse_day
 from reaper.core.model import STATUSES, TOMBSTONES
+from reaper.core.record_fields import FIELD_NAME
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 SESSION_ID: Final = r"^[A-Za-z0-9_-]{8,128}$"
 PLAN_ID: Final = r"^([0-9a-f]{32}|[0-9a-f]{12})$"
 OLD_PLAN_ID_CHARS: Final = 12
 TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+DATES: Final = r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}(\.\.20[0-9]{2}-[0-9]{2}-[0-9]{2})?$"
+DATES_MAX: Final = 366
 PERCENT: Final = r"^(100|[1-9]?[0-9])%$"
 PERCENT_ABOVE_0: Final = r"^(100|[1-9][0-9]?)%$"
 DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -59,6 +63,11 @@ read_name = _shaped(
 )
 read_session_id = _shaped(
     SESSION_ID, "is not a session id", "ids are 8 to 128 letters, digits, dashes and underscores"
+)
+read_field_name = _shaped(
+    FIELD_NAME,
+    "is not the name of a field",
+    "copy it from the log line `unknown_field`: 1 to 64 letters, digits and _ @ $ . : -",
 )
 read_plan_id = _shaped(
     PLAN_ID, "is not the id of a plan", "copy the 32 characters 0-9 a-f that `reaper plan` shows, in quotes"
@@ -154,6 +163,29 @@ def read_time_of_day(value: object) -> str:
         hint = "write midnight as 00:00" if value == "24:00" else 'write hours and minutes, as in "22:00"'
         raise BadValue("is not a time of day", hint)
     return str(value)
+
+
+def read_dates(value: object) -> str:
+    """One date, or a first and a last one; a range that lasts for years is a slip of the finger."""
+    if not matches(DATES, value):
+        hint = 'write one as in "2026-12-25", or the first and the last as in "2026-12-24..2027-01-02"'
+        raise BadValue("is no date and no range of dates", hint)
+    first, last = _dates(str(value))
+    if last < first:
+        raise BadValue("ends before it begins", f'write the earlier date first: "{last}..{first}"')
+    if (last - first).days >= DATES_MAX:
+        hint = f"write at most {DATES_MAX} days; to delete nothing for longer, write `mode: observe`"
+        raise BadValue("is too long a range", hint)
+    return str(value)
+
+
+def _dates(text: str) -> tuple[date, date]:
+    """The first and the last date of a range, or one date twice."""
+    try:
+        first, *last = map(date.fromisoformat, text.split(".."))
+    except ValueError:
+        raise BadValue("names a day that no calendar has", "look at its month and day") from None
+    return first, (last or [first])[0]
 
 
 def read_zone(value: object) -> str:

@@ -5,37 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from reaper.clock import SystemClock
 from reaper.config.document import Document
+from reaper.config.doubtful_windows import window_findings
 from reaper.config.holds import hold_warnings
 from reaper.config.problem import Finding, Path, show_path
 from reaper.config.rank_warnings import full_listing_findings, ranks_findings
-from reaper.config.tree import child, has
+from reaper.config.tree import child, entries, has, texts
 from reaper.config.unreachable_rules import shadowing_pattern, shadowing_rule
 from reaper.config.vocabulary import OLD_PLAN_ID_CHARS
 from reaper.core.conditions import TimeCondition
 from reaper.core.durations import exact_duration
 from reaper.core.model import ACTIVE, EXPIRY_S, Action
 from reaper.core.policy import Beyond, Mode, Policy
+from reaper.core.record_fields import RECORD_FIELDS
 from reaper.core.settings import Settings
 
 
-def warning_findings(document: Document, settings: Settings) -> list[Finding]:
-    """Everything doubtful in a configuration that is otherwise right."""
+def warning_findings(document: Document, settings: Settings, now: float) -> list[Finding]:
+    """Everything doubtful at `now`, Unix seconds, in a configuration that is otherwise right."""
     found = [
         _unused(settings),
         _patterns(settings),
+        _known_fields(document),
         _choices(settings),
         _quotas(settings),
         _zone(document),
         _approvals(settings),
-        hold_warnings(settings, SystemClock().wall()),
+        hold_warnings(settings, now),
         full_listing_findings(settings),
     ]
     for policy in settings.policies:
         path: Path = ("policies", policy.name)
-        found += [_rules(policy, path), _times(policy, path), _limits(policy, path), _jump(document, policy, path)]
-        found.append(ranks_findings(policy, path))
+        found += [
+            _rules(policy, path),
+            _times(policy, path),
+            _limits(policy, path),
+            _jump(document, policy, path),
+            window_findings(policy, path, now),
+            ranks_findings(policy, path),
+        ]
     return list(chain.from_iterable(found))
 
 
@@ -45,6 +53,16 @@ def _unused(settings: Settings) -> Iterator[Finding]:
     for policy in settings.policies:
         if policy.name not in used:
             yield Finding(("policies", policy.name), "no agent uses this policy", "", False, at_key=True)
+
+
+def _known_fields(document: Document) -> Iterator[Finding]:
+    for path, project in entries(document.value, (), "projects"):
+        names = [name for _, name in texts(project, path, "known_fields")]
+        for place, name in texts(project, path, "known_fields"):
+            if name in RECORD_FIELDS:
+                yield Finding(place, "is a field that this version knows anyway", "remove it")
+            elif name in names[: int(place[-1])]:
+                yield Finding(place, "stands here twice", "remove one of them")
 
 
 def _patterns(settings: Settings) -> Iterator[Finding]:

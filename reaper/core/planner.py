@@ -315,7 +315,7 @@ class Planning:
         self._last = lines[-1]
         marks = {mark.seen.incarnation: mark for mark in _marks(candidates, policy, context, now)}
         items = [_item(candidate, marks, policy, context, now) for candidate in candidates]
-        self._digest.add(line for item in items for line in lines_of(item))
+        self._digest.add(line for line, item in zip(lines[1:], items, strict=True) if can_be_approved(item))
         self._tally.take(items)
         for item in items if self._turns else ():
             if item.hold is None and not item.approved:
@@ -517,8 +517,12 @@ def plan_lines(items: Iterable[Item]) -> list[str]:
 
 def lines_of(item: Item) -> tuple[str, ...]:
     """The item's line, if it has one."""
-    has_none = item.session.strange or item.hold is Hold.HOLD
-    return () if has_none else (line_of(Candidate(item.session, item.decision)),)
+    return (line_of(Candidate(item.session, item.decision)),) if can_be_approved(item) else ()
+
+
+def can_be_approved(item: Item) -> bool:
+    """Whether a person's word counts for it: for no strange record, and no held session."""
+    return not item.session.strange and item.hold is not Hold.HOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,7 +589,7 @@ def hold_text(item: Item, plan: Plan) -> str:
         case Hold.GRACE:
             return f"in grace until {show_time(item.ripe_at)} ({show_duration(item.ripe_at - plan.now)})"
         case Hold.WINDOW:
-            return "outside every window"
+            return plan.policy.closed_text(plan.now)
         case Hold.HOLD:
             by_people = holds_words(plan.holds.on(item.session, plan.now))
             return by_people or (plan.voice.keeps(plan.now) if plan.voice else "")
@@ -594,7 +598,8 @@ def hold_text(item: Item, plan: Plan) -> str:
         case Hold.RANK:
             return "how it ranks among the others cannot be judged"
         case Hold.STRANGE:
-            return f"its record has fields this version does not know: {', '.join(item.session.strange)}"
+            names = ", ".join(item.session.strange)
+            return f"its record has fields this version does not know, and known_fields does not accept: {names}"
         case None | Hold.STATE | Hold.INCOMPLETE | Hold.UNTRUSTED | Hold.CLOCK | Hold.BREAKER | Hold.OBSERVE:
             return ""
         case Hold.JUMP:

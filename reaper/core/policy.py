@@ -9,12 +9,10 @@ from typing import Final, NamedTuple
 
 from reaper.core.conditions import ALWAYS, NEVER, Age, Condition, Idle, StatusIn
 from reaper.core.durations import show_time
-from reaper.core.model import ACTIVE, AGE_FLOOR_S, DAY_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
-from reaper.core.windows import Window, is_open, opens_at
+from reaper.core.model import ACTIVE, AGE_FLOOR_S, ELIGIBLE, FAILED, IDLE, Action, Agent, Session
+from reaper.core.windows import Dates, Window, closed_text, is_open, opens_for_all, skipped
 
 GRACE_S: Final = 86_400
-SEARCH_S: Final = 8 * DAY_S
-"""So far ahead a moment is looked for at which two policies both allow deleting."""
 DEFAULT_STATUSES: Final = {Action.DELETE: frozenset({IDLE, FAILED}), Action.STOP: frozenset({ACTIVE})}
 
 
@@ -189,14 +187,20 @@ class Policy:
         return is_open(self.windows, now) and (self.also is None or self.also.is_open(now))
 
     def opens_at(self, now: float) -> float | None:
-        """The next moment at or after `now` at which deleting is allowed; None when none is within eight days."""
-        moment = opens_at(self.windows, now)
-        if self.also is None:
-            return moment
-        while moment is not None and moment - now <= SEARCH_S and not self.is_open(moment):
-            later = self.also.opens_at(moment)
-            moment = None if later is None else opens_at(self.windows, later)
-        return moment if moment is not None and moment - now <= SEARCH_S else None
+        """The next moment at or after `now` at which deleting is allowed; None when none is in sight."""
+        return opens_for_all(self._all_windows, now)
+
+    def skipped(self, now: float, opening: float | None) -> list[Dates]:
+        """The dates for which nothing is open from `now` until the `opening`, None: for good."""
+        return skipped([window for windows in self._all_windows for window in windows], now, opening)
+
+    def closed_text(self, now: float) -> str:
+        """Why deleting is not allowed at `now`, in words."""
+        return closed_text(self._all_windows, now)
+
+    @property
+    def _all_windows(self) -> tuple[tuple[Window, ...], ...]:
+        return tuple(one.windows for one in sides(self))
 
     def with_last(self, rule: Rule) -> Policy:
         """The same with one more rule, for what none of its rules speaks of."""

@@ -12,7 +12,7 @@ from typing import Final
 from reaper.core.globs import glob_regex
 from reaper.core.holds import Holds, SessionHold
 from reaper.core.model import ACTIVE, CREATING, DAY_S, UPDATING
-from reaper.core.policy import Policy
+from reaper.core.policy import Mode, Policy
 
 DEFAULT_SCOPE: Final = "https://ai.azure.com/.default"
 DEFAULT_STATE: Final = "sqlite:///reaper-state.db"
@@ -86,12 +86,16 @@ class AgentPattern:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One Foundry project: its connection, and which agents get which policy, first match wins."""
+    """One Foundry project: its connection, and which agents get which policy, first match wins.
+
+    `known_fields` are fields of the platform's records of which this version knows nothing, accepted by a person.
+    """
 
     name: str
     connection: Connection
     agents: tuple[AgentPattern, ...] = ()
     must_see: frozenset[str] = frozenset()
+    known_fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,15 @@ class Settings:
     server: Server = Server()
     log: Log = Log()
     fingerprint: str = ""
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """The projects in which sweeps may act, and no `must_see` session would show that their role is lost."""
+        return tuple(
+            project.name
+            for project in self.projects
+            if not project.must_see and any(agent.policy.mode is Mode.ENFORCE for agent in project.agents)
+        )
 
     def holds_on(self, project: str, agent: str) -> Holds:
         """The holds that it names on sessions of this agent."""

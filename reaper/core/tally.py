@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -124,22 +124,32 @@ class Tally(Generic[ItemT, HoldT]):
 
     def take(self, items: Iterable[ItemT]) -> None:
         """Count these, too."""
-        now, groups = self.now, self.groups
+        alike: dict[Any, list[ItemT]] = {}
         for item in items:
-            session, decision, ripe_at = item.session, item.decision, item.ripe_at
-            key: Group[Any] = Group(item.rule, decision.action, session.status, item.hold, item.approved)
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = GroupTally()
-            group.count += 1
-            group.due += ripe_at <= now
-            group.first_ripe = min(group.first_ripe, ripe_at)
-            grace_s = self.grace_s if decision.action is Action.DELETE else 0
-            # Nobody knows since when a session is one too many: it is overdue once its mark is.
-            overdue_since = ripe_at if key.rule == BEYOND.name else decision.since + grace_s
-            group.due_since = min(group.due_since, overdue_since)
-            group.minutes[minute_of(ripe_at, now)] += 1
-            (self.waiting if item.hold else self.ready).offer(item)
+            alike.setdefault(
+                (id(item.decision.rule), item.decision.action, item.session.status, item.hold, item.approved), []
+            ).append(item)
+        for some in alike.values():
+            self._take_alike(some)
+
+    def _take_alike(self, items: Sequence[ItemT]) -> None:
+        """Count these, which are all of one group."""
+        one, now = items[0], self.now
+        key: Group[Any] = Group(one.rule, one.decision.action, one.session.status, one.hold, one.approved)
+        group = self.groups.setdefault(key, GroupTally())
+        ripe = [item.ripe_at for item in items]
+        group.count += len(items)
+        group.due += sum(moment <= now for moment in ripe)
+        group.first_ripe = min(group.first_ripe, *ripe)
+        grace_s = self.grace_s if key.action is Action.DELETE else 0
+        # Nobody knows since when a session is one too many: it is overdue once its mark is.
+        since = ripe if key.rule == BEYOND.name else [item.decision.since + grace_s for item in items]
+        group.due_since = min(group.due_since, *since)
+        for moment, count in Counter([moment if moment > now else now for moment in ripe]).items():
+            group.minutes[minute_of(moment, now)] += count
+        first = self.waiting if key.hold else self.ready
+        for item in items:
+            first.offer(item)
 
     def withheld(self, hold: HoldT, held_back: Callable[[ItemT], ItemT]) -> Tally[ItemT, HoldT]:
         """The same once this hold keeps back what could be done, but for what a person approved."""

@@ -65,7 +65,17 @@ class AgentsFound:
     unmanaged: Sequence[str]
 
 
-Event: TypeAlias = PageRead | Planned | ActionEnded | SweepEnded | QuotaRelieved | UnknownApprovals | AgentsFound
+@dataclass(frozen=True, slots=True)
+class MustSeeListed:
+    """The listings of a project have ended: which of its `must_see` sessions they showed, and when each expires."""
+
+    project: str
+    expiries: Mapping[str, float]
+
+
+Event: TypeAlias = (
+    PageRead | Planned | ActionEnded | SweepEnded | QuotaRelieved | UnknownApprovals | AgentsFound | MustSeeListed
+)
 """Every event there is. Who listens matches on it and ends in `assert_never`: a new one is overlooked by nobody."""
 
 Listener: TypeAlias = Callable[[Event], None]

@@ -26,8 +26,10 @@ from reaper.core.policy import (
     reason,
     trials,
 )
+from reaper.core.record_fields import acceptance
 from reaper.core.standing import UNKNOWN, Standing, decide_among, ranks_text
 from reaper.core.voice import SILENT, Voice
+from reaper.core.windows import dates_text
 from reaper.engine.voices import voice_json
 from reaper.store.store import Breaker, Store
 
@@ -114,12 +116,14 @@ def explain(
     now: float,
     voice: Voice = SILENT,
     configured: Holds = NO_HOLDS,
+    accepted: frozenset[str] = frozenset(),
     standing: Standing | None = None,
 ) -> Explanation:
     """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
 
     `policy` is the one that decides once its developers were heard, by `voice`; `configured` are the holds that the
-    configuration names. `standing` is how it ranks among the others, None where nobody has listed them.
+    configuration names, `accepted` the project's `known_fields`. `standing` is how it ranks among the others, None
+    where nobody has listed them.
     """
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
@@ -133,7 +137,7 @@ def explain(
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
     breaker, level = store.breaker(project, agent.name), store.level(project, agent.name)
-    holds = configured | store.holds.of_agent(project, agent.name)
+    holds, record = configured | store.holds.of_agent(project, agent.name), _record(project, session, accepted)
     context = PlanContext(
         inventory=1,
         marks=store.standing_marks(project, agent.name),
@@ -163,7 +167,7 @@ def explain(
             replace(guard, lets_through=guard.lets_through and decision.rule != NEWEST, text=ranks)
             if guard.name == "ranks"
             else guard
-            for guard in _guards(session.status, plan_at(now), context, breaker, store.fault)
+            for guard in _guards(session.status, plan_at(now), context, breaker, store.fault, record)
         ),
         due=due,
         once_idle=due is not None and as_due is not session,
@@ -184,7 +188,7 @@ def _earliest(plan: Plan, voice: Voice) -> float | None:
 
 
 def _guards(
-    status: str, plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str
+    status: str, plan: Plan, context: PlanContext, breaker: Breaker | None, fault: str, record: str
 ) -> Iterator[GuardCheck]:
     """The guards of the planner with their values; what was refused is known only to the process that asked."""
     (item,) = plan.items
@@ -198,7 +202,7 @@ def _guards(
         "voice": context.voice.told(plan.now) or "its developers ask for nothing",
         "mode": "observe: nothing is touched" if context.observe else str(policy.mode),
         **({"ranks": ""} if policy.ranks else {}),
-        "record": f"unknown fields: {', '.join(session.strange)}" if session.strange else "well formed",
+        "record": record,
         "jump": f"{context.jump}: it waits for a person" if context.jump else "none waits for a person",
         "grace": "a stop waits for none" if stopping else _grace(plan, context),
         "windows": "a stop needs none" if stopping else _windows(policy, plan.now),
@@ -210,6 +214,14 @@ def _guards(
     limits = f"per_sweep {policy.limits.per_sweep}, per_day {policy.limits.per_day}"
     judged = "the longest overdue first" if spreads else "judged over the whole plan"
     yield GuardCheck("limits", True, f"{limits}, at_least {policy.limits.at_least}; {judged}")
+
+
+def _record(project: str, session: Session, accepted: frozenset[str]) -> str:
+    if not session.strange:
+        return "well formed"
+    setting = acceptance(session.strange, accepted)
+    how = f"; to accept them, write `{setting}` under projects.{project}" if setting else ""
+    return f"unknown fields: {', '.join(session.strange)}{how}"
 
 
 def _grace(plan: Plan, context: PlanContext) -> str:
@@ -228,9 +240,13 @@ def _windows(policy: Policy, now: float) -> str:
     if not policy.windowed:
         return "none: always open"
     opening = policy.opens_at(now)
+    if opening is not None and opening <= now:
+        return "open"
+    dates = dates_text(policy.skipped(now, opening))
+    because = f", for it is closed {dates}" if dates else ""
     if opening is None:
-        return "closed, and none opens within eight days"
-    return "open" if opening <= now else f"closed until {show_time(opening)}"
+        return f"closed{because}, and no opening is in sight"
+    return f"closed until {show_time(opening)}{because}"
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:

@@ -47,14 +47,15 @@ class InventoryReader:
     @property
     def index_key(self) -> str:
         """What an index is good for: the policy, and the agent's versions where it asks for them, which say when a
-        session is due, and whom the listing had to show."""
+        session is due, whom the listing had to show, and which fields its records might have."""
         return self.index_key_of(self.agent)
 
     def index_key_of(self, agent: Agent) -> str:
         """The same, were the agent this one."""
+        project = self.site.project
         standing = _standing(agent) if self.policy.asks_version else None
-        decides = json.dumps([rules_json(self.policy), standing]).encode()
-        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(self.site.project.must_see)])
+        decides = json.dumps([rules_json(self.policy), standing, sorted(project.known_fields)]).encode()
+        return " ".join([hashlib.sha256(decides).hexdigest()[:16], *sorted(project.must_see)])
 
     async def list_all(
         self, wanted: frozenset[str], then: float | None, *, indexed: bool

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+import heapq
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from reaper.core.backlog import AFTER_ALL, Turn, place_of
@@ -13,6 +15,8 @@ from reaper.core.planner import Hold, Item, Items, Limited, Planned
 from reaper.listing.spilled import Packing
 from reaper.listing.spool import Block, Spool
 
+RUN: Final = 1_000
+"""So many of those to act on are put in order at once."""
 _HOLDS: Final = {hold.value: hold for hold in Hold}
 
 
@@ -67,8 +71,28 @@ class ItemShelf:
         return part._replace(items=(), blocks=self.spool.write([self._plain(item) for item in part.items]))
 
     def _plain(self, item: Item) -> tuple[Any, ...]:
-        packed = self._packing.plain(item.session, item.decision)
-        return *packed, item.ripe_at, item.approved, item.hold and item.hold.value, item.marked_at
+        return _packed(self._packing.plain(item.session, item.decision), item)
+
+
+def in_creation_order(items: Planned) -> Generator[None, None, Planned]:
+    """The same items, of which those to act on come in the order of their creation; by steps.
+
+    What lies together in the listing is verified together. A few in memory are as good in any order.
+    """
+    if not isinstance(items, ShelvedItems):
+        return items
+    runs, left = list[Sequence[Block]](), items.free()
+    while some := list(islice(left, RUN)):
+        plain = items.packing.plain
+        keyed = [(item.session.created_at, _packed(plain(item.session, item.decision), item)) for item in some]
+        keyed.sort(key=itemgetter(0))
+        runs.append(items.spool.write(keyed))
+        yield
+    return replace(items, ordered=runs)
+
+
+def _packed(plain: tuple[Any, Any], item: Item) -> tuple[Any, ...]:
+    return *plain, item.ripe_at, item.approved, item.hold and item.hold.value, item.marked_at
 
 
 def together(first: Planned, second: Items) -> Planned:
@@ -109,6 +133,7 @@ class ShelvedItems:
     parts: Sequence[Part]
     count: int
     limited: Limited
+    ordered: Sequence[Sequence[Block]] | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -118,7 +143,14 @@ class ShelvedItems:
 
     @property
     def act(self) -> Iterator[Item]:
-        """Those that nothing holds; what holds none of them is not read."""
+        """Those that nothing holds; in the order of creation, if they were put into it."""
+        if self.ordered is None:
+            return self.free()
+        merged = heapq.merge(*map(self._run, self.ordered), key=itemgetter(0))
+        return (self.limited.of(self._item(plain)) for _, plain in merged)
+
+    def free(self) -> Iterator[Item]:
+        """Those that nothing holds, in the order of all; what holds none of them is not read."""
         parts = [part for part in self.parts if part.approved or self._lets_some(part)]
         return (item for item in self._read(parts) if item.hold is None)
 
@@ -127,6 +159,9 @@ class ShelvedItems:
         """Those whose deletion is promised; what holds none of them is not read."""
         parts = [part for part in self.parts if part.marked]
         return (item for item in self._read(parts) if item.marked_at is not None)
+
+    def _run(self, run: Sequence[Block]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        return (keyed for block in run for keyed in self.spool.read(block))
 
     def _lets_some(self, part: Part) -> bool:
         return any(self.limited.holds(action, turn) is None for action, turn in part.ready.items())

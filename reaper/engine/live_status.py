@@ -21,6 +21,8 @@ class LiveStatus:
     """The present state of the world as sweeps have last seen it. Times are local.
 
     `option` is what a command beside this process must be given to find the same configuration, '' for nothing.
+    `unwatched` are projects that enforce without `must_see`; the sessions under it that the last listing showed are
+    in `must_see`, with when they expire, by project.
     """
 
     clock: Clock
@@ -35,6 +37,8 @@ class LiveStatus:
     config_errors: Sequence[str] = ()
     config_read_at: float = 0.0
     approvals_unknown: Sequence[str] = ()
+    unwatched: Sequence[str] = ()
+    must_see: dict[str, Mapping[str, float]] = field(default_factory=dict)
     next_sweep_at: float | None = None
     ready: bool = False
     standby: str = ""
@@ -64,6 +68,8 @@ class LiveStatus:
                 self._forget(key for key in self.latest if key[0] == project and key[1] not in managed)
             case events.UnknownApprovals(names):
                 self.approvals_unknown = tuple(names)
+            case events.MustSeeListed(project, expiries):
+                self.must_see[project] = expiries
             case events.Planned():
                 pass
             case _:
@@ -81,7 +87,7 @@ class LiveStatus:
 
     def keep_projects(self, projects: Sequence[str]) -> None:
         """Forget projects that the configuration no longer names."""
-        for known in (self.managed, self.unmanaged):
+        for known in (self.managed, self.unmanaged, self.must_see):
             for project in known.keys() - set(projects):
                 del known[project]
         self._forget(key for key in self.latest if key[0] not in projects)

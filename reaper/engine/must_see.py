@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 
 from reaper.core.provider import Provider, ProviderError
@@ -14,23 +15,28 @@ log = get_logger()
 
 
 class MustSee:
-    """The sessions that a believable inventory of the project contains; known once every listing has ended."""
+    """The sessions that a believable inventory of the project contains; known once every listing has ended.
+
+    `expiries` says when those that were shown expire.
+    """
 
     def __init__(self, expected: frozenset[str], listings: int) -> None:
         self.missing = expected
-        self._listings = listings
+        self.expiries: dict[str, float] = {}
+        self._expected, self._listings = expected, listings
         self._settled = asyncio.Event()
         self._settle()
 
-    def listed(self, seen: frozenset[str]) -> None:
-        """One agent's listing has ended, having shown these of them."""
-        self.missing -= seen
+    def listed(self, seen: Mapping[str, float]) -> None:
+        """One agent's listing has ended, having shown these of them, each with when it expires."""
+        self.missing -= seen.keys()
+        self.expiries.update((name, expiry) for name, expiry in seen.items() if name in self._expected)
         self._listings -= 1
         self._settle()
 
     async def look(self, client: Provider, project: str, agent: str) -> None:
         """List an agent that is not swept, only for these sessions."""
-        seen, expected = set[str](), self.missing
+        seen, expected = dict[str, float](), self.missing
         try:
             async with aclosing(list_sessions(client, agent)) as values:
                 async for value in values:
@@ -38,12 +44,12 @@ class MustSee:
                         seen.clear()
                     elif isinstance(value, Listed):
                         shown = living(session for change in value.changes for session in change.sessions)
-                        seen |= expected.intersection([session.id for session in shown])
+                        seen.update((one.id, one.expires_at) for one in shown if one.id in expected)
         except ProviderError as error:
             seen.clear()
             log.warning("must_see_listing_failed", project=project, agent=agent, error=str(error))
         finally:
-            self.listed(frozenset(seen))
+            self.listed(seen)
 
     def _settle(self) -> None:
         if not self.missing or self._listings <= 0:

@@ -15,6 +15,7 @@ from reaper.core.model import Action, OutcomeKind
 from reaper.core.planner import Hold, Item, Items, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
+from reaper.core.record_fields import acceptance
 from reaper.core.tally import SHOWN_MAX
 from reaper.core.voice import SILENT, Voice
 from reaper.listing.snapshot import Snapshot
@@ -99,8 +100,8 @@ class Failed(Attempt):
 class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
-    `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked`
-    why its ranks are not.
+    `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked` why its ranks
+    are not. `known_fields` are those that the project accepts.
     """
 
     snapshot: Snapshot
@@ -109,6 +110,7 @@ class Swept(Attempt):
     doubts: Sequence[str] = ()
     unranked: str = ""
     used_today: Mapping[Action, int] = field(default_factory=dict)
+    known_fields: frozenset[str] = frozenset()
 
     @property
     def asked(self) -> str:
@@ -158,23 +160,19 @@ class Swept(Attempt):
         """What a person should know although nothing went wrong."""
         moved = (
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
-            "used them since: their grace began anew, and while the platform goes on so, they are never deleted",
+            "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
-        unranked = (f"how sessions rank among each other cannot be judged: {self.unranked}",)
-        return (
-            *(unranked if self.unranked else ()),
-            *self._spread,
-            *(moved if self.plan.expiry_moved else ()),
-            *self._unclear,
-        )
+        unranked = f"how sessions rank among each other cannot be judged: {self.unranked}"
+        told = [*self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text]
+        return tuple(filter(None, [unranked if self.unranked else "", *told]))
 
     @property
-    def _unclear(self) -> tuple[str, ...]:
+    def _unclear_text(self) -> str:
         """That rules which ask where traffic goes cannot be judged, and why."""
         unclear = self.plan.agent.serving.unclear
         if not (unclear and self.policy.asks_version):
-            return ()
-        return (f"where traffic goes cannot be judged, so what rules ask of it keeps sessions: {unclear}",)
+            return ""
+        return f"where traffic goes cannot be judged, so what rules ask of it keeps sessions: {unclear}"
 
     @property
     def _spread(self) -> tuple[str, ...]:
@@ -186,6 +184,19 @@ class Swept(Attempt):
             f"once due, {one.left:,} {one.action}s go by the limits, the longest overdue first: {one.pace()}"
             for one in plan.ahead
         )
+
+    @property
+    def accepts_with(self) -> str:
+        """The line of YAML by which the project accepts the fields that are new in its records; '' for none."""
+        return acceptance(self.snapshot.strange, self.known_fields)
+
+    @property
+    def _strange_text(self) -> str:
+        if not self.snapshot.strange:
+            return ""
+        names, setting = ", ".join(sorted(self.snapshot.strange)), self.accepts_with
+        how = f": write `{setting}` under projects.{self.project} to accept them" if setting else ""
+        return f"records have fields that this version does not know ({names}), so their sessions are kept{how}"
 
     @cached_property
     def limit_remaining(self) -> dict[str, int]:
@@ -212,7 +223,7 @@ class Swept(Attempt):
         return replace(
             self,
             plan=replace(plan, items=Items(shown), marks=None),
-            snapshot=replace(self.snapshot, candidates=(), kept=()),
+            snapshot=replace(self.snapshot, candidates=(), kept=(), landmarks=()),
         )
 
 

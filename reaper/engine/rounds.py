@@ -24,8 +24,8 @@ ROUND_MAX: Final = 256
 """At most so many deletes may be accepted and not verified yet."""
 ROUND_MAX_S: Final = 10.0
 """Nothing more begins in a round that is older: however slow the platform is, no delete waits long to be verified."""
-AHEAD_MAX: Final = 4_096
-"""So much of a plan is put in order of creation at once: what lies together is verified together."""
+AHEAD_MAX: Final = 1_024
+"""So much of a plan is read and put in order of creation at once: what lies together is verified together."""
 
 _NOT_PROVEN: Final = frozenset({OutcomeKind.UNVERIFIED, OutcomeKind.IN_DOUBT})
 

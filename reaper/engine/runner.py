@@ -22,7 +22,7 @@ from reaper.core.settings import Project, Settings
 from reaper.core.voice import Voice
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
-from reaper.engine.events import AgentsFound, Listener, SweepEnded, UnknownApprovals
+from reaper.engine.events import AgentsFound, Listener, MustSeeListed, SweepEnded, UnknownApprovals
 from reaper.engine.known_rates import keep_rates, recall_rates
 from reaper.engine.listing_cache import ListingCache, make_room
 from reaper.engine.must_see import MustSee
@@ -220,6 +220,7 @@ class Runner:
             for agent, _ in others:
                 group.create_task(must_see.look(client, project.name, agent.name))
             ended = await _all(self._sweep(site, agent, policy, must_see, task, pool) for agent, policy in swept)
+        self.listener(MustSeeListed(project.name, must_see.expiries))
         reports = [report for report, _ in ended] + self._unresolved(project, found, task.scope)
         return _ProjectRun(reports, [member for _, member in ended if member is not None], found.unmanaged)
 

@@ -24,7 +24,7 @@ from reaper.core.voice import SILENT, Voice
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
 from reaper.engine.inventory import InventoryReader
-from reaper.engine.item_shelf import ItemShelf
+from reaper.engine.item_shelf import ItemShelf, in_creation_order
 from reaper.engine.listing_cache import ListingCache
 from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
@@ -144,7 +144,7 @@ class Sweep(InventoryReader):
                 if snapshot is None:
                     snapshot, index = await self.list_all(wanted, then, indexed=self.cache is not None)
         finally:
-            self.must_see.listed(snapshot.seen if snapshot else frozenset())
+            self.must_see.listed(snapshot.expiries if snapshot else {})
         return Collected(snapshot, index, left_open, base)
 
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
@@ -168,10 +168,12 @@ class Sweep(InventoryReader):
             voice=self.voice,
             unranked=bool(unranked),
         )
-        level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
-        standing = replace(standing, jump=jump)
-        project, agent = self.site.project.name, self.agent
-        plan = await self._plan(snapshot.candidates, standing, now)
+        project, agent, spool = self.site.project.name, self.agent, self.spool or Spool()
+        # Of agents that have many candidates, one after another.
+        async with spool.turn:
+            level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
+            standing = replace(standing, jump=jump)
+            plan = await self._plan(snapshot.candidates, standing, ItemShelf(spool), now)
         snapshot = replace(snapshot, candidates=())
         await self._keep(plan, breaker)
         self.listener(Planned(project, plan))
@@ -200,6 +202,7 @@ class Sweep(InventoryReader):
             doubts=found,
             unranked=unranked,
             used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
+            known_fields=self.site.project.known_fields,
         )
         if breaker is None and report.breaker is not None:
             await self._keep(plan, report.breaker)
@@ -208,23 +211,18 @@ class Sweep(InventoryReader):
             result, why = _conclude(report, execution, unresolved)
         return replace(report, result=result, why=why)
 
-    async def _plan(self, candidates: Iterable[Candidate], standing: PlanContext, now: float) -> Plan:
-        """Judge the candidates, a few at a time; of agents that have many, one after another."""
-        spool = self.spool or Spool()
-        planning = Planning(
-            standing,
-            ItemShelf(spool),
-            project=self.site.project.name,
-            agent=self.agent,
-            policy=self.policy.with_ranks(),
-            now=now,
-        )
+    async def _plan(
+        self, candidates: Iterable[Candidate], standing: PlanContext, shelf: ItemShelf, now: float
+    ) -> Plan:
+        """Judge the candidates, a few at a time; what may be done is put in the order of creation."""
+        project, agent, policy = self.site.project.name, self.agent, self.policy.with_ranks()
+        planning = Planning(standing, shelf, project=project, agent=agent, policy=policy, now=now)
         left = iter(candidates)
-        async with spool.turn:
-            while some := list(islice(left, AT_A_TIME)):
-                planning.take(some)
-                await asyncio.sleep(0)
-        return planning.plan()
+        while some := list(islice(left, AT_A_TIME)):
+            planning.take(some)
+            await asyncio.sleep(0)
+        plan = planning.plan()
+        return replace(plan, items=await _done(in_creation_order(plan.items))) if plan.tally.act else plan
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""

@@ -64,8 +64,9 @@ class Client(Provider):
         *,
         transport: Wire | None = None,
         observe: Callable[[CallRecord], None] = ignore,
+        known_fields: frozenset[str] = frozenset(),
     ) -> None:
-        self._tokens = tokens
+        self._tokens, self._accepted = tokens, known_fields
         self._exchange = Exchange(connection, clock, transport, observe)
         concurrency = connection.requests.concurrency
         self._sender = Transport(self._exchange, clock, tokens, limiter, concurrency=concurrency)
@@ -130,17 +131,17 @@ class Client(Provider):
         call = requests.list_sessions(agent, limit=limit, order=order, after=after, before=before)
         raw = await self._sender.send(call)
         await self._sender.step_aside()
-        return _answer(raw, parsing.parse_page(raw.body, raw.now, limit))
+        return _answer(raw, parsing.parse_page(raw.body, raw.now, limit, self._accepted))
 
     async def get(self, agent: str, session: str) -> Answer[Session | Malformed]:
         raw = await self._sender.send(requests.get_session(agent, session), RECORD_MAX_BYTES)
-        return _answer(raw, parsing.parse_record(raw.body, raw.now, "get_session"), raw.body)
+        return _answer(raw, parsing.parse_record(raw.body, raw.now, "get_session", self._accepted), raw.body)
 
     async def create(
         self, agent: str, session: str | None = None, version: str | None = None
     ) -> Answer[Session | Malformed]:
         raw = await self._sender.send(requests.create_session(agent, session, version))
-        return _answer(raw, parsing.parse_record(raw.body, raw.now, "create_session"))
+        return _answer(raw, parsing.parse_record(raw.body, raw.now, "create_session", self._accepted))
 
     async def delete(self, agent: str, session: str, still_right: StillRight = always) -> Answer[None]:
         # The platform says yes to ids that never were, too.

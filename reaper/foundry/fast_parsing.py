@@ -13,6 +13,7 @@ import msgspec
 
 from reaper.core.model import STATUSES, TOMBSTONES, Session
 from reaper.core.provider import Page
+from reaper.core.record_fields import RECORD_FIELDS
 from reaper.foundry.requests import SESSION_ID
 
 MS_FROM: Final = 10**11
@@ -46,17 +47,28 @@ class _Page(msgspec.Struct):
     has_more: bool | None = None
 
 
-_decoder: Final = msgspec.json.Decoder(_Page)
+@lru_cache(maxsize=16)
+def _decoder(accepted: frozenset[str]) -> msgspec.json.Decoder[_Page]:
+    """What reads a page whose records may have these further fields; each project has its own."""
+    names = {f"accepted_{place}": name for place, name in enumerate(sorted(accepted - RECORD_FIELDS))}
+    if not names:
+        return msgspec.json.Decoder(_Page)
+    further = [(field, Any, None) for field in names]
+    record = msgspec.defstruct(
+        "_AcceptedRecord", further, bases=(_Record,), rename=names, forbid_unknown_fields=True, gc=False
+    )
+    page = msgspec.defstruct("_AcceptedPage", [("data", list[record])], bases=(_Page,), kw_only=True)  # type: ignore[valid-type]
+    return msgspec.json.Decoder(page)
 
 
-def read_page(body: bytes, earliest: float, latest: float) -> Page | None:
+def read_page(body: bytes, earliest: float, latest: float, accepted: frozenset[str] = frozenset()) -> Page | None:
     """The page when all is well with its records, None otherwise; its cursors are as they came.
 
     `earliest` is the first moment at which what is still there may have expired, `latest` the last one that is not in
-    the future.
+    the future. `accepted` are fields that a record may have although nothing is known of them.
     """
     try:
-        page = _decoder.decode(body)
+        page = _decoder(accepted).decode(body)
     except (ValueError, RecursionError):
         return None
     sessions = []

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Agent, Malformed, Metadata, Session, Version
 from reaper.core.provider import PAGE_MAX, FileEntry, FilesPage, Page, Unreadable
+from reaper.core.record_fields import RECORD_FIELDS
 from reaper.core.text import clean
 from reaper.foundry.fast_parsing import MS_FROM, read_page, readable_name
 from reaper.foundry.requests import SESSION_ID, check_name, is_cursor
@@ -52,19 +53,6 @@ PLAIN_MAX_BYTES: Final = 256 * 1024
 VALUES_MAX: Final = 200_000
 """In a larger answer. Text with commas in it counts too, so this is far above what a page of agents holds."""
 
-_FIELDS: Final = frozenset(
-    {
-        "agent_session_id",
-        "version_indicator",
-        "status",
-        "created_at",
-        "last_accessed_at",
-        "expires_at",
-        "stopped_at",
-        "object",
-        "id",
-    }
-)
 _KNOWN_STATUSES: Final = frozenset(STATUSES)
 _STATUS: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
@@ -88,11 +76,12 @@ class AgentsPage:
         return not (self.agents or self.skipped)
 
 
-def parse_session(obj: object, now: float) -> Session | Malformed:
+def parse_session(obj: object, now: float, accepted: frozenset[str] = frozenset()) -> Session | Malformed:
     """Read one record; `now` is the platform's time in Unix seconds. Never raises.
 
     Only whole seconds count as times: a float, a string or a bool there means that the API changed.
-    An unknown status is no fault; fields this version does not know go into `strange`.
+    An unknown status is no fault; fields this version does not know go into `strange`, but for those `accepted`: of
+    them nothing is read, neither that they are there nor what they say.
     """
     if type(obj) is not dict:
         return Malformed(None, NOT_AN_OBJECT)
@@ -120,7 +109,7 @@ def parse_session(obj: object, now: float) -> Session | Malformed:
         used,
         expires,
         None if stopped is None or _bad_time(stopped, latest) else stopped,
-        () if _FIELDS.issuperset(obj) else _strange(obj),
+        () if RECORD_FIELDS.issuperset(obj) else _strange(obj, accepted),
     )
 
 
@@ -153,28 +142,31 @@ def _name(value: object) -> str | None:
     return readable_name(value) if type(value) is str else None
 
 
-def _strange(obj: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(clean(name, 64) for name in obj.keys() - _FIELDS)[:STRANGE_MAX])
+def _strange(obj: dict[str, Any], accepted: frozenset[str]) -> tuple[str, ...]:
+    unknown = obj.keys() - RECORD_FIELDS - accepted
+    return tuple(sorted(clean(name, 64) for name in unknown)[:STRANGE_MAX])
 
 
-def parse_page(body: bytes, now: float, most: int = PAGE_MAX) -> Page:
+def parse_page(body: bytes, now: float, most: int = PAGE_MAX, accepted: frozenset[str] = frozenset()) -> Page:
     """Read a page of sessions; Unreadable when it is none, or holds more than the `most` that were asked for."""
     _check_values(body, "list_sessions")
-    page = read_page(body, now - PAST_TOLERANCE_S, _latest(now))
+    page = read_page(body, now - PAST_TOLERANCE_S, _latest(now), accepted)
     if page is None:
         obj = _object(body, "list_sessions")
         data = _list(obj, "data", "list_sessions")
         _check_count(data, most, "list_sessions")
-        sessions = tuple([parse_session(item, now) for item in data])
+        sessions = tuple([parse_session(item, now, accepted) for item in data])
         page = Page(sessions, obj.get("first_id"), obj.get("last_id"), _has_more(obj, data))
     _check_count(page.sessions, most, "list_sessions")
     last = _cursor(page.last_id) or (page.sessions[-1].id if page.sessions else None)
     return Page(page.sessions, _cursor(page.first_id), last, page.has_more)
 
 
-def parse_record(body: bytes, now: float, operation: str) -> Session | Malformed:
+def parse_record(
+    body: bytes, now: float, operation: str, accepted: frozenset[str] = frozenset()
+) -> Session | Malformed:
     """Read an answer that is one session; Unreadable when it is no JSON object."""
-    return parse_session(_object(body, operation), now)
+    return parse_session(_object(body, operation), now, accepted)
 
 
 def parse_agents(body: bytes) -> AgentsPage:

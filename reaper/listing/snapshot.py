@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 from reaper.core.inventory_checks import StaleCounts
@@ -17,7 +17,7 @@ from reaper.core.provider import Page
 from reaper.core.ranks import Ranks
 from reaper.listing.landmarks import Landmark, Landmarks
 from reaper.listing.spilled import Spilled, in_line_order
-from reaper.listing.spool import Spool
+from reaper.listing.spool import RUN_MAX, Spool
 
 HOUR_S: Final = 3_600
 BUCKETS_S: Final = tuple(
@@ -93,8 +93,8 @@ class Snapshot:
     `listed_at` is when all of them were listed, which may be before `now`, and how old at most its counts are. `then`
     is how stale they were at an earlier moment, for comparison with what was listed then. `candidates` stand in the
     order of a plan's lines, and can be read again and again. `kept` is filled on request only. By `landmarks` places
-    in the listing are found again. `unranked` says why the sessions' ranks cannot be judged, '' when they can or
-    nobody asks.
+    in the listing are found again. `expiries` says of what was `seen` when it expires. `unranked` says why the
+    sessions' ranks cannot be judged, '' when they can or nobody asks.
     """
 
     now: float | None
@@ -112,6 +112,7 @@ class Snapshot:
     listed_at: float | None = None
     then: StaleCounts | None = None
     kept: tuple[Candidate, ...] = ()
+    expiries: Mapping[str, float] = field(default_factory=dict)
     landmarks: tuple[Landmark, ...] = ()
     unranked: str = ""
 
@@ -145,6 +146,7 @@ class SessionCounts:
         self._held = 0
         self.kept: dict[tuple[str, int], Candidate] = {}
         self.seen: set[str] = set()
+        self.expiries: dict[str, float] = {}
         self.strange: set[str] = set()
         self.landmarks = Landmarks()
         self.idle, self.age = Durations(), Durations()
@@ -164,7 +166,10 @@ class SessionCounts:
         if not TOMBSTONES.isdisjoint(statuses):
             sessions = living(sessions)
         if self.wanted:
-            self.seen |= self.wanted.intersection([session.id for session in sessions])
+            found = self.wanted.intersection([session.id for session in sessions])
+            self.seen |= found
+            if found:
+                self.expiries.update((session.id, session.expires_at) for session in sessions if session.id in found)
         now = self.now
         if now is None:
             return ()
@@ -200,12 +205,18 @@ class SessionCounts:
         self._held = held
         if spool.is_full and held >= spool.run_min:
             self._spilled = self._spilled or Spilled(spool)
-            self._spill(self._spilled)
+            self._spill(self._spilled, RUN_MAX)
 
-    def _spill(self, spilled: Spilled) -> None:
-        spilled.add(self.candidates, self._gone)
-        self.candidates, self._gone = {}, set()
+    def _spill(self, spilled: Spilled, most: int) -> None:
+        """Put so many candidates on disk, and all that is none any more."""
+        some = dict(islice(self.candidates.items(), most))
+        spilled.add(some, self._gone - self.candidates.keys())
+        for session_id in some:
+            del self.candidates[session_id]
+        self._gone = set()
         self.release()
+        self._held = len(self.candidates)
+        spilled.spool.held += self._held
 
     def release(self) -> None:
         """What is in memory counts no more: it is on disk, elsewhere, or not needed."""
@@ -235,7 +246,7 @@ class SessionCounts:
         """What was counted so far; what is counted later does not change it."""
         by_status, then = +self.by_status, None
         if self._spilled is not None:
-            self._spill(self._spilled)
+            self._spill(self._spilled, len(self.candidates))
         if self.then is not None:
             at, idle, age = self.then
             then = StaleCounts(at, idle.beyond, age.beyond, age.begun)
@@ -248,6 +259,7 @@ class SessionCounts:
             candidates=self._spilled.candidates() if self._spilled else in_line_order(self.candidates.values()),
             kept=tuple(self.kept.values()),
             seen=frozenset(self.seen),
+            expiries={name: expiry for name, expiry in self.expiries.items() if name in self.seen},
             idle=deepcopy(self.idle),
             age=deepcopy(self.age),
             strange=frozenset(self.strange),

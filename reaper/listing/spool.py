@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-IN_MEMORY_MAX: Final = 5_000
+IN_MEMORY_MAX: Final = 25_000
 """So many candidates of all agents together are kept in memory."""
-RUN_MIN: Final = 500
+RUN_MIN: Final = 1_000
 """Fewer of one agent are not worth a write."""
+RUN_MAX: Final = 2_000
+"""So many are written at once, before others may have their turn."""
 BLOCK: Final = 64
 """So many values are read at once."""
 _FORMAT: Final = 2

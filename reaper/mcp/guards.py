@@ -25,9 +25,11 @@ from reaper.core.model import (
 from reaper.core.planner import Item, Items, Plan, plan_id
 from reaper.core.policy import Mode, Policy, Rule, decide, sides
 from reaper.core.provider import Answer
+from reaper.core.record_fields import acceptance
 from reaper.core.settings import Project
 from reaper.core.text import clean
 from reaper.core.voice import SILENT, Voice
+from reaper.core.windows import dates_text
 from reaper.engine.discovery import first_match
 from reaper.mcp.advice import NotDoneError
 from reaper.mcp.allowance import RULE_NAME
@@ -142,8 +144,10 @@ class Subject:
             )
         if action is Action.DELETE and not self.policy.is_open(self.now):
             opens = self.policy.opens_at(self.now)
-            next_one = f"the next opens at {show_time(opens)}" if opens else "none opens within a week"
-            yield f"it is outside every window of policy {self.policy.name!r}; {next_one}. Ask again then"
+            next_one = f"the next opens at {show_time(opens)}" if opens else "no opening is in sight"
+            dates = dates_text(self.policy.skipped(self.now, opens))
+            why = f" (closed {dates})" if dates else ""
+            yield f"it is outside every window of policy {self.policy.name!r}{why}; {next_one}. Ask again then"
 
     def _asked_to_keep(self) -> Iterator[str]:
         """What the agent's developers ask for."""
@@ -179,7 +183,9 @@ class Subject:
             yield f"it is {show_duration(max(age, 0))} old, and must be five minutes. Ask again in {wait:.0f} s"
         if self.session.strange:
             fields = ", ".join(map(clean, self.session.strange))
-            yield f"its record has fields that this version does not know ({fields}). Tell the operator"
+            setting = acceptance(self.session.strange, self.project.known_fields)
+            who = f", who can accept them: `{setting}` in project {self.project.name}" if setting else ""
+            yield f"its record has fields that this version does not know ({fields}). Tell the operator{who}"
 
     def _wrong_status(self, action: Action, status: str) -> str:
         if status in {CREATING, UPDATING}:

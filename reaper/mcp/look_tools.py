@@ -105,10 +105,11 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
             raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
         voice = heard(project, agent, store)
         configured = settings.holds_on(project.name, agent.name)
-        decided = judged_by(policy, voice)
-        agent = remembered(agent, decided, store, project.name, answer.date)
+        decided, now = judged_by(policy, voice), answer.date
+        agent = remembered(agent, decided, store, project.name, now)
+        accepted = project.known_fields
         explanation = explain(
-            project.name, agent, answer.value, decided, store, answer.date, voice, configured, standing
+            project.name, agent, answer.value, decided, store, now, voice, configured, accepted, standing
         )
     return Explained.model_validate(explanation_json(explanation))
 

@@ -96,4 +96,5 @@ def rules_json(policy: Policy) -> list[Any]:
 
 def _window(window: Window) -> list[Any]:
     days = [day for day in DAYS if day in window.days]
-    return [days, window.start.isoformat(), window.end.isoformat(), window.zone.key]
+    skips = [[dates.written for dates in window.skips]] if window.skips else []
+    return [days, window.start.isoformat(), window.end.isoformat(), window.zone.key, *skips]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from chart_world import Helm, Release, values
+from chart_world import Helm, Release, Values, values
 
 from reaper.config import parse
 
@@ -222,3 +222,11 @@ def test_the_notes_warn_of_state_that_is_lost_and_of_identity_that_is_missing(
     assert "WARNING: the state is not kept" in releases["no-volume"].notes
     notes = helm.install(values(config__projects__main__credential="workload-identity")).notes
     assert "WARNING: project main uses workload identity, but azure.workloadIdentity.enabled is false" in notes
+
+
+def test_the_notes_warn_of_a_project_that_enforces_without_must_see(helm: Helm) -> None:
+    changes: Values = {"config__policies__weekly__mode": "enforce", "persistence__enabled": True}
+    assert "WARNING: project main enforces without must_see" in helm.install(values(**changes)).notes
+    seen = helm.install(values(**changes, config__projects__main__must_see=["canary-000001"]), name="seen")
+    assert "must_see" not in seen.notes
+    assert "must_see" not in helm.install(values(), name="watching").notes

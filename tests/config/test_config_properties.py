@@ -18,6 +18,8 @@ from reaper.core.model import ELIGIBLE, Action
 EXAMPLE = (Path(__file__).parents[2] / "config" / "reaper.yaml").read_text(encoding="utf-8")
 TREE = yaml.safe_load(EXAMPLE)
 _PROJECT = next(iter(TREE["projects"]))
+TREE["policies"]["standard"]["windows"][0]["except"] = ["2026-12-24..2027-01-02", "2027-05-01"]
+TREE["projects"][_PROJECT]["known_fields"] = ["legal_hold"]
 TREE["holds"] = [
     {
         "project": _PROJECT,
@@ -31,7 +33,8 @@ TREE["holds"] = [
 WORDS = [
     "idle", "7d", "7", "0s", "delete", "enforce", "*", "vip-*", "active", "10%", "101%", "22:00", "UTC", "main",
     "keep_newest", "at_most", "version",
-    "${X}", "${", "when", "status", "standard", "spread", "sqlite:///x", "\x1b[31m", "\ud800", "é",
+    "${X}", "${", "when", "status", "standard", "spread", "sqlite:///x",
+    "2026-12-25", "2026-12-24..2027-01-02", "legal_hold", "\x1b[31m", "\ud800", "é",
     "https://a.services.ai.azure.com/api/projects/b",
 ]  # fmt: skip
 SCALARS = st.one_of(

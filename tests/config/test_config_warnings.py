@@ -202,6 +202,56 @@ def test_an_approval_that_stands_twice_is_said() -> None:
     assert "stands here twice" in said
 
 
+NIGHTS = '    windows: [{days: [sat, sun], from: "22:00", to: "06:00", timezone: Europe/Madrid, except: DATES}]\n'
+IN_2026 = 1_795_357_320.0
+"""Sun 22 Nov 2026 14:22 UTC."""
+
+
+def warned_of_dates(dates: str, now: float = IN_2026) -> list[str]:
+    text = HEAD.replace("AGENTS", AGENTS) + f"      - {OLD}\n" + NIGHTS.replace("DATES", dates)
+    return [str(problem).split("windows[0].except")[-1] for problem in parse(text, "t", {}, now).warnings]
+
+
+@pytest.mark.parametrize(
+    ("dates", "warning"),
+    [
+        ("[2026-11-14]", "[0]: '2026-11-14' is over: remove it"),
+        ("[2026-12-26, 2026-11-01..2026-11-20]", "[1]: '2026-11-01..2026-11-20' is over: remove it"),
+        ("[2026-12-25]", "[0]: '2026-12-25' skips nothing: on these dates the window would not open anyway"),
+        ("[2026-12-24..2027-01-02, 2026-12-26]", "[1]: '2026-12-26' lies within another of these dates: remove it"),
+        ("[2026-12-26, 2026-12-26]", "[1]: '2026-12-26' lies within another of these dates: remove it"),
+    ],
+)
+def test_dates_that_a_window_skips_in_vain_are_said(dates: str, warning: str) -> None:
+    (said,) = warned_of_dates(dates)
+    assert said.startswith(warning)
+
+
+@pytest.mark.parametrize("dates", ["[2026-12-24..2027-01-02, 2027-01-09]", "[2026-11-21]", "[2026-11-22]"])
+def test_dates_that_are_meant_are_left_in_peace(dates: str) -> None:
+    assert warned_of_dates(dates) == []
+
+
+def test_windows_that_open_on_no_day_for_more_than_a_year_are_said() -> None:
+    (said,) = warned_of_dates("[2026-01-01..2026-12-31, 2027-01-01..2027-12-31]")
+    assert "no window opens in the next 400 days, so nothing is deleted" in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "warning"),
+    [
+        ("[status, legal_hold]", "known_fields[0]: 'status' is a field that this version knows anyway: remove it"),
+        ("[legal_hold, hint, legal_hold]", "known_fields[2]: 'legal_hold' stands here twice: remove one of them"),
+    ],
+)
+def test_a_field_that_is_accepted_in_vain_is_said(fields: str, warning: str) -> None:
+    text = (
+        HEAD.replace("    agents: AGENTS", f"    known_fields: {fields}\n    agents: {AGENTS}") + f"      - {OLD}\n"
+    )
+    (said,) = [str(problem) for problem in parse(text, "t", {}).warnings]
+    assert said.endswith(warning)
+
+
 def held(*holds: str) -> list[str]:
     whom = "project: main, agent: research, session: sess-0000001"
     return warned(more="holds:\n" + "".join(f"  - {{{whom}, {hold}}}\n" for hold in holds))
@@ -252,3 +302,12 @@ def test_full_listings_now_and_then_for_agents_whose_ranks_need_one_each_time_ar
         "each sweep: ranks need all sessions; keep it for the other agents"
     ]
     assert not warned(more=schedule)
+
+
+def test_a_policy_that_may_be_chosen_and_is_the_policy_anyway_is_said_and_another_counts_as_used() -> None:
+    gentle = "  gentle: {rules: [{name: late, action: delete, when: {idle: 21d}}]}\n"
+    agents = '[{name: "*", policy: weekly, may_choose: [weekly, gentle]}]'
+    assert warned(agents=agents, more=gentle) == [
+        "t:5:56: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
+        "it changes nothing: remove it, or name a gentler one"
+    ]

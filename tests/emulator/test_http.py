@@ -151,6 +151,8 @@ def test_the_routes_beside_the_api_show_and_steer(emulator: Emulator) -> None:
     idle = next(each for each in sessions if each["status"] == "idle")
     start = emulator.now()
     assert admin("POST", "advance", {"seconds": 90}).json() == {"now": start + 90}
+    described = admin("POST", "metadata", {"agent": "support-eu", "metadata": {"reaper.hold": "soon"}}).json()
+    assert described["versions"]["latest"]["metadata"] == {"reaper.hold": "soon"}
     used = admin("POST", "use", {"agent": "support-eu", "session": idle["agent_session_id"]}).json()
     assert used["last_accessed_at"] == start + 90
     assert [event["kind"] for event in admin("GET", "history").json()] == ["used"]

@@ -381,6 +381,7 @@ def odd_records():
         "version_indicator": indicators,
         "object": st.sampled_from([1, "x", None]),
         "colour": st.just("blue"),
+        "region-hint": st.sampled_from(["north", 7, {"a": [1]}, None]),
     }
     return st.lists(
         st.one_of(*(st.fixed_dictionaries({name: value}) for name, value in changes.items()), st.just({})).map(
@@ -402,13 +403,36 @@ def odd_records():
             "extra": st.just({"a": [1]}),
         },
     ),
+    st.sets(st.sampled_from(["colour", "region-hint", "status", "9"])),
 )
-def test_a_page_read_in_one_go_says_what_its_records_say_one_by_one(records, rest):
-    body = json.dumps({"data": records, **rest}).encode()
+def test_a_page_read_in_one_go_says_what_its_records_say_one_by_one(records, rest, accepted):
+    body, accepted = json.dumps({"data": records, **rest}).encode(), frozenset(accepted)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parsing, "read_page", lambda *_: None)
-        one_by_one = parsing.parse_page(body, NOW)
-    assert parsing.parse_page(body, NOW) == one_by_one
+        one_by_one = parsing.parse_page(body, NOW, accepted=accepted)
+    assert parsing.parse_page(body, NOW, accepted=accepted) == one_by_one
+
+
+@pytest.mark.parametrize("value", ["north", 7, {"a": [1]}, None, [[]], 1.5])
+def test_of_an_accepted_field_nothing_is_read(value):
+    found = parsing.parse_session(record(region_hint=value), NOW, frozenset({"region_hint"}))
+    assert found == parsing.parse_session(record(), NOW)
+
+
+def test_a_field_beside_an_accepted_one_is_still_strange():
+    obj = record(region_hint=1, legal_hold=True, status=3)
+    assert isinstance(parsing.parse_session(obj, NOW, frozenset({"status"})), Malformed)
+    obj = record(region_hint=1, legal_hold=True)
+    assert parsing.parse_session(obj, NOW, frozenset({"region_hint"})).strange == ("legal_hold",)
+
+
+def test_a_page_with_accepted_fields_is_read_in_one_go():
+    accepted = frozenset({"region-hint", "@odata.type"})
+    body = json.dumps({"data": [record(**{"region-hint": [1], "@odata.type": "x"})], "has_more": False}).encode()
+    read = fast_parsing.read_page(body, NOW - 86_400, NOW, accepted)
+    assert read is not None
+    assert read.sessions == parsing.parse_page(body, NOW, accepted=accepted).sessions
+    assert fast_parsing.read_page(body, NOW - 86_400, NOW, frozenset({"region-hint"})) is None
 
 
 def test_an_ordinary_page_is_read_in_one_go():

@@ -42,6 +42,7 @@ class Story:
         self.rules: tuple[Rule, ...] = (STALE,)
         self.options: dict[str, Any] = {"mode": Mode.ENFORCE, "grace_s": 0, "limits": UNLIMITED}
         self.must_see: frozenset[str] = frozenset()
+        self.known_fields: frozenset[str] = frozenset()
         self.approvals: tuple[str, ...] = ()
         self.restart()
 
@@ -59,7 +60,7 @@ class Story:
         connection = Connection(
             "http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=Requests(4, 30, 1_000)
         )
-        project = Project("p", connection, (AgentPattern("*", policy),), self.must_see)
+        project = Project("p", connection, (AgentPattern("*", policy),), self.must_see, self.known_fields)
         return Settings((project,), (policy,), approvals=self.approvals)
 
     def create(self, count: int, prefix: str, agent: str = "a") -> list[str]:

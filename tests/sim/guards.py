@@ -32,6 +32,11 @@ GUARDS = [
     "a keep rule holds for an unreadable version",
     "a delete rule fails for an unreadable version",
     "the first rule that matches decides",
+    # what a person has set
+    "a field is accepted by its name alone",
+    "a field that was accepted stops nothing",
+    "no window opens on a date that it skips",
+    "a night belongs to the day on which it begins",
     # the last look
     "last look",
     "last look: incarnation",

@@ -75,6 +75,7 @@ class History:
             gone_cursor=plot.gone_cursor,
             full_every_s=plot.full_every_s,
             little_memory=plot.little_memory,
+            accepts=plot.accepts,
             plain=plot.plain,
             proven_first=plot.proven_first,
             round_max=plot.round_max,
@@ -337,7 +338,8 @@ class History:
         self._holders.leave()
         process.steps.die_at = None  # a death that its own sweep was too short for would come now
         self.plot = replace(self.plot, crashes=0.0, faults=0.0, approves=1.0, by_hand=0.0, on_file=0.0, holds=0.0)
-        bound = 4 * (4 + (grace_s + DAY_S) // DAY_S)
+        closed = sum(until - first + 1 for first, until in law.closed_days)
+        bound = 4 * (4 + closed + (grace_s + DAY_S) // DAY_S)
         if law.spread:
             bound += 4 * max(len(world.living(agent)) for agent in world.agents)  # one a day at least
         for number in range(bound):

@@ -111,7 +111,8 @@ class Law:
 
     `relief_s`: a full quota may stop what no line speaks of, once it is active and idle for so long. `gentle` is the
     one that developers may choose to have to agree, too. `spread`: what limits hold back goes later, by turns, unless
-    there were suddenly more candidates than by a `jump`. `newest`: so many stay, of each version if that is said.
+    there were suddenly more candidates than by a `jump`. `closed_days`: the first and the last day of each time in
+    which `open_hours` do not begin, counted from 1970. `newest`: so many stay, of each version if that is said.
     `at_most`: of more idle ones than these, the longest idle may go.
     """
 
@@ -123,6 +124,7 @@ class Law:
     per_day: tuple[int, bool] = (100, True)
     at_least: int = 5
     open_hours: tuple[int, int] | None = None
+    closed_days: tuple[tuple[int, int], ...] = ()
     relief_s: int | None = None
     gentle: Law | None = None
     spread: bool = False
@@ -154,8 +156,13 @@ class Law:
         if self.open_hours is None:
             return True
         first, last = self.open_hours
-        hour = now % DAY_S / 3_600
-        return first <= hour < last if first < last else hour >= first or hour < last
+        day, hour = now // DAY_S, now % DAY_S / 3_600
+        if first < last:
+            return first <= hour < last and self._begins(day)
+        return (hour >= first and self._begins(day)) or (hour < last and self._begins(day - 1))
+
+    def _begins(self, day: float) -> bool:
+        return not any(closed <= day <= until for closed, until in self.closed_days)
 
     def allows(self, limit: tuple[int, bool], inventory: int) -> int:
         amount, percent = limit

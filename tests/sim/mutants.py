@@ -39,6 +39,7 @@ from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_memory import MEMORY
 from tests.sim.mutants_of_ranks import RANKS
 from tests.sim.mutants_of_routing import ROUTING
+from tests.sim.mutants_of_settings import SETTINGS
 from tests.sim.mutants_of_spread import SPREAD
 from tests.sim.mutants_of_state import STATE
 from tests.sim.mutants_of_trust import TRUST
@@ -264,6 +265,12 @@ def _by_id(standing: Any, mark: Any) -> Any:
     return next((old for old in standing.marks.values() if old.seen.id == mark.seen.id), None)
 
 
+def _inherits_the_mark(patch: Patch) -> None:
+    """All marks are at hand, and one of the same id is as good as its own."""
+    patch.setattr(Store, "standing_marks", Store.marks)
+    _marks(_by_id, _stays)(patch)
+
+
 def _stays(old: Any, new: Any) -> Any:
     return replace(new, marked_at=old.marked_at, ripe_at=old.ripe_at)
 
@@ -421,8 +428,8 @@ def _reads_malformed(patch: Patch) -> None:
     """A record whose times are numbers at all is read as it stands."""
     kept = parsing.parse_session
 
-    def parse(obj: Any, now: float) -> Any:
-        found = kept(obj, now)
+    def parse(obj: Any, now: float, *accepted: Any) -> Any:
+        found = kept(obj, now, *accepted)
         if not isinstance(found, Malformed):
             return found
         times = [obj.get(name) for name in ("created_at", "last_accessed_at", "expires_at")]
@@ -494,7 +501,7 @@ MUTANTS = [
     Mutant("last look: a malformed record", _recheck(_malformed_is_as_listed), scenes.with_malformed_look),
     Mutant("last look: it fails, so nothing is sent", _failed_look_is_as_listed, scenes.with_failing_look),
     Mutant("a mark is dropped when its session changes", _marks(_by_incarnation, _stays), scenes.used_while_marked),
-    Mutant("a mark belongs to one incarnation", _marks(_by_id, _stays), scenes.made_anew_while_marked),
+    Mutant("a mark belongs to one incarnation", _inherits_the_mark, scenes.made_anew_while_marked),
     Mutant("a mark belongs to one rule", _marks(_by_incarnation, _stays_if_unchanged), scenes.judged_by_new_rule),
     Mutant(
         "a longer grace holds for standing marks",
@@ -541,7 +548,7 @@ MUTANTS = [
     Mutant("tombstones are no inventory", _counts_tombstones, scenes.among_tombstones),
     Mutant("malformed records are kept", _reads_malformed, scenes.with_bad_time),
     Mutant("times in the future are malformed", put(parsing, "FUTURE_TOLERANCE_S", 10**10), scenes.with_future_time),
-    Mutant("unknown fields are kept", put(parsing, "_strange", lambda _: ()), scenes.with_unknown_field),
+    Mutant("unknown fields are kept", put(parsing, "_strange", lambda *_: ()), scenes.with_unknown_field),
     Mutant("skew of the clocks", put(clock_check, "SKEW_MAX_S", math.inf), scenes.with_skewed_clock),
     Mutant("a jump of the clock", put(clock_check, "JUMP_MAX_S", math.inf), scenes.with_jumping_clock),
     Mutant("an answer without a date says nothing of ages", _undated_is_local, scenes.without_dates),
@@ -553,5 +560,6 @@ MUTANTS = [
     *MEMORY,
     *HOLDING,
     *BULK,
+    *SETTINGS,
     *RANKS,
 ]

@@ -70,6 +70,11 @@ def _marks_stay(patch: Patch) -> None:
     patch.setattr(planner, "_marks", marks)
 
 
+def _nothing_is_dropped(*_: Any) -> Any:
+    """Marks of held sessions stay where a sweep leaves marks alone."""
+    return iter(())
+
+
 def _old_marks_count(_: Any) -> Any:
     return lambda *_: -math.inf
 
@@ -84,8 +89,7 @@ def _relief_takes_any(patch: Patch) -> None:
 
 
 def _approves_the_held(patch: Patch) -> None:
-    kept = planner.lines_of
-    patch.setattr(planner, "lines_of", lambda item: kept(replace(item, hold=None)))
+    patch.setattr(planner, "can_be_approved", lambda item: not item.session.strange)
 
 
 def _nothing_elsewhere(patch: Patch) -> None:
@@ -126,7 +130,7 @@ HOLDING = [
     Mutant("a held session has no mark", _marks_stay, scenes_holds.held_by_the_configuration_for_a_while),
     Mutant(
         "a held session has no mark whatever is doubted",
-        put(Sweep, "_drop_marks_of_held", lambda *_: None),
+        put(Sweep, "_drop_marks_of_held", _nothing_is_dropped),
         scenes_holds.held_while_doubted,
     ),
     Mutant("relief takes what nobody holds", _relief_takes_any, scenes_holds.relief_without_the_held),

@@ -6,14 +6,13 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from reaper.core import planner
 from reaper.core.clock_check import ClockGuard
 from reaper.engine import executor, quota_relief, sweep
 from reaper.engine.last_look import AgentLooks, Freshness
 from reaper.engine.refusals import Refusals
 from reaper.foundry import exchange, parsing
-from reaper.store.marks import each
-from tests.sim import scenes_time, scenes_wire
+from reaper.store import marks as stored_marks
+from tests.sim import scenes_memory, scenes_time, scenes_wire
 from tests.sim.switches import Mutant, Patch, around, put
 
 
@@ -70,16 +69,12 @@ def _agent_not_looked_at(_: Any) -> Any:
 def stands_while_kept(kept: Any) -> Any:
     """A mark stays until its session is used, whatever the policy said of it meanwhile."""
 
-    def plan(self: Any) -> Any:
-        made = kept(self)
-        if made.marks is None:
-            return made
-        stood = self._context.marks
-        known = {mark.seen.incarnation: mark for mark in each(stood._database, stood._project, stood._agent) if mark}
-        known |= {mark.seen.incarnation: mark for mark in made.marks}
-        return replace(made, marks=[known[incarnation] for incarnation in sorted(known)])
+    def change(connection: Any, project: str, agent: str, at: float, before: Any, marks: Any) -> None:
+        wanted = {mark.seen.incarnation for mark in marks}
+        known = [row for row in before if (row.session, row.created_at) in wanted]
+        kept(connection, project, agent, at, known, marks)
 
-    return plan
+    return change
 
 
 def _only_session_grows_old(patch: Patch) -> None:
@@ -115,12 +110,12 @@ def _gone_without_listing(kept: Any) -> Any:
 def _believes_any_expiry(patch: Patch) -> None:
     kept = parsing.parse_session
 
-    def parse(obj: Any, now: float) -> Any:
-        found = kept(obj, now)
+    def parse(obj: Any, now: float, *accepted: Any) -> Any:
+        found = kept(obj, now, *accepted)
         reason = getattr(found, "reason", "")
         if reason not in {parsing.EXPIRED_BEFORE_USED, parsing.EXPIRED_LONG_AGO}:
             return found
-        return kept({**obj, "expires_at": max(obj["last_accessed_at"], int(now))}, now)
+        return kept({**obj, "expires_at": max(obj["last_accessed_at"], int(now))}, now, *accepted)
 
     patch.setattr(parsing, "parse_session", parse)
     patch.setattr(parsing, "read_page", lambda *_: None)
@@ -158,8 +153,8 @@ TRUST = [
     ),
     Mutant(
         "a mark is dropped when a sweep keeps its session",
-        around(planner.Planning, "plan", stands_while_kept),
-        scenes_time.taken_back_in_grace,
+        around(stored_marks, "_change", stands_while_kept),
+        scenes_memory.kept_in_between,
     ),
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
     Mutant(

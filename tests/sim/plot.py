@@ -23,7 +23,7 @@ class Plot:
     never, the state has none. `voices`: how often an agent's developers speak. `plain`: agents are named, and read
     one by one, instead of being matched. `holds`: how often a person holds a session, or releases one, right before
     a read. `proven_first`, `round_max`: from when on deletes are verified together, and how many of them.
-    `little_memory`: candidates go to disk.
+    `little_memory`: candidates go to disk. `accepts`: a field that the platform has brought and a person accepted.
     """
 
     law: Law
@@ -54,6 +54,7 @@ class Plot:
     proven_first: int
     round_max: int
     little_memory: bool
+    accepts: str
 
 
 def draw(seed: int) -> Plot:
@@ -90,6 +91,7 @@ def draw(seed: int) -> Plot:
         proven_first=chance.choice([1, 1, 2, 5]),
         round_max=chance.choice([3, 12, 256]),
         little_memory=chance.random() < 0.4,
+        accepts=chance.choice(["", "", "region_hint"]),
     )
 
 
@@ -110,6 +112,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
     if chance.random() < 0.5:
         lines.append(Line("runaway", "stop", idle_s=5 * 60, status=frozenset({"active"})))
     strict = chance.random() < 0.5
+    begins = int(EPOCH // DAY_S) + chance.randrange(5)
     law = Law(
         since=since,
         lines=tuple(lines),
@@ -119,6 +122,7 @@ def _draw_law(chance: random.Random, since: float) -> Law:
         per_day=chance.choice([(25, True), (50, True), (6, False)]) if strict else (100, True),
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, None, (22, 6), (8, 18)]),
+        closed_days=chance.choice([(), ((begins, begins),), ((begins - 1, begins), (begins + 2, begins + 2))]),
         relief_s=chance.choice([None, None, 5 * 60]),
         newest=chance.choice([None, None, None, 1, 3, 8]),
         newest_per_version=chance.random() < 0.5,
@@ -148,5 +152,6 @@ def _draw_gentle(chance: random.Random, law: Law) -> Law:
         open_hours=chance.choice([None, law.open_hours]),
         newest=chance.choice([law.newest, law.newest, None, 5]),
         at_most=chance.choice([law.at_most, law.at_most, None, 10]),
+        closed_days=chance.choice([(), law.closed_days]),
         gentle=None,
     )

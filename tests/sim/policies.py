@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
 from reaper.core.conditions import Age, Condition, Idle, IdMatches, StatusIn, VersionIs
 from reaper.core.model import Action
 from reaper.core.policy import Beyond, KeepNewest, Limit, Limits, Mode, Policy, Rule
-from reaper.core.windows import DAYS, Window
+from reaper.core.windows import DAYS, Dates, Window
 from tests.sim.law import Law, Line
 
 DEFAULT_STATUSES = {"delete": frozenset({"idle", "failed"}), "stop": frozenset({"active"})}
@@ -19,7 +19,8 @@ def policy_of(law: Law, name: str = "simulated") -> Policy:
     windows: tuple[Window, ...] = ()
     if law.open_hours is not None:
         first, last = law.open_hours
-        windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC")),)
+        skips = tuple(Dates(_date(closed), _date(until)) for closed, until in law.closed_days)
+        windows = (Window(frozenset(DAYS), time(first), time(last), ZoneInfo("UTC"), skips),)
     return Policy(
         name=name,
         rules=tuple(_rule(line) for line in law.lines),
@@ -36,6 +37,11 @@ def policy_of(law: Law, name: str = "simulated") -> Policy:
         keep_newest=KeepNewest(law.newest, per_version=law.newest_per_version) if law.newest else None,
         at_most=law.at_most,
     )
+
+
+def _date(day: int) -> date:
+    """The day that is so many after the first of 1970."""
+    return date(1970, 1, 1) + timedelta(days=day)
 
 
 def _rule(line: Line) -> Rule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from reaper.engine.events import Listener, to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Run, Runner, Scope
 from reaper.listing.spool import Block, Spool, SpoolError
+from reaper.store import tables
 from reaper.store.database import MEMORY_URL, Database, StateError
 from reaper.store.store import Store
 from reaper.wiring import Connector
@@ -32,20 +32,32 @@ class Disk(Database):
 
     def __init__(self) -> None:
         super().__init__(MEMORY_URL)
-        self._blank = self._raw().serialize()
         self._known = dict(vars(self))
+        with self._engine.connect() as connection:
+            self._schema, self._meta = self._made_of(connection)
 
     def close(self) -> None:
-        """Keep it for the next world, wiped: what was read of it is forgotten, too."""
-        self._raw().deserialize(self._blank)
-        vars(self).update(self._known)
+        """Keep it for the next world, wiped: what was read of it is forgotten, too.
+
+        Row by row: statements that SQLite keeps prepared crash once the file under them was exchanged as a whole.
+        """
+        with self._engine.begin() as connection:
+            if self._made_of(connection)[0] != self._schema:
+                return
+            for table in tables.metadata.sorted_tables:
+                connection.execute(table.delete())
+            connection.exec_driver_sql("DELETE FROM sqlite_sequence")
+            connection.execute(tables.meta.insert(), self._meta)
+        known = {"_schema": self._schema, "_meta": self._meta}
+        vars(self).update(self._known | known)
         _WIPED.append(self)
 
-    def _raw(self) -> sqlite3.Connection:
-        with self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-        assert isinstance(raw, sqlite3.Connection)
-        return raw
+    @staticmethod
+    def _made_of(connection: Connection) -> tuple[list[Any], list[dict[str, Any]]]:
+        """Its tables, and what an empty state says of itself."""
+        schema = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master ORDER BY name").all()
+        meta = connection.execute(tables.meta.select()).mappings()
+        return list(schema), [dict(row) for row in meta]
 
     def look(self) -> AbstractContextManager[Connection]:
         """Read it as the judge does: that is no step of anyone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.sim.scenes import EAGER, GRACED, require, stale
+from tests.sim.scenes import EAGER, GRACED, STALE, VIP, require, stale
 from tests.sim.steps import Steps
 from tests.sim.world import HOUR_S, World
 
@@ -27,6 +27,22 @@ async def in_grace_on_disk() -> None:
         await world.wait(25)
         await world.sweep()
         require(not world.living(world.agent), "what was marked should be gone once its grace is over")
+
+
+async def kept_in_between() -> None:
+    """A policy keeps for an hour what the one before it had marked, and the one after it marks again."""
+    async with World(GRACED) as world:
+        stale(world)
+        await world.sweep()
+        await world.wait(6)
+        world.reload(replace(GRACED, lines=(replace(VIP, ids=("vip-*", "canary-*", "stale-*")), STALE)))
+        await world.sweep()
+        await world.wait(1)
+        world.reload(GRACED)
+        await world.sweep()
+        await world.wait(18)
+        await world.sweep()
+        require(len(world.living(world.agent)) == 3, "their grace began anew")
 
 
 async def died_between_marks() -> None:

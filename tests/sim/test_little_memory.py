@@ -14,6 +14,10 @@ def test_candidates_on_disk_keep_their_grace_and_go_after_it() -> None:
     run(scenes_memory.in_grace_on_disk)
 
 
+def test_a_session_that_a_policy_keeps_for_an_hour_begins_its_grace_anew() -> None:
+    run(scenes_memory.kept_in_between)
+
+
 def test_a_kill_between_marks_shortens_no_grace_and_loses_no_session() -> None:
     run(scenes_memory.died_between_marks)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, Routed, ViolationError
+from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, Line, Routed, ViolationError
 
 
 class Usual(NamedTuple):
@@ -33,14 +34,17 @@ class Turns:
     usual: dict[str, set[Usual]] = field(default_factory=dict)
     _next: dict[str, set[Usual]] = field(default_factory=dict)
 
-    def told(self, agent: str, told: Told, law: Law, inventory: int) -> None:
-        """One believed sweep; raises where it acts although its candidates jumped by all that may be usual."""
+    def told(self, agent: str, told: Told, laws: Sequence[Law], inventory: int) -> None:
+        """One believed sweep, by `laws` that have to agree.
+
+        Raises where it acts although its candidates jumped by all that may be usual.
+        """
         before = self.usual.get(agent)
         if before is None:
             self._next[agent] = {Usual(told.candidates)}
             return
-        allowed = law.allows(law.jump, inventory)
-        acts = law.spread and law.enforce
+        allowed = min(law.allows(law.jump, inventory) for law in laws)
+        acts = all(law.spread and law.enforce for law in laws)
         if acts and told.acting and all(told.known > usual.candidates + allowed for usual in before):
             raise ViolationError(f"{told} of {agent} where {before} were usual, and {allowed} more are allowed")
         self._next[agent] = {_after(usual, told, allowed, acts) for usual in before}
@@ -51,38 +55,57 @@ class Turns:
         if found is not None:
             self.usual[agent] = found if surely else found | self.usual.get(agent, found)
 
-    def check_order(self, agent: str, deeds: Iterable[Deed], left: Iterable[Facts], began: float) -> None:
-        """Of what was ready when a sweep `began`, nobody may be `left` who was overdue for longer than who went."""
-        law, (_, latest, served) = self.judge.law(began), self.judge.standing(agent, began)
+    def check_order(self, agent: str, deeds: Sequence[Deed], left: Iterable[Facts], began: float) -> None:
+        """Of what was ready when a sweep `began`, nobody may be `left` who was overdue for longer than who went.
+
+        Where developers have spoken since the first of it was marked, nobody knows how long each grace is by now.
+        """
+        if not deeds or len({deed.ask for deed in deeds}) > 1 or self._spoken_since_marked(agent):
+            return
+        laws, (_, latest, served) = self.judge.law(began).agreeing(deeds[0].ask), self.judge.standing(agent, began)
         routed = self.judge.routed(agent, latest, served)
         waiting = [
             (facts, due)
             for facts in left
-            if law.wants(facts, routed, began) == "delete" and not self.judge.is_approved(agent, "delete", facts)
+            if all(law.wants(facts, routed, began) == "delete" for law in laws)
+            if not self.judge.is_approved(agent, "delete", facts)
             if not self.judge.claims.held_since(agent, facts.id, facts.created_at, began)
-            for due in [self._due(agent, facts, routed, began)]
+            for due in [self._due(agent, facts, routed, began, laws)]
             if due is not None and max(due) <= began
         ]
         for deed in deeds:
-            went = self._due(agent, deed.facts, routed, began)
+            went = self._due(agent, deed.facts, routed, began, laws)
             for facts, due in waiting:
                 if went is not None and _goes_before(due, went):
                     raise ViolationError(f"{facts} waits, due since {due}, where one went due since {went}: {deed}")
 
-    def _due(self, agent: str, facts: Facts, routed: Routed, now: float) -> tuple[float, float] | None:
-        """When a session's grace was over, and when its rule caught it; None if it is not promised, or if that is
-        since when a sweep saw its version left behind, which is not known to the second."""
-        line = self.judge.law(now).decides(facts, routed, now)
-        if line is None or line.superseded:
+    def _spoken_since_marked(self, agent: str) -> bool:
+        marked = min((promise.made[1] for promise in self.judge.promises.get(agent, {}).values()), default=math.inf)
+        return any(moment >= marked for moment, _ in self.judge.sayings.get(agent, ()))
+
+    def _due(
+        self, agent: str, facts: Facts, routed: Routed, now: float, laws: Sequence[Law]
+    ) -> tuple[float, float] | None:
+        """When a session's grace was over, and when the rules of all `laws` caught it.
+
+        None if it is not promised, or if that is since when a sweep saw its version left behind, which is not known
+        to the second.
+        """
+        lines = [line for law in laws for line in [law.decides(facts, routed, now)] if line and not line.superseded]
+        if len(lines) < len(laws):
             return None
-        idle = facts.last_accessed_at + (line.idle_s or 0)
-        since = max(idle if line.idle_s else 0.0, facts.created_at + max(line.age_s or 0, AGE_FLOOR_S))
+        since = max(_caught(line, facts) for line in lines)
         promise = self.judge.promises.get(agent, {}).get(facts.seen)
         if promise is None:
-            return None if self.judge.law(now).grace_s else (since, since)
+            return None if any(law.grace_s for law in laws) else (since, since)
         made = promise.made[1]
-        stood = [law for law in self.judge.laws if made < law.since <= now]
+        stood = [*laws, *(law for law in self.judge.laws if made < law.since <= now)]
         return made + max(law.grace_s for law in (self.judge.law(made), *stood)), since
+
+
+def _caught(line: Line, facts: Facts) -> float:
+    idle = facts.last_accessed_at + (line.idle_s or 0)
+    return max(idle if line.idle_s else 0.0, facts.created_at + max(line.age_s or 0, AGE_FLOOR_S))
 
 
 def _goes_before(one: tuple[float, float], other: tuple[float, float]) -> bool:

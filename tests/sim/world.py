@@ -69,7 +69,10 @@ QUOTA_LIMIT = 4
 
 @dataclass(repr=False)
 class World:
-    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it."""
+    """Use as an asynchronous context manager. Every sweep in it is judged on the platform's record of it.
+
+    All records have a field that `accepts` names, of which the reaper knows nothing but that a person accepts it.
+    """
 
     law: Law
     agents_count: int = 1
@@ -89,6 +92,7 @@ class World:
     plain: bool = False
     approvals: tuple[str, ...] = ()
     configured: tuple[SessionHold, ...] = ()
+    accepts: str = ""
     judge: Judge = field(default_factory=Judge)
     heard: Heard = field(default_factory=Heard)
 
@@ -249,8 +253,9 @@ class World:
         gentle = () if law.gentle is None else (policy_of(law.gentle, "gentle"),)
         connection = Connection("http://127.0.0.1/api/projects/p", CredentialKind.NONE, requests=self.requests)
         must_see = frozenset({CANARY}) if self.canary else frozenset()
+        known = frozenset({self.accepts} - {""})
         entries = tuple(AgentPattern(name, policy, gentle) for name in (self.agents if self.plain else ["*"]))
-        project = Project(PROJECT, connection, entries, must_see)
+        project = Project(PROJECT, connection, entries, must_see, known)
         schedule = Schedule(full_listing_s=self.full_every_s)
         return Settings(
             (project,), (policy,), schedule, quotas=self._quotas(), approvals=self.approvals, holds=self.configured
@@ -282,7 +287,7 @@ class World:
         self._there = {agent: set(self.living(agent)) for agent in self.agents}
         self._began, before = true_time(), len(self.judge.deeds)
         self.judge.decided.clear()
-        self.emulator.faults.replace(faults)
+        self.emulator.faults.replace([*faults, *self._brought()])
         self._shown.begin(faults)
         already, settings = len(self.heard.reports), self.settings()
         self._moved_back = self._moved_back or any(_moves_back(fault) for fault in faults)
@@ -313,6 +318,12 @@ class World:
         self.ledger.check_gone()
         self.ledger.check_once()
         return self.heard.reports[already:]
+
+    def _brought(self) -> list[Fault]:
+        """What the platform brings with every record, with another value each time."""
+        if not self.accepts:
+            return []
+        return [Fault("*", lie="add_field", field=self.accepts, value=len(self.heard.reports))]
 
     def look_at_marks(self) -> None:
         """What the sweeps said stands marked, as it is on disk after them."""
@@ -383,16 +394,23 @@ class World:
         told = Told(len(open_), len(known), sum(item.hold is None for item in known))
         inventory = self._inventory(agent) + self._created(agent, self._began)
         try:
-            self.turns.told(agent, told, self.judge.law(self._began), inventory)
+            laws = self.judge.law(self._began).agreeing(Ask(gentle=plan.policy.also is not None))
+            self.turns.told(agent, told, laws, inventory)
         except ViolationError as wrong:
             self._blame(wrong)
+
+    def _asks(self, agent: str) -> set[Ask]:
+        """All that a sweep may have heard its developers ask for."""
+        heard = [self._heard_before[agent]] if agent in self._heard_before else []
+        return {*heard, *(self.judge.ask(agent, at) for at in (self._began, true_time()))}
 
     def _note_turns(self, reports: Iterable[Report], died: bool, quiet: bool) -> None:
         """After a sweep: what is usual now, and whether those went first who should."""
         for report in reports:
             self.turns.swept(report.agent, surely=isinstance(report, Swept) and not died)
             law = self.judge.law(self._began)
-            if quiet and law.spread and isinstance(report, Swept) and _did_all(report):
+            silent = self._asks(report.agent) == {NOTHING}
+            if quiet and silent and law.spread and isinstance(report, Swept) and _did_all(report):
                 deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
                 deleted = [d for d in deeds if d.action == "delete" and not d.approved]
                 left = self._there[report.agent].intersection(self.living(report.agent))
@@ -556,8 +574,10 @@ class World:
 
 def _did_all(report: Swept) -> bool:
     """Whether a sweep came to the end of its plan, and nothing but turns held back what was ripe."""
-    ended = all(outcome.kind in _SAID_GONE for outcome in report.outcomes)
-    aside = report.blocked["refused"] + report.blocked["strange_record"]
+    ended = len(report.outcomes) == sum(1 for _ in report.plan.act) and all(
+        o.kind in _SAID_GONE for o in report.outcomes
+    )
+    aside = sum(report.blocked[hold] for hold in ("refused", "strange_record", "hold"))
     return ended and report.trusted and not aside and not report.snapshot.malformed
 
 

@@ -29,7 +29,9 @@ def first_version(tmp_path: Path) -> str:
     with sqlite3.connect(path) as file:
         file.executescript(
             """
+            DROP TABLE holds;
             DROP TABLE levels;
+            DROP TABLE unserved;
             DROP TABLE voices;
             ALTER TABLE baselines DROP COLUMN spread;
             ALTER TABLE baselines ADD COLUMN candidates INTEGER NOT NULL DEFAULT 7;
@@ -37,7 +39,6 @@ def first_version(tmp_path: Path) -> str:
             DELETE FROM journal WHERE kind = 'event';
             DELETE FROM sqlite_sequence;
             DELETE FROM meta;
-            DROP TABLE voices;
             INSERT INTO meta VALUES ('version', '1');
             """
         )

@@ -139,3 +139,13 @@ def test_the_page_shows_the_time_at_which_it_was_made() -> None:
     made = busy()
     made.clock.passed += 600  # type: ignore[attr-defined]
     assert "as of 14:32:00 UTC" in client(made).get("/").text
+
+
+def test_a_notice_stands_on_every_page_with_the_setting_to_copy() -> None:
+    report = swept("a", [session(1, 3_600)])
+    report = replace(report, snapshot=replace(report.snapshot, strange=frozenset({"legal_hold"})))
+    made = live(report, unwatched=("prod-eu",))
+    for path in ("/", "/agents/prod-eu/a"):
+        text = client(made).get(path).text
+        assert '<code id="notice-1" data-copy tabindex="0">known_fields: [legal_hold]</code>' in text
+        assert "Enforcing without must_see: prod-eu" in text

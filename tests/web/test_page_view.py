@@ -11,11 +11,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from page_world import DAY_S, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
+from page_world import DAY_S, HOSTILE, HOUR_S, NOW, RULES, STANDARD, broken, busy, crowd, live, session, swept
 
 from reaper.core.jump import Jump
-from reaper.core.model import OutcomeKind
+from reaper.core.model import Agent, OutcomeKind
 from reaper.core.policy import Beyond, Limits, Mode
+from reaper.core.routing import FIXED_RATIO, SelectionRule, Selector
 from reaper.core.settings import Quota
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
@@ -314,7 +315,7 @@ def test_a_command_names_the_configuration_only_where_it_would_not_be_found() ->
 def test_a_candidate_with_unknown_fields_says_which_they_are() -> None:
     page = page_of(live(swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)), "a")
     assert page.candidates[0].became == "fields this version does not know: lease"
-    assert page.next[0].when == "never, until this version is updated"
+    assert page.next[0].when == "never, until an update knows the field or a person accepts it"
 
 
 def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
@@ -323,4 +324,37 @@ def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
     assert front(made).state.unknown_approvals == ("0" * 32,)
     assert front(made).state.tone is Tone.WAIT
     made.hear(UnknownApprovals([]))
+    assert front(made).state.tone is Tone.OK
+
+
+def test_the_page_of_an_agent_says_where_its_traffic_goes_or_why_nobody_can_say() -> None:
+    def traffic(selector: Selector) -> str:
+        report = swept("desk", crowd(5, 2))
+        report = replace(report, plan=replace(report.plan, agent=Agent("desk", "2", selector=selector)))
+        made = live(report)
+        found = detail(made, Digests().of(made.latest.values()), ("prod-eu", "desk"), "", NOW)
+        assert found is not None
+        return dict(found.facts)["Traffic"]
+
+    rules = tuple(SelectionRule(FIXED_RATIO, version, share) for version, share in (("1", 90), ("2", 10)))
+    assert traffic(Selector(rules)) == "1: 90 %, 2: 10 %, latest 2"
+    assert traffic(Selector()) == "traffic cannot be judged (the version selector has no rules), latest 2"
+
+
+def test_a_new_field_is_told_with_the_setting_that_accepts_it_and_is_no_trouble() -> None:
+    report = swept("a", [session(1, 9 * DAY_S, strange=("lease",))], AT_ONCE)
+    report = replace(report, snapshot=replace(report.snapshot, strange=frozenset({"lease", HOSTILE})))
+    made = live(replace(report, known_fields=frozenset({"region_hint"})))
+    (notice,) = front(made).state.notices
+    assert notice.setting == 'known_fields: ["lease", region_hint]'
+    assert "write under projects.prod-eu" in notice.words
+    assert notice.words.isprintable()
+    assert front(made).state.tone is Tone.OK
+
+
+def test_enforcing_without_must_see_is_a_quiet_notice() -> None:
+    made = live(swept("a", [session(1, HOUR_S)]), unwatched=("prod-eu",))
+    (notice,) = front(made).state.notices
+    assert notice.words.startswith("Enforcing without must_see: prod-eu.")
+    assert not notice.setting
     assert front(made).state.tone is Tone.OK

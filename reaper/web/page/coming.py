@@ -57,8 +57,14 @@ def _next(one: Digest, group: Group, now: float) -> Next:
         first=None if when or group.first is None else moment(group.first, now),
         last=moment(group.last, now) if ranged and group.last is not None else None,
         when=when,
-        holds="not tried in the last sweep" if group.hold is None else HOLDS[group.hold],
+        holds=_holds(one, group, now),
     )
+
+
+def _holds(one: Digest, group: Group, now: float) -> str:
+    if group.hold is Hold.WINDOW:
+        return one.report.policy.closed_text(now)
+    return "not tried in the last sweep" if group.hold is None else HOLDS[group.hold]
 
 
 def _turns(one: Digest) -> dict[Action, str]:
@@ -78,8 +84,8 @@ def _when(group: Group, now: float, turns: Mapping[Action, str]) -> str:
     if group.hold is Hold.OBSERVE:
         return "never, while it only observes"
     if group.hold is Hold.STRANGE:
-        return "never, until this version is updated"
+        return "never, until an update knows the field or a person accepts it"
     if group.hold in PROMISED and group.first is None:
-        return "never: no window opens in the next eight days"
+        return "never: no opening of a window is in sight"
     due = group.hold is None or group.first is None or group.first <= now
     return f"{'stopped' if group.action is Action.STOP else 'deleted'} in the next sweep" if due else ""

@@ -181,6 +181,8 @@ def _became(item: Item, plan: Plan, outcome: Outcome | None, now: float) -> str:
         return "not tried in this sweep"
     if item.hold is Hold.GRACE and item.ripe_at > now:
         return f"in grace, may go {relative(item.ripe_at - now)}"
+    if item.hold is Hold.WINDOW:
+        return plan.policy.closed_text(now)
     if item.hold is Hold.HOLD:
         return hold_text(item, plan) or HOLDS[item.hold]
     if item.hold is Hold.STRANGE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import Final
 
 from reaper.core.command_lines import command, only
 from reaper.core.planner import Hold
+from reaper.core.record_fields import acceptance
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report, Result, Swept, is_trusted
 from reaper.web.page.digest import Digest
@@ -45,6 +46,15 @@ class State:
     config_hash: str
     config_errors: tuple[str, ...]
     unknown_approvals: tuple[str, ...]
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is no trouble, but for a person to know; `setting` is what to write into the configuration."""
+
+    words: str
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,33 @@ def state(live: LiveStatus, digests: Sequence[Digest], stuck: str, now: float) -
         config_hash=live.config_hash,
         config_errors=tuple(safe(error) for error in live.config_errors),
         unknown_approvals=tuple(live.approvals_unknown),
+        notices=(*_strange(digests), *_unwatched(live)),
     )
+
+
+def _strange(digests: Iterable[Digest]) -> Iterator[Notice]:
+    """New fields of the platform's records, by project, with the setting that accepts them."""
+    new: defaultdict[str, set[str]] = defaultdict(set)
+    accepted: dict[str, frozenset[str]] = {}
+    for report in (one.report for one in digests):
+        if isinstance(report, Swept) and report.snapshot.strange:
+            new[report.project] |= report.snapshot.strange
+            accepted[report.project] = report.known_fields
+    for project, names in sorted(new.items()):
+        setting = acceptance(names, accepted[project])
+        how = f". To accept them, write under projects.{safe(project)}:" if setting else "."
+        told = listed([safe(name) for name in sorted(names)], NAMES_SHOWN)
+        words = f"Records of {safe(project)} have fields that this version does not know: {told}"
+        yield Notice(f"{words}. Sessions that carry one are kept{how}", setting)
+
+
+def _unwatched(live: LiveStatus) -> Iterator[Notice]:
+    if live.unwatched:
+        names = listed([safe(name) for name in live.unwatched], NAMES_SHOWN)
+        yield Notice(
+            f"Enforcing without must_see: {names}. If the identity loses its role, its own sessions seem to be all "
+            "there are, and nothing says so. Name a session that another identity made."
+        )
 
 
 def tone(live: LiveStatus, digests: Sequence[Digest], stuck: str) -> Tone:
