@@ -66,7 +66,7 @@ def _agent_not_looked_at(_: Any) -> Any:
     return agent
 
 
-def stands_while_kept(kept: Any) -> Any:
+def _stands_while_kept(kept: Any) -> Any:
     """A mark stays until its session is used, whatever the policy said of it meanwhile."""
 
     def change(connection: Any, project: str, agent: str, at: float, before: Any, marks: Any) -> None:
@@ -153,7 +153,7 @@ TRUST = [
     ),
     Mutant(
         "a mark is dropped when a sweep keeps its session",
-        around(stored_marks, "_change", stands_while_kept),
+        around(stored_marks, "_change", _stands_while_kept),
         scenes_memory.kept_in_between,
     ),
     Mutant("last look: the agent grows old as well", _only_session_grows_old, scenes_time.taken_back_between_looks),
