@@ -476,6 +476,7 @@ def overdue(
 
 
 def is_out_of_place(main: Law, law: Law, facts: Facts, routed: Routed, now: float, there: Sequence[Facts]) -> bool:
+    """Whether how a session ranks does not keep it from what a law asks for."""
     by_rank, asks = (one.decides(facts, routed, now) == AT_MOST for one in (main, law))
     if asks and not by_rank:
         return False
