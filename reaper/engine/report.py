@@ -162,18 +162,9 @@ class Swept(Attempt):
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
-        return tuple(
-            filter(
-                None,
-                [
-                    f"how sessions rank among each other cannot be judged: {self.unranked}" if self.unranked else "",
-                    *self._spread,
-                    moved if self.plan.expiry_moved else "",
-                    self._unclear_text,
-                    self._strange_text,
-                ],
-            )
-        )
+        unranked = f"how sessions rank among each other cannot be judged: {self.unranked}"
+        told = [*self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text]
+        return tuple(filter(None, [unranked if self.unranked else "", *told]))
 
     @property
     def _unclear_text(self) -> str:

@@ -162,5 +162,4 @@ GUARDS = [
     "records that are not understood push nobody out",
     "ranks count for a quarter of an hour",
     "who ranks lists in full",
-    "a mark by rank is dropped within the limit",
 ]

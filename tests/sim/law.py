@@ -472,10 +472,11 @@ def overdue(
     What the `main` law leaves to its ranks, or does not, no law that has to agree decides by its own.
     """
     due = [f for f in sessions if law.wants(f, routed, since) == "delete" == law.wants(f, routed, now)]
-    return [f for f in due if _is_out_of_place(main, law, f, routed, now, there)]
+    return [f for f in due if is_out_of_place(main, law, f, routed, now, there)]
 
 
-def _is_out_of_place(main: Law, law: Law, facts: Facts, routed: Routed, now: float, there: Sequence[Facts]) -> bool:
+def is_out_of_place(main: Law, law: Law, facts: Facts, routed: Routed, now: float, there: Sequence[Facts]) -> bool:
+    """Whether how a session ranks does not keep it from what a law asks for."""
     by_rank, asks = (one.decides(facts, routed, now) == AT_MOST for one in (main, law))
     if asks and not by_rank:
         return False

@@ -14,7 +14,6 @@ from reaper.core.ranks import First, Ranks
 from reaper.engine import executor, sweep
 from reaper.engine.runner import Runner
 from tests.sim import scenes_ranks
-from tests.sim.mutants_of_trust import stands_while_kept
 from tests.sim.switches import Mutant, Patch, around, put
 
 
@@ -89,9 +88,4 @@ RANKS = [
     ),
     Mutant("ranks count for a quarter of an hour", _ranks_last, scenes_ranks.deleted_slowly),
     Mutant("who ranks lists in full", around(Runner, "_cache", _listed_in_part), scenes_ranks.listed_in_full),
-    Mutant(
-        "a mark by rank is dropped within the limit",
-        around(planner.Planning, "plan", stands_while_kept),
-        scenes_ranks.back_within_limit,
-    ),
 ]

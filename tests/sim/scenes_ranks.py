@@ -109,20 +109,3 @@ async def listed_in_full() -> None:
         await world.wait(25)
         await world.sweep(process)
         require(len(left(world)) == 55, "five are beyond the limit")
-
-
-async def back_within_limit() -> None:
-    """A session comes back within the limit, as a sweep sees, and then leaves again."""
-    async with World(replace(FEW_GRACED, lines=(VIP,))) as world:
-        fresh(world, 4)
-        process = world.process()
-        await world.sweep(process)
-        await world.wait(12)
-        world.platform.delete(world.agent, "fresh-000000")
-        await world.sweep(process)
-        world.put("late-000001", idle_s=HOUR_S)
-        await world.wait(13)
-        await world.sweep(process)
-        await world.wait(25)
-        await world.sweep(process)
-        require(len(left(world)) == 3, "the longest idle one should be gone by now")

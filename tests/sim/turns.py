@@ -7,7 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.sim.law import AGE_FLOOR_S, SECOND_S, Deed, Facts, Judge, Law, Line, Routed, ViolationError
+from tests.sim.law import (
+    AGE_FLOOR_S,
+    SECOND_S,
+    Deed,
+    Facts,
+    Judge,
+    Law,
+    Line,
+    Routed,
+    ViolationError,
+    is_out_of_place,
+)
 
 
 class Usual(NamedTuple):
@@ -62,12 +73,16 @@ class Turns:
         """
         if not deeds or len({deed.ask for deed in deeds}) > 1 or self._spoken_since_marked(agent):
             return
+        there = deeds[0].there
+        if there is None:
+            return
         laws, (_, latest, served) = self.judge.law(began).agreeing(deeds[0].ask), self.judge.standing(agent, began)
         routed = self.judge.routed(agent, latest, served)
         waiting = [
             (facts, due)
             for facts in left
             if all(law.wants(facts, routed, began) == "delete" for law in laws)
+            if all(is_out_of_place(laws[0], law, facts, routed, began, there) for law in laws)
             if not self.judge.is_approved(agent, "delete", facts)
             if not self.judge.claims.held_since(agent, facts.id, facts.created_at, began)
             for due in [self._due(agent, facts, routed, began, laws)]
