@@ -33,3 +33,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def turn_of_others() -> None:
+    """Let whatever else is due have its turn on the event loop."""
+    await asyncio.sleep(0)

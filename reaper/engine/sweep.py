@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
-from reaper.clock import Clock
+from reaper.clock import Clock, turn_of_others
 from reaper.core import jump as jumps
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
@@ -215,7 +215,7 @@ class Sweep(InventoryReader):
         left = iter(candidates)
         while some := list(islice(left, AT_A_TIME)):
             planning.take(some)
-            await asyncio.sleep(0)
+            await turn_of_others()
         plan = planning.plan()
         return replace(plan, items=await _done(in_creation_order(plan.items))) if plan.tally.act else plan
 
@@ -254,7 +254,7 @@ class Sweep(InventoryReader):
         while some := list(islice(left, AT_A_TIME)):
             more = jumps.count((standing.approves(one), bool(one.session.strange)) for one in some)
             counted = Counted(counted.candidates + more.candidates, counted.touchable + more.touchable)
-            await asyncio.sleep(0)
+            await turn_of_others()
         return jumps.judge(self.store.level(*self.key), counted, snapshot.sessions, self.policy, snapshot.now or 0.0)
 
     def _breaker(self, snapshot: Snapshot, base: Baseline | None) -> Breaker | None:
@@ -361,7 +361,7 @@ async def _done(steps: Generator[None, None, T]) -> T:
         except StopIteration as end:
             found: T = end.value
             return found
-        await asyncio.sleep(0)
+        await turn_of_others()
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
