@@ -63,7 +63,7 @@ THOUGHT = {
         "functools",
         "hashlib",
     ),
-    *("heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "shlex", "typing", "zoneinfo"),
+    *("heapq", "ipaddress", "itertools", "json", "math", "re", "shlex", "typing", "zoneinfo"),
     *("glob.escape", "urllib.parse", "uuid.UUID"),
 }
 """What pure modules may import of the standard library: nothing that reads, writes, waits or asks."""

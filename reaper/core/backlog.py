@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from reaper.core.model import Action, Session
@@ -113,7 +112,7 @@ class Turns(Generic[DueT]):
 
     def _sort(self) -> None:
         # Most of them stand in order already.
-        self._held.sort(key=itemgetter(0))
+        self._held.sort(key=lambda pair: pair[0])
         del self._held[self._most :]
 
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from operator import itemgetter
 from typing import Final, NamedTuple, Protocol, assert_never
 
 from reaper.core.backlog import NOBODY, Backlog, Turn, Turns, backlogs, place_of, spreads, tightest_of
@@ -481,7 +480,7 @@ def rooms_of(limits: Limits, action: Action, context: PlanContext) -> Iterable[t
 
 def room_of(limits: Limits, action: Action, context: PlanContext) -> tuple[int, Hold]:
     """How many of these actions may go, and by which limit no more."""
-    room, hold = min(rooms_of(limits, action, context), key=itemgetter(0))
+    room, hold = min(rooms_of(limits, action, context), key=lambda pair: pair[0])
     return max(room, 0), hold
 
 
