@@ -143,8 +143,8 @@ class Tally(Generic[ItemT, HoldT]):
         group.first_ripe = min(group.first_ripe, *ripe)
         grace_s = self.grace_s if key.action is Action.DELETE else 0
         # Nobody knows since when a session is one too many: it is overdue once its mark is.
-        since = ripe if key.rule == BEYOND.name else [item.decision.since + grace_s for item in items]
-        group.due_since = min(group.due_since, *since)
+        overdue = ripe if key.rule == BEYOND.name else [item.decision.since + grace_s for item in items]
+        group.due_since = min(group.due_since, *overdue)
         for moment, count in Counter([moment if moment > now else now for moment in ripe]).items():
             group.minutes[minute_of(moment, now)] += count
         first = self.waiting if key.hold else self.ready

@@ -100,8 +100,8 @@ class Failed(Attempt):
 class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
-    `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked` why its ranks
-    are not. `known_fields` are those that the project accepts.
+    `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked` why its ranks are
+    not. `known_fields` are those that the project accepts.
     """
 
     snapshot: Snapshot
@@ -162,9 +162,18 @@ class Swept(Attempt):
             f"{self.plan.expiry_moved} sessions have another expires_at than when they were marked, although nobody "
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
-        unranked = f"how sessions rank among each other cannot be judged: {self.unranked}"
-        told = [*self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text]
-        return tuple(filter(None, [unranked if self.unranked else "", *told]))
+        return tuple(
+            filter(
+                None,
+                [
+                    f"how sessions rank among each other cannot be judged: {self.unranked}" if self.unranked else "",
+                    *self._spread,
+                    moved if self.plan.expiry_moved else "",
+                    self._unclear_text,
+                    self._strange_text,
+                ],
+            )
+        )
 
     @property
     def _unclear_text(self) -> str:

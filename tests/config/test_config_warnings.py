@@ -271,6 +271,15 @@ def test_a_hold_that_says_the_same_as_another_is_said_and_another_persons_is_not
     assert held(one, one.replace("kim", "lee"), one.replace("01-31", "02-28")) == []
 
 
+def test_a_policy_that_may_be_chosen_and_is_the_policy_anyway_is_said_and_another_counts_as_used() -> None:
+    gentle = "  gentle: {rules: [{name: late, action: delete, when: {idle: 21d}}]}\n"
+    agents = '[{name: "*", policy: weekly, may_choose: [weekly, gentle]}]'
+    assert warned(agents=agents, more=gentle) == [
+        "t:5:56: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
+        "it changes nothing: remove it, or name a gentler one"
+    ]
+
+
 def test_a_policy_that_keeps_the_newest_and_deletes_nothing_is_said() -> None:
     runaway = "{name: runaway, action: stop, when: {idle: 2h}}"
     assert warned(runaway, more="    keep_newest: 3\n") == [
@@ -302,12 +311,3 @@ def test_full_listings_now_and_then_for_agents_whose_ranks_need_one_each_time_ar
         "each sweep: ranks need all sessions; keep it for the other agents"
     ]
     assert not warned(more=schedule)
-
-
-def test_a_policy_that_may_be_chosen_and_is_the_policy_anyway_is_said_and_another_counts_as_used() -> None:
-    gentle = "  gentle: {rules: [{name: late, action: delete, when: {idle: 21d}}]}\n"
-    agents = '[{name: "*", policy: weekly, may_choose: [weekly, gentle]}]'
-    assert warned(agents=agents, more=gentle) == [
-        "t:5:56: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
-        "it changes nothing: remove it, or name a gentler one"
-    ]

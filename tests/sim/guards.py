@@ -70,8 +70,10 @@ GUARDS = [
     "voice: an agent that cannot be read is kept",
     "voice: a choice only adds",
     "voice: it stands while nobody can hear",
+    # candidates on disk
+    "limits hold back what is on disk",
+    "what is on disk knows what holds it",
     # holds of people
-    "a plan says what people hold",
     "last look: who holds it is asked again",
     "last look: a stop asks, too",
     "last look: asked again after the intent",
@@ -104,6 +106,8 @@ GUARDS = [
     "intent before action",
     "one deletion for one incarnation",
     "an action waits until its intent is on disk",
+    "limits hold back what is on disk",
+    "what is on disk knows what holds it",
     "nothing is sent when the intent cannot be written",
     "verification",
     "actions in doubt are looked up",

@@ -101,7 +101,7 @@ def _nothing_elsewhere(patch: Patch) -> None:
 _ONCE: Remove = around(journal, "held_errors", _not_read_again)
 
 HOLDING = [
-    Mutant("a plan says what people hold", _not_planned, scenes_holds.held_while_planning),
+    Mutant("hold: hold", _not_planned, scenes_holds.held_while_planning),
     Mutant("last look: who holds it is asked again", _ONCE, scenes_holds.held_in_mid_sweep),
     Mutant("last look: a stop asks, too", _ONCE, scenes_holds.held_from_stops),
     Mutant(

@@ -150,8 +150,8 @@ def _draw_gentle(chance: random.Random, law: Law) -> Law:
         per_day=chance.choice([(100, True), (40, True), (9, False)]),
         at_least=chance.choice([0, 5]),
         open_hours=chance.choice([None, law.open_hours]),
+        closed_days=chance.choice([(), law.closed_days]),
         newest=chance.choice([law.newest, law.newest, None, 5]),
         at_most=chance.choice([law.at_most, law.at_most, None, 10]),
-        closed_days=chance.choice([(), law.closed_days]),
         gentle=None,
     )

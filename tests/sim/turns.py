@@ -114,6 +114,8 @@ class Turns:
         if promise is None:
             return None if any(law.grace_s for law in laws) else (since, since)
         made = promise.made[1]
+        if any(abs(law.since - made) <= SECOND_S for law in self.judge.laws):
+            return None  # by which of the two laws it was marked, whole seconds do not tell
         stood = [*laws, *(law for law in self.judge.laws if made < law.since <= now)]
         return made + max(law.grace_s for law in (self.judge.law(made), *stood)), since
 

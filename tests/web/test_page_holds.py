@@ -9,6 +9,7 @@ from typing import Any
 from page_world import HOSTILE, NOW, STANDARD, session, swept
 
 from reaper.core.holds import Holds, SessionHold
+from reaper.core.planner import Hold
 from reaper.core.policy import Mode
 from reaper.engine.events import SweepEnded
 from reaper.engine.live_status import LiveStatus
@@ -18,6 +19,7 @@ from reaper.telemetry import StatusCollector
 from reaper.web.page.coming import coming
 from reaper.web.page.detail import HOLDS_MAX, Detail, detail
 from reaper.web.page.digest import digest
+from reaper.web.page.wording import HOLDS
 from tests.clock import ManualClock
 
 DAY_S = 86_400
@@ -99,6 +101,10 @@ def test_so_many_are_shown_and_the_others_counted() -> None:
     assert len(page(made).holds) == HOLDS_MAX
     assert page(made).more_holds == "and 7 holds more"
     assert len(status_json(live(made))["holds"]) == HOLDS_SHOWN
+
+
+def test_the_page_has_words_for_every_reason() -> None:
+    assert set(HOLDS) == set(Hold)
 
 
 def test_words_of_people_are_made_harmless() -> None:

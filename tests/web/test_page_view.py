@@ -15,9 +15,11 @@ from page_world import DAY_S, HOSTILE, HOUR_S, NOW, RULES, STANDARD, broken, bus
 
 from reaper.core.jump import Jump
 from reaper.core.model import Agent, OutcomeKind
+from reaper.core.planner import Hold
 from reaper.core.policy import Beyond, Limits, Mode
 from reaper.core.routing import FIXED_RATIO, SelectionRule, Selector
 from reaper.core.settings import Quota
+from reaper.core.voice import Voice
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
 from reaper.engine.events import UnknownApprovals
@@ -29,7 +31,7 @@ from reaper.web.page.detail import CANDIDATES_MAX, Detail, detail
 from reaper.web.page.digest import Digests, digest
 from reaper.web.page.health import Tone
 from reaper.web.page.overview import AGENTS_FIRST, AGENTS_MAX, Overview, overview
-from reaper.web.page.wording import address, compact, moment, plural, relative
+from reaper.web.page.wording import HOLDS, OUTCOMES, address, compact, moment, plural, relative
 
 AT_ONCE = replace(STANDARD, grace_s=0)
 CAREFUL = replace(AT_ONCE, limits=Limits(), name="careful")
@@ -325,6 +327,19 @@ def test_approvals_for_no_known_plan_are_shown_and_want_a_look() -> None:
     assert front(made).state.tone is Tone.WAIT
     made.hear(UnknownApprovals([]))
     assert front(made).state.tone is Tone.OK
+
+
+def test_what_an_agents_developers_ask_for_is_on_its_page_with_where_it_comes_from() -> None:
+    voice = Voice(NOW + DAY_S, "held by its version 7's metadata reaper.hold until 2026-12-31")
+    page = page_of(live(replace(swept("a", crowd(40, 6), voice=voice), voice=voice)), "a")
+    assert ("Its developers ask", voice.why) in page.facts
+    assert {row.became for row in page.candidates} == {voice.why}
+    assert {row.when for row in page.next} == {"never, while it is held"}
+
+
+def test_the_page_has_words_for_every_reason_and_every_outcome() -> None:
+    assert HOLDS.keys() == set(Hold)
+    assert OUTCOMES.keys() == set(OutcomeKind)
 
 
 def test_the_page_of_an_agent_says_where_its_traffic_goes_or_why_nobody_can_say() -> None:

@@ -26,6 +26,7 @@ RESULTS: Final = {
 }
 
 HOLDS: Final = {
+    Hold.HOLD: "held",
     Hold.STATE: "the state cannot be relied on",
     Hold.INCOMPLETE: "the listing broke off",
     Hold.UNTRUSTED: "the inventory is not believed",
