@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -109,19 +109,21 @@ def test_room_is_shared_and_given_back() -> None:
     assert disk.held == 0
 
 
-@pytest.fixture
-def small_files() -> Iterator[Callable[[int], None]]:
-    """Lets no file of this process grow beyond so many bytes."""
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Lets no file of this process grow beyond so many bytes meanwhile; what reports on tests writes afterwards."""
     kept = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, kept[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, kept[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
 
 
-def test_a_file_that_cannot_grow_or_be_made_is_told_in_words(small_files: Callable[[int], None]) -> None:
+def test_a_file_that_cannot_grow_or_be_made_is_told_in_words() -> None:
     full, nowhere = spool(), Spool("/nowhere/at-all")
-    small_files(100)
-    with pytest.raises(SpoolError, match=r"cannot be put on disk in .+: File too large$"):
-        full.write([("x" * 60, number) for number in range(random.randint(10, 90))])
+    with pytest.raises(SpoolError, match=r"cannot be put on disk in .+: File too large$"), small_files(100):
+        full.write([("x" * 60, number) for number in range(50)])
     with pytest.raises(SpoolError, match="in /nowhere/at-all: No such file"):
         nowhere.write([1])
 
