@@ -12,7 +12,6 @@ from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.settings import Settings
 from reaper.core.text import clean
-from reaper.logs import configure_logging
 
 if TYPE_CHECKING:
     from reaper.store.plans import StandingApproval
@@ -35,6 +34,7 @@ def run_check(config: Path | None, *, state: bool, online: bool) -> Exit:
         return Exit.DONE
     # Imported late: without `--online` a check does not wait for it.
     from reaper.cli.online_check import check_online
+    from reaper.logs import configure_logging
     from reaper.wiring import Connector
 
     configure_logging(settings.log.format, "error")

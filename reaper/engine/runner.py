@@ -241,6 +241,7 @@ class Runner:
         try:
             voice = self._hear(site.project, agent, scope)
         except StateError as error:
+            must_see.listed({})
             return self._failed(site.project, agent.name, policy, str(error)), None
         policy = judged_by(policy, voice)
         sees_all = scope.rehearsal or scope.keeps or pool is not None or policy.ranks
@@ -268,7 +269,7 @@ class Runner:
         try:
             with self._claimed(key), bound_contextvars(sweep_id=sweep.id, project=key[0], agent=key[1]):
                 since = self.clock.monotonic()
-                sweep = replace(sweep, agent=await self._known_by(site, agent, policy))
+                sweep = replace(sweep, agent=await self._known_by(site, agent, policy, must_see))
                 report = await sweep.run()
                 return report, PoolMember(sweep, since, report) if pool and isinstance(report, Swept) else None
         except Exception as error:
@@ -276,10 +277,15 @@ class Runner:
             why = f"unexpected {type(error).__name__}, see the log"
             return self._failed(site.project, agent.name, policy, why), None
 
-    async def _known_by(self, site: ConnectedProject, agent: Agent, policy: Policy) -> Agent:
+    async def _known_by(self, site: ConnectedProject, agent: Agent, policy: Policy, must_see: MustSee) -> Agent:
         """The agent as its policy asks for it; what the state cannot tell, the sweep meets again and reports."""
         now, project = self.clock.monotonic(), site.project.name
-        agent = await routed(agent, policy, site.client, site.versions, project, now)
+        try:
+            agent = await routed(agent, policy, site.client, site.versions, project, now)
+        except BaseException:
+            # Whatever fails, other agents wait for what this one has seen.
+            must_see.listed({})
+            raise
         if site.guard.skew is None:
             return agent
         with suppress(StateError):

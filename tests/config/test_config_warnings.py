@@ -275,7 +275,7 @@ def test_a_policy_that_may_be_chosen_and_is_the_policy_anyway_is_said_and_anothe
     gentle = "  gentle: {rules: [{name: late, action: delete, when: {idle: 21d}}]}\n"
     agents = '[{name: "*", policy: weekly, may_choose: [weekly, gentle]}]'
     assert warned(agents=agents, more=gentle) == [
-        "t:5:56: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
+        "t:5:55: projects.main.agents[0].may_choose[0]: 'weekly' is the policy of these agents anyway, so choosing "
         "it changes nothing: remove it, or name a gentler one"
     ]
 

@@ -328,7 +328,10 @@ async def test_an_agent_that_cannot_be_asked_for_counts_as_one_that_is_still_the
     story = Story("a", "b")
     await story.stale_and_fresh(5, 5)
     await story.sweep(observe=True)
-    for doubtful in (Fault("get_agent", status=403), Fault("get_agent", status=404, body="<html>not here</html>")):
+    for doubtful in (
+        Fault("get_agent", agent="b", status=403),
+        Fault("get_agent", agent="b", status=404, body="<html>not here</html>"),
+    ):
         story.fault(_agents_told("a"), doubtful)
         assert {report.result for report in (await story.sweep()).reports} == {Result.FAILED}
     assert story.deleted() == []

@@ -70,9 +70,6 @@ GUARDS = [
     "voice: an agent that cannot be read is kept",
     "voice: a choice only adds",
     "voice: it stands while nobody can hear",
-    # candidates on disk
-    "limits hold back what is on disk",
-    "what is on disk knows what holds it",
     # holds of people
     "last look: who holds it is asked again",
     "last look: a stop asks, too",

@@ -33,7 +33,7 @@ from reaper.store.database import StateError
 from reaper.store.journal import Journal
 from reaper.store.plans import Plans
 from reaper.store.store import Store
-from tests.sim import scenes, scenes_voice, scenes_wire
+from tests.sim import scenes, scenes_wire
 from tests.sim.mutants_of_bulk import BULK
 from tests.sim.mutants_of_holds import HOLDING
 from tests.sim.mutants_of_memory import MEMORY
@@ -447,7 +447,6 @@ def _undated_is_local(patch: Patch) -> None:
 
 
 MUTANTS = [
-    Mutant("hold: hold", _no_hold(Hold.HOLD), scenes_voice.held_by_developers),
     Mutant("hold: state", _no_doubted(Hold.STATE), scenes.on_lost_state),
     Mutant("hold: incomplete", _no_doubted(Hold.INCOMPLETE), scenes.with_failing_page),
     Mutant("hold: untrusted", _no_doubted(Hold.UNTRUSTED), scenes.with_untrusted_inventory),

@@ -7,7 +7,6 @@ from typing import Any
 
 from reaper.core import planner, voice
 from reaper.core.conditions import NEVER
-from reaper.core.planner import Hold
 from reaper.core.voice import SILENT
 from reaper.engine import last_look, voices
 from reaper.store.voices import Voices
@@ -48,13 +47,7 @@ def _no_step(kept: Any) -> Any:
     return lambda *given: ((name, hold) for name, hold in kept(*given) if name != "voice")
 
 
-def _no_hold(kept: Any) -> Any:
-    """The planner does not know this reason."""
-    return lambda *given: ((name, hold) for name, hold in kept(*given) if hold is not Hold.HOLD)
-
-
 VOICE = [
-    Mutant("hold: hold", around(planner, "guards", _no_hold), scenes_voice.held_by_developers),
     Mutant("voice: a hold keeps", around(planner, "guards", _no_step), scenes_voice.held_by_developers),
     Mutant("voice: it is heard", put(voices, "hear", lambda *_: SILENT), scenes_voice.choosing_gentle),
     Mutant(

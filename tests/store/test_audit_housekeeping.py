@@ -15,6 +15,7 @@ from reaper.core.model import DAY_S, OutcomeKind
 from reaper.core.policy import Mode
 from reaper.core.settings import Settings
 from reaper.engine.runner import Scope
+from reaper.store.chained_tables import LEVELLED
 from reaper.store.head_exports import exported
 from tests.record import events
 
@@ -25,7 +26,8 @@ def site(book: Book, tmp_path: Path) -> Site:
 
 
 def event_names(site: Site) -> list[str]:
-    return [event.intent.rule for event in events(site.book.journal)]
+    """All but how many candidates there were: that is another matter."""
+    return [event.intent.rule for event in events(site.book.journal) if event.intent.rule != LEVELLED]
 
 
 def observing(settings: Settings) -> Settings:
@@ -42,7 +44,7 @@ def test_the_configuration_in_force_and_its_modes_are_noted_once(site: Site) -> 
     site.sweep()
     site.sweep()
     assert event_names(site) == ["configuration", "mode"]
-    first, mode = events(site.book.journal)
+    first, mode, *_ = events(site.book.journal)
     assert (first.body["digest"], mode.body["mode"]) == (site.settings.fingerprint, "enforce")
     assert first.body["origin"]["version"]
     assert first.body["origin"]["by"]
@@ -60,6 +62,7 @@ def test_a_reload_and_a_change_of_mode_are_noted_and_so_is_the_way_back(site: Si
 
 def test_a_restart_with_the_same_configuration_adds_nothing(site: Site, book: Book) -> None:
     site.put("session-0001")
+    site.sweep()
     site.sweep()
     head = book.journal.end().hash
     again = Site(book, site.settings)
@@ -105,14 +108,17 @@ def test_nothing_is_given_up_while_the_agents_of_its_project_cannot_be_found_out
     assert len(book.journal.open("prod", "gone")) == 1
 
 
-def test_each_run_that_acted_exports_its_head(site: Site, book: Book, tmp_path: Path) -> None:
+def test_each_run_that_added_to_the_record_exports_its_head(site: Site, book: Book, tmp_path: Path) -> None:
     place = tmp_path / "heads"
     site.settings = replace(site.settings, audit=replace(site.settings.audit, export=str(place)))
     site.put("session-0001")
-    site.sweep()
-    site.sweep()
-    heads = [one.head for one in exported(str(place))]
-    assert [head.head for head in heads] == [book.journal.end().hash]
+    ends = []
+    for _ in range(4):
+        site.sweep()
+        ends.append(book.journal.end().hash)
+    heads = [one.head.head for one in exported(str(place))]
+    assert heads == list(dict.fromkeys(ends))
+    assert len(heads) < len(ends)
 
 
 def recorded_already(site: Site, book: Book) -> None:
