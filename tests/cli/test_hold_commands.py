@@ -173,11 +173,11 @@ def test_a_hold_beside_a_running_daemon_is_heeded_by_its_next_sweep_and_shown(de
     hold(desk).ended(0)
     daemon = desk.daemon()
     daemon.until_ready()
-    shown = wait_for("the sweep's end", lambda: daemon.metric("session_reaper_holds"), 120)
+    shown = wait_for("the sweep's end", lambda: daemon.metric("holds"))
     assert list(shown.values()) == [1.0]
     assert len(deleted(people)) > 20
     assert ONE not in deleted(people)
-    assert daemon.metric("session_reaper_blocked", reason="hold") != {}
+    assert daemon.metric("blocked", reason="hold") != {}
     status = json.loads(daemon.get("/api/v1/status")[1])
     assert [one["by"] for one in status["holds"]] == ["kim"]
     page = daemon.get(f"/agents/here/{AGENT}")[1]
