@@ -265,9 +265,7 @@ def mcp_(
     allow_stop: Annotated[bool, typer.Option("--allow-stop", help="Offer session_stop.")] = False,
     allow_delete: Annotated[bool, typer.Option("--allow-delete", help="Offer session_delete.")] = False,
     allow_create: Annotated[bool, typer.Option("--allow-create", help="Offer session_create.")] = False,
-    allow_hold: Annotated[
-        bool, typer.Option("--allow-hold", help="Offer session_hold, as each of the others does, too.")
-    ] = False,
+    allow_hold: Annotated[bool, typer.Option("--allow-hold", help="Offer session_hold.")] = False,
     config: Config = None,
 ) -> None:
     """The sessions as tools for assistants.

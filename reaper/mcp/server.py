@@ -102,10 +102,9 @@ def make_server(
 ) -> Server[Any]:
     """An MCP server that offers the tools in this context, over whatever transport it is run on.
 
-    It only reads, but for what the flags in `allowed` let it do; whoever may do anything may also hold. Servers that
-    share `state_key`, of 32 bytes, know the questions that the others have asked.
+    It only reads, but for what `allowed` flags let it do. Servers that share `state_key`, of 32 bytes, know the
+    questions that the others have asked.
     """
-    allowed |= {ALLOW_HOLD} if allowed else set()
     offered = {tool.name: tool for tool in TOOLS if not tool.flag or tool.flag in allowed}
 
     async def list_tools(

@@ -106,7 +106,7 @@ ACTIONS = [
         "an open breaker", put(Store, "breaker", lambda *_: None), attacks.test_an_open_breaker_stops_assistants_too
     ),
     Unguarded(
-        "windows", put(guards, "is_open", lambda *_: True), attacks.test_outside_every_window_nothing_is_deleted
+        "windows", put(Policy, "is_open", lambda *_: True), attacks.test_outside_every_window_nothing_is_deleted
     ),
     Unguarded(
         "the caps of assistants",
