@@ -146,10 +146,6 @@ def backlogs(
 
 def place_of(due: Due) -> Turn:
     """When its turn is, among others."""
-    return _order(due)
-
-
-def _order(due: Due) -> Turn:
     return due.ripe_at, due.decision.since, due.session.incarnation
 
 

@@ -19,7 +19,7 @@ from reaper.core.durations import show_duration, show_time
 from reaper.core.holds import NO_HOLDS, Holds, holds_words
 from reaper.core.jump import Jump
 from reaper.core.model import Action, Agent, Session
-from reaper.core.policy import Beyond, Decision, Limits, Mode, Policy
+from reaper.core.policy import Beyond, Decision, Limit, Limits, Mode, Policy
 from reaper.core.tally import Tally
 from reaper.core.voice import SILENT, Voice
 
@@ -460,22 +460,24 @@ def exceeded(limits: Limits, counts: Mapping[Action, int], context: PlanContext)
     """The limits that so many actions are too many for; deletes and stops are counted apart."""
     found = []
     for action, planned in sorted((action, count) for action, count in counts.items() if count):
-        used = context.used_today.get(action, 0)
-        for hold, limit, spent, inventory in (
-            (Hold.LIMIT_SWEEP, limits.per_sweep, 0, context.inventory),
-            (Hold.LIMIT_DAY, limits.per_day, used, context.inventory_today),
-        ):
-            allowed = limit.of(inventory, limits.at_least)
-            if planned + spent > allowed:
-                found.append(Excess(hold, action, planned, spent, allowed, str(limit)))
+        for hold, limit, used, allowed in _allowances(limits, action, context):
+            if planned + used > allowed:
+                found.append(Excess(hold, action, planned, used, allowed, str(limit)))
     return tuple(found)
+
+
+def _allowances(limits: Limits, action: Action, context: PlanContext) -> Iterator[tuple[Hold, Limit, int, int]]:
+    """Each limit of these actions, how many it counts already, and how many it allows with them."""
+    for hold, limit, used, inventory in (
+        (Hold.LIMIT_SWEEP, limits.per_sweep, 0, context.inventory),
+        (Hold.LIMIT_DAY, limits.per_day, context.used_today.get(action, 0), context.inventory_today),
+    ):
+        yield hold, limit, used, limit.of(inventory, limits.at_least)
 
 
 def rooms_of(limits: Limits, action: Action, context: PlanContext) -> Iterable[tuple[int, Hold]]:
     """How many of these actions each limit still allows."""
-    used = context.used_today.get(action, 0)
-    yield limits.per_sweep.of(context.inventory, limits.at_least), Hold.LIMIT_SWEEP
-    yield limits.per_day.of(context.inventory_today, limits.at_least) - used, Hold.LIMIT_DAY
+    return ((allowed - used, hold) for hold, _, used, allowed in _allowances(limits, action, context))
 
 
 def room_of(limits: Limits, action: Action, context: PlanContext) -> tuple[int, Hold]:
@@ -546,7 +548,12 @@ class PlanLines:
 def line_of(candidate: Candidate) -> str:
     """What says this session, as it was seen, and what is to be done to it. No id holds a character up to a space."""
     session, decision = candidate
-    return f"{decision.action} {session.id} {session.created_at} {session.last_accessed_at}"
+    return line_for(decision.action, session.id, session.created_at, session.last_accessed_at)
+
+
+def line_for(action: Action, session: str, created_at: int, last_accessed_at: int) -> str:
+    """The same, of what it is made of."""
+    return f"{action} {session} {created_at} {last_accessed_at}"
 
 
 def id_of_lines(project: str, agent: str, lines: Iterable[str]) -> str:
@@ -569,17 +576,17 @@ class LinesDigest:
 
     @property
     def id(self) -> str:
-        """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
-        return self._hash.hexdigest()[:32]
+        return _id_of(self._hash.hexdigest())
 
 
 def joint_plan_id(ids: Sequence[str]) -> str:
     """One id for the plans of several agents; a single plan's is its own."""
-    return ids[0] if len(ids) == 1 else _digest("\n".join(sorted(ids)))
+    return ids[0] if len(ids) == 1 else _id_of(hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest())
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _id_of(digest: str) -> str:
+    """128 bits: of 48, as they once were, two plans with the same id are found in a minute."""
+    return digest[:32]
 
 
 def hold_text(item: Item, plan: Plan) -> str:

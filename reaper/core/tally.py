@@ -155,8 +155,7 @@ class Tally(Generic[ItemT, HoldT]):
         """The same once this hold keeps back what could be done, but for what a person approved."""
         groups: dict[Group[HoldT], GroupTally] = {}
         for group, counted in self.groups.items():
-            now = group if group.hold or group.approved else group._replace(hold=hold)
-            groups[now] = groups[now].plus(counted) if now in groups else counted
+            _add(groups, group if group.hold or group.approved else group._replace(hold=hold), counted)
         ready, waiting = First[ItemT](), First(self.waiting.items)
         for item in map(held_back, self.ready.items):
             (waiting if item.hold else ready).offer(item)
@@ -177,7 +176,7 @@ class Tally(Generic[ItemT, HoldT]):
                 parts = [(group, goes), (group._replace(hold=holds[group.action]), counted.minus(goes))]
             for now, part in parts:
                 if part.count:
-                    groups[now] = groups[now].plus(part) if now in groups else part
+                    _add(groups, now, part)
         ready, waiting = first.ready, First(self.waiting.items)
         for item in map(held_back, self.ready.items):
             if item.hold:
@@ -190,7 +189,7 @@ class Tally(Generic[ItemT, HoldT]):
         """What both come to together."""
         groups = dict(self.groups)
         for group, counted in other.groups.items():
-            groups[group] = groups[group].plus(counted) if group in groups else counted
+            _add(groups, group, counted)
         ready = First([*self.ready.items, *other.ready.items])
         waiting = First([*self.waiting.items, *other.waiting.items])
         return Tally(self.now, self.grace_s, groups, ready, waiting)
@@ -242,6 +241,10 @@ def minute_of(ripe_at: float, now: float) -> int:
 
 def _place(item: Countable) -> tuple[float, str]:
     return item.ripe_at, item.session.id
+
+
+def _add(groups: dict[Group[HoldT], GroupTally], group: Group[HoldT], counted: GroupTally) -> None:
+    groups[group] = groups[group].plus(counted) if group in groups else counted
 
 
 def _summed(pairs: Iterable[tuple[T, GroupTally]]) -> Counter[T]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from reaper.core.conditions import ALWAYS, NEVER
-from reaper.core.model import DAY_S, Agent, Metadata
+from reaper.core.holds import end_of, read_day
+from reaper.core.model import Agent, Metadata
 from reaper.core.policy import Beyond, KeepNewest, Limit, Limits, Mode, Policy
 from reaper.core.settings import AgentPattern
 
@@ -21,7 +22,6 @@ HOLD: Final = "reaper.hold"
 POLICY: Final = "reaper.policy"
 FAR_S: Final = 221_845_392_000
 """From the year 9000 on a hold has no end: calendars have one, and are asked about times after it."""
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
@@ -105,12 +105,8 @@ def _understood(said: Mapping[str, str], source: str, entry: AgentPattern) -> Vo
 
 def hold_end(text: str) -> float | None:
     """When a hold ends, in Unix seconds: with its day in UTC, or at its time; None for what is neither of them."""
-    is_date = _DATE.fullmatch(text) is not None
-    if not is_date and _TIME.fullmatch(text) is None:
-        return None
     try:
-        moment = datetime.fromisoformat(text.upper())
-        end = moment.replace(tzinfo=UTC).timestamp() + DAY_S if is_date else moment.timestamp()
+        end = datetime.fromisoformat(text.upper()).timestamp() if _TIME.fullmatch(text) else end_of(read_day(text))
     except (ValueError, OverflowError):
         return None
     return end if end < FAR_S else NEVER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reaper.core.planner import Approval
+from reaper.core.planner import Approval, line_for
 
 
 @dataclass(slots=True)
@@ -46,5 +46,5 @@ class Leave:
             return True
         if not isinstance(approval, Approval):
             return False
-        line = f"{approval.action} {approval.session} {approval.created_at} {approval.last_accessed_at}"
+        line = line_for(approval.action, approval.session, approval.created_at, approval.last_accessed_at)
         return any(place.reads(line) for place in self._many)
