@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.clock import Clock
 from reaper.core.holds import NO_HOLDS, Holds, holds_words
-from reaper.core.model import ACTIVE, TOMBSTONES, Action, Agent, Malformed, OutcomeKind, Session
+from reaper.core.model import Action, Agent, Malformed, OutcomeKind, Session
 from reaper.core.planner import Item, Plan
 from reaper.core.provider import (
     Answer,
     Gone,
     InDoubt,
     Outdated,
-    Provider,
     ProviderError,
     Refused,
     Throttled,
@@ -29,13 +28,14 @@ from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.recheck import RANKS_OLD
 from reaper.engine.bulk_verification import BulkVerification
 from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.effects import had_effect
 from reaper.engine.last_look import BY_POLICY, LOOKS_MAX, AgentLooks, Freshness, Judge, Look
 from reaper.engine.report import Outcome
 from reaper.engine.rounds import Accepted, Later, Rounds
 from reaper.listing.landmarks import Landmark
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
-from reaper.store.journal import AlreadyIntendedError, Entry, HeldError, Intent
+from reaper.store.journal import AlreadyIntendedError, HeldError, Intent
 from reaper.store.origin import Origin
 from reaper.store.store import Breaker, Store
 
@@ -272,7 +272,7 @@ class Executor:
         try:
             return await self.store.journal.intend(self._intent(item, plan), at, proof, contradicts=contradicts)
         except HeldError as error:
-            return self._kept(item, plan, at, str(error))
+            return self._changed(item, plan, at, str(error))
         except AlreadyIntendedError as error:
             if contradicts or error.outcome != OutcomeKind.DONE:
                 return Outcome(item, OutcomeKind.CHANGED, at, str(error))
@@ -332,12 +332,12 @@ class Executor:
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
         if holding := holds_words(self._holds(intent).on(item.session, at)):
-            return self._kept(item, plan, at, holding)
+            return self._changed(item, plan, at, holding)
         verdict = self.judge.recheck(item, look, plan)
         if verdict.go:
             return None
         if verdict.changed:
-            self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
+            return self._changed(item, plan, at, verdict.why)
         kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
         return Outcome(item, kind, at, verdict.why)
 
@@ -346,8 +346,8 @@ class Executor:
         elsewhere = self.held_elsewhere()
         return elsewhere if intent is None else elsewhere | self.store.holds.of_agent(intent.project, intent.agent)
 
-    def _kept(self, item: Item, plan: Plan, at: float, why: str) -> Outcome:
-        """The outcome for a session that somebody holds; what was promised about it is void."""
+    def _changed(self, item: Item, plan: Plan, at: float, why: str) -> Outcome:
+        """The outcome for a session that is not as it was, or held by now; what was promised about it is void."""
         self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
         return Outcome(item, OutcomeKind.CHANGED, at, why)
 
@@ -381,17 +381,12 @@ class Executor:
 
     async def _verified(self, accepted: Accepted, plan: Plan, agents: AgentLooks) -> Outcome:
         """How an accepted action ended, by looks at its session."""
-        verified = await self._verify(accepted.item, plan, accepted.at, agents)
-        return replace(verified, window_s=accepted.window_s, request_id=accepted.request_id)
-
-    async def _verify(self, item: Item, plan: Plan, at: float, agents: AgentLooks) -> Outcome:
-        """Whether an accepted action had its effect."""
-        effect = await self._effect(VERIFY_WAITS_S, item, plan, agents)
+        effect = await self._effect(VERIFY_WAITS_S, accepted.item, plan, agents)
         if effect:
-            return Outcome(item, OutcomeKind.DONE, at)
+            return accepted.ended(OutcomeKind.DONE)
         if effect is None:
-            return Outcome(item, OutcomeKind.IN_DOUBT, at, NOT_ASKED)
-        return Outcome(item, OutcomeKind.UNVERIFIED, at, "the platform accepted it, but nothing changed")
+            return accepted.ended(OutcomeKind.IN_DOUBT, NOT_ASKED)
+        return accepted.ended(OutcomeKind.UNVERIFIED, "the platform accepted it, but nothing changed")
 
     async def _resolve_doubt(self, item: Item, plan: Plan, at: float, agents: AgentLooks, doubt: str) -> Outcome:
         """What became of an action that got no clear answer."""
@@ -441,41 +436,3 @@ def _window(fresh: Answer[Session | Malformed], accepted: Answer[None]) -> float
     """Seconds in which the session could change unseen: from the last look's answer until the action went out."""
     sent = accepted.sent_monotonic
     return None if sent is None else max(sent - fresh.received_monotonic, 0.0)
-
-
-def had_effect(action: Action, created_at: int, last_accessed_at: int, fresh: Session | Malformed) -> bool | None:
-    """Whether a record shows that the action on this incarnation took effect; None when it cannot be read."""
-    if isinstance(fresh, Malformed):
-        return None
-    if fresh.created_at != created_at or fresh.status in TOMBSTONES:
-        return True
-    stopped = fresh.status != ACTIVE or fresh.last_accessed_at != last_accessed_at
-    return action is Action.STOP and stopped
-
-
-async def resolve_open_intents(
-    agent: str, client: Provider, store: Store, entries: Iterable[Entry], listed: frozenset[str] | None
-) -> list[str]:
-    """Find out what became of actions that a crash or a lost answer left open; each is looked up and concluded.
-
-    `listed` are those of their sessions that a complete, believed listing of this agent has just shown, None without
-    one: only beside it does a 404 show that a session is gone. Returns the ids of sessions that could not be looked
-    up: their intents stay open.
-    """
-    unresolved = []
-    for entry in entries:
-        intent = entry.intent
-        accessed = int(entry.body["record"]["last_accessed_at"])
-        try:
-            fresh = await client.get(agent, intent.session)
-            done = had_effect(intent.action, intent.created_at, accessed, fresh.value)
-        except Gone:
-            done = True if listed is not None and intent.session not in listed else None
-        except ProviderError:
-            done = None
-        if done is None:
-            unresolved.append(intent.session)
-            continue
-        kind = OutcomeKind.DONE if done else OutcomeKind.FAILED
-        await store.journal.conclude(intent, kind, entry.at, "found out by a later sweep")
-    return unresolved

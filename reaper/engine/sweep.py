@@ -21,8 +21,9 @@ from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.voice import SILENT, Voice
+from reaper.engine.effects import resolve_open_intents
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
-from reaper.engine.executor import BY_HAND, Execution, Executor, resolve_open_intents
+from reaper.engine.executor import BY_HAND, Execution, Executor
 from reaper.engine.inventory import InventoryReader
 from reaper.engine.item_shelf import ItemShelf, in_creation_order
 from reaper.engine.listing_cache import ListingCache

@@ -16,7 +16,8 @@ from reaper.core.provider import StillRight, Unauthenticated, always
 from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault
 from reaper.emulator.routing import RoutedCall
-from reaper.engine.executor import UNVERIFIED_MAX, Execution, had_effect, resolve_open_intents
+from reaper.engine.effects import had_effect, resolve_open_intents
+from reaper.engine.executor import UNVERIFIED_MAX, Execution
 from reaper.engine.report import Outcome
 from reaper.foundry.client import Client
 from reaper.store.database import Database, StateError

@@ -7,9 +7,20 @@ from typing import Any
 from reaper.core import backlog, jump, planner
 from reaper.core.jump import Level
 from reaper.core.planner import Hold
+from reaper.engine import item_shelf
 from reaper.store.store import Store
 from tests.sim import scenes_spread
-from tests.sim.switches import Mutant, Patch, Remove, around, put
+from tests.sim.switches import Mutant, Patch, Remove, around
+
+
+def _placed_by(order: Any) -> Remove:
+    """Whoever asks whose turn it is goes by this order."""
+
+    def remove(patch: Patch) -> None:
+        for module in (backlog, planner, item_shelf):
+            patch.setattr(module, "place_of", order)
+
+    return remove
 
 
 def _blind_to(hold: Hold) -> Remove:
@@ -56,12 +67,10 @@ SPREAD = [
     Mutant("spread: the limit of a day", _blind_to(Hold.LIMIT_DAY), scenes_spread.beyond_the_day),
     Mutant(
         "spread: the longest overdue first",
-        put(backlog, "_order", _newest_first),
+        _placed_by(_newest_first),
         scenes_spread.beyond_the_sweep,
     ),
-    Mutant(
-        "spread: of those ripe together the longest idle", put(backlog, "_order", _by_id), scenes_spread.with_grace
-    ),
+    Mutant("spread: of those ripe together the longest idle", _placed_by(_by_id), scenes_spread.with_grace),
     Mutant("the level survives a restart", _levels_only_in_memory, scenes_spread.jumped_before_a_restart),
     Mutant(
         "a jump makes no level", around(jump, "judge", _every_number_is_the_level), scenes_spread.jumped_and_waited
