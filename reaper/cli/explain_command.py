@@ -17,10 +17,9 @@ from reaper.cli.record_rows import records_table
 from reaper.cli.which_config import read
 from reaper.clock import SystemClock
 from reaper.core.durations import show_time
-from reaper.core.model import TOMBSTONES, Malformed, Session
+from reaper.core.model import TOMBSTONES, Malformed
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
-from reaper.core.standing import Standing
 from reaper.engine.discovery import first_match, read_agent
 from reaper.engine.explain import Explanation, explain, explanation_json
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
@@ -45,7 +44,6 @@ async def run_explain(
     if pattern is None:
         raise CommandError(f"no pattern of project {project.name} matches agent {agent!r}: it is left alone")
     which = ActionFilter(project.name, agent, session)
-    standing: Standing | None = None
     async with Connector(SystemClock())(project) as client:
         try:
             known = await read_agent(agent, client)
@@ -56,33 +54,22 @@ async def run_explain(
                 return
             gone = f"{project.name} has no session {session} of agent {agent}: {error}"
             raise CommandError(gone, Exit.FAILED) from error
-        if isinstance(answer.value, Session):
-            with opened(settings.state) as store, Progress(sys.stderr) as progress:
-                policy = judged_by(pattern.policy, heard(project, known, store))
-                standing = await standing_of(client, store, project.name, agent, answer.value, policy, progress.hear)
-    if isinstance(answer.value, Malformed):
-        raise CommandError(f"the record of {session} is malformed ({answer.value.reason}): it is kept", Exit.FAILED)
-    if answer.date is None:
-        raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
-    if answer.value.status in TOMBSTONES and _print_actions(settings, which, output):
-        return
-    with opened(settings.state) as store:
-        voice = heard(project, known, store)
-        policy = judged_by(pattern.policy, voice)
-        known = remembered(known, policy, store, project.name, answer.date)
-        configured = settings.holds_on(project.name, known.name)
-        explanation = explain(
-            project.name,
-            known,
-            answer.value,
-            policy,
-            store,
-            answer.date,
-            voice,
-            configured,
-            project.known_fields,
-            standing,
-        )
+        seen, now = answer.value, answer.date
+        if isinstance(seen, Malformed):
+            raise CommandError(f"the record of {session} is malformed ({seen.reason}): it is kept", Exit.FAILED)
+        if now is None:
+            raise CommandError("the platform's answer carried no time, so nothing can be judged", Exit.FAILED)
+        if seen.status in TOMBSTONES and _print_actions(settings, which, output):
+            return
+        with opened(settings.state) as store, Progress(sys.stderr) as progress:
+            voice = heard(project, known, store)
+            policy = judged_by(pattern.policy, voice)
+            standing = await standing_of(client, store, project.name, agent, seen, policy, progress.hear)
+            known = remembered(known, policy, store, project.name, now)
+            configured, accepted = settings.holds_on(project.name, known.name), project.known_fields
+            explanation = explain(
+                project.name, known, seen, policy, store, now, voice, configured, accepted, standing
+            )
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from reaper.core.command_lines import command
 from reaper.core.durations import show_time
-from reaper.core.model import Malformed, Session
+from reaper.core.model import Malformed
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
@@ -95,22 +95,17 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
                 answer = await client.get(request.agent_name, request.session_id)
             except Gone as error:
                 raise NotDoneError(_past(store, project, request, str(error))) from error
-            standing = None
-            if isinstance(answer.value, Session):
-                decided = judged_by(policy, heard(project, agent, store))
-                standing = await standing_of(client, store, project.name, agent.name, answer.value, decided)
-        if isinstance(answer.value, Malformed):
-            raise NotDoneError(f"the record of {request.session_id} is malformed ({answer.value.reason}): it is kept")
-        if answer.date is None:
-            raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
-        voice = heard(project, agent, store)
-        configured = settings.holds_on(project.name, agent.name)
-        decided, now = judged_by(policy, voice), answer.date
+            seen, now = answer.value, answer.date
+            if isinstance(seen, Malformed):
+                raise NotDoneError(f"the record of {request.session_id} is malformed ({seen.reason}): it is kept")
+            if now is None:
+                raise NotDoneError("the platform's answer carried no time, so nothing can be judged. Ask again")
+            voice = heard(project, agent, store)
+            decided = judged_by(policy, voice)
+            standing = await standing_of(client, store, project.name, agent.name, seen, decided)
         agent = remembered(agent, decided, store, project.name, now)
-        accepted = project.known_fields
-        explanation = explain(
-            project.name, agent, answer.value, decided, store, now, voice, configured, accepted, standing
-        )
+        configured, accepted = settings.holds_on(project.name, agent.name), project.known_fields
+        explanation = explain(project.name, agent, seen, decided, store, now, voice, configured, accepted, standing)
     return Explained.model_validate(explanation_json(explanation))
 
 
