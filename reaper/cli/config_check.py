@@ -47,18 +47,16 @@ def _check_approvals(settings: Settings) -> None:
     What this needs is imported here: without `--state` a check does not wait for it.
     """
     from reaper.engine.runner import UNKNOWN_APPROVAL
-    from reaper.store.database import path_of
-    from reaper.store.store import opened
+    from reaper.store.store import opened_if_there
 
-    database = path_of(settings.state)
     if not settings.approvals:
         print("approvals: none in the configuration")
         return
-    if not database or not Path(database).exists():
-        raise CommandError(
-            f"state {clean(settings.state)}: there is no such file, so no approval is known", Exit.FAILED
-        )
-    with opened(settings.state) as store:
+    with opened_if_there(settings.state) as store:
+        if store is None:
+            raise CommandError(
+                f"state {clean(settings.state)}: there is no such file, so no approval is known", Exit.FAILED
+            )
         if store.fault:
             raise CommandError(store.fault, Exit.FAILED)
         approvals = store.plans.standing_approvals(settings.approvals)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from reaper.cli.delete_cautions import NAMED_MAX
 from reaper.cli.endings import CommandError, Exit
@@ -11,8 +10,8 @@ from reaper.core.holds import Holds, hold_words, holds_words
 from reaper.core.model import Session
 from reaper.core.provider import Provider
 from reaper.core.settings import Project, Settings
-from reaper.store.database import StateError, path_of
-from reaper.store.store import opened
+from reaper.store.database import StateError
+from reaper.store.store import opened_if_there
 
 
 def holds_on(settings: Settings, project: str, agent: str) -> Holds:
@@ -20,10 +19,10 @@ def holds_on(settings: Settings, project: str, agent: str) -> Holds:
 
     A state that is not there names none.
     """
-    configured, path = settings.holds_on(project, agent), path_of(settings.state)
-    if not path or not Path(path).exists():
-        return configured
-    with opened(settings.state) as store:
+    configured = settings.holds_on(project, agent)
+    with opened_if_there(settings.state) as store:
+        if store is None:
+            return configured
         if store.fault:
             raise StateError(f"{store.fault}; whether a session is held cannot be known, so nothing is touched")
         return configured | store.holds.of_agent(project, agent)

@@ -15,8 +15,7 @@ from reaper.clock import SystemClock
 from reaper.core.durations import show_time
 from reaper.core.holds import SessionHold, hold_json
 from reaper.core.settings import Settings
-from reaper.store.database import path_of
-from reaper.store.store import opened
+from reaper.store.store import opened_if_there
 
 
 def run_holds(config: Path | None, project: str | None, agent: str, output: OutputFormat, *, all_: bool) -> None:
@@ -40,10 +39,9 @@ def run_holds(config: Path | None, project: str | None, agent: str, output: Outp
 
 def known_holds(settings: Settings) -> list[SessionHold]:
     """All that the state and the configuration name, ended ones among them; a state that is not there names none."""
-    path = path_of(settings.state)
-    if not path or not Path(path).exists():
-        return list(settings.holds)
-    with opened(settings.state) as store:
+    with opened_if_there(settings.state) as store:
+        if store is None:
+            return list(settings.holds)
         if store.fault:
             raise CommandError(f"{store.fault}; who is held cannot be known", Exit.FAILED)
         return [*store.holds.all(), *settings.holds]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from reaper.core.model import Session
 from reaper.core.planner import Mark, Promises
 from reaper.store import chain, marks, tables
 from reaper.store.chained_tables import JUMPED, LEVELLED, SETTLED, covering
-from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError
+from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError, path_of
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.marks import StandingMarks
@@ -211,6 +212,17 @@ class Store:
             body = {"reason": breaker.reason}
             with covering(connection, OPENED, project, agent, breaker.since, body, "breakers"):
                 connection.execute(upsert(tables.breakers).values(row).on_conflict_do_update(set_=row))
+
+
+@contextmanager
+def opened_if_there(url: str) -> Iterator[Store | None]:
+    """The store at `url`, closed at the end; None when there is no such file, and none is made."""
+    path = path_of(url)
+    if not path or not os.path.exists(path):
+        yield None
+        return
+    with opened(url) as store:
+        yield store
 
 
 @contextmanager
