@@ -16,7 +16,21 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, exists, func, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
@@ -59,6 +73,9 @@ _TRIED: Final = 3
 _ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
 _PLANS: Final = tables.plans.c
+_BODY: Final = select(_PLANS.sessions).where(
+    _PLANS.id == bindparam("id"), _PLANS.project == bindparam("project"), _PLANS.agent == bindparam("agent")
+)
 _LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
@@ -350,7 +367,7 @@ def _are_there(connection: Connection, rows: Collection[str], project: str, agen
 
 
 def _sessions(connection: Connection, row: str, project: str, agent: str) -> object:
-    return connection.execute(select(_PLANS.sessions).where(_is(row, project, agent))).scalar()
+    return connection.execute(_BODY, {"id": row, "project": project, "agent": agent}).scalar()
 
 
 def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | None:
