@@ -14,7 +14,7 @@ from rich.table import Table
 
 from reaper.core.command_lines import command, only
 from reaper.core.durations import show_duration
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Mode
 from reaper.core.text import clean
 from reaper.engine.report import Failed, Report, Result

@@ -1,6 +1,6 @@
 """Holds: somebody's word that a session is left alone, to the end of a day, or for a legal case without one. Pure.
 
-`planner.Hold` is something else: it says why a candidate is not acted on, and one of its values is that the session
+`plan.Hold` is something else: it says why a candidate is not acted on, and one of its values is that the session
 is held by somebody.
 """
 

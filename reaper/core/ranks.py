@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.core.model import IDLE, STATUSES, TOMBSTONES, Action, Agent, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.policy import BEYOND, NEWEST, Decision, Policy, decide
 
 RANKING_MAX_S: Final = 15 * 60

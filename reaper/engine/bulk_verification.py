@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.model import TOMBSTONES, Malformed, Session
-from reaper.core.planner import Item
+from reaper.core.plan import Item
 from reaper.core.provider import Page, Provider, ProviderError
 from reaper.listing import listing
 from reaper.listing.landmarks import Landmark

@@ -13,7 +13,7 @@ from typing import Final
 from reaper.clock import Clock
 from reaper.core.holds import NO_HOLDS, Holds, holds_words
 from reaper.core.model import Action, Agent, Malformed, OutcomeKind, Session
-from reaper.core.planner import Item, Plan
+from reaper.core.plan import Item, Plan
 from reaper.core.provider import (
     Answer,
     Gone,

@@ -12,7 +12,8 @@ from reaper.core.durations import exact_duration, show_duration, show_time
 from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_words
 from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
-from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
+from reaper.core.plan import Candidate, Hold, Plan, PlanContext
+from reaper.core.planner import guards, make_plan
 from reaper.core.policy import (
     BEYOND,
     NEWEST,

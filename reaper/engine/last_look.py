@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent, Malformed, Session
-from reaper.core.planner import Item, Plan
+from reaper.core.plan import Item, Plan
 from reaper.core.provider import Answer, ProviderError, Refused
 from reaper.core.recheck import Verdict, agent_now, recheck
 from reaper.engine.connected_project import ConnectedProject

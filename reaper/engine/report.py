@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypeGuard
 
 from reaper.core.holds import SessionHold
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold, Item, Items, Plan
+from reaper.core.plan import Hold, Item, Items, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
 from reaper.core.record_fields import acceptance

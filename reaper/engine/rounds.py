@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from reaper.clock import Clock
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Item
+from reaper.core.plan import Item
 from reaper.engine.bulk_verification import BulkVerification, Incarnation
 from reaper.engine.report import Outcome
 from reaper.store.journal import Intent

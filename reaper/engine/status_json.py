@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, Final
 
+from reaper.core.hold_text import hold_text
 from reaper.core.holds import hold_json
 from reaper.core.model import Action
-from reaper.core.planner import Item, hold_text
+from reaper.core.plan import Item
 from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded

@@ -12,7 +12,7 @@ from typing import Final
 
 from reaper.core.inventory_checks import StaleCounts
 from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.provider import Page
 from reaper.core.ranks import Ranks
 from reaper.listing.landmarks import Landmark, Landmarks

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, or_, select
 
 from reaper.core.model import Action, Session
-from reaper.core.planner import Mark
+from reaper.core.plan import Mark
 from reaper.store import chain, tables
 from reaper.store.chained_tables import MARKED, RowChange, cover
 from reaper.store.database import Database

@@ -21,7 +21,8 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
 from reaper.core.model import DAY_S, Action
-from reaper.core.planner import Approval, Item, LinesDigest, id_of_lines, plan_lines
+from reaper.core.plan import Approval, Item
+from reaper.core.plan_lines import LinesDigest, id_of_lines, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import PLANNED, RowChange, cover, covering

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.jump import Level
 from reaper.core.model import Session
-from reaper.core.planner import Mark, Promises
+from reaper.core.plan import Mark, Promises
 from reaper.store import chain, marks, tables
 from reaper.store.chained_tables import JUMPED, LEVELLED, SETTLED, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError, path_of

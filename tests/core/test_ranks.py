@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reaper.core import ranks
 from reaper.core.conditions import IdMatches
 from reaper.core.model import DAY_S, Action, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.policy import BEYOND, NEWEST, KeepNewest, Policy, Rule, decide
 from reaper.core.ranks import SPARE, First, Ranks, is_ranked
 from reaper.core.standing import Standing, decide_among

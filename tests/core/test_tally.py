@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.model import ACTIVE, IDLE, Action
-from reaper.core.planner import Hold, Item, Limited
+from reaper.core.plan import Hold, Item, Limited
 from reaper.core.policy import Decision
 from reaper.core.tally import SHOWN_MAX, First, Tally, minute_of
 from tests.world import NOW, RUNAWAY, STALE, examples, session

@@ -11,7 +11,8 @@ import pytest
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.jump import Level
 from reaper.core.model import DAY_S, Action, Agent, Session
-from reaper.core.planner import Candidate, Hold, Mark, PlanContext, make_plan
+from reaper.core.plan import Candidate, Hold, Mark, PlanContext
+from reaper.core.planner import make_plan
 from reaper.core.policy import Beyond, Limits, Mode, Policy, Rule, decide
 from reaper.core.windows import Window
 from reaper.engine.explain import Explanation, explain

@@ -12,7 +12,7 @@ import pytest
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.holds import SessionHold, hold_words
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Limits, Rule
 from reaper.core.settings import Pressure, Quota, Settings
 from reaper.emulator import Fault

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reaper.core.inventory_checks import Doubt
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 
 HOLDS = [f"hold: {hold}" for hold in Hold]
 DOUBTS = [f"doubt: {doubt}" for doubt in Doubt]

@@ -18,7 +18,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.conditions import ALWAYS, NEVER, VersionIs
 from reaper.core.inventory_checks import Doubt
 from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Approval, Hold
+from reaper.core.plan import Approval, Hold
 from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
 from reaper.core.recheck import Verdict

@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from reaper.core import planner
+from reaper.core import plan_lines, planner
 from reaper.core.holds import NO_HOLDS, Holds, SessionHold
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.engine.executor import Executor
 from reaper.engine.quota_relief import PoolMember
 from reaper.engine.sweep import Sweep
@@ -89,7 +89,8 @@ def _relief_takes_any(patch: Patch) -> None:
 
 
 def _approves_the_held(patch: Patch) -> None:
-    patch.setattr(planner, "can_be_approved", lambda item: not item.session.strange)
+    for module in (plan_lines, planner):
+        patch.setattr(module, "can_be_approved", lambda item: not item.session.strange)
 
 
 def _nothing_elsewhere(patch: Patch) -> None:

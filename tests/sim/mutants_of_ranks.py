@@ -8,7 +8,7 @@ from typing import Any
 
 from reaper.core import planner, ranks
 from reaper.core import recheck as rechecking
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import BEYOND, Policy
 from reaper.core.ranks import First, Ranks
 from reaper.engine import executor, sweep

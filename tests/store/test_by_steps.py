@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.model import DAY_S, Action, Session
-from reaper.core.planner import Approval, Item, Mark, plan_id, plan_lines
+from reaper.core.plan import Approval, Item, Mark
+from reaper.core.plan_lines import plan_id, plan_lines
 from reaper.core.policy import Decision
 from reaper.store.database import StateError
 from reaper.store.plan_bodies import differences

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from reaper.core.model import ACTIVE, DAY_S, Action
-from reaper.core.planner import Approval, Item, joint_plan_id, plan_id
+from reaper.core.plan import Approval, Item
+from reaper.core.plan_lines import joint_plan_id, plan_id
 from reaper.core.policy import Decision
 from reaper.store import plans as kept
 from reaper.store.database import StateError
