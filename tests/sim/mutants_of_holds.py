@@ -10,6 +10,7 @@ from reaper.core import plan_lines, planner
 from reaper.core.holds import NO_HOLDS, Holds, SessionHold
 from reaper.core.plan import Hold
 from reaper.engine.executor import Executor
+from reaper.engine.last_look import LastLooks
 from reaper.engine.quota_relief import PoolMember
 from reaper.engine.sweep import Sweep
 from reaper.store import hold_rows, journal, session_holds
@@ -107,7 +108,7 @@ HOLDING = [
     Mutant("last look: a stop asks, too", _ONCE, scenes_holds.held_from_stops),
     Mutant(
         "last look: asked again after the intent",
-        put(Executor, "_holds", lambda self, _: self.held_elsewhere()),
+        put(LastLooks, "_holds", lambda self, _: self.held_elsewhere()),
         scenes_holds.held_while_it_waits,
     ),
     Mutant(

@@ -11,7 +11,7 @@ from reaper.core import recheck as rechecking
 from reaper.core.plan import Hold
 from reaper.core.policy import BEYOND, Policy
 from reaper.core.ranks import First, Ranks
-from reaper.engine import executor, sweep
+from reaper.engine import last_look, sweep
 from reaper.engine.runner import Runner
 from tests.sim import scenes_ranks
 from tests.sim.switches import Mutant, Patch, around, put
@@ -46,7 +46,7 @@ def _lesser_id_first(place: str) -> Any:
 
 def _ranks_last(patch: Patch) -> None:
     """What was ranked once stays so for the whole sweep."""
-    for module in (executor, rechecking, sweep):
+    for module in (last_look, rechecking, sweep):
         patch.setattr(module, "RANKING_MAX_S", math.inf)
 
 
