@@ -16,9 +16,9 @@ from reaper.core.plan import Item
 from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
-from reaper.engine.explain import routing_json
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept, is_trusted
+from reaper.engine.routed_agent import routing_json
 from reaper.engine.runner import Run
 from reaper.engine.voices import voice_json
 
