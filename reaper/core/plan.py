@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from reaper.core.backlog import NOBODY, Backlog, Turn, place_of
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.jump import Jump
-from reaper.core.model import Action, Agent, Session
+from reaper.core.model import Action, Agent, Incarnation, Session
 from reaper.core.policy import Decision, Policy
 from reaper.core.tally import Tally
 from reaper.core.voice import SILENT, Voice
@@ -76,7 +76,7 @@ class Approval:
 class Promises(Protocol):
     """The marks that stand, wherever they are kept."""
 
-    def get(self, incarnation: tuple[str, int], /) -> Mark | None:
+    def get(self, incarnation: Incarnation, /) -> Mark | None:
         """The mark of this incarnation, None when it has none."""
 
 
@@ -91,10 +91,10 @@ class PlanContext:
     """
 
     inventory: int
-    marks: Promises = field(default_factory=dict[tuple[str, int], Mark])
+    marks: Promises = field(default_factory=dict[Incarnation, Mark])
     used_today: Mapping[Action, int] = field(default_factory=dict)
     approved: Container[Approval] = frozenset()
-    refused: frozenset[tuple[str, int]] = frozenset()
+    refused: frozenset[Incarnation] = frozenset()
     holds: Holds = NO_HOLDS
     doubt: Hold | None = None
     breaker: bool = False

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from reaper.core.backlog import backlogs, spreads, tightest_of
 from reaper.core.limits import by_turn, exceeded, turns_of
-from reaper.core.model import Action, Agent, Session
+from reaper.core.model import Action, Agent, Incarnation, Session
 from reaper.core.plan import Candidate, Hold, Item, Items, Limited, Mark, Marks, Plan, PlanContext, Planned
 from reaper.core.plan_lines import LinesDigest, can_be_approved, line_of
 from reaper.core.policy import Decision, Mode, Policy
@@ -162,7 +162,7 @@ def _only_expiry_moved(mark: Mark | None, session: Session) -> bool:
 
 
 def _item(
-    candidate: Candidate, marks: Mapping[tuple[str, int], Mark], policy: Policy, context: PlanContext, now: float
+    candidate: Candidate, marks: Mapping[Incarnation, Mark], policy: Policy, context: PlanContext, now: float
 ) -> Item:
     session, decision = candidate
     mark = marks.get(session.incarnation)

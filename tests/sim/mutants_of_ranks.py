@@ -10,7 +10,7 @@ from reaper.core import planner, ranks
 from reaper.core import recheck as rechecking
 from reaper.core.plan import Hold
 from reaper.core.policy import BEYOND, Policy
-from reaper.core.ranks import First, Ranks
+from reaper.core.ranks import Places, Ranks
 from reaper.engine import last_look, sweep
 from reaper.engine.runner import Runner
 from tests.sim import scenes_ranks
@@ -62,7 +62,7 @@ RANKS = [
     ),
     Mutant(
         "the newest stay beyond the limit, too",
-        put(First, "decide", lambda *_: False),
+        put(Places, "decide", lambda *_: False),
         scenes_ranks.among_newest_beyond_limit,
     ),
     Mutant(
