@@ -36,7 +36,7 @@ from reaper.mcp.look_models import (
     WaitingPlan,
 )
 from reaper.store.journal import ActionFilter, Recorded
-from reaper.store.plans import KnownPlan
+from reaper.store.known_plans import KnownPlan
 from reaper.store.store import Store, opened
 
 DECISIONS_SHOWN: Final = 100
