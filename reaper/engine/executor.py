@@ -270,7 +270,9 @@ class Executor:
         at = _at(look, plan)
         proof = evidence(look.session, at, self.judge.judged_by(item, look, plan, at), self.sweep_id, self.origin)
         try:
-            return await self.store.journal.intend(self._intent(item, plan), at, proof, contradicts=contradicts)
+            return await self.store.journal.intend(
+                self._intent(item, plan), at, proof, contradicts=contradicts, promised_at=item.marked_at
+            )
         except HeldError as error:
             return self._changed(item, plan, at, str(error))
         except AlreadyIntendedError as error:
@@ -331,7 +333,7 @@ class Executor:
         doubt = self.site.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
-        if holding := holds_words(self._holds(intent).on(item.session, at)):
+        if holding := holds_words(self._holds(intent).against(item.session, at, item.marked_at)):
             return self._changed(item, plan, at, holding)
         verdict = self.judge.recheck(item, look, plan)
         if verdict.go:
