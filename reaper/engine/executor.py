@@ -257,7 +257,9 @@ class Executor:
         at = look.at(plan)
         proof = evidence(look.session, at, self.judge.judged_by(item, look, plan, at), self.sweep_id, self.origin)
         try:
-            return await self.store.journal.intend(self._intent(item, plan), at, proof, contradicts=contradicts)
+            return await self.store.journal.intend(
+                self._intent(item, plan), at, proof, contradicts=contradicts, promised_at=item.marked_at
+            )
         except HeldError as error:
             return underway.looks.changed(item, at, str(error))
         except AlreadyIntendedError as error:

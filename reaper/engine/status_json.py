@@ -110,12 +110,12 @@ def summary_json(report: Report) -> dict[str, Any]:
 
 
 def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, Any]]:
-    """Every stop and delete that the policy asks for, with what became of it and why."""
+    """Every stop and delete that the policy asks for, what nothing held first, with what became of it and why."""
     if isinstance(report, Failed):
         return
     plan = report.plan
     ended = {outcome.item.session.incarnation: outcome for outcome in report.outcomes}
-    for item in plan.items:
+    for item in chain(plan.act, (item for item in plan.items if item.hold is not None)):
         outcome = ended.get(item.session.incarnation)
         if outcome is not None:
             kind, note = str(outcome.kind), outcome.why

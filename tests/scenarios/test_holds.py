@@ -210,6 +210,31 @@ async def test_a_released_session_gets_its_grace_anew() -> None:
     assert story.left() == set()
 
 
+@tell
+async def test_a_session_that_is_held_and_released_in_mid_sweep_gets_its_grace_anew() -> None:
+    story = Story()
+    story.options["grace_s"] = DAY_S
+    await story.stale_and_fresh(2, 0)
+    await story.sweep()
+    await asyncio.sleep(DAY_S + HOUR_S)
+
+    def hold_for_a_moment(call: RoutedCall) -> None:
+        if call.operation == "get" and call.session == HELD and not story.store.holds.all():
+            release(story, hold(story))
+
+    story.emulator.api.on_call = hold_for_a_moment
+    report = one(await story.sweep())
+    (kept,) = [outcome for outcome in report.outcomes if outcome.item.session.id == HELD]
+    assert kept.why.startswith(f"held by kim until {day(30)}, released at ")
+    assert story.left() == {HELD}
+    await asyncio.sleep(HOUR_S)
+    await story.sweep()
+    assert story.left() == {HELD}
+    await asyncio.sleep(DAY_S)
+    await story.sweep()
+    assert story.left() == set()
+
+
 @pytest.mark.parametrize("blind", [False, True])
 def test_marks_of_held_sessions_are_dropped_also_while_the_inventory_is_doubted(blind: bool) -> None:
     @tell

@@ -29,6 +29,11 @@ def _not_read_again(kept: Any) -> Any:
     return lambda _, wanted: [None for _ in wanted]
 
 
+def _only_standing_ones_keep(patch: Patch) -> None:
+    """At the last look a hold that is over again says nothing."""
+    patch.setattr(SessionHold, "forbids", lambda self, now, _: self.stands(now))
+
+
 def _on_the_id_alone(patch: Patch) -> None:
     patch.setattr(SessionHold, "is_on", lambda *_: True)
 
@@ -128,6 +133,16 @@ HOLDING = [
         "a mark from before the end of a hold is void",
         around(Holds, "free_since", _old_marks_count),
         scenes_holds.released_between_sweeps,
+    ),
+    Mutant(
+        "last look: a hold that came and went voids the mark",
+        _only_standing_ones_keep,
+        scenes_holds.held_for_a_moment_in_mid_sweep,
+    ),
+    Mutant(
+        "last look: one that came and went after the intent does, too",
+        _only_standing_ones_keep,
+        scenes_holds.held_for_a_moment_while_it_waits,
     ),
     Mutant("a held session has no mark", _marks_stay, scenes_holds.held_by_the_configuration_for_a_while),
     Mutant(
