@@ -316,9 +316,9 @@ def _intent_not_waited_for(patch: Patch) -> None:
     """The intent is asked for, and goes to disk when it does."""
     kept = Journal._append
 
-    async def append(self: Any, row: Any, *given: Any) -> None:
-        writing = asyncio.ensure_future(kept(self, row, *given))
-        if row["kind"] != INTENT:
+    async def append(self: Any, wanted: Any) -> None:
+        writing = asyncio.ensure_future(kept(self, wanted))
+        if wanted.row["kind"] != INTENT:
             await writing
 
     patch.setattr(Journal, "_append", append)
