@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reaper.core.model import Action, Agent, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.policy import Policy, decide, earliest
 from reaper.core.provider import Answer, Page, ProviderError
 from reaper.core.quotas import Reserve
