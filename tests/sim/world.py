@@ -339,7 +339,7 @@ class World:
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
         for report in reports:
-            if isinstance(report, Swept) and report.snapshot.listed_at == report.snapshot.now:
+            if isinstance(report, Swept) and _is_full(report):
                 self._listed[report.agent] = (self._began, sizes[report.agent])
 
     def _raise_wrong(self) -> None:
@@ -413,7 +413,8 @@ class World:
             if quiet and silent and law.spread and isinstance(report, Swept) and _did_all(report):
                 deeds = [d for d in self.judge.deeds if d.agent == report.agent and d.at >= self._began]
                 deleted = [d for d in deeds if d.action == "delete" and not d.approved]
-                left = self._there[report.agent].intersection(self.living(report.agent))
+                there = self._there[report.agent].intersection(self.living(report.agent))
+                left = there if _is_full(report) else {facts for facts in there if facts.status != "failed"}
                 self.turns.check_order(report.agent, deleted, left, self._began)
         for agent in self.agents:
             self.turns.swept(agent, surely=False)
@@ -570,6 +571,11 @@ class World:
     def check_journal(self) -> None:
         self.disk.steps = Steps()
         self.ledger.check(self.judge, self.state().journal)
+
+
+def _is_full(report: Swept) -> bool:
+    """Whether it listed every session; what fails unseen waits for such a listing."""
+    return report.snapshot.listed_at == report.snapshot.now
 
 
 def _did_all(report: Swept) -> bool:
