@@ -148,7 +148,7 @@ class InventoryReader:
             return []
         candidates, policy, agent, keep, ranks = list[Candidate](), self.policy, self.agent, Action.KEEP, counts.ranks
         if policy.asks_version:
-            self.versions.update(session.version for session in sessions if session.version is not None)
+            self.versions.update({session.version for session in sessions if session.version is not None})
         for session in sessions:
             decision = decide(session, policy, agent, now)
             if self.reserve is not None:
