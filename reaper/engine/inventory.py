@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from reaper.clock import give_way
 from reaper.core.model import Action, Agent, Session
 from reaper.core.planner import Candidate
 from reaper.core.policy import Policy, decide, earliest
@@ -83,6 +84,8 @@ class InventoryReader:
         if counts.ranks is not None:
             rank_the_last(counts, counts.ranks, keeps=self.keeps)
         if index is None or incomplete:
+            for _ in counts.settling():
+                await give_way()
             snapshot = counts.snapshot(incomplete)
             counts.release()
             return snapshot, None

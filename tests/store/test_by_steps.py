@@ -116,6 +116,14 @@ def test_each_step_writes_a_few_and_marks_that_stand_are_not_written_again(store
     assert store.journal.end().count == entries
 
 
+def test_a_step_also_ends_where_those_who_choose_the_marks_need_time(store: Store) -> None:
+    given = [None, mark(0), None, None, *map(mark, range(1, 5)), None]
+    with_pauses = sum(1 for _ in little(store).replacing_marks(*HERE, given, NOW))
+    assert store.marks(*HERE) == {name_of(number).incarnation: mark(number) for number in range(5)}
+    assert with_pauses == 4 + sum(1 for _ in store.replacing_marks(*HERE, map(mark, range(5)), NOW))
+    sound(store)
+
+
 def test_marks_out_of_order_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="out of order"):
         list(store.replacing_marks(*HERE, [mark(2), mark(1)], NOW))
