@@ -18,7 +18,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from reaper.clock import Clock
+from reaper.clock import Clock, give_way
 from reaper.config import ConfigError, ConfigWatch, Loaded, parse
 from reaper.core.command_lines import config_option
 from reaper.core.model import DAY_S
@@ -200,6 +200,8 @@ class Daemon:
 
         try:
             await self.sweeper.run(self.settings, Scope(), stopping)
+            # To let go of what it found takes its time, and so does what comes now.
+            await give_way()
         except Exception:
             log.exception("run_crashed")
         finally:

@@ -312,19 +312,29 @@ class Plans:
 
     def forget(self, now: float) -> None:
         """Drop plans that were not made for their time, and of each agent those beyond the newest thousands."""
-        per_agent = (
-            select(_PLANS.project, _PLANS.agent, func.count()).where(_LIVES).group_by(_PLANS.project, _PLANS.agent)
-        )
+        for _ in self.forgetting(now):
+            pass
+
+    def forgetting(self, now: float) -> Generator[None, None, None]:
+        """The same agent by agent, so that others may have their turn after each."""
+        oldest = now - PLAN_KEPT_S
+        # Where nothing is old, nor in parts, which have no time of their own, there is nothing to drop.
+        agents = select(_PLANS.project, _PLANS.agent).group_by(_PLANS.project, _PLANS.agent)
+        agents = agents.having((func.min(_PLANS.at) < oldest) | (func.count() > PLANS_KEPT))
         with self._begin() as connection:
-            chain.lock(connection)
-            _drop(connection, _PLANS.at < now - PLAN_KEPT_S, now)
-            _remove_unfinished(connection, self._writing, now)
-            for project, agent, count in connection.execute(per_agent).all():
+            due = connection.execute(agents).all()
+        for project, agent in due:
+            mine = _of_agent(project, agent)
+            with self._begin() as connection:
+                chain.lock(connection)
+                _drop(connection, mine, _PLANS.at < oldest, now)
+                _remove_unfinished(connection, mine, self._writing, now)
+                count = connection.execute(select(func.count()).where(mine, _LIVES)).scalar_one()
                 if count > PLANS_KEPT:
-                    mine = _of_agent(project, agent)
                     newest = select(_PLANS.at).where(mine).order_by(_PLANS.at.desc()).offset(PLANS_KEPT).limit(1)
                     unapproved = ~_PLANS.id.in_(select(tables.approvals.c.plan))
-                    _drop(connection, mine & unapproved & (_PLANS.at <= connection.execute(newest).scalar_one()), now)
+                    _drop(connection, mine, unapproved & (_PLANS.at <= connection.execute(newest).scalar_one()), now)
+            yield
 
     def _begin(self) -> AbstractContextManager[Connection]:
         return reading(self._database, "the plans were")
@@ -393,15 +403,17 @@ def _begun(connection: Connection, plan: KnownPlan) -> int:
     return sum((one.session, one.created_at, str(one.action)) in begun for one in plan.approvals)
 
 
-def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
-    """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
-    that is no plan any more."""
+def _drop(connection: Connection, mine: ColumnElement[bool], which: ColumnElement[bool], at: float) -> None:
+    """Drop these plans of an agent. What others are kept by (a joint one by its part, that one by a whole one) stays
+    as a row that is no plan any more."""
+    # What a row holds is looked at last: with its parts a plan is as large as all of its sessions' lines.
+    own = mine & ~IS_PART
     base = cast(func.substr(_PLANS.sessions, len(REFERS) + 1, ID_CHARS), String)
     refers = _begins(REFERS.encode())
-    needed = set(connection.execute(select(base).where(refers, ~which)).scalars())
-    needed |= set(connection.execute(select(base).where(refers, which, _among(needed))).scalars())
-    _remove(connection, and_(which, ~IS_PART, ~_among(needed)), at)
-    connection.execute(update(tables.plans).where(which, _LIVES).values(at=_ONLY_NEEDED))
+    needed = set(connection.execute(select(base).where(own, ~which, refers)).scalars())
+    needed |= set(connection.execute(select(base).where(own, which, _among(needed), refers)).scalars())
+    _remove(connection, and_(own, which, ~_among(needed)), at)
+    connection.execute(update(tables.plans).where(mine, which, _LIVES).values(at=_ONLY_NEEDED))
 
 
 def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> None:
@@ -419,13 +431,15 @@ def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> Non
         connection.execute(delete(tables.plans).where(own))
 
 
-def _remove_unfinished(connection: Connection, writing: Collection[str], at: float) -> None:
-    """Remove the parts of plans that were never written to their end, and are not being written."""
+def _remove_unfinished(
+    connection: Connection, mine: ColumnElement[bool], writing: Collection[str], at: float
+) -> None:
+    """Remove the parts of an agent's plans that were never written to their end, and are not being written."""
     plans = tables.plans.alias("plans_there")
     is_there = exists().where(
         plans.c.id == OWN_PLAN, plans.c.project == _PLANS.project, plans.c.agent == _PLANS.agent
     )
-    _remove(connection, and_(IS_PART, ~is_there, ~_among(writing, OWN_PLAN)), at)
+    _remove(connection, and_(mine, IS_PART, ~is_there, ~_among(writing, OWN_PLAN)), at)
 
 
 def _of_agent(project: str, agent: str) -> ColumnElement[bool]:
