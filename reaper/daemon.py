@@ -31,7 +31,7 @@ from reaper.logs import get_logger
 from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
 from reaper.web.server import Served, listening, sites
-from reaper.wiring import Connector, silence_max_s
+from reaper.wiring import Connector, silence_max_s, tidy_memory
 
 log = get_logger("reaper")
 
@@ -201,6 +201,8 @@ class Daemon:
         try:
             await self.sweeper.run(self.settings, Scope(), stopping)
             # To let go of what it found takes its time, and so does what comes now.
+            await give_way()
+            tidy_memory()
             await give_way()
         except Exception:
             log.exception("run_crashed")

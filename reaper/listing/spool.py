@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import marshal
 import os
 import tempfile
@@ -18,7 +19,7 @@ RUN_MIN: Final = 1_000
 """Fewer of one agent are not worth a write."""
 RUN_MAX: Final = 1_000
 """So many are written at once, before others may have their turn."""
-BLOCK: Final = 64
+BLOCK: Final = 32
 """So many values are read at once."""
 _FORMAT: Final = 2
 """The one that does not look for values that it has written already."""
@@ -67,6 +68,9 @@ class Spool:
             blocks.append(Block(at, len(parts[-1]), len(block)))
             at += len(parts[-1])
         self._append(b"".join(parts))
+        # As much is let go of now as has come, so the collector of cycles counts nothing new. What it does not look
+        # at as it comes, it looks at all at once some day.
+        gc.collect(0)
         return blocks
 
     def read(self, block: Block) -> list[Any]:

@@ -128,6 +128,7 @@ class Plans:
         head, content = yield from self._shortest(project, agent, lines, others)
         token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
         body = Body(head, list(islice(left, self.lines_at_a_time)))
+        yield
         while part := list(islice(left, self.lines_at_a_time)):
             row = part_id(name, token, parts)
             with self._begin() as connection:

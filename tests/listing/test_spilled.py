@@ -207,3 +207,10 @@ def test_a_file_that_nobody_needs_any_more_is_closed_by_a_thread_of_its_own(monk
     for thread in set(threading.enumerate()) - {here}:
         thread.join()
     assert closed == [(file, False)]
+
+
+def test_the_collector_of_cycles_has_looked_at_what_is_new_whenever_something_was_written() -> None:
+    disk, new = Spool(), [[number] for number in range(600)]
+    disk.write([1])
+    assert gc.get_count()[0] < len(new)
+    assert not {id(one) for one in gc.get_objects(generation=0)} & {id(one) for one in new}

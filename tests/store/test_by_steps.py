@@ -172,10 +172,10 @@ def test_large_plans_that_differ_little_are_kept_by_their_difference(store: Stor
 def test_what_was_left_unfinished_goes_and_what_is_being_written_stays(store: Store, url: str) -> None:
     little(store)
     begun = begin_plan(store, *range(23))[1]
-    list(islice(begun, 3))
+    list(islice(begun, 4))
     begun.close()
     name, steps = begin_plan(store, *range(30))
-    list(islice(steps, 3))
+    list(islice(steps, 4))
     assert rows(url) == 6
     store.plans.forget(NOW)
     assert rows(url) == 3
@@ -188,7 +188,7 @@ def test_what_was_left_unfinished_goes_and_what_is_being_written_stays(store: St
 
 def test_a_plan_that_loses_a_part_while_it_is_written_is_not_kept(store: Store, url: str) -> None:
     name, steps = begin_plan(little(store), *range(23))
-    list(islice(steps, 3))
+    list(islice(steps, 4))
     altered(url, "DELETE FROM plans WHERE id LIKE '%/000001'")
     with pytest.raises(StateError, match="lost a part"):
         list(steps)
