@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from reaper import __version__
 from reaper.core.model import STATUSES, Action, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Rule
 from reaper.core.provider import CallRecord
 from reaper.core.text import clean

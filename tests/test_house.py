@@ -13,7 +13,7 @@ import typer.main
 
 from reaper.cli.main import app
 from reaper.core.inventory_checks import Doubt
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "reaper").rglob("*.py"))

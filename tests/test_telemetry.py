@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from reaper.core.conditions import IdMatches
 from reaper.core.model import STATUSES, Action, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Mode, Policy, Rule
 from reaper.core.settings import AgentPattern, Connection, CredentialKind, Project, Quota, Requests, Settings
 from reaper.emulator import Emulator, Fault

@@ -12,7 +12,8 @@ from hypothesis import settings
 from reaper.core.clock_check import ClockGuard
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, EXPIRY_S, FAILED, IDLE, Action, Agent, Session
-from reaper.core.planner import Candidate, Plan, PlanContext, make_plan
+from reaper.core.plan import Candidate, Plan, PlanContext
+from reaper.core.planner import make_plan
 from reaper.core.policy import Decision, Limit, Limits, Mode, Policy, Rule, decide
 from reaper.core.routing import Unserved
 from reaper.core.settings import Connection, CredentialKind, Project, Requests

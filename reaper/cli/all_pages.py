@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from reaper.cli.endings import CommandError, Exit
-from reaper.core.model import Malformed, Session
+from reaper.core.model import Incarnation, Malformed, Session
 from reaper.core.provider import Order, Provider, ProviderError
 from reaper.listing.listing import trouble_of
 
@@ -25,11 +25,11 @@ async def every_page(
     """The pages as they come. A listing that breaks off raises CommandError; the first page its own error."""
     answer = await client.page(agent, order=order, limit=limit, after=after)
     cursors = {after}
-    former: set[tuple[str, int]] = set()
+    former: set[Incarnation] = set()
     count = 1
     while True:
         page = answer.value
-        yield Batch(tuple(one for one in page.sessions if _key(one) not in former), answer.date)
+        yield Batch(tuple(one for one in page.sessions if _incarnation(one) not in former), answer.date)
         if not page.has_more:
             return
         trouble = trouble_of(page, cursors)
@@ -37,7 +37,7 @@ async def every_page(
             trouble = f"there is more than --max-pages {pages_max} allows"
         if trouble:
             raise broken_off(count, trouble)
-        former = {key for one in page.sessions if (key := _key(one)) is not None}
+        former = {key for one in page.sessions if (key := _incarnation(one)) is not None}
         cursors.add(page.last_id)
         try:
             answer = await client.page(agent, order=order, limit=limit, after=page.last_id)
@@ -51,5 +51,5 @@ def broken_off(pages: int, why: str) -> CommandError:
     return CommandError(f"the listing broke off after {pages} page(s): {why}", Exit.FAILED)
 
 
-def _key(record: Session | Malformed) -> tuple[str, int] | None:
+def _incarnation(record: Session | Malformed) -> Incarnation | None:
     return record.incarnation if isinstance(record, Session) else None

@@ -14,7 +14,7 @@ from reaper.core.settings import Settings
 from reaper.core.text import clean
 
 if TYPE_CHECKING:
-    from reaper.store.plans import StandingApproval
+    from reaper.store.known_plans import StandingApproval
 
 
 def run_check(config: Path | None, *, state: bool, online: bool) -> Exit:

@@ -14,7 +14,7 @@ from reaper.cli.progress import counting
 from reaper.clock import Clock
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.model import ACTIVE, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.planner import Item, Items, Plan
+from reaper.core.plan import Item, Items, Plan
 from reaper.core.policy import Decision, Policy, Rule
 from reaper.core.recheck import Verdict
 from reaper.engine.connected_project import ConnectedProject

@@ -21,7 +21,8 @@ from reaper.core.model import TOMBSTONES, Malformed
 from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.engine.discovery import first_match, read_agent
-from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.engine.explain import Circumstances, Explanation, explain
+from reaper.engine.explanation_json import explanation_json
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.standing import standing_of
 from reaper.engine.voices import heard, judged_by
@@ -67,9 +68,8 @@ async def run_explain(
             standing = await standing_of(client, store, project.name, agent, seen, policy, progress.hear)
             known = remembered(known, policy, store, project.name, now)
             configured, accepted = settings.holds_on(project.name, known.name), project.known_fields
-            explanation = explain(
-                project.name, known, seen, policy, store, now, voice, configured, accepted, standing
-            )
+            around = Circumstances(project.name, known, voice, configured, accepted, standing)
+            explanation = explain(seen, around, policy, store, now)
     if output is OutputFormat.JSON:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:

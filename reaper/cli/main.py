@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from reaper.cli.audit_app import app as audit_app
+from reaper.cli.config_app import app as config_app
 from reaper.cli.options import (
     AgentName,
     All,
@@ -21,6 +23,7 @@ from reaper.cli.options import (
     read_duration,
 )
 from reaper.cli.sessions_app import app as sessions_app
+from reaper.cli.state_app import app as state_app
 
 app = typer.Typer(
     name="reaper",
@@ -29,11 +32,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="Check, show or describe the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-audit_app = typer.Typer(help="What was done, with the evidence; and that nobody altered it.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
-state_app = typer.Typer(help="The state file: whether it is whole.", no_args_is_help=True)
 app.add_typer(state_app, name="state")
 app.add_typer(sessions_app, name="sessions")
 
@@ -322,108 +322,3 @@ def demo(
     from reaper.cli.demo_command import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(once, agents, sessions, seed, parse_listen(listen))))
-
-
-@audit_app.command("show")
-def audit_show(
-    session: Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session.")] = None,
-    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only this agent.")] = None,
-    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Only since then: 7d ago, or a date as in 2026-11-01 (UTC).")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="The last so many actions; 0 for all.")] = 50,
-    output: Output = OutputFormat.TABLE,
-    config: Config = None,
-) -> None:
-    """Every stop and delete that was sent, the newest last.
-
-    With json each carries its evidence: the platform's record right before it, and the values compared.
-    """
-    from reaper.cli.audit_commands import action_filter, run_show
-
-    run_show(config, action_filter(project, agent, session, since), limit, output)
-
-
-@audit_app.command("verify")
-def audit_verify(
-    head: Annotated[
-        str | None, typer.Option(metavar="HASH", help="A head noted elsewhere, which the record must contain.")
-    ] = None,
-    output: Output = OutputFormat.TABLE,
-    config: Config = None,
-) -> None:
-    """Whether the record is as it was written.
-
-    Walks the whole chain of hashes. Without a head that was noted elsewhere, an end that was cut off carefully, or a
-    record written anew, is not noticed.
-
-    Exit codes: 0 it holds; 1 it is broken, or does not contain the head; 2 wrong configuration or command line.
-    """
-    from reaper.cli.audit_commands import run_verify
-
-    raise typer.Exit(run_verify(config, head, output))
-
-
-@state_app.command("check")
-def state_check(
-    accept: Annotated[
-        bool, typer.Option("--accept", help="Go on with an older copy: what was logged after it is given up.")
-    ] = False,
-    by: Annotated[
-        str, typer.Option("--by", metavar="NAME", help="Who accepts; by default the user of the system.")
-    ] = "",
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
-    output: Output = OutputFormat.TABLE,
-    config: Config = None,
-) -> None:
-    """Whether the state can be relied on, and how far its record has come.
-
-    An older copy that was put back has forgotten limits, breakers and what was done since. Nothing is touched with it
-    until a person accepts that.
-
-    Exit codes: 0 it is whole; 1 it is not, and why; 2 wrong configuration or command line.
-    """
-    from reaper.cli.state_commands import run_check
-
-    run_check(config, output, accept=accept, by=by, reason=reason)
-
-
-@config_app.command("check")
-def config_check(
-    state: Annotated[
-        bool, typer.Option("--state", help="Also look into the state: is each of the `approvals` known, or used up?")
-    ] = False,
-    online: Annotated[
-        bool,
-        typer.Option(
-            "--online", help="Also ask each project: does it answer, and are its `must_see` sessions there?"
-        ),
-    ] = False,
-    config: Config = None,
-) -> None:
-    """Read the configuration and say everything that is wrong with it.
-
-    Exit codes: 0 it is right; 1 the state cannot be read, or a project does not answer as it must; 2 something is
-    wrong with it.
-    """
-    from reaper.cli.config_check import run_check
-
-    raise typer.Exit(run_check(config, state=state, online=online))
-
-
-@config_app.command("show")
-def config_show(config: Config = None) -> None:
-    """Print the configuration with every default filled in."""
-    from reaper.cli.which_config import read
-    from reaper.config import show
-
-    typer.echo(show(read(config)[1].settings), nl=False)
-
-
-@config_app.command("schema")
-def config_schema() -> None:
-    """Print the JSON Schema of the configuration."""
-    from reaper.config import schema_text
-
-    typer.echo(schema_text(), nl=False)

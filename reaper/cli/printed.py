@@ -14,13 +14,13 @@ from rich.table import Table
 
 from reaper.core.command_lines import command, only
 from reaper.core.durations import show_duration
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Mode
 from reaper.core.text import clean
 from reaper.engine.report import Failed, Report, Result
 from reaper.engine.runner import Run
 from reaper.engine.status_json import decisions, instant
-from reaper.store.plans import KnownPlan
+from reaper.store.known_plans import KnownPlan
 
 ROWS_SHOWN: Final = 12
 WIDTH_NOT_A_TERMINAL: Final = 160

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
-from reaper.core.model import Action, Session
+from reaper.core.model import Action, Incarnation, Session
 from reaper.core.policy import Beyond, Decision, Limits
 
 DAYS_MAX: Final = 366
@@ -52,7 +52,7 @@ class Inventory(Protocol):
 Excess = TypeVar("Excess", bound=TooMany)
 DueT = TypeVar("DueT", bound=Due)
 
-Turn: TypeAlias = tuple[float, float, tuple[str, int]]
+Turn: TypeAlias = tuple[float, float, Incarnation]
 """When something is due, since when its rule has caught it, and which incarnation it is: no two have the same."""
 NOBODY: Final[Turn] = (-math.inf, -math.inf, ("", 0))
 """Before anybody's turn."""

@@ -1,6 +1,6 @@
 """Holds: somebody's word that a session is left alone, to the end of a day, or for a legal case without one. Pure.
 
-`planner.Hold` is something else: it says why a candidate is not acted on, and one of its values is that the session
+`plan.Hold` is something else: it says why a candidate is not acted on, and one of its values is that the session
 is held by somebody.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from reaper.core.durations import show_time
 from reaper.core.model import DAY_S, Session
 from reaper.core.text import clean
 
@@ -57,6 +58,10 @@ class SessionHold:
         """Whether it stands at `now`; one that was released does not, whatever a clock says."""
         return self.released is None and now < end_of(self.until)
 
+    def forbids(self, now: float, promised_at: float | None) -> bool:
+        """Whether nothing may begin at `now` of what was promised then: it stands, or stood after the promise."""
+        return self.stands(now) or (promised_at is not None and self.ends_at > promised_at)
+
     def binds(self, project: str, agent: str, session: str, created_at: int) -> bool:
         """Whether it is about this incarnation."""
         return (self.project, self.agent, self.session) == (project, agent, session) and self.is_on(created_at)
@@ -96,6 +101,11 @@ class Holds:
             return ()
         return tuple(hold for hold in known if hold.is_on(created_at) and hold.stands(now))
 
+    def against(self, session: Session, now: float, promised_at: float | None) -> list[SessionHold]:
+        """The holds that forbid what was promised about this incarnation, see `SessionHold.forbids`."""
+        known = self._of.get(session.id, ())
+        return [hold for hold in known if hold.is_on(session.created_at) and hold.forbids(now, promised_at)]
+
     def free_at(self, session: Session, now: float) -> float:
         """When no hold that stands now stands any more: `now` where none does, infinity for never."""
         return max((hold.ends_at for hold in self.on(session, now)), default=now)
@@ -127,10 +137,11 @@ def read_day(text: str) -> date:
 
 
 def hold_words(hold: SessionHold) -> str:
-    """Who holds a session, until when and why, in one line."""
+    """Who holds or held a session, until when and why, in one line."""
     by = clean(hold.by) or ("the configuration" if hold.configured else "somebody")
     end = f"for the case {clean(hold.legal)}, without an end" if hold.until is None else f"until {hold.until}"
-    return f"held by {by} {end}" + (f": {clean(hold.reason)}" if hold.reason else "")
+    over = "" if hold.released is None else f", released at {show_time(hold.released)}"
+    return f"held by {by} {end}{over}" + (f": {clean(hold.reason)}" if hold.reason else "")
 
 
 def holds_words(holds: Iterable[SessionHold]) -> str:

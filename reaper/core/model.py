@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from reaper.core.routing import Selector, Serving, Unserved, serving_by, show_routing
 
@@ -52,12 +52,15 @@ ELIGIBLE: Final = {
 """The statuses each action may ever be applied to. A rule can narrow this, nothing widens it."""
 
 
+Incarnation: TypeAlias = tuple[str, int]
+"""A session's id and when it was created: ids are reused after a delete."""
+
+
 class Session(NamedTuple):
     """One incarnation of a session, as the platform's record shows it.
 
-    A tuple, since listings make them by the million. Ids are reused after a delete, so an incarnation is
-    `id` *and* `created_at`. `strange` names fields of the record that this version does not know: such a
-    session is kept.
+    A tuple, since listings make them by the million. `strange` names fields of the record that this version does
+    not know: such a session is kept.
     Source: `AgentSessionResource` of the REST reference.
     """
 
@@ -71,7 +74,7 @@ class Session(NamedTuple):
     strange: tuple[str, ...] = ()
 
     @property
-    def incarnation(self) -> tuple[str, int]:
+    def incarnation(self) -> Incarnation:
         return (self.id, self.created_at)
 
 

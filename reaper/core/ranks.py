@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.core.model import IDLE, STATUSES, TOMBSTONES, Action, Agent, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.policy import BEYOND, NEWEST, Decision, Policy, decide
 
 RANKING_MAX_S: Final = 15 * 60
@@ -46,8 +46,8 @@ def by_use(session: Session) -> Place:
 
 
 @dataclass(slots=True)
-class First:
-    """Those of the first `count` ranks, of all that were offered; and a few more."""
+class Places:
+    """The first `count` places, and who holds them of all that were offered; and a few more."""
 
     count: int
     _heap: list[Place] = field(default_factory=list)
@@ -105,8 +105,8 @@ class Ranks:
     def __init__(self, policy: Policy, agent: Agent, now: float) -> None:
         self._policy, self._agent, self._now = policy.with_ranks(), agent, now
         self._keep_newest = policy.keep_newest
-        self._newest: defaultdict[str | None, First] = defaultdict(self._first_newest)
-        self._used = None if policy.at_most is None else First(policy.at_most)
+        self._newest: defaultdict[str | None, Places] = defaultdict(self._first_newest)
+        self._used = None if policy.at_most is None else Places(policy.at_most)
         self._remembered, self._is_crowded = 0, False
 
     @property
@@ -148,8 +148,8 @@ class Ranks:
         held = (candidate for first in self._newest.values() for candidate in first.held)
         return [Candidate(one.session, Decision(Action.KEEP, NEWEST)) for one in held if _is_delete(one)]
 
-    def _first_newest(self) -> First:
-        return First(self._keep_newest.count if self._keep_newest else 0)
+    def _first_newest(self) -> Places:
+        return Places(self._keep_newest.count if self._keep_newest else 0)
 
     def _group(self, session: Session) -> str | None:
         """Those among whom a session may be one of the newest."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.planner import Item, Plan
+from reaper.core.plan import Item, Plan
 from reaper.core.policy import decide
 from reaper.core.ranks import RANKING_MAX_S
 

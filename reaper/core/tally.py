@@ -92,8 +92,8 @@ class GroupTally:
 
 
 @dataclass(slots=True)
-class First(Generic[ItemT]):
-    """The first items by when they may go, of which memory holds a bounded number."""
+class Soonest(Generic[ItemT]):
+    """The items that may go soonest, of which memory holds a bounded number."""
 
     held: list[ItemT] = field(default_factory=list)
     last: tuple[float, str] = _AFTER_ALL
@@ -119,8 +119,8 @@ class Tally(Generic[ItemT, HoldT]):
     now: float = 0.0
     grace_s: float = 0.0
     groups: dict[Group[HoldT], GroupTally] = field(default_factory=dict)
-    ready: First[ItemT] = field(default_factory=First)
-    waiting: First[ItemT] = field(default_factory=First)
+    ready: Soonest[ItemT] = field(default_factory=Soonest)
+    waiting: Soonest[ItemT] = field(default_factory=Soonest)
 
     def take(self, items: Iterable[ItemT]) -> None:
         """Count these, too."""
@@ -156,7 +156,7 @@ class Tally(Generic[ItemT, HoldT]):
         groups: dict[Group[HoldT], GroupTally] = {}
         for group, counted in self.groups.items():
             _add(groups, group if group.hold or group.approved else group._replace(hold=hold), counted)
-        ready, waiting = First[ItemT](), First(self.waiting.items)
+        ready, waiting = Soonest[ItemT](), Soonest(self.waiting.items)
         for item in map(held_back, self.ready.items):
             (waiting if item.hold else ready).offer(item)
         return Tally(self.now, self.grace_s, groups, ready, waiting)
@@ -177,7 +177,7 @@ class Tally(Generic[ItemT, HoldT]):
             for now, part in parts:
                 if part.count:
                     _add(groups, now, part)
-        ready, waiting = first.ready, First(self.waiting.items)
+        ready, waiting = first.ready, Soonest(self.waiting.items)
         for item in map(held_back, self.ready.items):
             if item.hold:
                 waiting.offer(item)
@@ -190,8 +190,8 @@ class Tally(Generic[ItemT, HoldT]):
         groups = dict(self.groups)
         for group, counted in other.groups.items():
             _add(groups, group, counted)
-        ready = First([*self.ready.items, *other.ready.items])
-        waiting = First([*self.waiting.items, *other.waiting.items])
+        ready = Soonest([*self.ready.items, *other.ready.items])
+        waiting = Soonest([*self.waiting.items, *other.waiting.items])
         return Tally(self.now, self.grace_s, groups, ready, waiting)
 
     @property

@@ -11,16 +11,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reaper.core.model import TOMBSTONES, Malformed, Session
-from reaper.core.planner import Item
+from reaper.core.model import TOMBSTONES, Incarnation, Malformed, Session
+from reaper.core.plan import Item
 from reaper.core.provider import Page, Provider, ProviderError
 from reaper.listing import listing
 from reaper.listing.landmarks import Landmark
 
 DOUBTS_MAX: Final = 3
 """So many stretches whose pages proved nothing end it for a sweep: looks would be needed besides."""
-
-Incarnation = tuple[str, int]
 
 
 @dataclass(slots=True)

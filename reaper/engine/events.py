@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reaper.core.planner import Plan
+from reaper.core.plan import Plan
 from reaper.engine.report import Outcome, Report, Swept
 
 

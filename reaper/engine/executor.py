@@ -6,32 +6,21 @@ Sweeps, people and assistants all delete by it; what differs is the plan, and wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.clock import Clock
-from reaper.core.holds import NO_HOLDS, Holds, holds_words
-from reaper.core.model import Action, Agent, Malformed, OutcomeKind, Session
-from reaper.core.planner import Item, Plan
-from reaper.core.provider import (
-    Answer,
-    Gone,
-    InDoubt,
-    Outdated,
-    ProviderError,
-    Refused,
-    Throttled,
-    Unauthenticated,
-)
-from reaper.core.ranks import RANKING_MAX_S
-from reaper.core.recheck import RANKS_OLD
+from reaper.core.holds import NO_HOLDS, Holds
+from reaper.core.model import OutcomeKind
+from reaper.core.plan import Item, Plan
+from reaper.core.provider import Outdated, Throttled, Unauthenticated
 from reaper.engine.bulk_verification import BulkVerification
 from reaper.engine.connected_project import ConnectedProject
-from reaper.engine.effects import had_effect
-from reaper.engine.last_look import BY_POLICY, LOOKS_MAX, AgentLooks, Freshness, Judge, Look
+from reaper.engine.last_look import BY_POLICY, LOOKS_MAX, AgentLooks, Freshness, Judge, LastLooks, Look
 from reaper.engine.report import Outcome
 from reaper.engine.rounds import Accepted, Later, Rounds
+from reaper.engine.sending import NOT_ASKED, Sending
 from reaper.listing.landmarks import Landmark
 from reaper.store.database import StateError
 from reaper.store.evidence import evidence
@@ -47,9 +36,6 @@ FAILED_IN_A_ROW_MAX: Final = 5
 """So many failures without one success between them end the sweep: the next ones would fail, too."""
 _NOT_TRIED: Final = frozenset({OutcomeKind.CHANGED, OutcomeKind.ALREADY_GONE})
 INTERRUPTED: Final = "interrupted before its effect was known"
-NOT_ASKED: Final = "the platform accepted it, but could not be asked since"
-VERIFY_WAITS_S: Final = (0, 1, 4)
-RESOLVE_WAITS_S: Final = (2, 8)
 
 
 @dataclass(slots=True)
@@ -70,6 +56,16 @@ class Execution:
         self.outcomes.append(outcome)
         if outcome.kind not in _NOT_TRIED:
             self.failed_in_row = self.failed_in_row + 1 if outcome.kind is OutcomeKind.FAILED else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A plan that is being carried out: what became of it so far, who looks, and who sends."""
+
+    plan: Plan
+    execution: Execution
+    looks: LastLooks
+    sending: Sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +90,32 @@ class Executor:
     held_elsewhere: Callable[[], Holds] = lambda: NO_HOLDS
     landmarks: Sequence[Landmark] = ()
 
-    @property
-    def fresh(self) -> Freshness:
-        return Freshness(self.clock, self.site.guard, self.site.project.connection.requests.max_look_age_s)
-
     async def execute(self, plan: Plan) -> Execution:
         """Carry out what the plan may act on; what was begun is finished before this returns.
 
         One action at a time until one has not failed: what fails for all is tried with few.
         """
-        execution, queue = Execution(), iter(plan.act)
-        agents = AgentLooks(self.site, plan.agent.name, self.fresh, routed=plan.policy.asks_version)
-        await self._work(queue, plan, execution, agents, alone=True)
+        underway, queue = self._begun(plan), iter(plan.act)
+        await self._work(queue, underway, alone=True)
         if self.landmarks:
-            await self._in_rounds(queue, plan, execution, agents)
+            await self._in_rounds(queue, underway)
         else:
-            await self._side_by_side(queue, plan, execution, agents, Later())
-        return execution
+            await self._side_by_side(queue, underway, Later())
+        return underway.execution
 
-    async def _in_rounds(self, queue: Iterator[Item], plan: Plan, execution: Execution, agents: AgentLooks) -> None:
+    def _begun(self, plan: Plan) -> Underway:
+        site, clock = self.site, self.clock
+        fresh = Freshness(clock, site.guard, site.project.connection.requests.max_look_age_s)
+        agents = AgentLooks(site, plan.agent.name, fresh, routed=plan.policy.asks_version)
+        looks = LastLooks(plan, site, self.store, clock, self.started, self.judge, agents, self.held_elsewhere)
+        return Underway(plan, Execution(), looks, Sending(plan, site, clock, agents, fresh))
+
+    async def _in_rounds(self, queue: Iterator[Item], underway: Underway) -> None:
         """Round after round: act, then verify what waits for it."""
+        execution = underway.execution
         acted_on = {outcome.item.session.incarnation for outcome in execution.outcomes}
         there = [landmark for landmark in self.landmarks if landmark.incarnation not in acted_on]
-        pages = BulkVerification(self.site.client, plan.agent.name, there)
+        pages = BulkVerification(self.site.client, underway.plan.agent.name, there)
         rounds, known = Rounds(queue, pages, self.clock), 0
         while not execution.halted:
             rounds.learn(execution.outcomes[known:])
@@ -125,57 +124,48 @@ class Executor:
                 return
             later = Later(current.together)
             try:
-                await self._side_by_side(current.items, plan, execution, agents, later)
-                await self._settle(later, pages, plan, execution, agents)
+                await self._side_by_side(current.items, underway, later)
+                await self._settle(later, pages, underway)
             except asyncio.CancelledError:
                 for accepted, intent in later.waiting.values():
                     unknown = accepted.ended(OutcomeKind.IN_DOUBT, INTERRUPTED)
                     self.on_outcome(await self._conclude(intent, unknown, execution))
                 raise
 
-    async def _side_by_side(
-        self, queue: Iterator[Item], plan: Plan, execution: Execution, agents: AgentLooks, later: Later
-    ) -> None:
+    async def _side_by_side(self, queue: Iterator[Item], underway: Underway, later: Later) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(self.workers):
-                group.create_task(self._work(queue, plan, execution, agents, later))
+                group.create_task(self._work(queue, underway, later))
 
     async def _work(
-        self,
-        queue: Iterator[Item],
-        plan: Plan,
-        execution: Execution,
-        agents: AgentLooks,
-        later: Later | None = None,
-        *,
-        alone: bool = False,
+        self, queue: Iterator[Item], underway: Underway, later: Later | None = None, *, alone: bool = False
     ) -> None:
+        execution = underway.execution
         for item in queue:
             execution.halted = execution.halted or self.stopping() or self.site.guard.doubt(self.started)
             if execution.halted:
                 return
             try:
-                outcome = await self._carry_out(item, plan, agents, execution, later or Later())
+                outcome = await self._carry_out(item, underway, later or Later())
                 if outcome is None:
                     return
                 if isinstance(outcome, Accepted):
                     execution.failed_in_row = 0
                     continue
                 self._tell(outcome, execution)
-                self._watch(plan, execution, [outcome])
+                self._watch(underway, [outcome])
             except (StateError, Unauthenticated) as error:
                 execution.halted = str(error)
                 return
             if alone and outcome.kind is not OutcomeKind.FAILED:
                 return
 
-    async def _settle(
-        self, later: Later, pages: BulkVerification, plan: Plan, execution: Execution, agents: AgentLooks
-    ) -> None:
+    async def _settle(self, later: Later, pages: BulkVerification, underway: Underway) -> None:
         """Verify what waits for it: by pages what they prove, the rest by a look at each.
 
         Once several in a row could not be asked about, nobody is asked about the others: a later sweep finds out.
         """
+        execution = underway.execution
         known = len(execution.outcomes)
         if later.waiting:
             gone = await pages.gone(accepted.item for accepted, _ in later.waiting.values())
@@ -186,26 +176,22 @@ class Executor:
         left = iter([*later.waiting.values()])
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.workers, len(later.waiting))):
-                group.create_task(self._look_afterwards(left, later, plan, execution, agents))
+                group.create_task(self._look_afterwards(left, later, underway))
         try:
-            self._watch(plan, execution, execution.outcomes[known:])
+            self._watch(underway, execution.outcomes[known:])
         except StateError as error:
             execution.halted = execution.halted or str(error)
 
     async def _look_afterwards(
-        self,
-        left: Iterator[tuple[Accepted, Intent]],
-        later: Later,
-        plan: Plan,
-        execution: Execution,
-        agents: AgentLooks,
+        self, left: Iterator[tuple[Accepted, Intent]], later: Later, underway: Underway
     ) -> None:
+        execution = underway.execution
         for accepted, intent in left:
             lately = execution.outcomes[-FAILED_IN_A_ROW_MAX:]
             if len(lately) == FAILED_IN_A_ROW_MAX and all(each.kind is OutcomeKind.IN_DOUBT for each in lately):
                 outcome = accepted.ended(OutcomeKind.IN_DOUBT, NOT_ASKED)
             else:
-                outcome = await self._verified(accepted, plan, agents)
+                outcome = await underway.sending.verified(accepted)
             del later.waiting[accepted.item.session.incarnation]
             self._tell(await self._conclude(intent, outcome, execution), execution)
 
@@ -213,8 +199,9 @@ class Executor:
         execution.add(outcome)
         self.on_outcome(outcome)
 
-    def _watch(self, plan: Plan, execution: Execution, ended: Sequence[Outcome]) -> None:
+    def _watch(self, underway: Underway, ended: Sequence[Outcome]) -> None:
         """End when nothing works; open the breaker when deletes are accepted but have no effect."""
+        plan, execution = underway.plan, underway.execution
         if any(outcome.kind is OutcomeKind.UNVERIFIED for outcome in ended) and not execution.without_effect:
             unverified = sum(outcome.kind is OutcomeKind.UNVERIFIED for outcome in execution.outcomes)
             if unverified >= UNVERIFIED_MAX:
@@ -226,17 +213,16 @@ class Executor:
             last = execution.outcomes[-1].why
             execution.halted = f"{execution.failed_in_row} actions in a row failed, the last one: {last}"
 
-    async def _carry_out(
-        self, item: Item, plan: Plan, agents: AgentLooks, execution: Execution, later: Later
-    ) -> Outcome | Accepted | None:
+    async def _carry_out(self, item: Item, underway: Underway, later: Later) -> Outcome | Accepted | None:
         """One action from its last look to its outcome, or until it waits for it; None when halted before its intent.
 
         However often it has to be looked at again, there is one intent, written after the first look. Raises
         StateError and Unauthenticated only; cancelled while its effect is unknown, it is put down as in doubt.
         """
+        plan, execution = underway.plan, underway.execution
         intent, why, contradicts = None, "", ""
         for _ in range(LOOKS_MAX):
-            look = await self._look(item, plan, agents, intent)
+            look = await underway.looks.take(item, intent)
             if isinstance(look, Outcome):
                 return await self._conclude(intent, look, execution)
             if intent is None:
@@ -244,7 +230,7 @@ class Executor:
                 if execution.halted:
                     return None
                 try:
-                    written = await self._intend(item, look, plan, contradicts)
+                    written = await self._intend(item, look, underway, contradicts)
                 except AlreadyIntendedError as error:
                     # It may have gone since the look: only one that shows it after that deed contradicts it.
                     contradicts = error.id
@@ -253,11 +239,11 @@ class Executor:
                     return written
                 intent = written
             try:
-                outcome = await self._send(item, look, plan, agents, intent, later)
+                outcome = await self._send(item, look, underway, intent, later)
             except (Outdated, Throttled) as error:
                 why = str(error)
             except asyncio.CancelledError:
-                unknown = Outcome(item, OutcomeKind.IN_DOUBT, _at(look, plan), INTERRUPTED)
+                unknown = Outcome(item, OutcomeKind.IN_DOUBT, look.at(plan), INTERRUPTED)
                 self.on_outcome(await self._conclude(intent, unknown, execution))
                 raise
             else:
@@ -265,14 +251,17 @@ class Executor:
         failed = Outcome(item, OutcomeKind.FAILED, plan.now, f"looked at {LOOKS_MAX} times in vain: {why}")
         return await self._conclude(intent, failed, execution)
 
-    async def _intend(self, item: Item, look: Look, plan: Plan, contradicts: str) -> Intent | Outcome:
+    async def _intend(self, item: Item, look: Look, underway: Underway, contradicts: str) -> Intent | Outcome:
         """Write the intent, or say why there is none. Raises AlreadyIntendedError when one more look decides."""
-        at = _at(look, plan)
+        plan = underway.plan
+        at = look.at(plan)
         proof = evidence(look.session, at, self.judge.judged_by(item, look, plan, at), self.sweep_id, self.origin)
         try:
-            return await self.store.journal.intend(self._intent(item, plan), at, proof, contradicts=contradicts)
+            return await self.store.journal.intend(
+                self._intent(item, plan), at, proof, contradicts=contradicts, promised_at=item.marked_at
+            )
         except HeldError as error:
-            return self._changed(item, plan, at, str(error))
+            return underway.looks.changed(item, at, str(error))
         except AlreadyIntendedError as error:
             if contradicts or error.outcome != OutcomeKind.DONE:
                 return Outcome(item, OutcomeKind.CHANGED, at, str(error))
@@ -292,126 +281,14 @@ class Executor:
                 execution.halted = f"an outcome was not recorded: {error}"
         return outcome
 
-    async def _look(self, item: Item, plan: Plan, agents: AgentLooks, intent: Intent | None) -> Look | Outcome:
-        """The last look, or why nothing may be sent after it."""
-        if plan.policy.rests_on_ranks(item.decision) and self.clock.monotonic() - self.started > RANKING_MAX_S:
-            return Outcome(item, OutcomeKind.CHANGED, plan.now, RANKS_OLD)
-        try:
-            agent = await self._agent(plan, agents)
-            look = Look(await self.site.client.get(plan.agent.name, item.session.id), agent)
-        except Unauthenticated:
-            raise
-        except Gone as error:
-            # A 404 means that the session is gone if its agent answers, and nothing if it does not.
-            if await agents.answer():
-                return Outcome(item, OutcomeKind.ALREADY_GONE, plan.now, "it is not there any more")
-            why = f"no fresh look, and its agent does not answer: {error}"
-            return Outcome(item, OutcomeKind.FAILED, plan.now, why)
-        except ProviderError as error:
-            return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
-        return self._refusal(item, look, plan, intent) or look
-
-    async def _agent(self, plan: Plan, agents: AgentLooks) -> Answer[Agent] | None:
-        """The agent as it is now, to judge versions and its developers' voice by; what they say is remembered.
-
-        None where neither matters, or where the platform lets nobody like us read agents.
-        """
-        known = plan.agent.metadata
-        if plan.voice is None or known.refused:
-            return None
-        agent = await agents.read()
-        if agent.value.metadata.asked != known.asked:
-            at = plan.now if agent.date is None else agent.date
-            self.store.voices.note(self.site.project.name, plan.agent.name, agent.value.metadata, at)
-        return agent
-
-    def _refusal(self, item: Item, look: Look, plan: Plan, intent: Intent | None) -> Outcome | None:
-        """Why the action must not be sent after the last look, None when it may."""
-        at = _at(look, plan)
-        doubt = self.site.guard.doubt(self.started)
-        if doubt:
-            return Outcome(item, OutcomeKind.CHANGED, at, doubt)
-        if holding := holds_words(self._holds(intent).on(item.session, at)):
-            return self._changed(item, plan, at, holding)
-        verdict = self.judge.recheck(item, look, plan)
-        if verdict.go:
-            return None
-        if verdict.changed:
-            return self._changed(item, plan, at, verdict.why)
-        kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
-        return Outcome(item, kind, at, verdict.why)
-
-    def _holds(self, intent: Intent | None) -> Holds:
-        """Who holds sessions by now; of this state once an intent is written: before, its transaction asks."""
-        elsewhere = self.held_elsewhere()
-        return elsewhere if intent is None else elsewhere | self.store.holds.of_agent(intent.project, intent.agent)
-
-    def _changed(self, item: Item, plan: Plan, at: float, why: str) -> Outcome:
-        """The outcome for a session that is not as it was, or held by now; what was promised about it is void."""
-        self.store.drop_mark(self.site.project.name, plan.agent.name, item.session, at)
-        return Outcome(item, OutcomeKind.CHANGED, at, why)
-
     async def _send(
-        self, item: Item, look: Look, plan: Plan, agents: AgentLooks, intent: Intent, later: Later
+        self, item: Item, look: Look, underway: Underway, intent: Intent, later: Later
     ) -> Outcome | Accepted:
         """Act, and verify at once what does not wait for `later`."""
-        sent = await self._act(item, look, plan, agents)
+        sent = await underway.sending.act(item, look)
         if isinstance(sent, Accepted) and not later.takes(sent, intent):
-            return await self._verified(sent, plan, agents)
+            return await underway.sending.verified(sent)
         return sent
-
-    async def _act(self, item: Item, look: Look, plan: Plan, agents: AgentLooks) -> Outcome | Accepted:
-        """Send it; Outdated when the look had grown too old by then, Throttled when it was too much."""
-        at = _at(look, plan)
-        send = self.site.client.delete if item.action is Action.DELETE else self.site.client.stop
-        try:
-            accepted = await send(plan.agent.name, item.session.id, lambda: self.fresh.of(look))
-        except (Outdated, Throttled):
-            raise
-        except Gone as error:
-            if await agents.answer():
-                return Outcome(item, OutcomeKind.ALREADY_GONE, at, "it went between the last look and the action")
-            return await self._resolve_doubt(item, plan, at, agents, str(error))
-        except InDoubt as error:
-            return await self._resolve_doubt(item, plan, at, agents, str(error))
-        except ProviderError as error:
-            is_refused = isinstance(error, Refused)
-            return Outcome(item, OutcomeKind.FAILED, at, str(error), refused=is_refused, request_id=error.request_id)
-        return Accepted(item, at, _window(look.session, accepted), accepted.request_id)
-
-    async def _verified(self, accepted: Accepted, plan: Plan, agents: AgentLooks) -> Outcome:
-        """How an accepted action ended, by looks at its session."""
-        effect = await self._effect(VERIFY_WAITS_S, accepted.item, plan, agents)
-        if effect:
-            return accepted.ended(OutcomeKind.DONE)
-        if effect is None:
-            return accepted.ended(OutcomeKind.IN_DOUBT, NOT_ASKED)
-        return accepted.ended(OutcomeKind.UNVERIFIED, "the platform accepted it, but nothing changed")
-
-    async def _resolve_doubt(self, item: Item, plan: Plan, at: float, agents: AgentLooks, doubt: str) -> Outcome:
-        """What became of an action that got no clear answer."""
-        effect = await self._effect(RESOLVE_WAITS_S, item, plan, agents)
-        if effect:
-            return Outcome(item, OutcomeKind.DONE, at, f"no answer ({doubt}), but it took effect")
-        if effect is None:
-            return Outcome(item, OutcomeKind.IN_DOUBT, at, doubt)
-        return Outcome(item, OutcomeKind.FAILED, at, f"{doubt}; it had no effect")
-
-    async def _effect(self, waits: Iterable[float], item: Item, plan: Plan, agents: AgentLooks) -> bool | None:
-        """Look after each wait whether the session is as the action should leave it; None when that is not known."""
-        effect, session = None, item.session
-        for wait in waits:
-            await self.clock.sleep(wait)
-            try:
-                fresh = await self.site.client.get(plan.agent.name, session.id)
-                effect = had_effect(item.action, session.created_at, session.last_accessed_at, fresh.value)
-            except Gone:
-                effect = True if await agents.answer() else None
-            except ProviderError:
-                effect = None
-            if effect:
-                break
-        return effect
 
     def _intent(self, item: Item, plan: Plan) -> Intent:
         session = item.session
@@ -425,14 +302,3 @@ class Executor:
             rule=item.rule,
             approved=item.approved,
         )
-
-
-def _at(look: Look, plan: Plan) -> float:
-    """The platform's time of the look; the plan's where it had none."""
-    return plan.now if look.session.date is None else look.session.date
-
-
-def _window(fresh: Answer[Session | Malformed], accepted: Answer[None]) -> float | None:
-    """Seconds in which the session could change unseen: from the last look's answer until the action went out."""
-    sent = accepted.sent_monotonic
-    return None if sent is None else max(sent - fresh.received_monotonic, 0.0)

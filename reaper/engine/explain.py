@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from reaper.core.conditions import NEVER
 from reaper.core.durations import exact_duration, show_duration, show_time
-from reaper.core.holds import NO_HOLDS, Holds, SessionHold, hold_json, holds_words
+from reaper.core.holds import NO_HOLDS, Holds, SessionHold, holds_words
 from reaper.core.jump import standing_jump
 from reaper.core.model import ACTIVE, ELIGIBLE, IDLE, Action, Agent, Session
-from reaper.core.planner import Candidate, Hold, Plan, PlanContext, guards, make_plan
+from reaper.core.plan import Candidate, Hold, Plan, PlanContext
+from reaper.core.planner import guards, make_plan
 from reaper.core.policy import (
     BEYOND,
     NEWEST,
@@ -30,8 +30,24 @@ from reaper.core.record_fields import acceptance
 from reaper.core.standing import UNKNOWN, Standing, decide_among, ranks_text
 from reaper.core.voice import SILENT, Voice
 from reaper.core.windows import dates_text
-from reaper.engine.voices import voice_json
 from reaper.store.store import Breaker, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known around a session, beside what the state remembers.
+
+    `voice` is what its agent's developers ask for, `configured` are the holds that the configuration names, and
+    `accepted` are the project's `known_fields`. `standing` is how it ranks among the others, None where nobody has
+    listed them.
+    """
+
+    project: str
+    agent: Agent
+    voice: Voice = SILENT
+    configured: Holds = NO_HOLDS
+    accepted: frozenset[str] = frozenset()
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +123,12 @@ class Explanation:
         return f"; at the earliest {show_time(self.earliest)}" if self.earliest > max(due, self.now) else ""
 
 
-def explain(
-    project: str,
-    agent: Agent,
-    session: Session,
-    policy: Policy,
-    store: Store,
-    now: float,
-    voice: Voice = SILENT,
-    configured: Holds = NO_HOLDS,
-    accepted: frozenset[str] = frozenset(),
-    standing: Standing | None = None,
-) -> Explanation:
+def explain(session: Session, around: Circumstances, policy: Policy, store: Store, now: float) -> Explanation:
     """Try every rule on one session, and plan it as a sweep would; reads the state, changes nothing.
 
-    `policy` is the one that decides once its developers were heard, by `voice`; `configured` are the holds that the
-    configuration names, `accepted` the project's `known_fields`. `standing` is how it ranks among the others, None
-    where nobody has listed them.
+    `policy` is the one that decides once its developers were heard.
     """
+    project, agent, voice, standing = around.project, around.agent, around.voice, around.standing
     decision = decide(session, policy, agent, now)
     due, as_due = next_due(session, policy, agent, now), session
     is_ranked = standing is not None and standing.is_known
@@ -137,7 +141,8 @@ def explain(
         due = next_due(as_due, policy, agent, now)
     moment, asked = due or (now, decision)
     breaker, level = store.breaker(project, agent.name), store.level(project, agent.name)
-    holds, record = configured | store.holds.of_agent(project, agent.name), _record(project, session, accepted)
+    holds = around.configured | store.holds.of_agent(project, agent.name)
+    record = _record(project, session, around.accepted)
     context = PlanContext(
         inventory=1,
         marks=store.standing_marks(project, agent.name),
@@ -247,62 +252,3 @@ def _windows(policy: Policy, now: float) -> str:
     if opening is None:
         return f"closed{because}, and no opening is in sight"
     return f"closed until {show_time(opening)}{because}"
-
-
-def explanation_json(explanation: Explanation) -> dict[str, Any]:
-    """The explanation as one object."""
-    session = explanation.session
-    return {
-        "project": explanation.project,
-        "agent": explanation.agent.name,
-        "routing": routing_json(explanation.agent),
-        "policy": explanation.policy.name,
-        "mode": str(explanation.policy.mode),
-        "voice": voice_json(explanation.voice, explanation.now),
-        "platform_time": explanation.now,
-        "session": session._asdict(),
-        "rules": [_trial_json(trial) for trial in explanation.trials],
-        "decision": {
-            "action": str(explanation.decision.action),
-            "rule": explanation.decision.rule.name if explanation.decision.rule else None,
-            "reason": explanation.why,
-        },
-        "holds": [hold_json(hold) for hold in explanation.holds],
-        "guards": [{"guard": g.name, "lets_through": g.lets_through, "told": g.text} for g in explanation.guards],
-        "next_due": _due_json(explanation),
-        "earliest": explanation.earliest,
-        "next_due_text": explanation.due_text,
-    }
-
-
-def routing_json(agent: Agent) -> dict[str, Any] | None:
-    """Where an agent's traffic goes, None where nobody asked for its versions."""
-    if agent.latest is None and agent.selector is None:
-        return None
-    unclear = agent.serving.unclear
-    return {
-        "latest": agent.latest,
-        "serving": None if unclear else dict(agent.serving.shares),
-        "unclear": unclear or None,
-        "shown": agent.routing,
-    }
-
-
-def _trial_json(trial: RuleTrial) -> dict[str, Any]:
-    return {
-        "policy": trial.policy,
-        "rule": trial.rule.name,
-        "action": str(trial.rule.action),
-        "holds": trial.holds,
-        "decides": trial.decides,
-        "checks": [
-            {"condition": c.condition, "wanted": c.wanted, "actual": c.actual, "holds": c.holds} for c in trial.checks
-        ],
-    }
-
-
-def _due_json(explanation: Explanation) -> dict[str, Any] | None:
-    if explanation.due is None or explanation.is_spared or explanation.due[0] >= explanation.session.expires_at:
-        return None
-    moment, decision = explanation.due
-    return {"at": moment, "action": str(decision.action), "rule": decision.rule.name if decision.rule else None}

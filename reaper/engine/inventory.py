@@ -11,7 +11,7 @@ from typing import Any
 
 from reaper.clock import give_way
 from reaper.core.model import Action, Agent, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.policy import Policy, decide, earliest
 from reaper.core.provider import Answer, Page, ProviderError
 from reaper.core.quotas import Reserve

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from reaper.core.backlog import AFTER_ALL, Turn, place_of
 from reaper.core.model import Action
-from reaper.core.planner import Hold, Item, Items, Limited, Planned
+from reaper.core.plan import Hold, Item, Items, Limited, Planned
 from reaper.listing.spilled import Packing
 from reaper.listing.spool import RUN_MAX, Block, Spool
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
-from reaper.core.model import Agent, Malformed, Session
-from reaper.core.planner import Item, Plan
-from reaper.core.provider import Answer, ProviderError, Refused
-from reaper.core.recheck import Verdict, agent_now, recheck
+from reaper.core.holds import Holds, holds_words
+from reaper.core.model import Agent, Malformed, OutcomeKind, Session
+from reaper.core.plan import Item, Plan
+from reaper.core.provider import Answer, Gone, ProviderError, Refused, Unauthenticated
+from reaper.core.ranks import RANKING_MAX_S
+from reaper.core.recheck import RANKS_OLD, Verdict, agent_now, recheck
 from reaper.engine.connected_project import ConnectedProject
+from reaper.engine.report import Outcome
 from reaper.store.evidence import judged_by_policy
+from reaper.store.journal import Intent
+from reaper.store.store import Store
 
 LOOK_AGE_MAX_S: Final = 2.0
 AGENT_LOOK_AGE_MAX_S: Final = 60.0
@@ -36,6 +42,10 @@ class Look:
 
     session: Answer[Session | Malformed]
     agent: Answer[Agent] | None = None
+
+    def at(self, plan: Plan) -> float:
+        """The platform's time of the look; the plan's where it had none."""
+        return plan.now if self.session.date is None else self.session.date
 
 
 class Judge(Protocol):
@@ -122,3 +132,80 @@ class AgentLooks:
         except ProviderError:
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class LastLooks:
+    """The last looks at the sessions of one plan, for what began at monotonic `started`.
+
+    `held_elsewhere` gives the holds that are not in this state, as they are now.
+    """
+
+    plan: Plan
+    site: ConnectedProject
+    store: Store
+    clock: Clock
+    started: float
+    judge: Judge
+    agents: AgentLooks
+    held_elsewhere: Callable[[], Holds]
+
+    async def take(self, item: Item, intent: Intent | None) -> Look | Outcome:
+        """The last look, or why nothing may be sent after it."""
+        plan = self.plan
+        if plan.policy.rests_on_ranks(item.decision) and self.clock.monotonic() - self.started > RANKING_MAX_S:
+            return Outcome(item, OutcomeKind.CHANGED, plan.now, RANKS_OLD)
+        try:
+            agent = await self._agent()
+            look = Look(await self.site.client.get(plan.agent.name, item.session.id), agent)
+        except Unauthenticated:
+            raise
+        except Gone as error:
+            # A 404 means that the session is gone if its agent answers, and nothing if it does not.
+            if await self.agents.answer():
+                return Outcome(item, OutcomeKind.ALREADY_GONE, plan.now, "it is not there any more")
+            why = f"no fresh look, and its agent does not answer: {error}"
+            return Outcome(item, OutcomeKind.FAILED, plan.now, why)
+        except ProviderError as error:
+            return Outcome(item, OutcomeKind.FAILED, plan.now, f"no fresh look, so nothing was sent: {error}")
+        return self._refusal(item, look, intent) or look
+
+    def changed(self, item: Item, at: float, why: str) -> Outcome:
+        """The outcome for a session that is not as it was, or held by now; what was promised about it is void."""
+        self.store.drop_mark(self.site.project.name, self.plan.agent.name, item.session, at)
+        return Outcome(item, OutcomeKind.CHANGED, at, why)
+
+    async def _agent(self) -> Answer[Agent] | None:
+        """The agent as it is now, to judge versions and its developers' voice by; what they say is remembered.
+
+        None where neither matters, or where the platform lets nobody like us read agents.
+        """
+        plan, known = self.plan, self.plan.agent.metadata
+        if plan.voice is None or known.refused:
+            return None
+        agent = await self.agents.read()
+        if agent.value.metadata.asked != known.asked:
+            at = plan.now if agent.date is None else agent.date
+            self.store.voices.note(self.site.project.name, plan.agent.name, agent.value.metadata, at)
+        return agent
+
+    def _refusal(self, item: Item, look: Look, intent: Intent | None) -> Outcome | None:
+        """Why the action must not be sent after the last look, None when it may."""
+        at = look.at(self.plan)
+        doubt = self.site.guard.doubt(self.started)
+        if doubt:
+            return Outcome(item, OutcomeKind.CHANGED, at, doubt)
+        if holding := holds_words(self._holds(intent).against(item.session, at, item.marked_at)):
+            return self.changed(item, at, holding)
+        verdict = self.judge.recheck(item, look, self.plan)
+        if verdict.go:
+            return None
+        if verdict.changed:
+            return self.changed(item, at, verdict.why)
+        kind = OutcomeKind.ALREADY_GONE if verdict.gone else OutcomeKind.CHANGED
+        return Outcome(item, kind, at, verdict.why)
+
+    def _holds(self, intent: Intent | None) -> Holds:
+        """Who holds sessions by now; of this state once an intent is written: before, its transaction asks."""
+        elsewhere = self.held_elsewhere()
+        return elsewhere if intent is None else elsewhere | self.store.holds.of_agent(intent.project, intent.agent)

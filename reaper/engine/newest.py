@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from reaper.core.model import Malformed, Session
+from reaper.core.model import Incarnation, Malformed, Session
 from reaper.core.policy import KeepNewest
 from reaper.core.provider import Provider
 from reaper.core.standing import Standing
@@ -22,7 +22,7 @@ async def may_be_newest(
     That so many are there proves it, whatever else there is: the listing is read from its newest end, and no further
     than it takes. Raises the ProviderError of a page.
     """
-    standings, seen = [Standing(session, newest) for session in sessions], set[tuple[str, int]]()
+    standings, seen = [Standing(session, newest) for session in sessions], set[Incarnation]()
     cursor, cursors = None, set[str | None]()
     for _ in range(PAGES_MAX):
         page = (await client.page(agent, after=cursor, order="desc")).value

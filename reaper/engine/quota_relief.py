@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reaper.core.model import Action, OutcomeKind, Session
-from reaper.core.planner import Candidate, Hold, Items, Plan, PlanContext, make_plan
+from reaper.core.plan import Candidate, Hold, Items, Plan, PlanContext
+from reaper.core.planner import make_plan
 from reaper.core.policy import Decision
 from reaper.core.provider import Connect, Provider
 from reaper.core.quotas import Key, Pool, choose

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from reaper.core.model import Incarnation
 from reaper.engine.report import Outcome
 
 PAUSE_S: Final = 3_600.0
 PAUSE_MAX_S: Final = 86_400.0
-
-Incarnation = tuple[str, int]
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Final, TypeAlias, TypeGuard
 
 from reaper.core.holds import SessionHold
-from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold, Item, Items, Plan
+from reaper.core.model import Action, Incarnation, OutcomeKind
+from reaper.core.plan import Hold, Item, Items, Plan
 from reaper.core.policy import Policy, Rule
 from reaper.core.quotas import Key
 from reaper.core.record_fields import acceptance
@@ -231,7 +231,7 @@ Report: TypeAlias = Failed | Swept
 """How one sweep of one agent ended."""
 
 
-def place_shown(item: Item, ended: Container[tuple[str, int]]) -> tuple[bool, float, str]:
+def place_shown(item: Item, ended: Container[Incarnation]) -> tuple[bool, float, str]:
     """Where a candidate stands among others: those still open before those that ended, the earliest first."""
     return item.session.incarnation in ended, item.ripe_at, item.session.id
 

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from reaper.clock import Clock
-from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Item
-from reaper.engine.bulk_verification import BulkVerification, Incarnation
+from reaper.core.model import Action, Incarnation, OutcomeKind
+from reaper.core.plan import Item
+from reaper.engine.bulk_verification import BulkVerification
 from reaper.engine.report import Outcome
 from reaper.store.journal import Intent
 

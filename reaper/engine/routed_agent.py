@@ -1,10 +1,10 @@
-"""An agent as version rules need it: is all of its routing there, and since when are versions without traffic."""
+"""An agent as version rules need it: is its routing all there, since when are versions without traffic; as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from reaper.core.model import Agent
 from reaper.core.policy import Policy
@@ -83,3 +83,16 @@ def left_behind(agent: Agent, versions: Iterable[str], at: float, *, all_seen: b
     seen, known = set(versions), agent.unserved
     fresh = newly_unserved(seen, agent.latest, agent.selector, max(at, known.seen_at))
     return fresh | {version: since for version, since in known.since.items() if not all_seen or version in seen}
+
+
+def routing_json(agent: Agent) -> dict[str, Any] | None:
+    """Where an agent's traffic goes, None where nobody asked for its versions."""
+    if agent.latest is None and agent.selector is None:
+        return None
+    unclear = agent.serving.unclear
+    return {
+        "latest": agent.latest,
+        "serving": None if unclear else dict(agent.serving.shares),
+        "unclear": unclear or None,
+        "shown": agent.routing,
+    }

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from reaper.clock import Clock
 from reaper.core.clock_check import ClockGuard
 from reaper.core.model import Agent
-from reaper.core.planner import joint_plan_id
+from reaper.core.plan_lines import joint_plan_id
 from reaper.core.policy import Policy
 from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import Key, Pool, Reserve, pools

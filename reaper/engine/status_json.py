@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, Final
 
+from reaper.core.hold_text import hold_text
 from reaper.core.holds import hold_json
 from reaper.core.model import Action
-from reaper.core.planner import Item, hold_text
+from reaper.core.plan import Item
 from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
-from reaper.engine.explain import routing_json
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Failed, Report, Swept, is_trusted
+from reaper.engine.routed_agent import routing_json
 from reaper.engine.runner import Run
 from reaper.engine.voices import voice_json
 
@@ -109,12 +110,12 @@ def summary_json(report: Report) -> dict[str, Any]:
 
 
 def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, Any]]:
-    """Every stop and delete that the policy asks for, with what became of it and why."""
+    """Every stop and delete that the policy asks for, what nothing held first, with what became of it and why."""
     if isinstance(report, Failed):
         return
     plan = report.plan
     ended = {outcome.item.session.incarnation: outcome for outcome in report.outcomes}
-    for item in plan.items:
+    for item in chain(plan.act, (item for item in plan.items if item.hold is not None)):
         outcome = ended.get(item.session.incarnation)
         if outcome is not None:
             kind, note = str(outcome.kind), outcome.why

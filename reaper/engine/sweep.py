@@ -14,7 +14,9 @@ from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
 from reaper.core.model import Agent
-from reaper.core.planner import Candidate, Hold, Plan, PlanContext, PlanLines, Planning, marks_by_steps
+from reaper.core.plan import Candidate, Hold, Plan, PlanContext, marks_by_steps
+from reaper.core.plan_lines import PlanLines
+from reaper.core.planner import Planning
 from reaper.core.policy import Mode
 from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key

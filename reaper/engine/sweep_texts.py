@@ -5,7 +5,7 @@ from __future__ import annotations
 from reaper.core.command_lines import command, only
 from reaper.core.inventory_checks import Baseline
 from reaper.core.model import OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.engine.report import Swept
 from reaper.listing.snapshot import Snapshot
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from reaper.core.conditions import ALWAYS, NEVER
 from reaper.core.model import TOMBSTONES, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.provider import Order
 from reaper.listing.snapshot import Durations, SessionCounts, Snapshot, living
 

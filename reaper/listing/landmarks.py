@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from reaper.core.model import TOMBSTONES, Malformed, Session
+from reaper.core.model import TOMBSTONES, Incarnation, Malformed, Session
 from reaper.core.provider import Order
 
 
@@ -17,7 +17,7 @@ class Landmark(NamedTuple):
     place: int
 
     @property
-    def incarnation(self) -> tuple[str, int]:
+    def incarnation(self) -> Incarnation:
         return (self.id, self.created_at)
 
 

@@ -11,8 +11,8 @@ from itertools import accumulate, islice
 from typing import Final
 
 from reaper.core.inventory_checks import StaleCounts
-from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Malformed, Session
-from reaper.core.planner import Candidate
+from reaper.core.model import DAY_S, STATUSES, TOMBSTONES, Incarnation, Malformed, Session
+from reaper.core.plan import Candidate
 from reaper.core.provider import Page
 from reaper.core.ranks import Ranks
 from reaper.listing.landmarks import Landmark, Landmarks
@@ -144,7 +144,7 @@ class SessionCounts:
         self._spilled: Spilled | None = None
         self._gone: set[str] = set()
         self._held = 0
-        self.kept: dict[tuple[str, int], Candidate] = {}
+        self.kept: dict[Incarnation, Candidate] = {}
         self.seen: set[str] = set()
         self.expiries: dict[str, float] = {}
         self.strange: set[str] = set()

@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from reaper.core.model import Action, Session
-from reaper.core.planner import Candidate, line_of
+from reaper.core.plan import Candidate
+from reaper.core.plan_lines import line_of
 from reaper.core.policy import Decision, Rule
 from reaper.listing.spool import Block, Spool
 

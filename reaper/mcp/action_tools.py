@@ -16,7 +16,7 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.command_lines import command
 from reaper.core.durations import show_duration
 from reaper.core.model import TOMBSTONES, Action, Agent, OutcomeKind, Session
-from reaper.core.planner import Approval, Plan
+from reaper.core.plan import Approval, Plan
 from reaper.core.provider import Gone, Provider, Refused
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean

@@ -22,7 +22,8 @@ from reaper.core.model import (
     Malformed,
     Session,
 )
-from reaper.core.planner import Item, Items, Plan, plan_id
+from reaper.core.plan import Item, Items, Plan
+from reaper.core.plan_lines import plan_id
 from reaper.core.policy import Mode, Policy, Rule, decide, sides
 from reaper.core.provider import Answer
 from reaper.core.record_fields import acceptance

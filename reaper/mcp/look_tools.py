@@ -11,7 +11,8 @@ from reaper.core.provider import Gone
 from reaper.core.settings import Project, Settings
 from reaper.core.text import clean
 from reaper.engine.discovery import read_agent
-from reaper.engine.explain import explain, explanation_json
+from reaper.engine.explain import Circumstances, explain
+from reaper.engine.explanation_json import explanation_json
 from reaper.engine.routed_agent import KnownVersions, remembered, routed
 from reaper.engine.runner import Runner, Scope
 from reaper.engine.standing import standing_of
@@ -35,7 +36,7 @@ from reaper.mcp.look_models import (
     WaitingPlan,
 )
 from reaper.store.journal import ActionFilter, Recorded
-from reaper.store.plans import KnownPlan
+from reaper.store.known_plans import KnownPlan
 from reaper.store.store import Store, opened
 
 DECISIONS_SHOWN: Final = 100
@@ -105,7 +106,8 @@ async def explain_one(context: ToolContext, request: ExplainInput) -> Explained:
             standing = await standing_of(client, store, project.name, agent.name, seen, decided)
         agent = remembered(agent, decided, store, project.name, now)
         configured, accepted = settings.holds_on(project.name, agent.name), project.known_fields
-        explanation = explain(project.name, agent, seen, decided, store, now, voice, configured, accepted, standing)
+        around = Circumstances(project.name, agent, voice, configured, accepted, standing)
+        explanation = explain(seen, around, decided, store, now)
     return Explained.model_validate(explanation_json(explanation))
 
 

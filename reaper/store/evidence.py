@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reaper.core.model import Agent, Malformed, Session
-from reaper.core.planner import Item, Plan
+from reaper.core.plan import Item, Plan
 from reaper.core.policy import ConditionCheck, Policy, checks, decide
 from reaper.core.provider import Answer
 from reaper.core.windows import DAYS, Window

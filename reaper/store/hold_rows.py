@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from reaper.core.holds import SessionHold, holds_words, read_day
 from reaper.store.chain import INTENT
+from reaper.store.single_deletion import WantedRow
 from reaper.store.tables import holds
 
 PLACED: Final = "hold_placed"
@@ -22,7 +23,7 @@ _ON_SESSIONS: Final = select(holds).where(holds.c.session.in_(bindparam("session
 
 
 class HeldError(Exception):
-    """Somebody holds the session of an intent. Nothing was written, nothing may be sent."""
+    """Somebody holds the session of an intent, or did since it was promised. Nothing was written, or may be sent."""
 
     def __init__(self, holding: Sequence[SessionHold]) -> None:
         self.holds = tuple(holding)
@@ -79,19 +80,19 @@ def _day(text: str) -> date | None:
     return read_day(text) if text else None
 
 
-def held_errors(connection: Connection, wanted: Iterable[Mapping[str, Any]]) -> list[HeldError | None]:
-    """For each row that is to be written, in order, the holds that stand against it; None where it may be.
+def held_errors(connection: Connection, wanted: Sequence[WantedRow]) -> list[HeldError | None]:
+    """For each row that is to be written, in order, the holds that forbid it; None where it may be.
 
     Only intents can be held. Nobody else may write meanwhile: whoever was told that a session is held is heeded.
     """
-    rows = list(wanted)
-    intents = {row["session"] for row in rows if row["kind"] == INTENT}
+    intents = {one.row["session"] for one in wanted if one.row["kind"] == INTENT}
     found = connection.execute(_ON_SESSIONS, {"sessions": sorted(intents)}) if intents else ()
     known = [hold_of_row(row) for row in found]
-    return [_held(row, known) if known and row["kind"] == INTENT else None for row in rows]
+    return [_held(one, known) if known and one.row["kind"] == INTENT else None for one in wanted]
 
 
-def _held(row: Mapping[str, Any], known: Iterable[SessionHold]) -> HeldError | None:
+def _held(one: WantedRow, known: Iterable[SessionHold]) -> HeldError | None:
+    row = one.row
     about = (row["project"], row["agent"], row["session"], row["created_at"])
-    holding = [hold for hold in known if hold.binds(*about) and hold.stands(row["at"])]
+    holding = [hold for hold in known if hold.binds(*about) and hold.forbids(row["at"], one.promised_at)]
     return HeldError(holding) if holding else None

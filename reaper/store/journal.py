@@ -98,18 +98,24 @@ class Journal:
         self._settled_by_all = 0
 
     async def intend(
-        self, intent: Intent, at: float, evidence: Mapping[str, Any], *, contradicts: str = ""
+        self,
+        intent: Intent,
+        at: float,
+        evidence: Mapping[str, Any],
+        *,
+        contradicts: str = "",
+        promised_at: float | None = None,
     ) -> Intent:
         """Put an intent on disk, with an id of its own and the evidence for it; `at` is platform time.
 
         AlreadyIntendedError, and nothing is on disk, when another delete of this incarnation is open or done, or
         another stop is open. `contradicts` is the id of a deed that is `done`, by one who sees the same incarnation
         listed still: that outcome becomes `unverified`, and the new intent is let in. HeldError when somebody holds
-        the session: one that was placed before this is on disk is heeded.
+        the session, or did after its deletion was `promised_at`: one placed before this is on disk is heeded.
         """
         self._database.check_exclusive()
         intent = replace(intent, id=uuid.uuid4().hex)
-        await self._append(row_of(intent, INTENT, at, "", evidence), contradicts)
+        await self._append(WantedRow(row_of(intent, INTENT, at, "", evidence), contradicts, promised_at))
         return intent
 
     async def conclude(
@@ -127,7 +133,7 @@ class Journal:
         """
         facts = {"why": why or None, "window_seconds": window_s, "request_id": request_id or None}
         body = {name: value for name, value in facts.items() if value is not None}
-        await self._append(row_of(intent, OUTCOME, at, outcome, body))
+        await self._append(WantedRow(row_of(intent, OUTCOME, at, outcome, body)))
 
     def note(self, event: str, project: str, agent: str, at: float, body: Mapping[str, Any]) -> None:
         """Put an event on disk: it is part of the chain, and counts as no action. `at` is platform time."""
@@ -141,10 +147,10 @@ class Journal:
         with self._begin() as connection:
             chain.note_change(connection, event, about, at, body, origin)
 
-    async def _append(self, row: dict[str, Any], contradicts: str = "") -> None:
+    async def _append(self, row: WantedRow) -> None:
         loop = asyncio.get_running_loop()
         written = loop.create_future()
-        self._waiting.append((WantedRow(row, contradicts), written))
+        self._waiting.append((row, written))
         if len(self._waiting) == 1:
             loop.call_soon(self._write_after, TURNS)
         try:
@@ -183,7 +189,7 @@ class Journal:
         """Write what may be written; for each row that was asked for why it was not, None when it was."""
         with self._begin() as connection:
             chain.lock(connection)
-            held = held_errors(connection, [each.row for each in waiting])
+            held = held_errors(connection, waiting)
             free = [each for each, error in zip(waiting, held, strict=True) if error is None]
             answers = list(admit(connection, free))
             rows = [row for answer in answers if isinstance(answer, list) for row in answer]

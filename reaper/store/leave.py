@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reaper.core.planner import Approval, line_for
+from reaper.core.plan import Approval
+from reaper.core.plan_lines import line_for
 
 
 @dataclass(slots=True)

@@ -13,16 +13,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, or_, select
 
-from reaper.core.model import Action, Session
-from reaper.core.planner import Mark
+from reaper.core.model import Action, Incarnation, Session
+from reaper.core.plan import Mark
 from reaper.store import chain, tables
 from reaper.store.chained_tables import MARKED, RowChange, cover
 from reaper.store.database import Database
 
 AT_A_TIME: Final = 250
 """So many marks are written, or read, before others may have their turn."""
-
-Incarnation = tuple[str, int]
 
 _BEFORE_ALL: Final = ("", -1)
 _COLUMNS: Final = tables.marks.c

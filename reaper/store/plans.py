@@ -6,32 +6,30 @@ the same agent. Sweeps make nearly the same plan again and again, and each must 
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, String, and_, cast, column, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.sql import ColumnElement
 
-from reaper.core.model import DAY_S, Action
-from reaper.core.planner import Approval, Item, LinesDigest, id_of_lines, plan_lines
+from reaper.core.plan import Approval, Item
+from reaper.core.plan_lines import LinesDigest, plan_lines
 from reaper.logs import get_logger
 from reaper.store import chain, tables
-from reaper.store.chained_tables import PLANNED, RowChange, cover, covering
+from reaper.store.chained_tables import covering
 from reaper.store.database import Database, StateError
+from reaper.store.dropped_plans import drop_old, with_old_plans
 from reaper.store.journal import reading
+from reaper.store.known_plans import KnownPlan, StandingApproval, approval_of, approvals_of, begun_of, own_id
 from reaper.store.leave import Leave
 from reaper.store.plan_bodies import (
-    ID_CHARS,
     IS_PART,
-    OWN_PLAN,
     PART_LINES,
     REFERS,
     WHOLE,
@@ -40,11 +38,21 @@ from reaper.store.plan_bodies import (
     lines_of_plan,
     part_id,
 )
+from reaper.store.plan_rows import (
+    LIVES,
+    ONLY_NEEDED,
+    PLANS,
+    add,
+    are_there,
+    begins,
+    given_to,
+    is_joint,
+    is_row,
+    made_again,
+    of_agent,
+    sessions_of,
+)
 
-PLAN_KEPT_S: Final = 14 * DAY_S
-"""So long after it was last made a plan can be approved, and an approval of it counts."""
-PLANS_KEPT: Final = 20_000
-"""So many plans of one agent are kept at most: two weeks at one each minute."""
 PREFIX_MIN: Final = 12
 LISTED_OF_AGENT: Final = 10
 APPROVED: Final = "approved"
@@ -56,39 +64,8 @@ _APART_MAX: Final = 1 / 8
 
 _TRIED: Final = 3
 """So many whole plans are compared with: assistants make small ones between the sweeps' large ones."""
-_ONLY_NEEDED: Final = 0.0
-"""The time of a plan that is over, and kept because others differ from it by little."""
-_PLANS: Final = tables.plans.c
-_LIVES: Final = (_PLANS.at > _ONLY_NEEDED) & (func.length(_PLANS.id) == ID_CHARS)
-"""Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
 log = get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPlan:
-    """A plan that can be approved."""
-
-    id: str
-    project: str
-    agent: str
-    at: float
-    approvals: tuple[Approval, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StandingApproval:
-    """What the state knows of an approval that is written in a file. `given` is when it was first honoured."""
-
-    id: str
-    plans: tuple[KnownPlan, ...]
-    given: float | None
-    begun: int
-
-    @property
-    def actions(self) -> int:
-        """How many actions it lets through."""
-        return sum(len(plan.approvals) for plan in self.plans)
 
 
 class Plans:
@@ -111,10 +88,10 @@ class Plans:
         """The same by steps, so that others may have their turn after each. The lines come sorted, each time anew."""
         with self._begin() as connection:
             chain.lock(connection)
-            if _made_again(connection, name, project, agent, at):
+            if made_again(connection, name, project, agent, at):
                 return
-            mine = (_of_agent(project, agent), _begins(WHOLE.encode()), ~IS_PART)
-            newest = select(_PLANS.id).where(*mine).order_by(_PLANS.at.desc()).limit(_TRIED)
+            mine = (of_agent(project, agent), begins(WHOLE.encode()), ~IS_PART)
+            newest = select(PLANS.id).where(*mine).order_by(PLANS.at.desc()).limit(_TRIED)
             others = list(connection.execute(newest).scalars())
         self._writing[name] += 1
         try:
@@ -133,17 +110,17 @@ class Plans:
             row = part_id(name, token, parts)
             with self._begin() as connection:
                 chain.lock(connection)
-                _add(connection, row, project, agent, _ONLY_NEEDED, "\n".join(part).encode())
+                add(connection, row, project, agent, ONLY_NEEDED, "\n".join(part).encode())
             parts += 1
             yield
         body = replace(body, token=token, parts=parts)
         needed = [*body.part_ids(name), *([head.removeprefix(REFERS)] if head != WHOLE else [])]
         with self._begin() as connection:
             chain.lock(connection)
-            if not _made_again(connection, name, project, agent, at):
-                if not _are_there(connection, needed, project, agent):
+            if not made_again(connection, name, project, agent, at):
+                if not are_there(connection, needed, project, agent):
                     raise StateError(f"state {self._database.url}: plan {name} lost a part while it was written")
-                _add(connection, name, project, agent, at, body.written())
+                add(connection, name, project, agent, at, body.written())
 
     def _shortest(
         self, project: str, agent: str, lines: Collection[str], others: Sequence[str]
@@ -170,7 +147,7 @@ class Plans:
 
         def fetch(row: str) -> object:
             with self._begin() as connection:
-                return _sessions(connection, row, project, agent)
+                return sessions_of(connection, row, project, agent)
 
         return lines_of_plan(fetch, name)
 
@@ -179,21 +156,21 @@ class Plans:
         with self._begin() as connection:
             chain.lock(connection)
             for part, project, agent, at in parts:
-                if part == name or _made_again(connection, name, project, agent, at):
+                if part == name or made_again(connection, name, project, agent, at):
                     continue
-                if connection.execute(select(_PLANS.at).where(_is(part, project, agent))).first():
-                    _add(connection, name, project, agent, at, f"{REFERS}{part}\n".encode())
+                if connection.execute(select(PLANS.at).where(is_row(part, project, agent))).first():
+                    add(connection, name, project, agent, at, f"{REFERS}{part}\n".encode())
 
     def known(self, name: str) -> list[KnownPlan]:
         """The agents' parts of the plan with this id, none when it is unknown."""
         with self._begin() as connection:
-            rows = connection.execute(select(tables.plans).where(_LIVES, _PLANS.id == name)).all()
-            parts = [(row, _approvals(connection, row)) for row in rows]
+            rows = connection.execute(select(tables.plans).where(LIVES, PLANS.id == name)).all()
+            parts = [(row, approvals_of(connection, row)) for row in rows]
         return [KnownPlan(row.id, row.project, row.agent, row.at, found) for row, found in parts if found is not None]
 
     def latest(self, count: int) -> list[KnownPlan]:
         """The plans made last, some of each agent, newest first; those that only join others are left out."""
-        query = select(_PLANS.id, _PLANS.project, _PLANS.agent).where(_LIVES, ~_is_joint()).order_by(_PLANS.at.desc())
+        query = select(PLANS.id, PLANS.project, PLANS.agent).where(LIVES, ~is_joint()).order_by(PLANS.at.desc())
         of_agent: Counter[tuple[str, str]] = Counter()
         newest: list[str] = []
         with self._begin() as connection:
@@ -207,11 +184,11 @@ class Plans:
 
     def named(self, beginning: str) -> list[str]:
         """The ids that this is, or that begin with it when it is long enough for an id to be meant."""
-        fits = func.substr(_PLANS.id, 1, len(beginning)) == beginning
+        fits = func.substr(PLANS.id, 1, len(beginning)) == beginning
         if len(beginning) < PREFIX_MIN:
-            fits = _PLANS.id == beginning
+            fits = PLANS.id == beginning
         with self._begin() as connection:
-            names = list(connection.execute(select(_PLANS.id).where(_LIVES, fits).distinct()).scalars())
+            names = list(connection.execute(select(PLANS.id).where(LIVES, fits).distinct()).scalars())
         return [beginning] if beginning in names else sorted(names)
 
     def approve(
@@ -225,7 +202,7 @@ class Plans:
         body = {"plan": name, "standing": standing, **(origin or {})}
         with self._begin() as connection:
             chain.lock(connection)
-            parts = connection.execute(select(_PLANS.project, _PLANS.agent).where(_LIVES, _PLANS.id == name)).all()
+            parts = connection.execute(select(PLANS.project, PLANS.agent).where(LIVES, PLANS.id == name)).all()
             for project, agent in parts:
                 row = {"plan": name, "project": project, "agent": agent, "at": at}
                 with covering(connection, APPROVED, project, agent, at, body, "approvals"):
@@ -240,17 +217,17 @@ class Plans:
         """Which of these ids no plan has, and no approval that was given had."""
         given = tables.approvals.c.plan
         with self._begin() as connection:
-            known = set(connection.execute(select(_PLANS.id).where(_LIVES, _PLANS.id.in_(names))).scalars())
+            known = set(connection.execute(select(PLANS.id).where(LIVES, PLANS.id.in_(names))).scalars())
             known |= set(connection.execute(select(given).where(given.in_(names))).scalars())
         return [name for name in dict.fromkeys(names) if name not in known]
 
     def approved(self, project: str, agent: str, also: Collection[str] = ()) -> frozenset[Approval]:
         """The incarnations of this agent whose deletion or stop is approved, as if `also` were approved, too."""
-        wanted = _PLANS.id.in_(_given(project, agent)) | _PLANS.id.in_(also)
-        mine = _of_agent(project, agent)
+        wanted = PLANS.id.in_(given_to(project, agent)) | PLANS.id.in_(also)
+        mine = of_agent(project, agent)
         with self._begin() as connection:
-            rows = connection.execute(select(tables.plans).where(_LIVES, mine, wanted)).all()
-            return frozenset(one for row in rows for one in _approvals(connection, row) or ())
+            rows = connection.execute(select(tables.plans).where(LIVES, mine, wanted)).all()
+            return frozenset(one for row in rows for one in approvals_of(connection, row) or ())
 
     def approving(
         self, project: str, agent: str, also: Collection[str] = ()
@@ -260,16 +237,16 @@ class Plans:
         Of plans that are large it holds a few lines at a time: to be asked for actions in the order of a plan.
         """
         few, many = set[Approval](), list[Callable[[], Iterator[str]]]()
-        wanted = _PLANS.id.in_(_given(project, agent)) | _PLANS.id.in_(also)
+        wanted = PLANS.id.in_(given_to(project, agent)) | PLANS.id.in_(also)
         with self._begin() as connection:
-            query = select(_PLANS.id).where(_LIVES, _of_agent(project, agent), wanted)
+            query = select(PLANS.id).where(LIVES, of_agent(project, agent), wanted)
             names = list(connection.execute(query).scalars())
         for name in names:
             lines = partial(self._lines, name, project, agent)
             if (held := (yield from self._checked(name, project, agent, lines))) is None:
                 log.error("plan_is_not_what_it_was", plan=name, agent=agent, meaning="it approves nothing")
             elif len(held) < self.lines_at_a_time:
-                few.update(map(_approval, held))
+                few.update(map(approval_of, held))
             else:
                 many.append(lines)
         return Leave(frozenset(few), many) if many else frozenset(few)
@@ -279,7 +256,7 @@ class Plans:
     ) -> Generator[None, None, list[str] | None]:
         """The first lines of a plan, as many as are written at a time; None if it does not hold what its id says."""
         with self._begin() as connection:
-            own = _own_id(name, _sessions(connection, name, project, agent))
+            own = own_id(name, sessions_of(connection, name, project, agent))
         digest, held = LinesDigest(project, agent), list[str]()
         try:
             left = lines()
@@ -293,10 +270,10 @@ class Plans:
 
     def awaits(self, project: str, agent: str, names: Collection[str]) -> bool:
         """Whether one of these ids is a plan of this agent that was not approved yet."""
-        wanted = _PLANS.id.in_(names) & ~_PLANS.id.in_(_given(project, agent))
-        mine = _of_agent(project, agent)
+        wanted = PLANS.id.in_(names) & ~PLANS.id.in_(given_to(project, agent))
+        mine = of_agent(project, agent)
         with self._begin() as connection:
-            return connection.execute(select(_PLANS.id).where(_LIVES, mine, wanted).limit(1)).first() is not None
+            return connection.execute(select(PLANS.id).where(LIVES, mine, wanted).limit(1)).first() is not None
 
     def standing_approvals(self, names: Sequence[str]) -> list[StandingApproval]:
         """What is known of each approval that a file holds, in its order."""
@@ -307,7 +284,7 @@ class Plans:
                 given = connection.execute(
                     select(func.min(tables.approvals.c.at)).where(tables.approvals.c.plan == name)
                 ).scalar()
-                begun = sum(_begun(connection, plan) for plan in plans)
+                begun = sum(begun_of(connection, plan) for plan in plans)
             approvals.append(StandingApproval(name, plans, given, begun))
         return approvals
 
@@ -318,153 +295,13 @@ class Plans:
 
     def forgetting(self, now: float) -> Generator[None, None, None]:
         """The same agent by agent, so that others may have their turn after each."""
-        oldest = now - PLAN_KEPT_S
-        # Where nothing is old, nor in parts, which have no time of their own, there is nothing to drop.
-        agents = select(_PLANS.project, _PLANS.agent).group_by(_PLANS.project, _PLANS.agent)
-        agents = agents.having((func.min(_PLANS.at) < oldest) | (func.count() > PLANS_KEPT))
         with self._begin() as connection:
-            due = connection.execute(agents).all()
-        for project, agent in due:
-            mine = _of_agent(project, agent)
+            agents = with_old_plans(connection, now)
+        for project, agent in agents:
             with self._begin() as connection:
                 chain.lock(connection)
-                _drop(connection, mine, _PLANS.at < oldest, now)
-                _remove_unfinished(connection, mine, self._writing, now)
-                count = connection.execute(select(func.count()).where(mine, _LIVES)).scalar_one()
-                if count > PLANS_KEPT:
-                    newest = select(_PLANS.at).where(mine).order_by(_PLANS.at.desc()).offset(PLANS_KEPT).limit(1)
-                    unapproved = ~_PLANS.id.in_(select(tables.approvals.c.plan))
-                    _drop(connection, mine, unapproved & (_PLANS.at <= connection.execute(newest).scalar_one()), now)
+                drop_old(connection, project, agent, self._writing, now)
             yield
 
     def _begin(self) -> AbstractContextManager[Connection]:
         return reading(self._database, "the plans were")
-
-
-def _made_again(connection: Connection, name: str, project: str, agent: str, at: float) -> bool:
-    """Note that a plan was made at `at`, if it is known."""
-    made = update(tables.plans).where(_is(name, project, agent)).values(at=at)
-    return bool(connection.execute(made).rowcount)
-
-
-def _add(connection: Connection, name: str, project: str, agent: str, at: float, body: bytes) -> None:
-    """Add a plan that is not known, and let the record cover it."""
-    row = {"id": name, "project": project, "agent": agent, "at": at, "sessions": body}
-    if connection.execute(insert(tables.plans).values(row).on_conflict_do_nothing()).rowcount:
-        added = RowChange("plans", added=[(name, project, agent, body)])
-        cover(connection, PLANNED, project, agent, at, {"plans": [name]}, added)
-
-
-def _are_there(connection: Connection, rows: Collection[str], project: str, agent: str) -> bool:
-    query = select(func.count()).where(_of_agent(project, agent), _among(rows))
-    return connection.execute(query).scalar() == len(rows)
-
-
-def _sessions(connection: Connection, row: str, project: str, agent: str) -> object:
-    return connection.execute(select(_PLANS.sessions).where(_is(row, project, agent))).scalar()
-
-
-def _approvals(connection: Connection, row: Row[Any]) -> tuple[Approval, ...] | None:
-    """What a plan would let through; None when its row no longer holds what its id was made of."""
-
-    def fetch(name: str) -> object:
-        return _sessions(connection, name, row.project, row.agent)
-
-    try:
-        lines = list(lines_of_plan(fetch, row.id))
-    except LookupError:
-        lines = []
-    if id_of_lines(row.project, row.agent, lines) != _own_id(row.id, row.sessions):
-        log.error("plan_is_not_what_it_was", plan=row.id, agent=row.agent, meaning="it approves nothing")
-        return None
-    return tuple(map(_approval, lines))
-
-
-def _approval(line: str) -> Approval:
-    action, session, made, used = line.split(" ")
-    return Approval(session, int(made), int(used), Action(action))
-
-
-def _own_id(name: str, body: object) -> str:
-    """The id that an agent's part has by itself: a joint plan refers to it, and changes nothing."""
-    if not isinstance(body, bytes):
-        return ""
-    first, separator, changes = body.partition(b"\n")
-    joint = first.startswith(REFERS.encode()) and separator and not changes
-    return first.decode().removeprefix(REFERS) if joint else name
-
-
-def _begun(connection: Connection, plan: KnownPlan) -> int:
-    """How many of a plan's actions were begun by its approval, or by another that covers them."""
-    journal = tables.journal.c
-    query = select(journal.session, journal.created_at, journal.action).distinct()
-    mine = tables.of_agent(tables.journal, plan.project, plan.agent)
-    query = query.where(mine, journal.kind == chain.INTENT, journal.approved == 1)
-    begun = {tuple(row) for row in connection.execute(query)}
-    return sum((one.session, one.created_at, str(one.action)) in begun for one in plan.approvals)
-
-
-def _drop(connection: Connection, mine: ColumnElement[bool], which: ColumnElement[bool], at: float) -> None:
-    """Drop these plans of an agent. What others are kept by (a joint one by its part, that one by a whole one) stays
-    as a row that is no plan any more."""
-    # What a row holds is looked at last: with its parts a plan is as large as all of its sessions' lines.
-    own = mine & ~IS_PART
-    base = cast(func.substr(_PLANS.sessions, len(REFERS) + 1, ID_CHARS), String)
-    refers = _begins(REFERS.encode())
-    needed = set(connection.execute(select(base).where(own, ~which, refers)).scalars())
-    needed |= set(connection.execute(select(base).where(own, which, _among(needed), refers)).scalars())
-    _remove(connection, and_(own, which, ~_among(needed)), at)
-    connection.execute(update(tables.plans).where(mine, which, _LIVES).values(at=_ONLY_NEEDED))
-
-
-def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> None:
-    """Remove these plans with their parts."""
-    removed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for project, agent, name in connection.execute(
-        select(_PLANS.project, _PLANS.agent, OWN_PLAN).where(gone).distinct()
-    ):
-        removed[project, agent].append(name)
-    for (project, agent), names in removed.items():
-        own = _of_agent(project, agent) & _among(names, OWN_PLAN)
-        query = select(_PLANS.id, _PLANS.project, _PLANS.agent, _PLANS.sessions).where(own)
-        rows = map(tuple, connection.execute(query, execution_options={"yield_per": 1}))
-        cover(connection, PLANNED, project, agent, at, {"forgotten": names}, RowChange("plans", removed=rows))
-        connection.execute(delete(tables.plans).where(own))
-
-
-def _remove_unfinished(
-    connection: Connection, mine: ColumnElement[bool], writing: Collection[str], at: float
-) -> None:
-    """Remove the parts of an agent's plans that were never written to their end, and are not being written."""
-    plans = tables.plans.alias("plans_there")
-    is_there = exists().where(
-        plans.c.id == OWN_PLAN, plans.c.project == _PLANS.project, plans.c.agent == _PLANS.agent
-    )
-    _remove(connection, and_(mine, IS_PART, ~is_there, ~_among(writing, OWN_PLAN)), at)
-
-
-def _of_agent(project: str, agent: str) -> ColumnElement[bool]:
-    return tables.of_agent(tables.plans, project, agent)
-
-
-def _is(name: str, project: str, agent: str) -> ColumnElement[bool]:
-    return and_(_PLANS.id == name, _of_agent(project, agent))
-
-
-def _given(project: str, agent: str) -> Select[str]:
-    """The ids that were approved for this agent."""
-    return select(tables.approvals.c.plan).where(tables.of_agent(tables.approvals, project, agent))
-
-
-def _among(names: Collection[str], name: ColumnElement[str] = _PLANS.id) -> ColumnElement[bool]:
-    """Whether a plan is one of these, however many: they are one parameter."""
-    return name.in_(select(column("value")).select_from(func.json_each(json.dumps(sorted(names)))))
-
-
-def _begins(mark: bytes) -> ColumnElement[bool]:
-    return func.substr(_PLANS.sessions, 1, len(mark)) == mark
-
-
-def _is_joint() -> ColumnElement[bool]:
-    length = len(REFERS) + ID_CHARS + 1
-    return _begins(REFERS.encode()) & (func.length(_PLANS.sessions) == length)

@@ -45,10 +45,14 @@ class AlreadyIntendedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WantedRow:
-    """A row that somebody wants to add. `contradicts`: the id of a deed that is `done`, yet its session is there."""
+    """A row that somebody wants to add. `contradicts`: the id of a deed that is `done`, yet its session is there.
+
+    `promised_at` is when what it intends was promised, None where it was not.
+    """
 
     row: dict[str, Any]
     contradicts: str = ""
+    promised_at: float | None = None
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.jump import Level
-from reaper.core.model import Session
-from reaper.core.planner import Mark, Promises
+from reaper.core.model import Incarnation, Session
+from reaper.core.plan import Mark, Promises
 from reaper.store import chain, marks, tables
 from reaper.store.chained_tables import JUMPED, LEVELLED, SETTLED, covering
 from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError, path_of
@@ -99,7 +99,7 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
-    def marks(self, project: str, agent: str) -> dict[tuple[str, int], Mark]:
+    def marks(self, project: str, agent: str) -> dict[Incarnation, Mark]:
         """All of the agent's marks by incarnation."""
         with self._database.begin() as connection:
             found = [marks.mark_of(row) for row in connection.execute(marks.of_agent(project, agent))]

@@ -10,7 +10,7 @@ from reaper.cli.delete_by_hand import FilterJudge
 from reaper.cli.filters import Filter
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, FAILED, IDLE, TOMBSTONES, Action, Malformed, Session
-from reaper.core.planner import Item, PlanContext
+from reaper.core.plan import Item, PlanContext
 from reaper.core.policy import Decision
 from reaper.core.provider import Answer
 from reaper.engine.last_look import Look

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reaper.core.backlog import Turns, backlog
 from reaper.core.model import ACTIVE, DAY_S, Action
-from reaper.core.planner import Approval, Candidate, Hold, Item, Mark, Plan, PlanContext
+from reaper.core.plan import Approval, Candidate, Hold, Item, Mark, Plan, PlanContext
 from reaper.core.policy import Beyond, Limit, Limits, Policy
 from tests.world import HOUR_S, NOW, RUNAWAY, candidate, examples, plan_of, policy, session
 

@@ -10,7 +10,8 @@ import pytest
 
 from reaper.core.holds import Holds, SessionHold, end_of, hold_words, read_day
 from reaper.core.model import DAY_S, Action
-from reaper.core.planner import Hold, Mark, PlanContext, plan_lines
+from reaper.core.plan import Hold, Mark, PlanContext
+from reaper.core.plan_lines import plan_lines
 from tests.world import AGENT, NOW, STALE, candidate, plan_of, policy, session
 
 DAY = date(2027, 1, 31)

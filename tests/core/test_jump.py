@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reaper.core.jump import Counted, Jump, Level, count, judge, standing_jump
-from reaper.core.planner import Hold, PlanContext
+from reaper.core.plan import Hold, PlanContext
 from reaper.core.policy import Beyond, Limits, Mode, Policy
 from tests.core.test_backlog import idle
 from tests.world import NOW, plan_of, policy

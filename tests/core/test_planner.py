@@ -14,17 +14,8 @@ from hypothesis import strategies as st
 
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import ACTIVE, DAY_S, Action
-from reaper.core.planner import (
-    Approval,
-    Candidate,
-    Hold,
-    Item,
-    Mark,
-    Plan,
-    PlanContext,
-    joint_plan_id,
-    plan_id,
-)
+from reaper.core.plan import Approval, Candidate, Hold, Item, Mark, Plan, PlanContext
+from reaper.core.plan_lines import joint_plan_id, plan_id
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule
 from reaper.core.windows import DAYS, Window
 from tests.world import HOUR_S, NOW, RUNAWAY, STALE, candidate, examples, plan_of, policy, session

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from reaper.core import ranks
 from reaper.core.conditions import IdMatches
 from reaper.core.model import DAY_S, Action, Session
-from reaper.core.planner import Candidate
+from reaper.core.plan import Candidate
 from reaper.core.policy import BEYOND, NEWEST, KeepNewest, Policy, Rule, decide
-from reaper.core.ranks import SPARE, First, Ranks, is_ranked
+from reaper.core.ranks import SPARE, Places, Ranks, is_ranked
 from reaper.core.standing import Standing, decide_among
 from tests.world import AGENT, NOW, RUNAWAY, STALE, examples, policy, session
 
@@ -129,7 +129,7 @@ def test_who_is_spared_is_due_without_the_newest_being_kept(sessions: list[Sessi
 
 
 def test_memory_holds_the_first_ranks_and_no_more_whatever_their_order() -> None:
-    first = First(10)
+    first = Places(10)
     for number in range(10_000):
         first.offer((number * 7919 % 10_007, "", 0), Candidate(session(), decide(session(), policy(), AGENT, NOW)))
     assert len(first) == 10 + SPARE

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Agent, Malformed, Session
-from reaper.core.planner import Candidate, PlanContext
+from reaper.core.plan import Candidate, PlanContext
 from reaper.core.policy import Policy, decide
 from reaper.core.recheck import recheck
 from reaper.core.windows import DAYS, Window

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.model import ACTIVE, IDLE, Action
-from reaper.core.planner import Hold, Item, Limited
+from reaper.core.plan import Hold, Item, Limited
 from reaper.core.policy import Decision
-from reaper.core.tally import SHOWN_MAX, First, Tally, minute_of
+from reaper.core.tally import SHOWN_MAX, Soonest, Tally, minute_of
 from tests.world import NOW, RUNAWAY, STALE, examples, session
 
 GRACE_S = 3_600
@@ -76,7 +76,7 @@ def test_what_a_limit_holds_back_is_counted_as_held(items: list[Item]) -> None:
 
 
 def test_of_many_the_first_few_are_known_by_name_and_no_more_are_held() -> None:
-    first, most = First[Item](), 0
+    first, most = Soonest[Item](), 0
     many = [
         Item(session(f"session-{number:05d}"), Decision(Action.DELETE, STALE), NOW + number * 37 % 5_000)
         for number in range(5_000)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.conditions import ALWAYS, NEVER, Age, Idle, IdMatches, StatusIn
+from reaper.core.hold_text import hold_text
 from reaper.core.model import ACTIVE, DAY_S, FAILED, IDLE, Action, Agent, Metadata, Session
-from reaper.core.planner import Hold, Plan, PlanContext, hold_text
+from reaper.core.plan import Hold, Plan, PlanContext
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule, decide, earliest, next_due, reason, trials
 from reaper.core.settings import AgentPattern
 from reaper.core.voice import SILENT, Voice, both, hear, hold_end

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reaper.core.model import DELETED, IDLE, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Item
+from reaper.core.plan import Item
 from reaper.core.provider import Order, Page
 from reaper.engine.bulk_verification import BulkVerification, Reading
 from reaper.engine.report import Outcome

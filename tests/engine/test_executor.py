@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reaper.core.model import ACTIVE, DAY_S, IDLE, TOMBSTONES, Action, Malformed, OutcomeKind
-from reaper.core.planner import Approval, Mark, PlanContext
+from reaper.core.plan import Approval, Mark, PlanContext
 from reaper.core.provider import StillRight, Unauthenticated, always
 from reaper.core.windows import DAYS, Window
 from reaper.emulator import Fault

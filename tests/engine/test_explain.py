@@ -11,14 +11,16 @@ import pytest
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.jump import Level
 from reaper.core.model import DAY_S, Action, Agent, Session
-from reaper.core.planner import Candidate, Hold, Mark, PlanContext, make_plan
+from reaper.core.plan import Candidate, Hold, Mark, PlanContext
+from reaper.core.planner import make_plan
 from reaper.core.policy import Beyond, Limits, Mode, Policy, Rule, decide
 from reaper.core.windows import Window
-from reaper.engine.explain import Explanation, explain
+from reaper.engine.explain import Circumstances, Explanation, explain
 from reaper.store.database import MEMORY_URL, Database
 from reaper.store.store import Store
 
 NOW = 1_790_000_000
+AROUND = Circumstances("p", Agent("a", "1"))
 WEEK = Rule("week", Action.DELETE, (StatusIn(frozenset({"idle", "failed"})), Idle(7 * DAY_S)))
 POLICY = Policy("standard", (WEEK,), Mode.ENFORCE, grace_s=DAY_S)
 
@@ -31,7 +33,7 @@ def explained(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) 
     store = Store(Database(MEMORY_URL))
     if mark is not None:
         store.replace_marks("p", "a", [mark], NOW)
-    return explain("p", Agent("a", "1"), seen, policy, store, NOW)
+    return explain(seen, AROUND, policy, store, NOW)
 
 
 def due_text(seen: Session, policy: Policy = POLICY, mark: Mark | None = None) -> str:
@@ -112,9 +114,9 @@ def test_a_jump_that_waits_for_a_person_is_told_of_each_session() -> None:
     store, spread = Store(Database(MEMORY_URL)), replace(POLICY, limits=Limits(beyond=Beyond.SPREAD))
     store.put_level("p", "a", Level(10, NOW, 90), NOW)
     seen = session(8 * DAY_S)
-    told = {check.name: check for check in explain("p", Agent("a", "1"), seen, spread, store, NOW).guards}
+    told = {check.name: check for check in explain(seen, AROUND, spread, store, NOW).guards}
     assert not told["jump"].lets_through
     assert told["jump"].text == "90 candidates where 10 were, limit jump: 25%: it waits for a person"
     assert told["limits"].text.endswith("at_least 5; the longest overdue first")
-    calm = {check.name: check for check in explain("p", Agent("a", "1"), seen, POLICY, store, NOW).guards}
+    calm = {check.name: check for check in explain(seen, AROUND, POLICY, store, NOW).guards}
     assert (calm["jump"].lets_through, calm["jump"].text) == (True, "none waits for a person")

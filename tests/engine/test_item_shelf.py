@@ -8,7 +8,7 @@ from itertools import groupby, islice
 import pytest
 
 from reaper.core.model import Action
-from reaper.core.planner import Hold, Item, Limited, Marks, Planned
+from reaper.core.plan import Hold, Item, Limited, Marks, Planned
 from reaper.core.policy import Decision
 from reaper.engine import item_shelf
 from reaper.engine.item_shelf import ItemShelf, ShelvedItems, in_creation_order

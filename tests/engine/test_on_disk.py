@@ -11,7 +11,7 @@ import pytest
 
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.model import Action
-from reaper.core.planner import Items
+from reaper.core.plan import Items
 from reaper.core.policy import Limit, Limits, Rule
 from reaper.engine.report import Result, Swept
 from reaper.engine.runner import Run

@@ -12,7 +12,7 @@ from reaper.core.policy import Policy, Rule, decide
 from reaper.core.settings import AgentPattern, Connection, Project
 from reaper.emulator import Fault
 from reaper.engine.discovery import discover, read_agent
-from reaper.engine.explain import explain
+from reaper.engine.explain import Circumstances, explain
 from reaper.foundry.client import Client
 from tests.world import AGENT, ENDPOINT, World
 
@@ -56,5 +56,5 @@ def test_plan_and_explain_agree(condition: Condition, action: Action, pattern: s
     assert sessions
     for session in sessions:
         now = world.clock.wall()
-        found = explain("p", explained, session, policy, world.store, now)
+        found = explain(session, Circumstances("p", explained), policy, world.store, now)
         assert found.decision == decide(session, policy, swept, now)

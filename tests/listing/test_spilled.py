@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from reaper.core.conditions import StatusIn
 from reaper.core.model import ACTIVE, Action
-from reaper.core.planner import Candidate, line_of
+from reaper.core.plan import Candidate
+from reaper.core.plan_lines import line_of
 from reaper.core.policy import Rule
 from reaper.listing import snapshot, spilled
 from reaper.listing.snapshot import SessionCounts

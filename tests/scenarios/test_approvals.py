@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from reaper.core.planner import Plan
+from reaper.core.plan import Plan
 from reaper.core.policy import Limits, Mode
 from reaper.engine.events import Event, Planned, SweepEnded, UnknownApprovals, to_all
 from reaper.engine.report import Result, Swept

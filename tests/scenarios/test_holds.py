@@ -12,7 +12,7 @@ import pytest
 from reaper.core.conditions import Idle, StatusIn
 from reaper.core.holds import SessionHold, hold_words
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Limits, Rule
 from reaper.core.settings import Pressure, Quota, Settings
 from reaper.emulator import Fault
@@ -206,6 +206,31 @@ async def test_a_released_session_gets_its_grace_anew() -> None:
     await story.sweep()
     assert story.left() == {HELD}
     await asyncio.sleep(DAY_S + HOUR_S)
+    await story.sweep()
+    assert story.left() == set()
+
+
+@tell
+async def test_a_session_that_is_held_and_released_in_mid_sweep_gets_its_grace_anew() -> None:
+    story = Story()
+    story.options["grace_s"] = DAY_S
+    await story.stale_and_fresh(2, 0)
+    await story.sweep()
+    await asyncio.sleep(DAY_S + HOUR_S)
+
+    def hold_for_a_moment(call: RoutedCall) -> None:
+        if call.operation == "get" and call.session == HELD and not story.store.holds.all():
+            release(story, hold(story))
+
+    story.emulator.api.on_call = hold_for_a_moment
+    report = one(await story.sweep())
+    (kept,) = [outcome for outcome in report.outcomes if outcome.item.session.id == HELD]
+    assert kept.why.startswith(f"held by kim until {day(30)}, released at ")
+    assert story.left() == {HELD}
+    await asyncio.sleep(HOUR_S)
+    await story.sweep()
+    assert story.left() == {HELD}
+    await asyncio.sleep(DAY_S)
     await story.sweep()
     assert story.left() == set()
 

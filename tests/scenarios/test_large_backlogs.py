@@ -13,7 +13,7 @@ from reaper.core.model import Action
 from reaper.core.policy import Beyond, Limit, Limits, Mode, Rule
 from reaper.emulator.stored import StoredSession
 from reaper.engine.report import Result, Swept
-from reaper.engine.status_json import summary_json
+from reaper.engine.status_json import decisions, summary_json
 from reaper.store.entries import ActionFilter, Entry
 from tests.clock import true_time
 from tests.scenarios.story import DAY_S, HOUR_S, STALE, Story, one, tell
@@ -97,6 +97,14 @@ async def test_a_spread_plan_waits_for_nobody() -> None:
     assert exit_of(run) is Exit.DONE
     assert exit_of(await story.sweep(rehearsal=True), planned=True) is Exit.PLANNED
     assert story.store.plans.latest(9) == []
+
+
+@tell
+async def test_what_goes_by_turns_is_shown_before_what_waits_for_its_turn() -> None:
+    story = spreading()
+    backlog(story, 60)
+    report = await swept(story)
+    assert [each["outcome"] for each in decisions(report)] == ["done"] * 10 + ["limit_sweep"] * 50
 
 
 @tell

@@ -9,7 +9,7 @@ import pytest
 
 from reaper.core.conditions import IdMatches, StatusIn
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import KeepNewest, Rule
 from reaper.core.recheck import RANKS_OLD
 from reaper.core.settings import Schedule

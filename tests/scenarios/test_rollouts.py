@@ -15,7 +15,7 @@ from reaper.core.policy import Rule
 from reaper.core.settings import Settings
 from reaper.emulator import AgentVersion, Fault
 from reaper.engine.discovery import read_agent
-from reaper.engine.explain import explain
+from reaper.engine.explain import Circumstances, explain
 from reaper.engine.report import Result, Swept
 from reaper.engine.routed_agent import KNOWN_S, KnownVersions, remembered, routed
 from reaper.engine.status_json import summary_json
@@ -304,7 +304,8 @@ def _explained(agent: Agent, story: Story, session: str) -> str:
     explain_command.console = lambda: out  # type: ignore[assignment]
     try:
         with out.capture() as printed:
-            explain_command._print(explain("p", agent, seen, story.settings.policies[0], story.store, true_time()))
+            around, policy = Circumstances("p", agent), story.settings.policies[0]
+            explain_command._print(explain(seen, around, policy, story.store, true_time()))
     finally:
         explain_command.console = kept
     return printed.get()

@@ -17,7 +17,8 @@ from reaper.core.settings import AgentPattern, Pressure, Quota, Settings
 from reaper.emulator import AgentVersion, Fault
 from reaper.emulator.routing import RoutedCall
 from reaper.engine.discovery import first_match, read_agent
-from reaper.engine.explain import Explanation, explain, explanation_json
+from reaper.engine.explain import Circumstances, Explanation, explain
+from reaper.engine.explanation_json import explanation_json
 from reaper.engine.report import Report, Result, Swept
 from reaper.engine.status_json import decisions, status_json, summary_json
 from reaper.engine.voices import heard, judged_by
@@ -66,7 +67,7 @@ class Spoken(Story):
             answer: Any = await client.get(agent, session)
         voice = heard(project, known, self.store)
         policy = judged_by(entry.policy, voice)
-        return explain(project.name, known, answer.value, policy, self.store, answer.date, voice)
+        return explain(answer.value, Circumstances(project.name, known, voice), policy, self.store, answer.date)
 
 
 async def stale_story(**entry: Any) -> Spoken:

@@ -9,7 +9,7 @@ import pytest
 
 from reaper.core.conditions import Age, Idle, StatusIn, VersionIs
 from reaper.core.model import Action
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Rule
 from reaper.emulator import Fault
 from reaper.engine.executor import FAILED_IN_A_ROW_MAX

@@ -15,7 +15,7 @@ from reaper.config import parse
 from reaper.core.model import Agent, Session
 from reaper.core.settings import Settings
 from reaper.emulator import Fault
-from reaper.engine.explain import explain
+from reaper.engine.explain import Circumstances, explain
 from reaper.engine.report import Swept
 from reaper.engine.runner import Run, Scope
 from tests.clock import run, true_time
@@ -60,7 +60,8 @@ async def guard_line(story: Story, settings: Settings, name: str) -> str:
     session = answer.value.sessions[0]
     assert isinstance(session, Session)
     policy, now = settings.policies[0], answer.date or 0.0
-    shown = explain(project.name, Agent(AGENT), session, policy, story.store, now, accepted=project.known_fields)
+    around = Circumstances(project.name, Agent(AGENT), accepted=project.known_fields)
+    shown = explain(session, around, policy, story.store, now)
     (guard,) = [guard for guard in shown.guards if guard.name == name]
     return f"{guard.name}  {'yes' if guard.lets_through else 'no'}  {guard.text}\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reaper.core.inventory_checks import Doubt
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 
 HOLDS = [f"hold: {hold}" for hold in Hold]
 DOUBTS = [f"doubt: {doubt}" for doubt in Doubt]
@@ -82,6 +82,8 @@ GUARDS = [
     "holds that cannot be read are not none",
     "holds that cannot be read any more are not none",
     "a mark from before the end of a hold is void",
+    "last look: a hold that came and went voids the mark",
+    "last look: one that came and went after the intent does, too",
     "a held session has no mark",
     "a held session has no mark whatever is doubted",
     "relief takes what nobody holds",

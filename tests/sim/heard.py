@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reaper.core.planner import Plan
+from reaper.core.plan import Plan
 from reaper.engine.events import ActionEnded, Event, Planned, QuotaRelieved, SweepEnded
 from reaper.engine.report import Outcome, Report
 

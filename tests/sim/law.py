@@ -402,8 +402,10 @@ class Judge:
         """When a mark must have been right: the versions it rested on, and the moment, or from when until when.
 
         A law that came into force in between is first asked by the sweep after it, of the versions that one saw.
+        Another rule may come first by the passing of time alone: no sweep has to have seen that.
         """
-        yield promise.sweep_at(start + SECOND_S).routed, (start + SECOND_S,)
+        first = promise.sweep_at(start + SECOND_S)
+        yield first.routed, (start + SECOND_S, first.seen)
         for moment in (law.since for law in self.laws if start < law.since <= end):
             yield promise.sweep_after(moment).routed, (moment,)
         for sweep in promise.sweeps:

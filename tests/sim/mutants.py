@@ -18,12 +18,14 @@ from reaper.core.clock_check import ClockGuard
 from reaper.core.conditions import ALWAYS, NEVER, VersionIs
 from reaper.core.inventory_checks import Doubt
 from reaper.core.model import ELIGIBLE, Action, Malformed, OutcomeKind, Session
-from reaper.core.planner import Approval, Hold
+from reaper.core.plan import Approval, Hold
 from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
 from reaper.core.recheck import Verdict
 from reaper.engine import executor, inventory, last_look, sweep
+from reaper.engine.last_look import LastLooks
 from reaper.engine.report import Outcome
+from reaper.engine.sending import Sending
 from reaper.foundry import client, exchange, parsing
 from reaper.listing import listing, snapshot
 from reaper.store import journal as journals
@@ -208,10 +210,10 @@ class _Believer(ClockGuard):
 
 
 def _clock_not_asked_again(patch: Patch) -> None:
-    kept = executor.Executor._refusal
+    kept = LastLooks._refusal
     believing = _Believer()
     patch.setattr(
-        executor.Executor,
+        LastLooks,
         "_refusal",
         lambda self, *given: kept(replace(self, site=replace(self.site, guard=believing)), *given),
     )
@@ -219,12 +221,11 @@ def _clock_not_asked_again(patch: Patch) -> None:
 
 def _failed_look_is_as_listed(patch: Patch) -> None:
     """Where the look fails, the plan is trusted."""
-    kept = executor.Executor._carry_out
+    kept = LastLooks.take
 
     class Blind:
-        def __init__(self, one: executor.Executor, item: Any, at: float) -> None:
-            self._client, self._clock, self._item, self._at = one.site.client, one.clock, item, at
-            self.delete, self.stop = one.site.client.delete, one.site.client.stop
+        def __init__(self, looks: LastLooks, item: Any) -> None:
+            self._client, self._clock, self._item, self._at = looks.site.client, looks.clock, item, looks.plan.now
 
         async def get(self, agent: str, session: str) -> Any:
             try:
@@ -233,11 +234,11 @@ def _failed_look_is_as_listed(patch: Patch) -> None:
                 now = self._clock.wall(), self._clock.monotonic()
                 return client.Answer(self._item.session, self._at, *now)
 
-    async def carry_out(self: Any, item: Any, plan: Any, *given: Any) -> Any:
-        blind = replace(self.site, client=Blind(self, item, plan.now))
-        return await kept(replace(self, site=blind), item, plan, *given)
+    async def take(self: Any, item: Any, intent: Any) -> Any:
+        blind = replace(self.site, client=Blind(self, item))
+        return await kept(replace(self, site=blind), item, intent)
 
-    patch.setattr(executor.Executor, "_carry_out", carry_out)
+    patch.setattr(LastLooks, "take", take)
 
 
 # Marks
@@ -315,9 +316,9 @@ def _intent_not_waited_for(patch: Patch) -> None:
     """The intent is asked for, and goes to disk when it does."""
     kept = Journal._append
 
-    async def append(self: Any, row: Any, *given: Any) -> None:
-        writing = asyncio.ensure_future(kept(self, row, *given))
-        if row["kind"] != INTENT:
+    async def append(self: Any, wanted: Any) -> None:
+        writing = asyncio.ensure_future(kept(self, wanted))
+        if wanted.row["kind"] != INTENT:
             await writing
 
     patch.setattr(Journal, "_append", append)
@@ -338,7 +339,7 @@ def _full_disk_is_fine(patch: Patch) -> None:
 def _done(kept: Any) -> Any:
     """Whatever is asked, it is done."""
 
-    async def done(self: Any, item: Any, plan: Any, at: float, *_: Any) -> Any:
+    async def done(self: Any, item: Any, at: float, *_: Any) -> Any:
         return Outcome(item, OutcomeKind.DONE, at)
 
     return done
@@ -534,10 +535,8 @@ MUTANTS = [
         put(single_deletion, "stands_in_the_way", lambda *_: False),
         scenes_wire.two_people,
     ),
-    Mutant("verification", around(executor.Executor, "_verified", _done_unseen), scenes.with_ghost),
-    Mutant(
-        "actions in doubt are looked up", around(executor.Executor, "_resolve_doubt", _done), scenes.without_answer
-    ),
+    Mutant("verification", around(Sending, "verified", _done_unseen), scenes.with_ghost),
+    Mutant("actions in doubt are looked up", around(Sending, "_resolve_doubt", _done), scenes.without_answer),
     Mutant("intents are resolved after a crash", _settles_nothing, scenes.killed_after_delete),
     Mutant(
         "actions in doubt count against the day",

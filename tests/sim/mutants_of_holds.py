@@ -6,10 +6,11 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from reaper.core import planner
+from reaper.core import plan_lines, planner
 from reaper.core.holds import NO_HOLDS, Holds, SessionHold
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.engine.executor import Executor
+from reaper.engine.last_look import LastLooks
 from reaper.engine.quota_relief import PoolMember
 from reaper.engine.sweep import Sweep
 from reaper.store import hold_rows, journal, session_holds
@@ -26,6 +27,11 @@ def _not_planned(patch: Patch) -> None:
 def _not_read_again(kept: Any) -> Any:
     """Intents are let in whoever holds the session."""
     return lambda _, wanted: [None for _ in wanted]
+
+
+def _only_standing_ones_keep(patch: Patch) -> None:
+    """At the last look a hold that is over again says nothing."""
+    patch.setattr(SessionHold, "forbids", lambda self, now, _: self.stands(now))
 
 
 def _on_the_id_alone(patch: Patch) -> None:
@@ -89,7 +95,8 @@ def _relief_takes_any(patch: Patch) -> None:
 
 
 def _approves_the_held(patch: Patch) -> None:
-    patch.setattr(planner, "can_be_approved", lambda item: not item.session.strange)
+    for module in (plan_lines, planner):
+        patch.setattr(module, "can_be_approved", lambda item: not item.session.strange)
 
 
 def _nothing_elsewhere(patch: Patch) -> None:
@@ -106,7 +113,7 @@ HOLDING = [
     Mutant("last look: a stop asks, too", _ONCE, scenes_holds.held_from_stops),
     Mutant(
         "last look: asked again after the intent",
-        put(Executor, "_holds", lambda self, _: self.held_elsewhere()),
+        put(LastLooks, "_holds", lambda self, _: self.held_elsewhere()),
         scenes_holds.held_while_it_waits,
     ),
     Mutant(
@@ -126,6 +133,16 @@ HOLDING = [
         "a mark from before the end of a hold is void",
         around(Holds, "free_since", _old_marks_count),
         scenes_holds.released_between_sweeps,
+    ),
+    Mutant(
+        "last look: a hold that came and went voids the mark",
+        _only_standing_ones_keep,
+        scenes_holds.held_for_a_moment_in_mid_sweep,
+    ),
+    Mutant(
+        "last look: one that came and went after the intent does, too",
+        _only_standing_ones_keep,
+        scenes_holds.held_for_a_moment_while_it_waits,
     ),
     Mutant("a held session has no mark", _marks_stay, scenes_holds.held_by_the_configuration_for_a_while),
     Mutant(

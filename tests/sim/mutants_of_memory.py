@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from reaper.core.planner import Limited
+from reaper.core.plan import Limited
 from reaper.engine.item_shelf import ItemShelf, ShelvedItems
 from tests.sim import scenes_memory
 from tests.sim.switches import Mutant, around

@@ -8,10 +8,10 @@ from typing import Any
 
 from reaper.core import planner, ranks
 from reaper.core import recheck as rechecking
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import BEYOND, Policy
-from reaper.core.ranks import First, Ranks
-from reaper.engine import executor, sweep
+from reaper.core.ranks import Places, Ranks
+from reaper.engine import last_look, sweep
 from reaper.engine.runner import Runner
 from tests.sim import scenes_ranks
 from tests.sim.switches import Mutant, Patch, around, put
@@ -46,7 +46,7 @@ def _lesser_id_first(place: str) -> Any:
 
 def _ranks_last(patch: Patch) -> None:
     """What was ranked once stays so for the whole sweep."""
-    for module in (executor, rechecking, sweep):
+    for module in (last_look, rechecking, sweep):
         patch.setattr(module, "RANKING_MAX_S", math.inf)
 
 
@@ -62,7 +62,7 @@ RANKS = [
     ),
     Mutant(
         "the newest stay beyond the limit, too",
-        put(First, "decide", lambda *_: False),
+        put(Places, "decide", lambda *_: False),
         scenes_ranks.among_newest_beyond_limit,
     ),
     Mutant(

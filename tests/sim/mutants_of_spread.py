@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reaper.core import backlog, jump, planner
+from reaper.core import backlog, jump, limits, plan, planner
 from reaper.core.jump import Level
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.engine import item_shelf
 from reaper.store.store import Store
 from tests.sim import scenes_spread
@@ -17,7 +17,7 @@ def _placed_by(order: Any) -> Remove:
     """Whoever asks whose turn it is goes by this order."""
 
     def remove(patch: Patch) -> None:
-        for module in (backlog, planner, item_shelf):
+        for module in (backlog, limits, plan, item_shelf):
             patch.setattr(module, "place_of", order)
 
     return remove
@@ -29,7 +29,7 @@ def _blind_to(hold: Hold) -> Remove:
     def make(kept: Any) -> Any:
         return lambda *given: [(room, of) for room, of in kept(*given) if of is not hold]
 
-    return around(planner, "rooms_of", make)
+    return around(limits, "rooms_of", make)
 
 
 def _newest_first(due: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reaper.core.clock_check import ClockGuard
 from reaper.engine import executor, quota_relief, sweep
-from reaper.engine.last_look import AgentLooks, Freshness
+from reaper.engine.last_look import AgentLooks, Freshness, LastLooks
 from reaper.engine.refusals import Refusals
 from reaper.foundry import exchange, parsing
 from reaper.store import marks as stored_marks
@@ -148,7 +148,7 @@ TRUST = [
     ),
     Mutant(
         "last look: the agent too, where versions decide",
-        around(executor.Executor, "_agent", _agent_not_looked_at),
+        around(LastLooks, "_agent", _agent_not_looked_at),
         scenes_time.taken_back_in_sweep,
     ),
     Mutant(

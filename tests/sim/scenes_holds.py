@@ -137,8 +137,43 @@ async def released_between_sweeps() -> None:
         require(hold is not None, "nobody could hold it")
         if hold is not None:
             release(world, hold)
+        (report,) = await world.sweep()
+        require(isinstance(report, Swept) and report.blocked["grace"] == 1, "it was planned by a mark that is void")
+        require(len(world.living()) == 1, "the others should be gone")
+
+
+async def held_for_a_moment_in_mid_sweep() -> None:
+    """Marked and ripe, then held and released between the plan and the last look: its grace begins anew."""
+    async with World(GRACED) as world:
+        stale(world)
+        await world.sweep()
+        await world.wait(25)
+        before(world, "get", lambda: _hold_for_a_moment(world), session=HELD)
         await world.sweep()
         require(len(world.living()) == 1, "the others should be gone")
+
+
+async def held_for_a_moment_while_it_waits() -> None:
+    """The same once its intent is on disk, while the platform asks for patience."""
+    async with World(GRACED) as world:
+        stale(world, 1)
+        await world.sweep()
+        await world.wait(25)
+
+        async def later() -> None:
+            await asyncio.sleep(10)
+            _hold_for_a_moment(world, "stale-000000")
+
+        patience = Fault("delete", times=1, status=429, retry_after_seconds=30)
+        await world.sweep(faults=[patience], also=[later()])
+        require(len(world.living()) == 1, "deleted on a mark from before it was held")
+
+
+def _hold_for_a_moment(world: World, session: str = HELD) -> None:
+    hold = place(world, session)
+    require(hold is not None, "nobody could hold it")
+    if hold is not None:
+        release(world, hold)
 
 
 async def held_by_the_configuration_for_a_while() -> None:

@@ -6,7 +6,7 @@ import collections
 
 import pytest
 
-from reaper.core.planner import Plan
+from reaper.core.plan import Plan
 from tests.sim.history import live
 from tests.sim.law import ViolationError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reaper.core.planner import Plan
+from reaper.core.plan import Plan
 from tests.clock import run
 from tests.sim import scenes_state, scenes_time, scenes_wire
 from tests.sim.soak import attempt

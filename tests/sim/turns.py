@@ -39,24 +39,24 @@ class Told(NamedTuple):
 
 @dataclass
 class Turns:
-    """Knows of each agent what is usual: several numbers while nobody knows what a dying process wrote down."""
+    """Knows of each agent what is usual: several numbers while nobody knows what a dying process wrote down.
+
+    None among them: that nothing is, and whatever comes next will be.
+    """
 
     judge: Judge
-    usual: dict[str, set[Usual]] = field(default_factory=dict)
-    _next: dict[str, set[Usual]] = field(default_factory=dict)
+    usual: dict[str, set[Usual | None]] = field(default_factory=dict)
+    _next: dict[str, set[Usual | None]] = field(default_factory=dict)
 
     def told(self, agent: str, told: Told, laws: Sequence[Law], inventory: int) -> None:
         """One believed sweep, by `laws` that have to agree.
 
         Raises where it acts although its candidates jumped by all that may be usual.
         """
-        before = self.usual.get(agent)
-        if before is None:
-            self._next[agent] = {Usual(told.candidates)}
-            return
+        before = self.usual.get(agent, {None})
         allowed = min(law.allows(law.jump, inventory) for law in laws)
         acts = all(law.spread and law.enforce for law in laws)
-        if acts and told.acting and all(told.known > usual.candidates + allowed for usual in before):
+        if acts and told.acting and all(usual and told.known > usual.candidates + allowed for usual in before):
             raise ViolationError(f"{told} of {agent} where {before} were usual, and {allowed} more are allowed")
         self._next[agent] = {_after(usual, told, allowed, acts) for usual in before}
 
@@ -64,7 +64,7 @@ class Turns:
         """The sweep is over; it `surely` wrote down what is usual now, or nobody knows."""
         found = self._next.pop(agent, None)
         if found is not None:
-            self.usual[agent] = found if surely else found | self.usual.get(agent, found)
+            self.usual[agent] = found if surely else found | self.usual.get(agent, {None})
 
     def check_order(self, agent: str, deeds: Sequence[Deed], left: Iterable[Facts], began: float) -> None:
         """Of what was ready when a sweep `began`, nobody may be `left` who was overdue for longer than who went.
@@ -132,7 +132,9 @@ def _goes_before(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] == other[0] and one[1] < other[1] - SECOND_S
 
 
-def _after(usual: Usual, told: Told, allowed: int, acts: bool) -> Usual:
+def _after(usual: Usual | None, told: Told, allowed: int, acts: bool) -> Usual:
+    if usual is None:
+        return Usual(told.candidates)
     most = usual.candidates + allowed
     if told.candidates <= most or not (acts or usual.jumped):
         return Usual(told.candidates)

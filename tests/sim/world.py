@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 
 from reaper.core.holds import SessionHold
 from reaper.core.model import FAILED, TOMBSTONES, Action, OutcomeKind
-from reaper.core.planner import Mark, Plan
+from reaper.core.plan import Mark, Plan
 from reaper.core.policy import Policy
 from reaper.core.settings import (
     AgentPattern,

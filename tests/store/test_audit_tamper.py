@@ -12,7 +12,8 @@ from audit_world import NOW, Book
 
 from reaper.core.jump import Level
 from reaper.core.model import DAY_S, Action, OutcomeKind, Session
-from reaper.core.planner import Item, Mark, plan_id
+from reaper.core.plan import Item, Mark
+from reaper.core.plan_lines import plan_id
 from reaper.core.policy import Decision, Rule
 from reaper.store.chain import GENESIS
 from reaper.store.database import Database, StateError

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper.core.model import DAY_S, Action, Session
-from reaper.core.planner import Approval, Item, Mark, plan_id, plan_lines
+from reaper.core.plan import Approval, Item, Mark
+from reaper.core.plan_lines import plan_id, plan_lines
 from reaper.core.policy import Decision
 from reaper.store.database import StateError
+from reaper.store.dropped_plans import PLAN_KEPT_S
 from reaper.store.plan_bodies import differences
-from reaper.store.plans import PLAN_KEPT_S
 from reaper.store.store import Store
 from tests.sim.switches import Unguarded, around
 from tests.world import NOW, STALE, examples, session

@@ -10,7 +10,7 @@ import pytest
 from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.jump import Level
 from reaper.core.model import Action, Metadata
-from reaper.core.planner import Mark
+from reaper.core.plan import Mark
 from reaper.store.store import Store
 from tests.record import events
 from tests.world import NOW, session

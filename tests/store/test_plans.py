@@ -10,11 +10,13 @@ from collections.abc import Callable
 import pytest
 
 from reaper.core.model import ACTIVE, DAY_S, Action
-from reaper.core.planner import Approval, Item, joint_plan_id, plan_id
+from reaper.core.plan import Approval, Item
+from reaper.core.plan_lines import joint_plan_id, plan_id
 from reaper.core.policy import Decision
-from reaper.store import plans as kept
+from reaper.store import dropped_plans
 from reaper.store.database import StateError
-from reaper.store.plans import PLAN_KEPT_S
+from reaper.store.dropped_plans import PLAN_KEPT_S
+from reaper.store.plans import LISTED_OF_AGENT
 from reaper.store.store import Breaker, Store
 from tests.world import NOW, RUNAWAY, STALE, session
 
@@ -222,7 +224,7 @@ def test_what_other_plans_are_kept_by_is_kept_as_long_as_they_are(store: Store) 
 def test_beyond_the_newest_thousands_only_approved_plans_are_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "PLANS_KEPT", 5)
+    monkeypatch.setattr(dropped_plans, "PLANS_KEPT", 5)
     given = remember(store, item())
     store.plans.approve(given, NOW)
     names = [remember(store, item(f"session-1{number:03d}"), at=NOW + 1 + number) for number in range(9)]
@@ -252,5 +254,5 @@ def test_the_plans_made_last_are_listed_and_no_agent_crowds_out_another(store: S
     parts = [(busy[-1], *HERE, NOW + 40), (quiet, "prod", "other", NOW + 40)]
     store.plans.remember_joint(joint_plan_id([busy[-1], quiet]), parts)
     listed = [plan.id for plan in store.plans.latest(20)]
-    assert listed == [*reversed(busy[-kept.LISTED_OF_AGENT :]), quiet]
+    assert listed == [*reversed(busy[-LISTED_OF_AGENT:]), quiet]
     assert [plan.id for plan in store.plans.latest(1)] == [busy[-1]]

@@ -20,7 +20,8 @@ from sqlalchemy import text
 
 from reaper.core.inventory_checks import Baseline, StaleCounts
 from reaper.core.model import DAY_S, Action, OutcomeKind
-from reaper.core.planner import Item, Mark, plan_id
+from reaper.core.plan import Item, Mark
+from reaper.core.plan_lines import plan_id
 from reaper.core.policy import Decision
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError

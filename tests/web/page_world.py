@@ -8,7 +8,8 @@ from typing import Any
 
 from reaper.core.conditions import Age, Idle, StatusIn
 from reaper.core.model import Action, Agent, OutcomeKind, Session
-from reaper.core.planner import Candidate, Hold, Mark, PlanContext, make_plan
+from reaper.core.plan import Candidate, Hold, Mark, PlanContext
+from reaper.core.planner import make_plan
 from reaper.core.policy import Limit, Limits, Mode, Policy, Rule, decide
 from reaper.core.quotas import Pressure
 from reaper.core.settings import Quota

@@ -9,7 +9,7 @@ from typing import Any
 from page_world import HOSTILE, NOW, STANDARD, session, swept
 
 from reaper.core.holds import Holds, SessionHold
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Mode
 from reaper.engine.events import SweepEnded
 from reaper.engine.live_status import LiveStatus

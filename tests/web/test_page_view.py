@@ -15,7 +15,7 @@ from page_world import DAY_S, HOSTILE, HOUR_S, NOW, RULES, STANDARD, broken, bus
 
 from reaper.core.jump import Jump
 from reaper.core.model import Agent, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Beyond, Limits, Mode
 from reaper.core.routing import FIXED_RATIO, SelectionRule, Selector
 from reaper.core.settings import Quota

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reaper.core.model import Action
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.engine.report import ASKS_A_PERSON, Swept
 from reaper.web.page.digest import PROMISED, Digest, Group
 from reaper.web.page.wording import HOLDS, Moment, address, moment, safe

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from reaper.core.durations import show_time
-from reaper.core.planner import Hold, Item, Plan, hold_text
+from reaper.core.hold_text import hold_text
+from reaper.core.plan import Hold, Item, Plan
 from reaper.core.policy import reason
 from reaper.core.tally import SHOWN_MAX
 from reaper.engine.live_status import LiveStatus

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reaper.core.model import Action, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.policy import Policy
 from reaper.core.quotas import Key
 from reaper.core.tally import minute_of

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from reaper.core.command_lines import command, only
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.record_fields import acceptance
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Report, Result, Swept, is_trusted

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from reaper.core.durations import show_duration
 from reaper.core.model import DAY_S, OutcomeKind
-from reaper.core.planner import Hold
+from reaper.core.plan import Hold
 from reaper.core.text import clean
 from reaper.engine.report import Result
 
