@@ -13,7 +13,7 @@ from reaper.core.provider import CallRecord, Provider
 from reaper.core.settings import Project, Settings
 from reaper.foundry.auth import ACQUIRE_MAX_S, Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.http_clients import Wire
+from reaper.foundry.http_clients import Wire, load_http
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.transport import RETRY_MAX_S
 
@@ -23,11 +23,12 @@ _NEVER: Final = 1_000_000
 
 
 def settle_memory() -> None:
-    """Let the collector of cycles leave alone what was loaded, and come less often.
+    """Let the collector of cycles leave alone what is loaded, all of it by then, and come less often.
 
     Listings make objects by the million, and none of them is part of a cycle: a tenth of their cost was looking. What
     it has looked at once it looks at again when a run has ended, and little of it is left: see `tidy_memory`.
     """
+    load_http()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, _NEVER, 100)
 
