@@ -1,4 +1,4 @@
-"""Which tests are long: they start browsers, assistants, daemons and many processes; they have their own target."""
+"""Which tests are long (browsers, assistants, processes, days of alerts, most histories): they have a target."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ LONG = (
     "cli",
     "foundry/identity",
     "mcp",
-    "web/test_page_chromium.py",
+    "monitoring/test_promtool.py",
     "process/test_process_approvals.py",
     "process/test_process_daemon.py",
     "process/test_process_floods.py",
+    "process/test_process_hostile.py",
+    "process/test_process_kill.py",
+    "process/test_process_sessions.py",
     "process/test_process_state.py",
+    "process/test_process_streams.py",
+    "process/test_process_sweep.py",
+    "process/test_process_words.py",
+    "sim/test_crashes.py",
+    "sim/test_more_seeds.py",
+    "store/test_audit_explain.py",
+    "web/test_page_chromium.py",
 )
 HERE = Path(__file__).parent
 

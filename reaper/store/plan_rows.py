@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, Select, and_, column, func, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, column, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql import ColumnElement
 
@@ -17,6 +17,9 @@ from reaper.store.plan_bodies import ID_CHARS, REFERS
 ONLY_NEEDED: Final = 0.0
 """The time of a plan that is over, and kept because others differ from it by little."""
 PLANS: Final = tables.plans.c
+_BODY: Final = select(PLANS.sessions).where(
+    PLANS.id == bindparam("id"), PLANS.project == bindparam("project"), PLANS.agent == bindparam("agent")
+)
 LIVES: Final = (PLANS.at > ONLY_NEEDED) & (func.length(PLANS.id) == ID_CHARS)
 """Ids were shorter once, and not safe: such a plan approves nothing any more."""
 
@@ -74,4 +77,4 @@ def are_there(connection: Connection, rows: Collection[str], project: str, agent
 
 def sessions_of(connection: Connection, row: str, project: str, agent: str) -> object:
     """What a row holds; None where there is none."""
-    return connection.execute(select(PLANS.sessions).where(is_row(row, project, agent))).scalar()
+    return connection.execute(_BODY, {"id": row, "project": project, "agent": agent}).scalar()

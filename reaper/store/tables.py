@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, MetaData, String, Table, and_, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    and_,
+    bindparam,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ColumnElement
 
@@ -157,12 +170,17 @@ def unknown_to(version: str | None) -> set[str]:
     return {name for name, first in ADDED.items() if first > number or number > SCHEMA_VERSION}
 
 
+# Said once: every change reads and writes some of it, and building a statement takes longer than running it.
+_READ_META: Final = select(meta.c.value).where(meta.c.key == bindparam("key"))
+_INSERT_META: Final = upsert(meta)
+_PUT_META: Final = _INSERT_META.on_conflict_do_update(set_={"value": _INSERT_META.excluded.value})
+
+
 def read_meta(connection: Connection, key: str) -> str | None:
     """What `meta` holds by this key, None when it holds nothing."""
-    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return connection.execute(_READ_META, {"key": key}).scalar()
 
 
 def put_meta(connection: Connection, key: str, value: str) -> None:
     """Let `meta` hold this value instead."""
-    put = upsert(meta).values(key=key, value=value)
-    connection.execute(put.on_conflict_do_update(set_={"value": value}))
+    connection.execute(_PUT_META, {"key": key, "value": value})

@@ -45,19 +45,30 @@ def simulate(
     max_per_second: float = 50,
     pacing: Pacing | None = None,
 ) -> tuple[float, float]:
-    """Ask a token bucket of `limit(t)` a second; give (share of the limit used, share refused) from `since` on."""
+    """Ask a token bucket of `limit(t)` a second; give (share of the limit used, share refused) from `since` on.
+
+    Workers are alike: of those that wait for their turn only the first asks again, and the others stand behind it.
+    """
     chance, number = random.Random(seed), count()
     pace = pacing or RateLimiter(max_per_second, 0.0, jitter=chance.random)
     tokens, filled_at = burst, 0.0
-    sent = refused = 0
+    sent = refused = behind = 0
+    someone_waits = False
     events = [(0.0, next(number), "ask", 0.0) for _ in range(workers)]
     while events[0][0] <= seconds:
         now, _, what, sent_at = heapq.heappop(events)
         after, then = 0.0, ("ask", 0.0)
-        if what == "ask":
-            after = pace.reserve(now)
+        if what == "ask" and someone_waits:
+            behind += 1
+            continue
+        if what in {"ask", "ask again"}:
+            after, then = pace.reserve(now), ("ask again", 0.0)
+            someone_waits = after > 0
             if not after:
                 after, then = latency_s * chance.uniform(0.2, 0.8), ("arrive", now)
+                if behind:
+                    behind, someone_waits = behind - 1, True
+                    heapq.heappush(events, (now, next(number), "ask again", 0.0))
         elif what == "arrive":
             tokens, filled_at = min(burst, tokens + (now - filled_at) * limit(now)), now
             taken = tokens >= 1

@@ -10,19 +10,19 @@ from reaper.core.plan import Plan
 from tests.sim.history import live
 from tests.sim.law import ViolationError
 
-SEEDS = 200
-BLOCKS = 20
+SEEDS = range(40)
+BLOCKS = 8
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_no_history_breaks_the_law_and_every_stale_session_goes(block: int) -> None:
-    for seed in range(block, SEEDS, BLOCKS):
+    for seed in SEEDS[block::BLOCKS]:
         live(seed)
 
 
 def test_a_seed_is_one_history() -> None:
     """Lived through again, everything is injected again, and every event comes again at the same moment."""
-    for seed in range(1_000, 1_006):
+    for seed in range(1_000, 1_003):
         first, again = live(seed), live(seed)
         assert first.told == again.told
         assert first.world.platform.history == again.world.platform.history
