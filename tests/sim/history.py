@@ -333,7 +333,7 @@ class History:
         law = world.judge.law(since)
         for agent in world.agents:
             world.say(agent, self.chance.choice([{}, {"reaper.policy": "gentle"}]) if law.gentle else {})
-        grace_s = max(one.grace_s for one in law.agreeing(Ask(gentle=True)))
+        grace_s = law.agreeing(Ask(gentle=True))[0].grace_s
         self._races, self._lasting = 0.0, 0
         self._holders.leave()
         process.steps.die_at = None  # a death that its own sweep was too short for would come now

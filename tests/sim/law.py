@@ -145,8 +145,11 @@ class Law:
         return next((line for line in lines if line.holds(facts, routed, now, self.grace_s)), None)
 
     def agreeing(self, ask: Ask) -> tuple[Law, ...]:
-        """The laws that have to agree when this is asked for."""
-        return (self, self.gentle) if ask.gentle and self.gentle is not None else (self,)
+        """The laws that have to agree when this is asked for, each with the longer grace, which counts for both."""
+        if not ask.gentle or self.gentle is None:
+            return (self,)
+        grace_s = max(self.grace_s, self.gentle.grace_s)
+        return replace(self, grace_s=grace_s), replace(self.gentle, grace_s=grace_s)
 
     def wants(self, facts: Facts, routed: Routed, now: float) -> str:
         line = self.decides(facts, routed, now)
@@ -365,7 +368,8 @@ class Judge:
         self.deeds.append(deed)
 
     def _check_ranks(self, law: Law, deed: Deed) -> None:
-        line, laws = law.decides(deed.facts, deed.routed, deed.looked_at), law.agreeing(deed.ask)
+        laws = law.agreeing(deed.ask)
+        line = laws[0].decides(deed.facts, deed.routed, deed.looked_at)
         rests_on_ranks = any(one.newest is not None for one in laws) or line == AT_MOST
         if deed.there is None or line is None or not rests_on_ranks:
             return
@@ -381,10 +385,10 @@ class Judge:
         By the versions as the sweeps saw them which believed what they saw: one that is served, or the newest, for
         no longer than between two of them restarts no grace.
         """
-        grace_s = max(one.grace_s for one in law.agreeing(deed.ask))
-        if not grace_s:
+        law = law.agreeing(deed.ask)[0]
+        if not law.grace_s:
             return
-        start = deed.at - grace_s
+        start = deed.at - law.grace_s
         freed = self.claims.last_end(deed.agent, deed.facts.id, deed.facts.created_at, deed.at)
         _require(freed <= start + SECOND_S, f"held within its grace, until {freed}", deed)
         _require(deed.facts.last_accessed_at <= start, "used within its grace", deed)
@@ -394,7 +398,8 @@ class Judge:
         now = law.decides(deed.facts, deed.routed, deed.looked_at)
         for routed, moments in self._grace_of(promise, start, deed.at):
             before = self.law(moments[0])
-            lines = [before.decides(deed.facts, routed, moment) for moment in moments]
+            asked = {one for moment in moments for one in before.agreeing(self.ask(deed.agent, moment))[:1]}
+            lines = [one.decides(deed.facts, routed, moment) for one in asked for moment in moments]
             same = now is not None and (now.action, now.name) in [(line.action, line.name) for line in lines if line]
             _require(before.enforce and same, f"at {moments} not due by the same rule", deed)
 
