@@ -18,7 +18,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from reaper.clock import Clock
+from reaper.clock import Clock, give_way
 from reaper.config import ConfigError, ConfigWatch, Loaded, parse
 from reaper.core.command_lines import config_option
 from reaper.core.model import DAY_S
@@ -31,7 +31,7 @@ from reaper.logs import get_logger
 from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
 from reaper.web.server import Served, listening, sites
-from reaper.wiring import Connector, silence_max_s
+from reaper.wiring import Connector, silence_max_s, tidy_memory
 
 log = get_logger("reaper")
 
@@ -200,6 +200,10 @@ class Daemon:
 
         try:
             await self.sweeper.run(self.settings, Scope(), stopping)
+            # To let go of what it found takes its time, and so does what comes now.
+            await give_way()
+            tidy_memory()
+            await give_way()
         except Exception:
             log.exception("run_crashed")
         finally:

@@ -13,20 +13,29 @@ from reaper.core.provider import CallRecord, Provider
 from reaper.core.settings import Project, Settings
 from reaper.foundry.auth import ACQUIRE_MAX_S, Tokens
 from reaper.foundry.client import Client
-from reaper.foundry.http_clients import Wire
+from reaper.foundry.http_clients import Wire, load_http
 from reaper.foundry.rate_limiter import RateLimiter
 from reaper.foundry.transport import RETRY_MAX_S
 
-_NEW_OBJECTS: Final = 50_000
+_NEW_OBJECTS: Final = 20_000
+_NEVER: Final = 1_000_000
+"""So many looks at new objects no run takes."""
 
 
 def settle_memory() -> None:
-    """Let the collector of cycles leave alone what was loaded, and come less often.
+    """Let the collector of cycles leave alone what is loaded, all of it by then, and come less often.
 
-    Listings make objects by the million, and none of them is part of a cycle: a tenth of their cost was looking.
+    Listings make objects by the million, and none of them is part of a cycle: a tenth of their cost was looking. What
+    it has looked at once it looks at again when a run has ended, and little of it is left: see `tidy_memory`.
     """
+    load_http()
     gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 20, 100)
+    gc.set_threshold(_NEW_OBJECTS, _NEVER, 100)
+
+
+def tidy_memory() -> None:
+    """Collect what a run has left in cycles."""
+    gc.collect(1)
 
 
 def silence_max_s(settings: Settings) -> float:

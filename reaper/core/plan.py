@@ -151,8 +151,8 @@ class Planned(Protocol):
         """Those that nothing holds."""
 
     @property
-    def marked(self) -> Iterable[Item]:
-        """Those whose deletion is promised."""
+    def marked(self) -> Iterable[Item | None]:
+        """Those whose deletion is promised; None where many were passed over, so that others may have their turn."""
 
 
 class Items(tuple[Item, ...]):
@@ -270,6 +270,17 @@ class Marks:
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Mark]:
+        return (mark for mark in self.by_steps() if mark is not None)
+
+    def by_steps(self) -> Iterator[Mark | None]:
+        """Each of them; None now and then, when others may have their turn."""
         for item in self.items.marked:
-            if item.marked_at is not None:
+            if item is None:
+                yield None
+            elif item.marked_at is not None:
                 yield Mark(item.session, item.action, item.rule, item.marked_at, item.ripe_at)
+
+
+def marks_by_steps(marks: Iterable[Mark]) -> Iterable[Mark | None]:
+    """Each of them; None now and then, when others may have their turn."""
+    return marks.by_steps() if isinstance(marks, Marks) else marks

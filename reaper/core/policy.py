@@ -95,8 +95,8 @@ class Rule:
             return DEFAULT_STATUSES.get(self.action)
         return frozenset.intersection(*named, *([ELIGIBLE[self.action]] if self.action in ELIGIBLE else []))
 
-    def holds_from(self, session: Session, agent: Agent) -> float:
-        """Unix seconds from which the rule applies, NEVER if it cannot.
+    def holds_from(self, session: Session, agent: Agent, by: float = NEVER) -> float:
+        """Unix seconds from which the rule applies, NEVER if it cannot; it may say NEVER of any time after `by`.
 
         A condition that cannot be judged keeps a session: it fails a stop or delete, and holds for a keep.
         """
@@ -105,6 +105,9 @@ class Rule:
         since = ALWAYS if self._age_s is None else float(session.created_at + self._age_s)
         if self._idle_s is not None and session.last_accessed_at + self._idle_s > since:
             since = float(session.last_accessed_at + self._idle_s)
+        if since > by:
+            # The others can only put it off, and cost more than a comparison.
+            return NEVER
         for condition in self._others:
             moment = condition.holds_from(session, agent)
             if moment is None:
@@ -227,7 +230,7 @@ def decide(session: Session, policy: Policy, agent: Agent, now: float) -> Decisi
     for rule in policy.rules:
         # Asked here, too: most rules are for another status, and a call for each of them is what a listing costs.
         if rule.statuses is None or session.status in rule.statuses:
-            since = rule.holds_from(session, agent)
+            since = rule.holds_from(session, agent, now)
             if since <= now:
                 decision = Decision(rule.action, rule, since)
                 break

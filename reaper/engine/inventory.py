@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from reaper.clock import give_way
 from reaper.core.model import Action, Agent, Session
 from reaper.core.plan import Candidate
 from reaper.core.policy import Policy, decide, earliest
@@ -83,6 +84,8 @@ class InventoryReader:
         if counts.ranks is not None:
             rank_the_last(counts, counts.ranks, keeps=self.keeps)
         if index is None or incomplete:
+            for _ in counts.settling():
+                await give_way()
             snapshot = counts.snapshot(incomplete)
             counts.release()
             return snapshot, None
@@ -148,7 +151,7 @@ class InventoryReader:
             return []
         candidates, policy, agent, keep, ranks = list[Candidate](), self.policy, self.agent, Action.KEEP, counts.ranks
         if policy.asks_version:
-            self.versions.update(session.version for session in sessions if session.version is not None)
+            self.versions.update({session.version for session in sessions if session.version is not None})
         for session in sessions:
             decision = decide(session, policy, agent, now)
             if self.reserve is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -13,10 +13,12 @@ from reaper.core.backlog import AFTER_ALL, Turn, place_of
 from reaper.core.model import Action
 from reaper.core.plan import Hold, Item, Items, Limited, Planned
 from reaper.listing.spilled import Packing
-from reaper.listing.spool import Block, Spool
+from reaper.listing.spool import RUN_MAX, Block, Spool
 
 RUN: Final = 1_000
 """So many of those to act on are put in order at once."""
+AT_ONCE_MAX: Final = 5_000
+"""So many items are looked at at once to see which of them limits keep back; others when they are read."""
 _HOLDS: Final = {hold.value: hold for hold in Hold}
 
 
@@ -42,6 +44,7 @@ class ItemShelf:
     _packing: Packing = field(default_factory=Packing)
     _parts: list[Part] = field(default_factory=list)
     _held: int = 0
+    _on_disk: int = 0
     _count: int = 0
 
     def put(self, items: Sequence[Item]) -> None:
@@ -57,13 +60,22 @@ class ItemShelf:
         self._count += len(items)
         self.spool.held += len(items)
         if self.spool.is_full and self._held >= self.spool.run_min:
-            self._parts = [self._written(part) if part.items else part for part in self._parts]
-            self.spool.held -= self._held
-            self._held = 0
+            self._make_room(RUN_MAX)
+
+    def _make_room(self, most: int) -> None:
+        """Put the first of those in memory on disk, part by part until they are so many."""
+        written = 0
+        while self._on_disk < len(self._parts) and written < most:
+            part = self._parts[self._on_disk]
+            written += len(part.items)
+            self._parts[self._on_disk] = self._written(part)
+            self._on_disk += 1
+        self.spool.held -= written
+        self._held -= written
 
     def settled(self, limited: Limited) -> Planned:
         """All of them, some of those that could be done being kept back."""
-        if self._held == self._count:
+        if not self._on_disk and self._count <= AT_ONCE_MAX:
             return Items(limited.of(item) for part in self._parts for item in part.items)
         return ShelvedItems(self.spool, self._packing, tuple(self._parts), self._count, limited)
 
@@ -79,16 +91,25 @@ def in_creation_order(items: Planned) -> Generator[None, None, Planned]:
 
     What lies together in the listing is verified together. A few in memory are as good in any order.
     """
-    if not isinstance(items, ShelvedItems):
+    if not isinstance(items, ShelvedItems) or not any(part.blocks for part in items.parts):
         return items
-    runs, left = list[Sequence[Block]](), items.free()
-    while some := list(islice(left, RUN)):
-        plain = items.packing.plain
-        keyed = [(item.session.created_at, _packed(plain(item.session, item.decision), item)) for item in some]
-        keyed.sort(key=itemgetter(0))
-        runs.append(items.spool.write(keyed))
-        yield
+    runs, some, plain = list[Sequence[Block]](), list[tuple[int, Any]](), items.packing.plain
+    for item in items.free():
+        if item is None:
+            yield
+            continue
+        some.append((item.session.created_at, _packed(plain(item.session, item.decision), item)))
+        if len(some) == RUN:
+            runs.append(_sorted(items.spool, some))
+            some = []
+    if some:
+        runs.append(_sorted(items.spool, some))
     return replace(items, ordered=runs)
+
+
+def _sorted(spool: Spool, keyed: list[tuple[int, Any]]) -> Sequence[Block]:
+    keyed.sort(key=itemgetter(0))
+    return spool.write(keyed)
 
 
 def _packed(plain: tuple[Any, Any], item: Item) -> tuple[Any, ...]:
@@ -119,8 +140,8 @@ class Joined:
         return chain(self.first.act, self.second.act)
 
     @property
-    def marked(self) -> Iterator[Item]:
-        """Those whose deletion is promised."""
+    def marked(self) -> Iterator[Item | None]:
+        """Those whose deletion is promised; None now and then."""
         return chain(self.first.marked, self.second.marked)
 
 
@@ -145,20 +166,24 @@ class ShelvedItems:
     def act(self) -> Iterator[Item]:
         """Those that nothing holds; in the order of creation, if they were put into it."""
         if self.ordered is None:
-            return self.free()
+            return (item for item in self.free() if item is not None)
         merged = heapq.merge(*map(self._run, self.ordered), key=itemgetter(0))
         return (self.limited.of(self._item(plain)) for _, plain in merged)
 
-    def free(self) -> Iterator[Item]:
-        """Those that nothing holds, in the order of all; what holds none of them is not read."""
-        parts = [part for part in self.parts if part.approved or self._lets_some(part)]
-        return (item for item in self._read(parts) if item.hold is None)
+    def free(self) -> Iterator[Item | None]:
+        """Those that nothing holds, in the order of all, None after each part; one that holds none is not read."""
+        for part in self.parts:
+            if part.approved or self._lets_some(part):
+                yield from (item for item in self._read([part]) if item.hold is None)
+                yield None
 
     @property
-    def marked(self) -> Iterator[Item]:
-        """Those whose deletion is promised; what holds none of them is not read."""
-        parts = [part for part in self.parts if part.marked]
-        return (item for item in self._read(parts) if item.marked_at is not None)
+    def marked(self) -> Iterator[Item | None]:
+        """Those whose deletion is promised, None after each part; one that holds none is not read."""
+        for part in self.parts:
+            if part.marked:
+                yield from (item for item in self._read([part]) if item.marked_at is not None)
+                yield None
 
     def _run(self, run: Sequence[Block]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         return (keyed for block in run for keyed in self.spool.read(block))

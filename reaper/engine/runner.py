@@ -20,6 +20,7 @@ from reaper.core.provider import Connect, Provider, ProviderError
 from reaper.core.quotas import Key, Pool, Reserve, pools
 from reaper.core.settings import Project, Settings
 from reaper.core.voice import Voice
+from reaper.engine.by_turns import by_turns
 from reaper.engine.connected_project import ConnectedProject
 from reaper.engine.discovery import ASKED_MAX, Discovery, discover
 from reaper.engine.events import AgentsFound, Listener, MustSeeListed, SweepEnded, UnknownApprovals
@@ -367,7 +368,7 @@ class Runner:
         spared = {project.name for project in settings.projects} - known
         try:
             if believed:
-                self.store.plans.forget(now)
+                await by_turns(self.store.plans.forgetting(now))
                 self.store.holds.forget(now)
             await self._housekeeping.end(
                 self.store.journal, settings.audit, now, managed, spared, believed=bool(believed)

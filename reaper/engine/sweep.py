@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from reaper.clock import Clock, give_way
 from reaper.core import jump as jumps
@@ -15,7 +14,7 @@ from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
 from reaper.core.model import Agent
-from reaper.core.plan import Candidate, Hold, Plan, PlanContext
+from reaper.core.plan import Candidate, Hold, Plan, PlanContext, marks_by_steps
 from reaper.core.plan_lines import PlanLines
 from reaper.core.planner import Planning
 from reaper.core.policy import Mode
@@ -23,6 +22,7 @@ from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.voice import SILENT, Voice
+from reaper.engine.by_turns import by_turns
 from reaper.engine.effects import resolve_open_intents
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor
@@ -36,6 +36,7 @@ from reaper.engine.routed_agent import left_behind
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
+from reaper.listing.spilled import batches, by_steps
 from reaper.listing.spool import Spool, SpoolError
 from reaper.logs import get_logger
 from reaper.store.database import StateError
@@ -43,8 +44,6 @@ from reaper.store.journal import Entry
 from reaper.store.store import Breaker, Store
 
 log = get_logger()
-
-T = TypeVar("T")
 
 BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
@@ -162,7 +161,7 @@ class Sweep(InventoryReader):
             inventory=snapshot.sessions,
             marks=self.store.standing_marks(*self.key),
             used_today=self.store.journal.used_today(*self.key, now),
-            approved=await _done(self.store.plans.approving(*self.key, self.approvals)),
+            approved=await by_turns(self.store.plans.approving(*self.key, self.approvals)),
             refused=self.refusals.waiting(self.clock.monotonic()),
             holds=self.configured | self.store.holds.of_agent(*self.key),
             doubt=doubt,
@@ -220,12 +219,11 @@ class Sweep(InventoryReader):
         """Judge the candidates, a few at a time; what may be done is put in the order of creation."""
         project, agent, policy = self.site.project.name, self.agent, self.policy.with_ranks()
         planning = Planning(standing, shelf, project=project, agent=agent, policy=policy, now=now)
-        left = iter(candidates)
-        while some := list(islice(left, AT_A_TIME)):
+        for some in batches(by_steps(candidates), AT_A_TIME):
             planning.take(some)
             await give_way()
         plan = planning.plan()
-        return replace(plan, items=await _done(in_creation_order(plan.items))) if plan.tally.act else plan
+        return replace(plan, items=await by_turns(in_creation_order(plan.items))) if plan.tally.act else plan
 
     async def _resolve(self, left_open: Sequence[Entry], snapshot: Snapshot, doubt: Hold | None) -> list[str]:
         """Find out how earlier actions ended; returns the sessions of which nobody can say it yet."""
@@ -265,8 +263,8 @@ class Sweep(InventoryReader):
 
     async def _level(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Level, Jump | None]:
         """How many candidates are usual from now on, and the jump from what was usual so far."""
-        counted, left = Counted(0, 0), iter(snapshot.candidates)
-        while some := list(islice(left, AT_A_TIME)):
+        counted = Counted(0, 0)
+        for some in batches(by_steps(snapshot.candidates), AT_A_TIME):
             more = jumps.count((standing.approves(one), bool(one.session.strange)) for one in some)
             counted = Counted(counted.candidates + more.candidates, counted.touchable + more.touchable)
             await give_way()
@@ -295,7 +293,7 @@ class Sweep(InventoryReader):
             return
         try:
             at = plan.now or self.clock.wall()
-            await _done(self.store.plans.remembering(plan.id, *self.key, at, PlanLines(plan.items)))
+            await by_turns(self.store.plans.remembering(plan.id, *self.key, at, PlanLines(plan.items)))
         except StateError as error:
             log.error("plan_not_kept", plan=plan.id, error=str(error))
 
@@ -313,9 +311,9 @@ class Sweep(InventoryReader):
             known = self._with_memory(snapshot, plan.now).unserved
             self.store.unserved.replace(*self.key, known.since if known else {}, plan.now)
         if plan.marks is not None:
-            await _done(self.store.replacing_marks(*self.key, plan.marks, plan.now))
+            await by_turns(self.store.replacing_marks(*self.key, marks_by_steps(plan.marks), plan.now))
         else:
-            await _done(self._drop_marks_of_held(plan))
+            await by_turns(self._drop_marks_of_held(plan))
         if doubt is None:
             spread = base.spread if base else None
             if snapshot.listed_at == snapshot.now:
@@ -366,17 +364,6 @@ def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) ->
     if failing := failing_text(report):
         return Result.FAILED, failing
     return (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
-
-
-async def _done(steps: Generator[None, None, T]) -> T:
-    """What these steps come to, others having their turn after each."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: T = end.value
-            return found
-        await give_way()
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:

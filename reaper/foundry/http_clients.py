@@ -18,6 +18,11 @@ Wire = httpx2.AsyncBaseTransport
 """What requests go through; another one stands in for the network."""
 
 
+def load_http() -> None:
+    """Load what the library loads with its first client, which would keep waiting whoever else has begun by then."""
+    httpx2.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
 class Bearer(httpx2.Auth):
     """Puts a token on a request at the last moment, so that nothing on the way there holds it as text."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
@@ -217,6 +217,12 @@ class SessionCounts:
         self.release()
         self._held = len(self.candidates)
         spilled.spool.held += self._held
+
+    def settling(self) -> Iterator[None]:
+        """Put on disk what is behind the candidates there, by steps: a snapshot is about to be taken."""
+        while self._spilled is not None and len(self.candidates) > RUN_MAX:
+            self._spill(self._spilled, RUN_MAX)
+            yield
 
     def release(self) -> None:
         """What is in memory counts no more: it is on disk, elsewhere, or not needed."""

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from reaper.core.model import Action, Session
 from reaper.core.plan import Candidate
@@ -22,6 +22,11 @@ _ACTIONS: Final = {action.value: action for action in Action}
 Plain = tuple[Any, ...]
 Entry = tuple[str, int, Plain | None]
 """An id, minus the number of its run, and the candidate, None for what is none any more. The first of one counts."""
+
+T = TypeVar("T")
+
+PASSED_MAX: Final = 250
+"""So many entries are passed over before others may have their turn."""
 
 
 @dataclass(slots=True)
@@ -79,27 +84,38 @@ class InOrder:
     runs: Sequence[Sequence[Block]]
 
     def __iter__(self) -> Iterator[Candidate]:
-        """Each of them. They are sorted by id: those of the first action go by, the others are set aside."""
+        """Each of them."""
+        return (candidate for candidate in self.by_steps() if candidate is not None)
+
+    def by_steps(self) -> Iterator[Candidate | None]:
+        """Each of them; None where many were passed over, so that others may have their turn.
+
+        They are sorted by id: those of the first action go by, the others are set aside.
+        """
         aside: dict[str, Pile] = {}
+        passed = 0
         for plain in self._newest():
-            action = plain[1][0]
-            if action == _FIRST.value:
+            action = plain[1][0] if plain is not None else ""
+            if plain is not None and action == _FIRST.value:
                 yield self._candidate(plain)
-            else:
+                continue
+            if plain is not None:
                 aside.setdefault(action, Pile(self.spool)).put([plain])
+            passed += 1
+            if passed % PASSED_MAX == 0:
+                yield None
         for action in sorted(aside):
             yield from map(self._candidate, aside[action])
 
     def _candidate(self, plain: Plain) -> Candidate:
         return Candidate(self.packing.session(plain[0]), self.packing.decision(plain[1]))
 
-    def _newest(self) -> Iterator[Plain]:
+    def _newest(self) -> Iterator[Plain | None]:
+        """What counts of each entry, None where that is nothing."""
         last = ""
         for name, _, plain in heapq.merge(*(self._run(number, run) for number, run in enumerate(self.runs))):
-            if name != last:
-                last = name
-                if plain is not None:
-                    yield plain
+            yield plain if name != last else None
+            last = name
 
     def _run(self, number: int, run: Iterable[Block]) -> Iterator[Entry]:
         for block in run:
@@ -125,6 +141,23 @@ class Pile:
         for block in self.blocks:
             yield from self.spool.read(block)
         yield from self.rest
+
+
+def by_steps(candidates: Iterable[Candidate]) -> Iterator[Candidate | None]:
+    """Each of them; None now and then, when others may have their turn."""
+    return candidates.by_steps() if isinstance(candidates, InOrder) else iter(candidates)
+
+
+def batches(steps: Iterable[T | None], most: int) -> Iterator[list[T]]:
+    """So many at once, fewer where a step ends; after each others may have their turn."""
+    some: list[T] = []
+    for one in steps:
+        if one is not None:
+            some.append(one)
+        if one is None or len(some) == most:
+            yield some
+            some = []
+    yield some
 
 
 def in_line_order(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import marshal
 import os
 import tempfile
+import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,9 +17,9 @@ IN_MEMORY_MAX: Final = 25_000
 """So many candidates of all agents together are kept in memory."""
 RUN_MIN: Final = 1_000
 """Fewer of one agent are not worth a write."""
-RUN_MAX: Final = 2_000
+RUN_MAX: Final = 1_000
 """So many are written at once, before others may have their turn."""
-BLOCK: Final = 64
+BLOCK: Final = 32
 """So many values are read at once."""
 _FORMAT: Final = 2
 """The one that does not look for values that it has written already."""
@@ -66,6 +68,9 @@ class Spool:
             blocks.append(Block(at, len(parts[-1]), len(block)))
             at += len(parts[-1])
         self._append(b"".join(parts))
+        # As much is let go of now as has come, so the collector of cycles counts nothing new. What it does not look
+        # at as it comes, it looks at all at once some day.
+        gc.collect(0)
         return blocks
 
     def read(self, block: Block) -> list[Any]:
@@ -83,7 +88,8 @@ class Spool:
             if self._file < 0:
                 with tempfile.TemporaryFile(dir=self.folder or None, buffering=0) as file:
                     self._file = os.dup(file.fileno())
-                weakref.finalize(self, os.close, self._file)
+                # A process that ends lets go of it by itself.
+                weakref.finalize(self, _let_go, self._file).atexit = False
             left = memoryview(data)
             while left:
                 written = os.pwrite(self._file, left, self._end)
@@ -95,3 +101,11 @@ class Spool:
     @property
     def _where(self) -> str:
         return self.folder or tempfile.gettempdir()
+
+
+def _let_go(file: int) -> None:
+    """Close it, and keep nobody waiting: that gives back every page of a file that nothing names."""
+    try:
+        threading.Thread(target=os.close, args=(file,)).start()
+    except RuntimeError:
+        os.close(file)

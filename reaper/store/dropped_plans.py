@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, String, and_, cast, delete, exists, func, select, update
@@ -21,31 +21,38 @@ PLANS_KEPT: Final = 20_000
 """So many plans of one agent are kept at most: two weeks at one each minute."""
 
 
-def drop_old(connection: Connection, writing: Collection[str], now: float) -> None:
-    """Drop plans that were not made for their time, and of each agent those beyond the newest thousands.
+def with_old_plans(connection: Connection, now: float) -> Sequence[tuple[str, str]]:
+    """The projects and agents of which something may have to be dropped: parts have no time of their own."""
+    agents = select(PLANS.project, PLANS.agent).group_by(PLANS.project, PLANS.agent)
+    is_due = (func.min(PLANS.at) < now - PLAN_KEPT_S) | (func.count() > PLANS_KEPT)
+    return [(project, agent) for project, agent in connection.execute(agents.having(is_due))]
+
+
+def drop_old(connection: Connection, project: str, agent: str, writing: Collection[str], now: float) -> None:
+    """Drop an agent's plans that were not made for their time, and those beyond the newest thousands.
 
     Parts stay of plans that are just being written.
     """
-    per_agent = select(PLANS.project, PLANS.agent, func.count()).where(LIVES).group_by(PLANS.project, PLANS.agent)
-    _drop(connection, PLANS.at < now - PLAN_KEPT_S, now)
-    _remove_unfinished(connection, writing, now)
-    for project, agent, count in connection.execute(per_agent).all():
-        if count > PLANS_KEPT:
-            mine = of_agent(project, agent)
-            newest = select(PLANS.at).where(mine).order_by(PLANS.at.desc()).offset(PLANS_KEPT).limit(1)
-            unapproved = ~PLANS.id.in_(select(tables.approvals.c.plan))
-            _drop(connection, mine & unapproved & (PLANS.at <= connection.execute(newest).scalar_one()), now)
+    mine = of_agent(project, agent)
+    _drop(connection, mine, PLANS.at < now - PLAN_KEPT_S, now)
+    _remove_unfinished(connection, mine, writing, now)
+    if connection.execute(select(func.count()).where(mine, LIVES)).scalar_one() > PLANS_KEPT:
+        newest = select(PLANS.at).where(mine).order_by(PLANS.at.desc()).offset(PLANS_KEPT).limit(1)
+        unapproved = ~PLANS.id.in_(select(tables.approvals.c.plan))
+        _drop(connection, mine, unapproved & (PLANS.at <= connection.execute(newest).scalar_one()), now)
 
 
-def _drop(connection: Connection, which: ColumnElement[bool], at: float) -> None:
-    """Drop these plans. What others are kept by (a joint one by its part, that one by a whole one) stays as a row
-    that is no plan any more."""
+def _drop(connection: Connection, mine: ColumnElement[bool], which: ColumnElement[bool], at: float) -> None:
+    """Drop these plans of an agent. What others are kept by (a joint one by its part, that one by a whole one) stays
+    as a row that is no plan any more."""
+    # What a row holds is looked at last: with its parts a plan is as large as all of its sessions' lines.
+    own = mine & ~IS_PART
     base = cast(func.substr(PLANS.sessions, len(REFERS) + 1, ID_CHARS), String)
     refers = begins(REFERS.encode())
-    needed = set(connection.execute(select(base).where(refers, ~which)).scalars())
-    needed |= set(connection.execute(select(base).where(refers, which, among(needed))).scalars())
-    _remove(connection, and_(which, ~IS_PART, ~among(needed)), at)
-    connection.execute(update(tables.plans).where(which, LIVES).values(at=ONLY_NEEDED))
+    needed = set(connection.execute(select(base).where(own, ~which, refers)).scalars())
+    needed |= set(connection.execute(select(base).where(own, which, among(needed), refers)).scalars())
+    _remove(connection, and_(own, which, ~among(needed)), at)
+    connection.execute(update(tables.plans).where(mine, which, LIVES).values(at=ONLY_NEEDED))
 
 
 def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> None:
@@ -63,8 +70,10 @@ def _remove(connection: Connection, gone: ColumnElement[bool], at: float) -> Non
         connection.execute(delete(tables.plans).where(own))
 
 
-def _remove_unfinished(connection: Connection, writing: Collection[str], at: float) -> None:
-    """Remove the parts of plans that were never written to their end, and are not being written."""
+def _remove_unfinished(
+    connection: Connection, mine: ColumnElement[bool], writing: Collection[str], at: float
+) -> None:
+    """Remove the parts of an agent's plans that were never written to their end, and are not being written."""
     plans = tables.plans.alias("plans_there")
     is_there = exists().where(plans.c.id == OWN_PLAN, plans.c.project == PLANS.project, plans.c.agent == PLANS.agent)
-    _remove(connection, and_(IS_PART, ~is_there, ~among(writing, OWN_PLAN)), at)
+    _remove(connection, and_(mine, IS_PART, ~is_there, ~among(writing, OWN_PLAN)), at)

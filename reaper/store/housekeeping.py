@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Final
 
+from reaper.clock import give_way
 from reaper.core.holds import SessionHold, hold_json
 from reaper.core.model import DAY_S
 from reaper.core.settings import Audit, Settings
@@ -59,7 +60,9 @@ class Housekeeping:
         pruned = 0
         if believed:
             _settle_orphans(journal, now, managed, spared)
+            await give_way()
             pruned = journal.prune(now - audit.keep_s, now)
+            await give_way()
         if journal.end() == self._reported:
             return
         key = _key(audit)

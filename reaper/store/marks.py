@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import chain as joined
-from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, or_, select
@@ -85,19 +83,27 @@ def each(database: Database, project: str, agent: str, most: int = AT_A_TIME) ->
 
 
 def replacing(
-    database: Database, project: str, agent: str, marks: Iterable[Mark], at: float, most: int = AT_A_TIME
+    database: Database, project: str, agent: str, marks: Iterable[Mark | None], at: float, most: int = AT_A_TIME
 ) -> Generator[None, None, None]:
     """Make these the agent's marks from platform time `at` on, all others are dropped; they come sorted.
 
-    Each step writes some of it, with an entry of the record: what stands as it was is not written again. ValueError
-    when a mark belongs before another that was written already.
+    Each step writes some of it, with an entry of the record: what stands as it was is not written again. Where None
+    comes instead of a mark, a step writes nothing. ValueError when a mark belongs before another that was written
+    already.
     """
     left, first, done = iter(marks), _BEFORE_ALL, False
+    wanted: list[Mark] = []
     while not done:
+        for mark in left if len(wanted) < most else ():
+            if mark is None:
+                yield
+                continue
+            wanted.append(mark)
+            if len(wanted) == most:
+                break
         with database.begin() as connection:
             chain.lock(connection)
             found = rows_from(connection, project, agent, first, most)
-            wanted = list(islice(left, most))
             # Up to here both are known.
             ends = [_place(found[-1])] if len(found) == most else []
             ends += [wanted[-1].seen.incarnation] if len(wanted) == most else []
@@ -109,7 +115,7 @@ def replacing(
                 raise ValueError("marks are written out of order")
             before = [row for row in found if upto is None or _place(row) <= upto]
             _change(connection, project, agent, at, before, now)
-        left, done = joined(behind, left), upto is None
+        wanted, done = behind, upto is None
         first = first if upto is None else (upto[0], upto[1] + 1)
         yield
 

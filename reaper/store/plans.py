@@ -24,7 +24,7 @@ from reaper.logs import get_logger
 from reaper.store import chain, tables
 from reaper.store.chained_tables import covering
 from reaper.store.database import Database, StateError
-from reaper.store.dropped_plans import drop_old
+from reaper.store.dropped_plans import drop_old, with_old_plans
 from reaper.store.journal import reading
 from reaper.store.known_plans import KnownPlan, StandingApproval, approval_of, approvals_of, begun_of, own_id
 from reaper.store.leave import Leave
@@ -105,6 +105,7 @@ class Plans:
         head, content = yield from self._shortest(project, agent, lines, others)
         token, parts, left = uuid.uuid4().hex[:12], 0, iter(content)
         body = Body(head, list(islice(left, self.lines_at_a_time)))
+        yield
         while part := list(islice(left, self.lines_at_a_time)):
             row = part_id(name, token, parts)
             with self._begin() as connection:
@@ -289,9 +290,18 @@ class Plans:
 
     def forget(self, now: float) -> None:
         """Drop plans that were not made for their time, and of each agent those beyond the newest thousands."""
+        for _ in self.forgetting(now):
+            pass
+
+    def forgetting(self, now: float) -> Generator[None, None, None]:
+        """The same agent by agent, so that others may have their turn after each."""
         with self._begin() as connection:
-            chain.lock(connection)
-            drop_old(connection, self._writing, now)
+            agents = with_old_plans(connection, now)
+        for project, agent in agents:
+            with self._begin() as connection:
+                chain.lock(connection)
+                drop_old(connection, project, agent, self._writing, now)
+            yield
 
     def _begin(self) -> AbstractContextManager[Connection]:
         return reading(self._database, "the plans were")

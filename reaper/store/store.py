@@ -120,9 +120,12 @@ class Store:
             pass
 
     def replacing_marks(
-        self, project: str, agent: str, given: Iterable[Mark], at: float
+        self, project: str, agent: str, given: Iterable[Mark | None], at: float
     ) -> Generator[None, None, None]:
-        """The same by steps, so that others may have their turn after each; the marks come sorted."""
+        """The same by steps, so that others may have their turn after each; the marks come sorted.
+
+        Another step ends where None comes instead of a mark.
+        """
         return marks.replacing(self._database, project, agent, given, at, self.marks_at_a_time)
 
     def drop_mark(self, project: str, agent: str, session: Session, at: float) -> None:

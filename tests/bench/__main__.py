@@ -7,10 +7,11 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.bench.backlog import BACKLOG
+from tests.bench.backlog import BACKLOG, SESSIONS, backlog
 from tests.bench.rows import ALL, Row
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -22,10 +23,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"only these: {', '.join(PARTS)}")
     parser.add_argument("--keep", action="store_true", help=f"write the table into {PAGE.name}")
+    parser.add_argument(
+        "--sessions", type=int, default=SESSIONS, help=f"how large the backlog is, where not {SESSIONS:,}"
+    )
     given = parser.parse_args()
+    parts = PARTS | {"backlog": partial(backlog, given.sessions)}
     rows: list[Row] = []
     for part in given.parts or PARTS:
-        for row in PARTS[part]():
+        for row in parts[part]():
             rows.append(row)
             print("\t".join(_cells(row)), flush=True)  # noqa: T201 - what it is for
     table = _table(rows)

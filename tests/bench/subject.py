@@ -101,10 +101,13 @@ def sweep(
 
 
 def stalls(endpoint: str, state: str, policy: Mapping[str, str]) -> Callable[[], dict[str, Any]]:
-    """One sweep of all agents, and how long at most nothing else had its turn on the loop."""
+    """One sweep of all agents, and how long at most nothing else had its turn on the loop once the first page came.
+
+    What comes before is the same for any number of sessions: modules and statements needed for the first time.
+    """
     from reaper.clock import SystemClock
     from reaper.config.load import load
-    from reaper.engine.events import to_all
+    from reaper.engine.events import Event, PageRead, to_all
     from reaper.engine.live_status import LiveStatus
     from reaper.engine.runner import Runner, Scope
     from reaper.logs import configure_logging
@@ -118,9 +121,15 @@ def stalls(endpoint: str, state: str, policy: Mapping[str, str]) -> Callable[[],
     configure_logging("json", "error")
     settle_memory()
     longest = {"wall_s": 0.0, "busy_s": 0.0}
+    began = asyncio.Event()
+
+    def hear_first(event: Event) -> None:
+        if isinstance(event, PageRead):
+            began.set()
 
     async def tick() -> None:
         """Wake up every few milliseconds, and see how late that was, and how long the processor was at work."""
+        await began.wait()
         wall, busy = time.perf_counter(), time.thread_time()
         while True:
             await asyncio.sleep(TICK_S)
@@ -133,7 +142,7 @@ def stalls(endpoint: str, state: str, policy: Mapping[str, str]) -> Callable[[],
         clock = SystemClock()
         live = LiveStatus(clock)
         metrics, store = Metrics(live), Store.open(settings.state)
-        hear = to_all(live.hear, metrics.hear, EventLog().hear)
+        hear = to_all(hear_first, live.hear, metrics.hear, EventLog().hear)
         ticking = asyncio.create_task(tick())
         run = await Runner(store, clock, hear, Connector(clock, metrics.request)).run(settings, Scope())
         ticking.cancel()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import resource
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +20,10 @@ from reaper.core.model import ACTIVE, Action
 from reaper.core.plan import Candidate
 from reaper.core.plan_lines import line_of
 from reaper.core.policy import Rule
+from reaper.listing import snapshot, spilled
 from reaper.listing.snapshot import SessionCounts
-from reaper.listing.spilled import Spilled
-from reaper.listing.spool import Spool, SpoolError
+from reaper.listing.spilled import Spilled, batches, by_steps
+from reaper.listing.spool import Block, Spool, SpoolError
 from tests.sim.switches import Unguarded, around
 from tests.world import NOW, RUNAWAY, STALE, candidate, examples, session
 
@@ -33,6 +38,20 @@ happenings = st.lists(
 
 def spool(**given: int) -> Spool:
     return Spool(**{"in_memory_max": 0, "run_min": 3, **given})
+
+
+class Written(Spool):
+    """A spool that remembers how many values were written at once."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, **given: int) -> None:
+        super().__init__(**given)
+        self.written: list[int] = []
+
+    def write(self, values: Sequence[Any]) -> list[Block]:
+        self.written.append(len(values))
+        return super().write(values)
 
 
 def told(happened: list[Happening], disk: Spool | None) -> SessionCounts:
@@ -99,6 +118,46 @@ def test_rules_come_back_as_they_are_even_where_two_are_alike() -> None:
     assert all(one.decision.rule is rules[number % 2] for number, one in enumerate(back))
 
 
+def few_at_once(count: int, rule: Rule, monkeypatch: pytest.MonkeyPatch) -> list[Candidate | None]:
+    """The steps in which so many candidates are read, of which three are passed over at once."""
+    monkeypatch.setattr(spilled, "PASSED_MAX", 3)
+    counts = SessionCounts(NOW, frozenset(), spool=spool())
+    seen = [session(f"session-{number:04d}") for number in range(count)]
+    for one in seen:
+        counts.decided([one], [candidate(one, rule)])
+    counts.decided(seen[:9], [])
+    return list(by_steps(counts.snapshot().candidates))
+
+
+def test_a_step_ends_where_many_are_passed_over_that_come_later_or_are_none_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deletes, stops = (few_at_once(30, rule, monkeypatch) for rule in (STALE, RUNAWAY))
+    assert [one is None for one in deletes] == [True] * 6 + [False] * 21
+    assert [one is None for one in stops] == [True] * 13 + [False] * 21
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"), [("", [""]), ("ab", ["ab", ""]), ("abc", ["ab", "c"]), ("a--b", ["a", "", "b"])]
+)
+def test_a_batch_ends_when_it_is_full_and_where_a_step_does(steps: str, found: list[str]) -> None:
+    got = batches((None if one == "-" else one for one in steps), 2)
+    assert ["".join(some) for some in got] == found
+
+
+def test_what_is_left_in_memory_behind_others_on_disk_goes_there_by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "RUN_MAX", 4)
+    disk = Written(in_memory_max=0, run_min=3)
+    counts = SessionCounts(NOW, frozenset(), spool=disk)
+    for first, room in ((0, 0), (4, 1_000)):
+        disk.in_memory_max = room
+        some = [session(f"session-{number:04d}") for number in range(first, first + (4 if room == 0 else 21))]
+        counts.decided(some, map(candidate, some))
+    assert sum(1 for _ in counts.settling()) == 5
+    assert len(list(counts.snapshot().candidates)) == 25
+    assert max(disk.written) == 4
+
+
 def test_room_is_shared_and_given_back() -> None:
     disk = spool(in_memory_max=10)
     first, second = (SessionCounts(NOW, frozenset(), spool=disk) for _ in range(2))
@@ -134,3 +193,25 @@ def test_nothing_of_it_has_a_name(tmp_path: Path) -> None:
     (block,) = disk.write([1, 2, 3])
     assert disk.read(block) == [1, 2, 3]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_nobody_needs_any_more_is_closed_by_a_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, closed = Spool(), list[tuple[int, bool]]()
+    disk.write([1])
+    close, here = os.close, threading.current_thread()
+    monkeypatch.setattr(
+        os, "close", lambda file: closed.append((file, threading.current_thread() is here)) or close(file)
+    )
+    file = disk._file
+    del disk
+    gc.collect()
+    for thread in set(threading.enumerate()) - {here}:
+        thread.join()
+    assert closed == [(file, False)]
+
+
+def test_the_collector_of_cycles_has_looked_at_what_is_new_whenever_something_was_written() -> None:
+    disk, new = Spool(), [[number] for number in range(600)]
+    disk.write([1])
+    assert gc.get_count()[0] < len(new)
+    assert not {id(one) for one in gc.get_objects(generation=0)} & {id(one) for one in new}

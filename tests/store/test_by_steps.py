@@ -117,6 +117,14 @@ def test_each_step_writes_a_few_and_marks_that_stand_are_not_written_again(store
     assert store.journal.end().count == entries
 
 
+def test_a_step_also_ends_where_those_who_choose_the_marks_need_time(store: Store) -> None:
+    given = [None, mark(0), None, None, *map(mark, range(1, 5)), None]
+    with_pauses = sum(1 for _ in little(store).replacing_marks(*HERE, given, NOW))
+    assert store.marks(*HERE) == {name_of(number).incarnation: mark(number) for number in range(5)}
+    assert with_pauses == 4 + sum(1 for _ in store.replacing_marks(*HERE, map(mark, range(5)), NOW))
+    sound(store)
+
+
 def test_marks_out_of_order_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="out of order"):
         list(store.replacing_marks(*HERE, [mark(2), mark(1)], NOW))
@@ -165,10 +173,10 @@ def test_large_plans_that_differ_little_are_kept_by_their_difference(store: Stor
 def test_what_was_left_unfinished_goes_and_what_is_being_written_stays(store: Store, url: str) -> None:
     little(store)
     begun = begin_plan(store, *range(23))[1]
-    list(islice(begun, 3))
+    list(islice(begun, 4))
     begun.close()
     name, steps = begin_plan(store, *range(30))
-    list(islice(steps, 3))
+    list(islice(steps, 4))
     assert rows(url) == 6
     store.plans.forget(NOW)
     assert rows(url) == 3
@@ -181,7 +189,7 @@ def test_what_was_left_unfinished_goes_and_what_is_being_written_stays(store: St
 
 def test_a_plan_that_loses_a_part_while_it_is_written_is_not_kept(store: Store, url: str) -> None:
     name, steps = begin_plan(little(store), *range(23))
-    list(islice(steps, 3))
+    list(islice(steps, 4))
     altered(url, "DELETE FROM plans WHERE id LIKE '%/000001'")
     with pytest.raises(StateError, match="lost a part"):
         list(steps)
