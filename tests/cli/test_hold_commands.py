@@ -48,9 +48,10 @@ def name_in_file(desk: Cli, *holds: dict[str, Any]) -> None:
 def test_a_held_session_outlives_sweeps_and_deletes_by_hand_until_it_is_released(desk: Cli, people: Town) -> None:
     said = hold(desk).ended(0).stdout
     assert said.startswith(f"{ONE} of here/{AGENT}: held by kim until {UNTIL}: thesis (hold ")
-    plan = desk.run("plan").ended(10).stdout
-    assert f"held by kim until {UNTIL}: thesis" in plan
-    assert f"1 held by people, see reaper holds --project here --agent {AGENT}" in plan
+    planned = desk.run("plan", "--output", "json").ended(10).json["sweeps"]
+    (kept,) = [each for sweep in planned for each in sweep["decisions"] if each["outcome"] == "hold"]
+    assert (kept["session"], f"held by kim until {UNTIL}: thesis" in kept["reason"]) == (ONE, True)
+    assert f"1 held by people, see reaper holds --project here --agent {AGENT}" in desk.run("plan").ended(10).stdout
     desk.run("sweep").ended(0)
     done = desk.run("sessions", "delete", AGENT, ONE, "--yes", "--output", "json").ended(1)
     assert done.json["deleted"][0]["outcome"] == "changed"

@@ -63,6 +63,10 @@ def harmless_environment() -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", "NO_PROXY": "127.0.0.1"}
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Process:
     """A process that stays, its output in files."""
@@ -84,6 +88,7 @@ class Process:
                 stderr=stderr,
                 env=harmless_environment(),
                 cwd=folder,
+                preexec_fn=_heed_interrupts,  # noqa: PLW1509 - what runs the tests may ignore them, and pass that on
             )
         return cls(popen, out, err)
 
