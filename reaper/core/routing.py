@@ -6,6 +6,7 @@ rollback. What of it is not understood cannot be judged, and what cannot be judg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -104,8 +105,11 @@ class Unserved:
         return self.since.get(version, self.seen_at)
 
     def superseded_from(self, version: str) -> float:
-        """The moment from which this version is superseded, if it stays left behind."""
-        return self.began(version) + self.wait_s
+        """The moment from which this version is superseded, if it stays left behind.
+
+        Where it need not last, always: between two clocks it may not have been seen yet when it is judged.
+        """
+        return self.began(version) + self.wait_s if self.wait_s else -math.inf
 
 
 def still_unserved(since: Mapping[str, float], latest: str | None, selector: Selector | None) -> dict[str, float]:

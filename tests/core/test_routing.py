@@ -43,6 +43,12 @@ def test_without_a_selector_all_traffic_reaches_the_latest_version() -> None:
     assert Agent("desk", "2").routing == "latest 2"
 
 
+def test_without_a_grace_a_version_is_superseded_as_soon_as_it_is_seen_whatever_clocks_say() -> None:
+    seen_later = replace(DESK, unserved=Unserved({}, seen_at=NOW + 0.6, wait_s=0))
+    assert holds_from(SUPERSEDED, "0", seen_later) == ALWAYS
+    assert holds_from(SUPERSEDED, "1", seen_later) == NEVER
+
+
 def test_a_selector_says_which_versions_traffic_reaches_and_none_reaches_what_has_no_share() -> None:
     assert DESK.serving.shares == (("1", 90), ("2", 10))
     assert DESK.routing == "1: 90 %, 2: 10 %, latest 2"
