@@ -382,6 +382,9 @@ class World:
         if plan.marks is not None and not relieving:
             self._note_marks(plan, plan.marks)
             self._note_candidates(plan)
+        said = plan.agent.metadata
+        if said.read:
+            self._heard_before[agent] = ALL if said.fault else ask_of(dict(said.said))
         for item in plan.act:
             session = item.session
             incarnation = (session.id, session.created_at, session.last_accessed_at)
@@ -438,9 +441,6 @@ class World:
             self._blame(ViolationError(f"marked, and {wrong}, of {agent}"))
         self.judge.promised(agent, Believed(self._began, now, self.judge.routed(agent, latest, served)), made)
         self._believed.add(agent)
-        said = plan.agent.metadata
-        if said.read:
-            self._heard_before[agent] = ALL if said.fault else ask_of(dict(said.said))
 
     def _on_outcome(self, agent: str, outcome: Outcome) -> None:
         """Nothing may be said to be gone that lives."""
