@@ -90,33 +90,22 @@ class Holds:
         """Every hold that stands."""
         return [hold for hold in self if hold.stands(now)]
 
-    def on(self, session: Session, now: float) -> tuple[SessionHold, ...]:
-        """The holds that stand on this incarnation."""
-        return self.of(session.id, session.created_at, now)
+    def on(self, session: Session, now: float, promised_at: float | None = None) -> tuple[SessionHold, ...]:
+        """The holds that forbid what was promised about this incarnation; where nothing was, those that stand."""
+        return self.of(session.id, session.created_at, now, promised_at)
 
-    def of(self, session: str, created_at: int, now: float) -> tuple[SessionHold, ...]:
+    def of(
+        self, session: str, created_at: int, now: float, promised_at: float | None = None
+    ) -> tuple[SessionHold, ...]:
         """The same of the one that was made then under this id."""
         known = self._of.get(session)
         if not known:  # as good as always, and asked of each candidate
             return ()
-        return tuple(hold for hold in known if hold.is_on(created_at) and hold.stands(now))
-
-    def against(self, session: Session, now: float, promised_at: float | None) -> list[SessionHold]:
-        """The holds that forbid what was promised about this incarnation, see `SessionHold.forbids`."""
-        known = self._of.get(session.id, ())
-        return [hold for hold in known if hold.is_on(session.created_at) and hold.forbids(now, promised_at)]
+        return tuple(hold for hold in known if hold.is_on(created_at) and hold.forbids(now, promised_at))
 
     def free_at(self, session: Session, now: float) -> float:
         """When no hold that stands now stands any more: `now` where none does, infinity for never."""
         return max((hold.ends_at for hold in self.on(session, now)), default=now)
-
-    def free_since(self, session: Session, now: float) -> float:
-        """When the last hold on it that is over ended; nothing that was promised before that counts."""
-        known = self._of.get(session.id)
-        if not known:
-            return -math.inf
-        over = (hold.ends_at for hold in known if hold.is_on(session.created_at) and not hold.stands(now))
-        return max(over, default=-math.inf)
 
 
 NO_HOLDS: Final = Holds()

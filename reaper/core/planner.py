@@ -142,11 +142,11 @@ def _marks(candidates: Iterable[Candidate], policy: Policy, context: PlanContext
         if context.holds.on(session, now):
             continue
         mark = context.marks.get(session.incarnation)
-        since = context.holds.free_since(session, now)
-        if mark is None or mark.marked_at < since or not _still_stands(mark, session, decision):
-            if not policy.grace_s:
-                continue
-            mark = Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
+        if mark and (context.holds.on(session, now, mark.marked_at) or not _still_stands(mark, session, decision)):
+            mark = None
+        if mark is None and not policy.grace_s:
+            continue
+        mark = mark or Mark(session, decision.action, decision.rule.name, now, now + policy.grace_s)
         yield replace(mark, ripe_at=max(mark.ripe_at, mark.marked_at + policy.grace_s))
 
 

@@ -195,7 +195,7 @@ class LastLooks:
         doubt = self.site.guard.doubt(self.started)
         if doubt:
             return Outcome(item, OutcomeKind.CHANGED, at, doubt)
-        if holding := holds_words(self._holds(intent).against(item.session, at, item.marked_at)):
+        if holding := holds_words(self._holds(intent).on(item.session, at, item.marked_at)):
             return self.changed(item, at, holding)
         verdict = self.judge.recheck(item, look, self.plan)
         if verdict.go:

@@ -42,6 +42,16 @@ def release(story: Story, *holds: SessionHold) -> None:
     story.store.holds.release([one.id for one in holds], true_time(), {"by": "kim"})
 
 
+async def ripe() -> Story:
+    """Two stale sessions are marked, and their grace of a day is over."""
+    story = Story()
+    story.options["grace_s"] = DAY_S
+    await story.stale_and_fresh(2, 0)
+    await story.sweep()
+    await asyncio.sleep(DAY_S + HOUR_S)
+    return story
+
+
 class Configured(Story):
     """A story whose configuration names holds."""
 
@@ -197,11 +207,7 @@ async def test_a_delete_that_has_to_wait_is_not_sent_once_its_session_is_held() 
 
 @tell
 async def test_a_released_session_gets_its_grace_anew() -> None:
-    story = Story()
-    story.options["grace_s"] = DAY_S
-    await story.stale_and_fresh(2, 0)
-    await story.sweep()
-    await asyncio.sleep(DAY_S + HOUR_S)
+    story = await ripe()
     release(story, hold(story))
     await story.sweep()
     assert story.left() == {HELD}
@@ -212,11 +218,7 @@ async def test_a_released_session_gets_its_grace_anew() -> None:
 
 @tell
 async def test_a_session_that_is_held_and_released_in_mid_sweep_gets_its_grace_anew() -> None:
-    story = Story()
-    story.options["grace_s"] = DAY_S
-    await story.stale_and_fresh(2, 0)
-    await story.sweep()
-    await asyncio.sleep(DAY_S + HOUR_S)
+    story = await ripe()
 
     def hold_for_a_moment(call: RoutedCall) -> None:
         if call.operation == "get" and call.session == HELD and not story.store.holds.all():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
 from reaper.core import plan_lines, planner
-from reaper.core.holds import NO_HOLDS, Holds, SessionHold
+from reaper.core.holds import NO_HOLDS, SessionHold
 from reaper.core.plan import Hold
 from reaper.engine.executor import Executor
 from reaper.engine.last_look import LastLooks
@@ -30,7 +29,7 @@ def _not_read_again(kept: Any) -> Any:
 
 
 def _only_standing_ones_keep(patch: Patch) -> None:
-    """At the last look a hold that is over again says nothing."""
+    """A hold that is over again says nothing of what was promised before."""
     patch.setattr(SessionHold, "forbids", lambda self, now, _: self.stands(now))
 
 
@@ -81,10 +80,6 @@ def _nothing_is_dropped(*_: Any) -> Any:
     return iter(())
 
 
-def _old_marks_count(_: Any) -> Any:
-    return lambda *_: -math.inf
-
-
 def _relief_takes_any(patch: Patch) -> None:
     kept = PoolMember.offers
 
@@ -131,7 +126,7 @@ HOLDING = [
     ),
     Mutant(
         "a mark from before the end of a hold is void",
-        around(Holds, "free_since", _old_marks_count),
+        _only_standing_ones_keep,
         scenes_holds.released_between_sweeps,
     ),
     Mutant(

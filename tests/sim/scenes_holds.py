@@ -130,13 +130,8 @@ async def unreadable_in_mid_sweep() -> None:
 async def released_between_sweeps() -> None:
     """Marked and ripe, then held and released before any sweep saw that: its grace begins with the release."""
     async with World(GRACED) as world:
-        stale(world)
-        await world.sweep()
-        await world.wait(25)
-        hold = place(world, HELD)
-        require(hold is not None, "nobody could hold it")
-        if hold is not None:
-            release(world, hold)
+        await _ripen(world)
+        _hold_for_a_moment(world)
         (report,) = await world.sweep()
         require(isinstance(report, Swept) and report.blocked["grace"] == 1, "it was planned by a mark that is void")
         require(len(world.living()) == 1, "the others should be gone")
@@ -145,9 +140,7 @@ async def released_between_sweeps() -> None:
 async def held_for_a_moment_in_mid_sweep() -> None:
     """Marked and ripe, then held and released between the plan and the last look: its grace begins anew."""
     async with World(GRACED) as world:
-        stale(world)
-        await world.sweep()
-        await world.wait(25)
+        await _ripen(world)
         before(world, "get", lambda: _hold_for_a_moment(world), session=HELD)
         await world.sweep()
         require(len(world.living()) == 1, "the others should be gone")
@@ -156,9 +149,7 @@ async def held_for_a_moment_in_mid_sweep() -> None:
 async def held_for_a_moment_while_it_waits() -> None:
     """The same once its intent is on disk, while the platform asks for patience."""
     async with World(GRACED) as world:
-        stale(world, 1)
-        await world.sweep()
-        await world.wait(25)
+        await _ripen(world, 1)
 
         async def later() -> None:
             await asyncio.sleep(10)
@@ -167,6 +158,13 @@ async def held_for_a_moment_while_it_waits() -> None:
         patience = Fault("delete", times=1, status=429, retry_after_seconds=30)
         await world.sweep(faults=[patience], also=[later()])
         require(len(world.living()) == 1, "deleted on a mark from before it was held")
+
+
+async def _ripen(world: World, count: int = 3) -> None:
+    """So many stale sessions are marked, and their grace is over."""
+    stale(world, count)
+    await world.sweep()
+    await world.wait(25)
 
 
 def _hold_for_a_moment(world: World, session: str = HELD) -> None:
