@@ -18,6 +18,7 @@ from reaper.cli.options import (
     Output,
     OutputFormat,
     ProjectName,
+    Reason,
     SessionId,
     parse_listen,
     read_duration,
@@ -141,7 +142,7 @@ def approve(
     by: Annotated[
         str, typer.Option("--by", metavar="NAME", help="Who approves; by default the user of the system.")
     ] = "",
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
+    reason: Reason = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -200,7 +201,7 @@ def release(
     legal: Annotated[
         str | None, typer.Option("--legal", metavar="CASE", help="The case, for a hold that has one.")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
+    reason: Reason = "",
     by: Annotated[
         str, typer.Option("--by", metavar="NAME", help="Who releases; by default the user of the system.")
     ] = "",

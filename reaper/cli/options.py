@@ -27,6 +27,7 @@ Output = Annotated[
 AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
 ProjectName = Annotated[str | None, typer.Option("--project", metavar="NAME", help="A project of the configuration.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")]
 All = Annotated[bool, typer.Option("--all", help="Also list the sessions that are kept.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reaper.cli.options import Config, Output, OutputFormat
+from reaper.cli.options import Config, Output, OutputFormat, Reason
 
 app = typer.Typer(help="The state file: whether it is whole.", no_args_is_help=True)
 
@@ -19,7 +19,7 @@ def check(
     by: Annotated[
         str, typer.Option("--by", metavar="NAME", help="Who accepts; by default the user of the system.")
     ] = "",
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the record.")] = "",
+    reason: Reason = "",
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
