@@ -22,7 +22,6 @@ LONG = (
     "process/test_process_sweep.py",
     "process/test_process_words.py",
     "sim/test_crashes.py",
-    "sim/test_more_seeds.py",
     "store/test_audit_explain.py",
     "web/test_page_chromium.py",
 )
