@@ -279,8 +279,3 @@ class Marks:
                 yield None
             elif item.marked_at is not None:
                 yield Mark(item.session, item.action, item.rule, item.marked_at, item.ripe_at)
-
-
-def marks_by_steps(marks: Iterable[Mark]) -> Iterable[Mark | None]:
-    """Each of them; None now and then, when others may have their turn."""
-    return marks.by_steps() if isinstance(marks, Marks) else marks

@@ -14,7 +14,7 @@ from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
 from reaper.core.model import Agent
-from reaper.core.plan import Candidate, Hold, Plan, PlanContext, marks_by_steps
+from reaper.core.plan import Candidate, Hold, Plan, PlanContext
 from reaper.core.plan_lines import PlanLines
 from reaper.core.planner import Planning
 from reaper.core.policy import Mode
@@ -22,7 +22,7 @@ from reaper.core.provider import Gone, ProviderError, Refused
 from reaper.core.quotas import Key
 from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.voice import SILENT, Voice
-from reaper.engine.by_turns import by_turns
+from reaper.engine.by_turns import batches, by_steps, by_turns
 from reaper.engine.effects import resolve_open_intents
 from reaper.engine.events import ActionEnded, Planned, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor
@@ -36,7 +36,6 @@ from reaper.engine.routed_agent import left_behind
 from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
-from reaper.listing.spilled import batches, by_steps
 from reaper.listing.spool import Spool, SpoolError
 from reaper.logs import get_logger
 from reaper.store.database import StateError
@@ -311,7 +310,7 @@ class Sweep(InventoryReader):
             known = self._with_memory(snapshot, plan.now).unserved
             self.store.unserved.replace(*self.key, known.since if known else {}, plan.now)
         if plan.marks is not None:
-            await by_turns(self.store.replacing_marks(*self.key, marks_by_steps(plan.marks), plan.now))
+            await by_turns(self.store.replacing_marks(*self.key, by_steps(plan.marks), plan.now))
         else:
             await by_turns(self._drop_marks_of_held(plan))
         if doubt is None:

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from reaper.core.model import Action, Session
 from reaper.core.plan import Candidate
@@ -22,8 +22,6 @@ _ACTIONS: Final = {action.value: action for action in Action}
 Plain = tuple[Any, ...]
 Entry = tuple[str, int, Plain | None]
 """An id, minus the number of its run, and the candidate, None for what is none any more. The first of one counts."""
-
-T = TypeVar("T")
 
 PASSED_MAX: Final = 250
 """So many entries are passed over before others may have their turn."""
@@ -141,23 +139,6 @@ class Pile:
         for block in self.blocks:
             yield from self.spool.read(block)
         yield from self.rest
-
-
-def by_steps(candidates: Iterable[Candidate]) -> Iterator[Candidate | None]:
-    """Each of them; None now and then, when others may have their turn."""
-    return candidates.by_steps() if isinstance(candidates, InOrder) else iter(candidates)
-
-
-def batches(steps: Iterable[T | None], most: int) -> Iterator[list[T]]:
-    """So many at once, fewer where a step ends; after each others may have their turn."""
-    some: list[T] = []
-    for one in steps:
-        if one is not None:
-            some.append(one)
-        if one is None or len(some) == most:
-            yield some
-            some = []
-    yield some
 
 
 def in_line_order(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

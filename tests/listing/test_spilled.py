@@ -20,9 +20,10 @@ from reaper.core.model import ACTIVE, Action
 from reaper.core.plan import Candidate
 from reaper.core.plan_lines import line_of
 from reaper.core.policy import Rule
+from reaper.engine.by_turns import batches, by_steps
 from reaper.listing import snapshot, spilled
 from reaper.listing.snapshot import SessionCounts
-from reaper.listing.spilled import Spilled, batches, by_steps
+from reaper.listing.spilled import Spilled
 from reaper.listing.spool import Block, Spool, SpoolError
 from tests.sim.switches import Unguarded, around
 from tests.world import NOW, RUNAWAY, STALE, candidate, examples, session
