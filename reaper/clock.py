@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+TURNS_OF_A_REQUEST: Final = 4
+"""A loop takes so many to accept a connection, to read what it asks for, to find that out, and to answer."""
+_turnstiles: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
 
 
 class Clock(Protocol):
@@ -36,5 +40,7 @@ class SystemClock:
 
 
 async def give_way() -> None:
-    """Let everybody else have a turn, in the midst of long work."""
-    await asyncio.sleep(0)
+    """Let everybody else have their turn, in the midst of long work, of which one step at a time goes on."""
+    async with _turnstiles.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        for _ in range(TURNS_OF_A_REQUEST):
+            await asyncio.sleep(0)

@@ -56,12 +56,6 @@ class Transport:
         """Whether a slot is free."""
         return not self._slots.locked()
 
-    async def step_aside(self) -> None:
-        """Let whoever waits for the slot just freed send first: to read a page takes longer than to ask for one."""
-        # One wakes in the first turn, and sends in the second.
-        await self._clock.sleep(0)
-        await self._clock.sleep(0)
-
     async def send(
         self, call: Call, max_bytes: int = ANSWER_MAX_BYTES, still_right: StillRight = always
     ) -> RawAnswer:
