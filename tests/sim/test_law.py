@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import pytest
 
 from tests.sim.law import Believed, Deed, Facts, Judge, Law, Line, Routed, Sight, Standing, ViolationError
+from tests.sim.turns import Turns
 
 HOUR_S = 3_600
 NOW = 1_000_000.0
@@ -148,6 +152,31 @@ def test_a_version_is_left_behind_since_no_sweep_that_was_written_down_saw_it_se
     judge.versions[AGENT] = {"1", "2"}
     judge.sights[AGENT] = sights
     assert judge.routed(AGENT, "2", frozenset({"2"})).left == ({} if since is None else {"1": since})
+
+
+def test_what_a_sweep_saw_served_counts_for_its_own_actions_and_for_those_of_no_other() -> None:
+    judge = _judge()
+    judge.versions[AGENT] = {"1", "2"}
+    judge.sights[AGENT] = [Sight(1.0, "2", frozenset({"2"}), True), Sight(5.0, "2", frozenset({"1"}))]
+    judge.acting(AGENT, 3.0)
+    assert judge.routed(AGENT, "2", frozenset({"2"})).left == {"1": 1.0}
+    judge.acting(AGENT, 5.0)
+    assert judge.routed(AGENT, "2", frozenset({"2"})).left == {}
+
+
+@pytest.mark.parametrize(("made", "is_violation"), [(NOW - HOUR_S, True), (NOW, False)])
+def test_who_is_due_by_rank_only_beside_one_that_was_made_meanwhile_need_not_go_first(
+    made: float, is_violation: bool
+) -> None:
+    judge = _judge()
+    judge.laws = [Law(0.0, (BY_TIME,), spread=True, newest=1)]
+    went = replace(OLD, id="later", created_at=NOW - 91 * HOUR_S, last_accessed_at=NOW - 70 * HOUR_S)
+    fresh = Facts("fresh", "creating", "1", made, made)
+    deed = Deed(
+        NOW, AGENT, "delete", went, approved=False, looked_at=NOW, routed=_routed("1"), there=(OLD, went, fresh)
+    )
+    with pytest.raises(ViolationError, match="waits, due since") if is_violation else nullcontext():
+        Turns(judge).check_order(AGENT, [deed], [OLD], NOW)
 
 
 @pytest.mark.parametrize(

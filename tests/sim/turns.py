@@ -69,7 +69,8 @@ class Turns:
     def check_order(self, agent: str, deeds: Sequence[Deed], left: Iterable[Facts], began: float) -> None:
         """Of what was ready when a sweep `began`, nobody may be `left` who was overdue for longer than who went.
 
-        Where developers have spoken since the first of it was marked, nobody knows how long each grace is by now.
+        Where developers have spoken since the first of it was marked, nobody knows how long each grace is by now. How
+        sessions rank, a listing says that may have shown what was made or used meanwhile, or not.
         """
         if not deeds or len({deed.ask for deed in deeds}) > 1 or self._spoken_since_marked(agent):
             return
@@ -77,12 +78,19 @@ class Turns:
         if there is None:
             return
         laws, (_, latest, served) = self.judge.law(began).agreeing(deeds[0].ask), self.judge.standing(agent, began)
-        routed = self.judge.routed(agent, latest, served)
+        routed, untouched = (
+            self.judge.routed(agent, latest, served),
+            [f for f in there if f.last_accessed_at < int(began)],
+        )
         waiting = [
             (facts, due)
             for facts in left
             if all(law.wants(facts, routed, began) == "delete" for law in laws)
-            if all(is_out_of_place(laws[0], law, facts, routed, began, there) for law in laws)
+            if all(
+                is_out_of_place(laws[0], law, facts, routed, began, shown)
+                for law in laws
+                for shown in (there, untouched)
+            )
             if not self.judge.is_approved(agent, "delete", facts)
             if not self.judge.claims.held_since(agent, facts.id, facts.created_at, began)
             for due in [self._due(agent, facts, routed, began, laws)]

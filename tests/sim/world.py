@@ -375,6 +375,7 @@ class World:
     def _acted(self, action: Acted) -> None:
         call = action.call
         self._actions[call.agent, call.session, call.operation, action.left.at] = action
+        self.judge.acting(call.agent, self._began)
 
     def _on_plan(self, plan: Plan) -> None:
         agent = plan.agent.name
