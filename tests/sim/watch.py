@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from reaper.emulator import Emulator, PlatformError, Request, WireAnswer
 from reaper.emulator.routing import RoutedCall, route
 from tests.clock import Moment, loop, now
-from tests.sim.law import Facts, ViolationError
+from tests.sim.law import Facts, Standing, ViolationError
+from tests.sim.voices import Ask
 
 LOOK_MAX_S = 2.0
 """So long before an action leaves may the look have been asked for that it rests on."""
@@ -35,16 +36,25 @@ verifies what went well."""
 _MARGIN_S = 0.001
 
 
+class AgentFacts(NamedTuple):
+    """How an agent's versions stand, and what its developers ask for."""
+
+    standing: Standing
+    ask: Ask
+
+
 @dataclass(frozen=True)
 class Look:
-    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true then.
+    """A record, or an agent, as the platform gave it out: when it was asked for, and what was true at that moment.
 
-    `refused`: the platform said that this identity may read no agents.
+    What people did at the same moment, but after it, is none of that. `refused`: the platform said that this identity
+    may read no agents.
     """
 
     asked: Moment
     facts: Facts | None = None
     refused: bool = False
+    agent: AgentFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,12 @@ class Acted:
 
 @dataclass
 class Watch:
-    """All requests of one process, as they leave. `find` tells the truth about a session, `act` hears of each
-    action, `blame` of what must not be."""
+    """All requests of one process, as they leave. `find` tells the truth about a session, `find_agent` about an
+    agent, `act` hears of each action, `blame` of what must not be."""
 
     emulator: Emulator
     find: Callable[[str, str], Facts | None]
+    find_agent: Callable[[str], AgentFacts]
     act: Callable[[Acted], None]
     blame: Callable[[ViolationError], NoReturn]
     sessions: dict[tuple[str, str], Look] = field(default_factory=dict)
@@ -107,7 +118,7 @@ class Watch:
         if call.operation == "get":
             self.sessions[call.agent, call.session] = Look(asked, self.find(call.agent, call.session))
         elif call.operation == "get_agent":
-            self.agents.setdefault(call.agent, []).append(Look(asked))
+            self.agents.setdefault(call.agent, []).append(Look(asked, agent=self.find_agent(call.agent)))
 
     def _act(self, call: RoutedCall, left: Moment) -> None:
         try:

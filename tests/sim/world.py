@@ -56,7 +56,7 @@ from tests.sim.stage import quiet, small_pages, small_rounds
 from tests.sim.steps import Killed, Steps
 from tests.sim.turns import Told, Turns
 from tests.sim.voices import ALL, NOTHING, Ask, Metadata, ask_of
-from tests.sim.watch import Acted, Watch, agent_looks
+from tests.sim.watch import Acted, AgentFacts, Watch, agent_looks
 
 HOUR_S = 3_600
 PROJECT = "simulated"
@@ -235,7 +235,7 @@ class World:
 
     def process(self, steps: Steps | None = None, fault: str = "", disk: Disk | None = None) -> Process:
         """A new process on the state as it is."""
-        watch = Watch(self.emulator, self.find, self._acted, self._blame)
+        watch = Watch(self.emulator, self.find, self._find_agent, self._acted, self._blame)
         steps = steps or Steps()
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
         made = Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
@@ -488,9 +488,9 @@ class World:
             return [(Routed(None, None), NOTHING)]
         found = []
         for look in agent_looks(acted):
-            at = look.asked.at
-            _, latest, served = self.judge.standing(name, at)
-            found.append((self.judge.routed(name, latest, served), self.judge.ask(name, at)))
+            if look.agent is not None:
+                (_, latest, served), ask = look.agent
+                found.append((self.judge.routed(name, latest, served), ask))
         return found
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
@@ -533,6 +533,10 @@ class World:
         if s is None or s.status in TOMBSTONES:
             return None
         return Facts(s.id, s.status, s.version or "", s.created_at, s.last_accessed_at)
+
+    def _find_agent(self, agent: str) -> AgentFacts:
+        """How an agent stands at this moment."""
+        return AgentFacts(self.judge.standing(agent, true_time()), self.judge.ask(agent, true_time()))
 
     def _inventory(self, agent: str) -> int:
         return sum(session.status not in TOMBSTONES for session in self.platform.sessions(agent))
