@@ -415,8 +415,8 @@ class Judge:
         Another rule may come first by the passing of time alone: no sweep has to have seen that.
         """
         first = promise.sweep_at(start + SECOND_S)
-        yield first.routed, (start + SECOND_S, first.seen)
-        for moment in (law.since for law in self.laws if start < law.since <= end):
+        yield first.routed, (first.seen, start + SECOND_S)
+        for moment in (law.since for law in self.laws if first.seen < law.since <= end):
             yield promise.sweep_after(moment).routed, (moment,)
         for sweep in promise.sweeps:
             if sweep.began > start:
@@ -481,9 +481,18 @@ def overdue(
 ) -> list[Facts]:
     """Sessions that should be gone by a law: due at `since` already and still due now, and by their rank, too.
 
-    What the `main` law leaves to its ranks, or does not, no law that has to agree decides by its own.
+    What the `main` law leaves to its ranks, or does not, no law that has to agree decides by its own. How it ranked
+    before, nobody knows.
     """
-    due = [f for f in sessions if law.wants(f, routed, since) == "delete" == law.wants(f, routed, now)]
+    due = [
+        f
+        for f in sessions
+        if law.wants(f, routed, since) == "delete" == law.wants(f, routed, now)
+        if all(
+            (one.decides(f, routed, since) == AT_MOST) <= (one.decides(f, routed, now) == AT_MOST)
+            for one in (main, law)
+        )
+    ]
     return [f for f in due if is_out_of_place(main, law, f, routed, now, there)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.sim.law import Believed, Deed, Facts, Judge, Law, Line, Routed, Sight, Standing, ViolationError
+from tests.sim.law import Believed, Deed, Facts, Judge, Law, Line, Routed, Sight, Standing, ViolationError, overdue
 from tests.sim.turns import Turns
 
 HOUR_S = 3_600
@@ -59,13 +59,14 @@ def test_a_mark_that_stood_through_a_sweep_that_saw_another_version_is_a_violati
         _delete(judge)
 
 
-def test_a_law_that_no_sweep_knew_yet_is_asked_of_the_version_that_the_next_one_saw() -> None:
+@pytest.mark.parametrize("since", [NOW - HOUR_S, NOW - GRACE_S - HOUR_S / 2], ids=["in the grace", "before it"])
+def test_a_law_that_no_sweep_knew_yet_is_asked_of_the_version_that_the_next_one_saw(since: float) -> None:
     keeps_newest = Line("newest", "keep", latest=True)
     for versions, fits in ((("2", "1"), True), (("2", "2"), False)):
         judge = _judge((FIRST - HOUR_S, "2"))
         judge.laws = [
             Law(0.0, (BY_TIME,), grace_s=GRACE_S),
-            Law(NOW - HOUR_S, (keeps_newest, BY_TIME), grace_s=GRACE_S),
+            Law(since, (keeps_newest, BY_TIME), grace_s=GRACE_S),
         ]
         session = Facts("one", "idle", "2", OLD.created_at, OLD.last_accessed_at)
         judge.decided.add((AGENT, "delete", session.seen))
@@ -162,6 +163,14 @@ def test_what_a_sweep_saw_served_counts_for_its_own_actions_and_for_those_of_no_
     assert judge.routed(AGENT, "2", frozenset({"2"})).left == {"1": 1.0}
     judge.acting(AGENT, 5.0)
     assert judge.routed(AGENT, "2", frozenset({"2"})).left == {}
+
+
+def test_who_was_due_only_by_rank_at_first_is_not_overdue_since_then() -> None:
+    by_time = Line("stale", "delete", idle_s=90 * HOUR_S)
+    law = Law(0.0, (by_time,), at_most=1)
+    for since, is_overdue in ((OLD.last_accessed_at + HOUR_S, False), (OLD.last_accessed_at + 91 * HOUR_S, True)):
+        found = overdue(law, law, [OLD], _routed("1"), OLD.last_accessed_at + 95 * HOUR_S, since, [OLD])
+        assert found == ([OLD] if is_overdue else [])
 
 
 @pytest.mark.parametrize(("made", "is_violation"), [(NOW - HOUR_S, True), (NOW, False)])
