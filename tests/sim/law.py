@@ -206,15 +206,20 @@ class Standing(NamedTuple):
 
 @dataclass
 class Sight:
-    """What one sweep that believed what it saw took an agent's versions for; `certain` once all of it is on disk."""
+    """What one sweep that believed what it saw took an agent's versions for; `certain` once all of it is on disk.
+
+    A version whose sessions were all `hidden` from it was not seen at all.
+    """
 
     began: float
     latest: str | None
     served: frozenset[str] | None
     certain: bool = False
+    hidden: frozenset[str] = frozenset()
 
     def leaves(self, version: str) -> bool:
-        return self.served is not None and version != self.latest and version not in self.served
+        is_left = self.served is not None and version != self.latest and version not in self.served
+        return is_left and version not in self.hidden
 
 
 class Believed(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reaper.emulator import Fault
+from reaper.emulator import Fault, WireAnswer
 from tests.clock import true_time
 from tests.sim.law import Facts, Law
 from tests.sim.law_of_ranks import why_not
@@ -22,7 +22,9 @@ class Shown:
 
     def begin(self, faults: Iterable[Fault]) -> None:
         """A sweep begins, among these faults."""
-        self._lied_to = any(fault.lie in _BEND_RANKS for fault in faults)
+        lies = {fault.lie for fault in faults}
+        self._lied_to, self._is_short = bool(lies & _BEND_RANKS), "only_own" in lies
+        self._told: dict[str, set[str]] = {}
         self._there: dict[str, set[Facts]] = {}
         self._since: dict[str, float] = {}
 
@@ -30,6 +32,17 @@ class Shown:
         """A page of an agent's sessions is asked for."""
         self._since.setdefault(agent, true_time())
         self._there.setdefault(agent, set()).update(self._living(agent))
+
+    def answered(self, agent: str, page: WireAnswer) -> None:
+        """A page of an agent's sessions is given out."""
+        if self._is_short:
+            versions = ((one.get("version_indicator") or {}).get("agent_version", "") for one in page.json()["data"])
+            self._told.setdefault(agent, set()).update(versions)
+
+    def hidden(self, agent: str) -> frozenset[str]:
+        """The versions that no page showed, though they have sessions."""
+        told = self._told.get(agent)
+        return frozenset() if told is None else frozenset({facts.version for facts in self._there[agent]} - told)
 
     def there(self, agent: str) -> tuple[Facts, ...] | None:
         """All that could be seen, None where what was seen was a lie."""

@@ -127,4 +127,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if sys.flags.hash_randomization:
+        # What comes from a set comes in one order then, and a seed shows again what it has shown.
+        os.execve(sys.executable, [*sys.orig_argv], {**os.environ, "PYTHONHASHSEED": "0"})
     sys.exit(main())

@@ -143,8 +143,23 @@ def test_only_how_versions_stood_in_that_time_can_be_taken_for_it() -> None:
             ],
             1.0,
         ),
+        (
+            [
+                Sight(1.0, "2", frozenset({"2"}), True, frozenset({"1"})),
+                Sight(5.0, "2", frozenset({"2"})),
+            ],
+            5.0,
+        ),
     ],
-    ids=["since the first", "served", "since it was not served", "not written down", "nobody could say", "not read"],
+    ids=[
+        "since the first",
+        "served",
+        "since it was not served",
+        "not written down",
+        "nobody could say",
+        "not read",
+        "not shown",
+    ],
 )
 def test_a_version_is_left_behind_since_no_sweep_that_was_written_down_saw_it_served(
     sights: list[Sight], since: float | None

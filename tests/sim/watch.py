@@ -70,12 +70,13 @@ class Acted:
 @dataclass
 class Watch:
     """All requests of one process, as they leave. `find` tells the truth about a session, `find_agent` about an
-    agent, `act` hears of each action, `blame` of what must not be."""
+    agent, `act` hears of each action, `listed` of each page, `blame` of what must not be."""
 
     emulator: Emulator
     find: Callable[[str, str], Facts | None]
     find_agent: Callable[[str], AgentFacts]
     act: Callable[[Acted], None]
+    listed: Callable[[str, WireAnswer], None]
     blame: Callable[[ViolationError], NoReturn]
     sessions: dict[tuple[str, str], Look] = field(default_factory=dict)
     agents: dict[str, list[Look]] = field(default_factory=dict)
@@ -97,6 +98,8 @@ class Watch:
             self._count(call, answer)
         if call.operation == "get_agent" and answer.status in UNREADABLE:
             self.agents.setdefault(call.agent, []).append(Look(asked, refused=True))
+        if call.operation == "list" and answer.status == 200:
+            self.listed(call.agent, answer)
         if answer.status == 200 and not (answer.dropped or answer.hangs) and answer.delay_s < PATIENCE_S:
             self._remember(call, asked)
             if answer.header("date") and not answer.delay_s:

@@ -235,7 +235,7 @@ class World:
 
     def process(self, steps: Steps | None = None, fault: str = "", disk: Disk | None = None) -> Process:
         """A new process on the state as it is."""
-        watch = Watch(self.emulator, self.find, self._find_agent, self._acted, self._blame)
+        watch = Watch(self.emulator, self.find, self._find_agent, self._acted, self._shown.answered, self._blame)
         steps = steps or Steps()
         steps.suspend = lambda: self.suspend()  # noqa: PLW0108 - histories change it
         made = Process(watch, self.clock, disk or self.disk, self.heard.hear, steps, fault)
@@ -434,7 +434,10 @@ class World:
             self._blame(ViolationError(f"took {latest} for the newest version of {agent}"))
         if served is not None and (latest, served) not in {(one.latest, one.served) for one in stood}:
             self._blame(ViolationError(f"took {sorted(served)} of {agent} for what traffic reaches, latest {latest}"))
-        self.judge.sights.setdefault(agent, []).append(Sight(self._began, latest, served))
+        sights = self.judge.sights.setdefault(agent, [])
+        # Between full listings, what is not shown is not forgotten.
+        hidden = self._shown.hidden(agent) if self.full_every_s is None or not sights else frozenset()
+        sights.append(Sight(self._began, latest, served, hidden=hidden))
         made = {(m.seen.id, m.seen.created_at, m.seen.last_accessed_at): (m.rule, m.marked_at) for m in marks}
         law, there = self.judge.law(self._shown.since(agent)), self._shown.there(agent)
         wrong = wrongly_marked(law, there, {mark.seen.id: mark.rule for mark in marks}) if there else ""
