@@ -295,6 +295,11 @@ class Judge:
         said = [metadata for moment, metadata in self.sayings.get(agent, ()) if moment <= at]
         return ask_of(said[-1]) if said else NOTHING
 
+    def asks(self, agent: str, since: float, until: float) -> set[Ask]:
+        """All that was asked for at some moment between these."""
+        said = (moment for moment, _ in self.sayings.get(agent, ()) if since <= moment <= until)
+        return {self.ask(agent, moment) for moment in (since, *said)}
+
     def stood(self, agent: str, since: float, until: float) -> list[Standing]:
         """All that was true of its versions at some moment from `since` to `until`."""
         before = [one for one in self.routes[agent] if one.since < since]
@@ -406,26 +411,29 @@ class Judge:
         if promise is None or promise.sweeps[0].began > start + SECOND_S:
             raise ViolationError(f"not marked for all of its grace: {promise} {deed}")
         now = law.decides(deed.facts, deed.routed, deed.looked_at)
-        for routed, moments in self._grace_of(promise, start, deed.at):
+        for sweep, moments in self._grace_of(promise, start, deed.at):
             before = self.law(moments[0])
-            asked = {one for moment in moments for one in before.agreeing(self.ask(deed.agent, moment))[:1]}
-            lines = [one.decides(deed.facts, routed, moment) for one in asked for moment in moments]
+            asks = self.asks(deed.agent, sweep.began, sweep.seen) | {
+                self.ask(deed.agent, moment) for moment in moments
+            }
+            asked = {one for ask in asks for one in before.agreeing(ask)[:1]}
+            lines = [one.decides(deed.facts, sweep.routed, moment) for one in asked for moment in moments]
             same = now is not None and (now.action, now.name) in [(line.action, line.name) for line in lines if line]
             _require(before.enforce and same, f"at {moments} not due by the same rule", deed)
 
-    def _grace_of(self, promise: Promise, start: float, end: float) -> Iterator[tuple[Routed, tuple[float, ...]]]:
-        """When a mark must have been right: the versions it rested on, and the moment, or from when until when.
+    def _grace_of(self, promise: Promise, start: float, end: float) -> Iterator[tuple[Believed, tuple[float, ...]]]:
+        """When a mark must have been right: the sweep it rested on, and the moment, or from when until when.
 
         A law that came into force in between is first asked by the sweep after it, of the versions that one saw.
         Another rule may come first by the passing of time alone: no sweep has to have seen that.
         """
         first = promise.sweep_at(start + SECOND_S)
-        yield first.routed, (first.seen, start + SECOND_S)
+        yield first, (first.seen, start + SECOND_S)
         for moment in (law.since for law in self.laws if first.seen < law.since <= end):
-            yield promise.sweep_after(moment).routed, (moment,)
+            yield promise.sweep_after(moment), (moment,)
         for sweep in promise.sweeps:
             if sweep.began > start:
-                yield sweep.routed, (sweep.began, sweep.seen)
+                yield sweep, (sweep.began, sweep.seen)
 
     def check_limits(self, agent: str, start: float, end: float, inventory: int) -> None:
         """What one sweep did, and the day that ends with it, of which the share is of what there was without it."""

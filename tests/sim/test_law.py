@@ -180,6 +180,21 @@ def test_what_a_sweep_saw_served_counts_for_its_own_actions_and_for_those_of_no_
     assert judge.routed(AGENT, "2", frozenset({"2"})).left == {}
 
 
+def test_a_sweep_may_have_heard_whatever_was_said_while_it_listed() -> None:
+    gentle = Law(0.0, (BY_TIME,), grace_s=2 * GRACE_S)
+    law = Law(0.0, (BY_VERSION, BY_TIME), grace_s=GRACE_S, gentle=gentle)
+    left = Routed("2", frozenset({"2"}), {"1": FIRST - GRACE_S})
+    for moments, fits in (((FIRST + 0.2, FIRST + 0.4), True), ((), False)):
+        judge = _judge()
+        judge.laws = [law]
+        judge.sayings[AGENT] = [(FIRST - HOUR_S, {}), *zip(moments, ({"reaper.policy": "gentle"}, {}), strict=False)]
+        judge.decided.add((AGENT, "delete", OLD.seen))
+        judge.promised(AGENT, Believed(FIRST, FIRST + 1, left), {OLD.seen: MADE})
+        deed = Deed(NOW, AGENT, "delete", OLD, approved=False, looked_at=NOW, routed=Routed("2", None))
+        with nullcontext() if fits else pytest.raises(ViolationError, match="not due by the same rule"):
+            judge.check(deed)
+
+
 def test_who_was_due_only_by_rank_at_first_is_not_overdue_since_then() -> None:
     by_time = Line("stale", "delete", idle_s=90 * HOUR_S)
     law = Law(0.0, (by_time,), at_most=1)
