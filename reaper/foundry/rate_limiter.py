@@ -5,6 +5,7 @@ Pure state; the time is handed in, in seconds of any clock that only grows.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Final
@@ -90,12 +91,17 @@ class RateLimiter:
         """The rate that refusals have shown, for whoever asks the same platform later; None while there is none."""
         return self.rate if self.signals and not self._doubling_s else None
 
-    def reserve(self, now: float) -> float:
-        """Take a turn and return 0, or return the seconds after which to try again."""
+    def reserve(self, now: float, patience_s: float = math.inf) -> float:
+        """Take a turn and return 0, or return the seconds after which to try again.
+
+        Whom the rate, and no pause, would keep waiting beyond its patience takes the next turn at once: what comes
+        after waits for that turn, too.
+        """
         wait = max(self._next, self._paused_until) - now
         if wait > _TICK_S:
             self._pressed = True
-            return wait
+            if wait <= patience_s or self._paused_until > now:
+                return wait
         interval = 1 / self.rate
         # A turn taken late does not delay the next ones, by up to one turn.
         self._next = max(self._next, now - interval) + interval

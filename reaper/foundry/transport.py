@@ -6,6 +6,7 @@ Reads are repeated here; changes never are, since only the caller knows what mus
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -28,6 +29,10 @@ RETRY_MAX_S: Final = 300.0
 CHANGE_WAIT_MAX_S: Final = 60.0
 """A change that waited longer for its turn, or through a pause, is not sent: the session must be looked
 at again first."""
+
+CHANGE_PATIENCE_S: Final = 0.5
+"""At a rate so low that a change would wait longer for its turn, what it was decided on would grow too old: it
+follows its look at once, and the next look waits for both."""
 
 _BACKOFF: Final = wait_random_exponential(multiplier=0.5, max=30)
 
@@ -151,7 +156,7 @@ class Transport:
                     raise Throttled(why, operation=call.operation, retry_after=pause)
                 if not queued.still_right():
                     raise outdated(call)
-                wait = self._limiter.reserve(now)
+                wait = self._limiter.reserve(now, math.inf if call.safe else CHANGE_PATIENCE_S)
                 if not wait:
                     return
                 await self._clock.sleep(wait)

@@ -71,6 +71,7 @@ def client(
     tokens: Tokens | None = None,
     records: list[CallRecord] | None = None,
     headers: dict[str, str] | None = None,
+    per_second: float | None = None,
 ) -> Client:
     clock = clock or ManualClock(NOW)
     requests = Requests(concurrency=4, timeout_s=timeout_s, max_per_second=1000)
@@ -79,7 +80,7 @@ def client(
         connection,
         clock,
         tokens or Tokens(connection, clock),
-        RateLimiter(1000, clock.monotonic(), jitter=lambda: 0.5),
+        RateLimiter(1000, clock.monotonic(), jitter=lambda: 0.5, known=per_second),
         transport=httpx2.MockTransport(platform) if platform else None,
         observe=(records if records is not None else []).append,
     )

@@ -214,6 +214,21 @@ def test_a_change_that_was_held_up_by_a_pause_is_not_sent_after_it():
     assert {request.method for request in platform.requests} == {"GET"}
 
 
+def test_at_a_rate_too_low_for_a_look_to_stay_true_a_delete_follows_it_at_once_and_the_next_look_waits_for_both():
+    clock, moments = ManualClock(NOW), []
+
+    async def act(foundry):
+        for ask in (foundry.get, foundry.delete, foundry.get, foundry.delete):
+            await ask("a", ID)
+            moments.append(clock.passed)
+
+    look, gone = answer(200, record()), answer(204)
+    run(Platform(look, gone, look, gone), act, clock=clock, per_second=0.2)
+    first, deleted, second, deleted_too = moments
+    assert first == deleted
+    assert second == deleted_too == pytest.approx(first + 10)
+
+
 def test_retrying_ends_after_five_minutes_however_long_the_platform_wants():
     clock = ManualClock(NOW)
     with pytest.raises(Throttled):

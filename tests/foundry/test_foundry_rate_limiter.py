@@ -164,3 +164,19 @@ def test_a_rate_that_was_found_is_told_and_one_that_is_only_guessed_is_not():
     limiter = RateLimiter(1000, 0.0)
     simulate(lambda _: 1e9, 60, max_per_second=1000, burst=1e9, workers=64, pacing=limiter)
     assert limiter.found is None
+
+
+def test_who_has_no_patience_takes_the_next_turn_at_once_and_others_wait_for_it():
+    limiter = RateLimiter(50, 0.0, known=0.2)
+    assert limiter.reserve(0.0) == 0
+    assert limiter.reserve(0.1) == pytest.approx(4.9)
+    assert limiter.reserve(0.1, 0.5) == 0
+    assert limiter.reserve(0.2) == pytest.approx(9.8)
+
+
+def test_patience_is_asked_for_only_where_the_rate_is_low_and_never_in_a_pause():
+    quick, paused = RateLimiter(50, 0.0, known=4.0), RateLimiter(50, 0.0)
+    assert quick.reserve(0.0) == 0
+    assert quick.reserve(0.0, 0.5) == pytest.approx(0.25)
+    paused.throttled(1.0, 30.0, 0.9)
+    assert paused.reserve(2.0, 0.5) == pytest.approx(29)
