@@ -65,6 +65,12 @@ class Ledger:
             rows = connection.exec_driver_sql(_MARKS, (agent,)).all()
         return {(session, created, used): (rule, since) for session, created, used, rule, since in rows}
 
+    def left_behind(self, agent: str) -> frozenset[tuple[str, float]]:
+        """The versions of the agent that are remembered as unserved, and since when."""
+        with self.disk.look() as connection:
+            rows = connection.exec_driver_sql("SELECT version, since FROM unserved WHERE agent = ?", (agent,)).all()
+        return frozenset((version, since) for version, since in rows)
+
     def keep_intents(self) -> None:
         """Remember what is intended: the file that says so goes out of sight, and may come back."""
         with self.disk.look() as connection:

@@ -78,10 +78,9 @@ class Turns:
         if there is None:
             return
         laws, (_, latest, served) = self.judge.law(began).agreeing(deeds[0].ask), self.judge.standing(agent, began)
-        routed, untouched = (
-            self.judge.routed(agent, latest, served),
-            [f for f in there if f.last_accessed_at < int(began)],
-        )
+        routed = self.judge.routed(agent, latest, served)
+        touched = {facts.id for facts in there if facts.last_accessed_at >= int(began)}
+        untouched = [facts for facts in there if facts.id not in touched]
         waiting = [
             (facts, due)
             for facts in left

@@ -294,6 +294,7 @@ class World:
         self.heard.relieved_reports.clear()
         runs = [each.sweep(settings, stopping) for each in (process or self.process(), beside) if each is not None]
         self._promised = dict(self.judge.promises)
+        left_before = {agent: self.ledger.left_behind(agent) for agent in self.agents}
         self._believed.clear()
         try:
             await asyncio.gather(*runs, *also)
@@ -304,6 +305,7 @@ class World:
         self._take_in()
         self.look_at_marks()
         self._note_certain(self.heard.reports[already:])
+        self._forget_sights(left_before)
         self._note_listings(self.heard.reports[already:], sizes)
         died = any(each is not None and each.steps.dead for each in (process, beside))
         self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
@@ -335,6 +337,15 @@ class World:
         for report in reports:
             if isinstance(report, Swept) and report.trusted and report.agent in self._believed:
                 self.judge.sights[report.agent][-1].certain = True
+
+    def _forget_sights(self, before: dict[str, frozenset[str]]) -> None:
+        """What a sweep saw of versions, and did not come to write down, it never saw."""
+        for agent in self._believed:
+            sights = self.judge.sights[agent]
+            if sights[-1].certain or self.ledger.left_behind(agent) != before[agent]:
+                sights[-1].certain = True
+            else:
+                del sights[-1]
 
     def _note_listings(self, reports: Iterable[Report], sizes: dict[str, int]) -> None:
         """Between full listings, limits are shares of what the last one counted, as its setting says."""
