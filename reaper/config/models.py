@@ -6,64 +6,58 @@ such as a policy that does not exist, is checked in `references` and `thresholds
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema, create_model
 from pydantic.config import JsonDict
 
 from reaper.config import addresses, headers, vocabulary
-from reaper.config.cron import read_cron
-from reaper.config.duration_texts import LOOK_AGE, PATTERN, read_duration, read_duration_or_zero, read_look_age
 from reaper.config.problem import BadValue
+from reaper.config.value_types import (
+    MANY,
+    AgentName,
+    Clock,
+    Counted,
+    Credential,
+    Cron,
+    Day,
+    Duration,
+    DurationOrZero,
+    FieldName,
+    HeaderName,
+    HeaderValue,
+    Key,
+    LookAge,
+    Name,
+    Percent,
+    Reference,
+    SessionGlob,
+    SessionId,
+    Share,
+    SkippedDates,
+    Status,
+    Version,
+    Words,
+    Zone,
+    read_whole,
+    several,
+    text,
+    whole,
+)
 from reaper.core.conditions import CONDITIONS, Values
 from reaper.core.durations import exact_duration
-from reaper.core.model import ACTIVE, CREATING, STATUSES, TOMBSTONES, UPDATING
+from reaper.core.model import ACTIVE, CREATING, STATUSES, UPDATING
 from reaper.core.policy import Limits as DefaultLimits
-from reaper.core.record_fields import FIELD_NAME
 from reaper.core.settings import AUDIT_KEPT_S, DEFAULT_SCOPE, DEFAULT_STATE, PROXY_ENVIRONMENT, CredentialKind
 from reaper.core.windows import DAYS
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9464"
 
 _LIMITS = DefaultLimits()
-_MANY = 10**9
 
 NEWEST_MAX: Final = 10_000
 AT_MOST_MAX: Final = 100_000
 """A sweep remembers so many sessions to tell who is beyond them."""
-
-
-def _text(pattern: str = "", *examples: str) -> WithJsonSchema:
-    schema: dict[str, Any] = {"type": "string", "minLength": 1}
-    if pattern:
-        schema["pattern"] = pattern
-    return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
-
-
-def _as_list(value: object) -> object:
-    if value == []:
-        raise BadValue("is empty", "write at least one, or remove the key")
-    return value if isinstance(value, list | dict) else [value]
-
-
-def _several(word: Any, item: dict[str, Any]) -> Any:
-    schema = WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
-    return Annotated[list[word], BeforeValidator(_as_list), schema]
-
-
-def _read_whole(value: object, low: int, high: int) -> int:
-    bounds = f"{low} or more" if high >= _MANY else f"{low} to {high}"
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise BadValue("is not a whole number", f"write {bounds}, digits only, without quotes")
-    if not low <= value <= high:
-        raise BadValue("is out of bounds", f"write {bounds}")
-    return value
-
-
-def _whole(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
-    schema = {"type": "integer", "minimum": low, "maximum": high}
-    return BeforeValidator(partial(_read_whole, low=low, high=high)), WithJsonSchema(schema)
 
 
 def _read_format(value: object) -> int:
@@ -71,43 +65,6 @@ def _read_format(value: object) -> int:
         raise BadValue("is not a version of this language", "write 1, without quotes")
     return value
 
-
-Duration = Annotated[str, BeforeValidator(read_duration), _text(PATTERN, "15m", "7d", "1d12h")]
-LookAge = Annotated[str, BeforeValidator(read_look_age), _text(LOOK_AGE, "2s", "500ms")]
-DurationOrZero = Annotated[str, BeforeValidator(read_duration_or_zero), _text(PATTERN, "0s", "24h")]
-Name = Annotated[str, BeforeValidator(vocabulary.read_name), _text(vocabulary.NAME)]
-Key = Annotated[str, BeforeValidator(vocabulary.read_name)]
-Reference = Annotated[str, BeforeValidator(vocabulary.read_text), _text(vocabulary.NAME)]
-AgentName = Annotated[str, BeforeValidator(vocabulary.read_agent_pattern), _text("", "support-*", "research")]
-SessionId = Annotated[str, BeforeValidator(vocabulary.read_session_id), _text(vocabulary.SESSION_ID)]
-FieldName = Annotated[str, BeforeValidator(vocabulary.read_field_name), _text(FIELD_NAME, "legal_hold")]
-SessionGlob = Annotated[str, BeforeValidator(vocabulary.read_session_glob)]
-Version = Annotated[str, BeforeValidator(vocabulary.read_version)]
-Status = Annotated[str, BeforeValidator(vocabulary.read_status)]
-Counted = Annotated[
-    str,
-    BeforeValidator(vocabulary.read_counted_status),
-    WithJsonSchema({"enum": [status for status in STATUSES if status not in TOMBSTONES]}),
-]
-Percent = Annotated[str, BeforeValidator(vocabulary.read_percent), _text(vocabulary.PERCENT_ABOVE_0, "85%")]
-Share = Annotated[
-    int | str,
-    BeforeValidator(vocabulary.read_limit),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": vocabulary.PERCENT}]}),
-]  # fmt: skip
-Words = Annotated[str, BeforeValidator(vocabulary.read_words), _text("", "thesis")]
-Clock = Annotated[str, BeforeValidator(vocabulary.read_time_of_day), _text(vocabulary.TIME_OF_DAY, "22:00")]
-Zone = Annotated[str, BeforeValidator(vocabulary.read_zone), _text("", "UTC", "Europe/Madrid")]
-Cron = Annotated[str, BeforeValidator(read_cron), _text(r"^\S+( +\S+){4}$", "*/15 * * * *")]
-SkippedDates = Annotated[
-    str, BeforeValidator(vocabulary.read_dates), _text(vocabulary.DATES, "2026-12-25", "2026-12-24..2027-01-02")
-]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Credential = Literal[
-    "default", "workload-identity", "managed-identity", "environment", "azure-cli", "none"
-]  # fmt: skip
-HeaderName = Annotated[str, BeforeValidator(headers.read_header_name)]
-HeaderValue = Annotated[str, BeforeValidator(headers.read_header_value), _text(r"^[ -~]+$")]
 
 _NAMED: JsonDict = {"propertyNames": {"pattern": vocabulary.NAME}}
 _TOKENS: JsonDict = {"propertyNames": {"pattern": headers.HEADER_NAME}}
@@ -142,11 +99,11 @@ class Schedule(Part):
 class Requests(Part):
     """How hard the platform may be asked."""
 
-    concurrency: Annotated[int, *_whole(1, 128)] = 16
+    concurrency: Annotated[int, *whole(1, 128)] = 16
     """Requests in flight at once, 1 to 128."""
     timeout: Duration = "30s"
     """Deadline of one request, 1s to 10m."""
-    max_per_second: Annotated[int, *_whole(1, 1_000)] = 50
+    max_per_second: Annotated[int, *whole(1, 1_000)] = 50
     """Requests started in a second at most, 1 to 1000."""
     max_look_age: LookAge = "2s"
     """How old the last look at a session may be when its stop or delete leaves, 200ms to 2s; then it is looked at
@@ -171,18 +128,18 @@ class Agent(Part):
 class Project(Part):
     """One Foundry project: where it is, who asks, and which agents get which policy."""
 
-    endpoint: Annotated[str, BeforeValidator(addresses.read_endpoint), _text(addresses.ENDPOINT)]
+    endpoint: Annotated[str, BeforeValidator(addresses.read_endpoint), text(addresses.ENDPOINT)]
     """https://ACCOUNT.services.ai.azure.com/api/projects/PROJECT; http is accepted on loopback only."""
     trusted_host: bool = False
     """Set it to send tokens to a host that is neither loopback nor one of the platform's."""
     credential: Credential = CredentialKind.DEFAULT.value
     """The identity that asks for tokens; no other is ever tried. `none` sends no token."""
-    scope: Annotated[str, BeforeValidator(vocabulary.read_scope), _text(vocabulary.SCOPE)] = DEFAULT_SCOPE
+    scope: Annotated[str, BeforeValidator(vocabulary.read_scope), text(vocabulary.SCOPE)] = DEFAULT_SCOPE
     """Scope of the token; sovereign clouds have others."""
     headers: dict[HeaderName, HeaderValue] = Field({}, json_schema_extra=_TOKENS)
     """Further headers for each request: Foundry-*, X-*, Ocp-Apim-Subscription-Key, traceparent, tracestate, baggage;
     none that says who asks, or turns a request into another. Their values are never printed."""
-    proxy: Annotated[str, BeforeValidator(addresses.read_proxy), _text(addresses.PROXY)] = PROXY_ENVIRONMENT
+    proxy: Annotated[str, BeforeValidator(addresses.read_proxy), text(addresses.PROXY)] = PROXY_ENVIRONMENT
     """none, environment (HTTPS_PROXY and NO_PROXY decide), or the URL of a proxy. Never used on loopback."""
     requests: Requests = Requests()
     """How many requests, how fast, and with which deadline."""
@@ -197,9 +154,9 @@ class Project(Part):
 
 _VALUES: Final[dict[Values, Any]] = {
     Values.DURATION: Duration,
-    Values.STATUSES: _several(Status, {"enum": list(STATUSES)}),
-    Values.GLOBS: _several(SessionGlob, {"type": "string", "minLength": 1}),
-    Values.VERSIONS: _several(Version, {"type": ["string", "integer"], "minLength": 1}),
+    Values.STATUSES: several(Status, {"enum": list(STATUSES)}),
+    Values.GLOBS: several(SessionGlob, {"type": "string", "minLength": 1}),
+    Values.VERSIONS: several(Version, {"type": ["string", "integer"], "minLength": 1}),
 }
 _CONDITIONS: Final[dict[str, Any]] = {
     kind.name: (_VALUES[kind.values] | None, Field(None, description=kind.__doc__)) for kind in CONDITIONS
@@ -233,7 +190,7 @@ class Limits(Part):
     """Of an agent's sessions in one sweep: a share such as 10%, or a whole number. 0 means none."""
     per_day: Share = str(_LIMITS.per_day)
     """The same over any 24 hours; survives restarts."""
-    at_least: Annotated[int, *_whole(0, _MANY)] = _LIMITS.at_least
+    at_least: Annotated[int, *whole(0, MANY)] = _LIMITS.at_least
     """A share never rounds below this number."""
     beyond: Literal["withhold", "spread"] = _LIMITS.beyond.value
     """withhold: a plan larger than a limit waits, whole, for a person. spread: the longest overdue go first, as many
@@ -262,7 +219,7 @@ class Window(Part):
 class Newest(Part):
     """How many of the newest sessions are never deleted, and among which."""
 
-    count: Annotated[int, *_whole(1, NEWEST_MAX)]
+    count: Annotated[int, *whole(1, NEWEST_MAX)]
     """So many, 1 to 10000."""
     per: Literal["agent", "version"] = "agent"
     """agent: of all sessions of the agent. version: of the sessions of each version."""
@@ -270,7 +227,7 @@ class Newest(Part):
 
 def _read_newest(value: object) -> object:
     """A number alone is so many of the agent's."""
-    return value if isinstance(value, dict) else {"count": _read_whole(value, 1, NEWEST_MAX)}
+    return value if isinstance(value, dict) else {"count": read_whole(value, 1, NEWEST_MAX)}
 
 
 # What is asked of numbers and what of mappings stands side by side: each is asked only of its own.
@@ -295,7 +252,7 @@ class Policy(Part):
     keep_newest: KeepNewest | None = None
     """So many of the newest sessions of an agent are never deleted, whatever the rules say: a whole number, or
     {count: 3, per: version}. Without this key none."""
-    at_most: Annotated[int, *_whole(1, AT_MOST_MAX)] | None = None
+    at_most: Annotated[int, *whole(1, AT_MOST_MAX)] | None = None
     """So many idle sessions an agent may have: of those beyond, the longest idle are deleted that no rule keeps. 1 to
     100000; without this key as many as there are."""
 
@@ -314,7 +271,7 @@ class Pressure(Part):
 class Quota(Part):
     """A pool of concurrency: one subscription in one region."""
 
-    limit: Annotated[int, *_whole(1, _MANY)]
+    limit: Annotated[int, *whole(1, MANY)]
     """What the platform grants; no call can read it."""
     counts: list[Counted] = Field([CREATING, ACTIVE, UPDATING], min_length=1)
     """The statuses that use the quota."""
@@ -333,11 +290,11 @@ class SessionHold(Part):
 
     project: Reference
     """One of the `projects`."""
-    agent: Annotated[str, BeforeValidator(vocabulary.read_agent_name), _text("", "research")]
+    agent: Annotated[str, BeforeValidator(vocabulary.read_agent_name), text("", "research")]
     """The agent's name, without wildcards; one that a pattern of the project matches."""
     session: SessionId
     """The session's id."""
-    until: Annotated[str, BeforeValidator(vocabulary.read_day), _text(vocabulary.DAY, "2027-01-31")] | None = None
+    until: Annotated[str, BeforeValidator(vocabulary.read_day), text(vocabulary.DAY, "2027-01-31")] | None = None
     """The last day on which it is held, in UTC."""
     legal: Words | None = None
     """Instead of `until`: the legal case for which it is held, without an end."""
@@ -352,10 +309,10 @@ class Audit(Part):
 
     keep: Duration = exact_duration(AUDIT_KEPT_S)
     """How long a settled action stays in the record, at least 7d. Actions in doubt stay until settled."""
-    sign_with: Annotated[str, BeforeValidator(vocabulary.read_text), _text()] | None = None
+    sign_with: Annotated[str, BeforeValidator(vocabulary.read_text), text()] | None = None
     """File with a secret of 32 bytes or more, kept where who writes the state cannot read it: the record is signed
     with it."""
-    export: Annotated[str, BeforeValidator(addresses.read_export), _text()] | None = None
+    export: Annotated[str, BeforeValidator(addresses.read_export), text()] | None = None
     """File, or https address of an append-only blob with its signature (SAS), to which each new head of the record is
     appended. Shown without its query."""
 
@@ -363,11 +320,11 @@ class Audit(Part):
 class Server(Part):
     """The HTTP server: metrics, health and status page."""
 
-    listen: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] = DEFAULT_LISTEN
+    listen: Annotated[str, BeforeValidator(addresses.read_listen), text(addresses.LISTEN)] = DEFAULT_LISTEN
     """HOST:PORT; an IPv6 address in brackets."""
-    page: Annotated[str, BeforeValidator(addresses.read_listen), _text(addresses.LISTEN)] | None = None
+    page: Annotated[str, BeforeValidator(addresses.read_listen), text(addresses.LISTEN)] | None = None
     """HOST:PORT of a listener of its own for the status page; without this key it is on `listen` with the metrics."""
-    token_file: Annotated[str, BeforeValidator(vocabulary.read_text), _text()] | None = None
+    token_file: Annotated[str, BeforeValidator(vocabulary.read_text), text()] | None = None
     """File that holds the bearer token, 32 characters or more, which metrics, status page and status as JSON ask for;
     health never does. Without this key nothing asks for one."""
 
@@ -394,11 +351,11 @@ class Root(Part):
     """The policies, by name."""
     quotas: dict[Key, Quota] = Field({}, json_schema_extra=_NAMED)
     """The pools of concurrency, by name."""
-    approvals: list[Annotated[str, BeforeValidator(vocabulary.read_plan_id), _text(vocabulary.PLAN_ID)]] = []
+    approvals: list[Annotated[str, BeforeValidator(vocabulary.read_plan_id), text(vocabulary.PLAN_ID)]] = []
     """Ids of withheld plans that a person has approved."""
     holds: list[SessionHold] = []
     """Sessions that people hold: neither stopped nor deleted, whatever a policy says. `reaper hold` does the same."""
-    state: Annotated[str, BeforeValidator(addresses.read_state), _text(addresses.STATE)] = DEFAULT_STATE
+    state: Annotated[str, BeforeValidator(addresses.read_state), text(addresses.STATE)] = DEFAULT_STATE
     """Where marks, limits and the audit record are kept: sqlite:///FILE."""
     audit: Audit = Audit()
     """The record of every action."""
