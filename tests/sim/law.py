@@ -323,11 +323,6 @@ class Judge:
                 break
         return since
 
-    def acting(self, agent: str, began: float) -> None:
-        """An action of the sweep that began then leaves: what that saw of versions is on disk before."""
-        for sight in self.sights.get(agent, [])[-1:]:
-            sight.certain = sight.certain or sight.began == began
-
     def promised(self, agent: str, sweep: Believed, marks: Mapping[Incarnation, tuple[str, float]]) -> None:
         """A sweep says that these sessions stand marked, by which rule and since when, and no others."""
         before, now = self.promises.get(agent, {}), {}

@@ -170,16 +170,6 @@ def test_a_version_is_left_behind_since_no_sweep_that_was_written_down_saw_it_se
     assert judge.routed(AGENT, "2", frozenset({"2"})).left == ({} if since is None else {"1": since})
 
 
-def test_what_a_sweep_saw_served_counts_for_its_own_actions_and_for_those_of_no_other() -> None:
-    judge = _judge()
-    judge.versions[AGENT] = {"1", "2"}
-    judge.sights[AGENT] = [Sight(1.0, "2", frozenset({"2"}), True), Sight(5.0, "2", frozenset({"1"}))]
-    judge.acting(AGENT, 3.0)
-    assert judge.routed(AGENT, "2", frozenset({"2"})).left == {"1": 1.0}
-    judge.acting(AGENT, 5.0)
-    assert judge.routed(AGENT, "2", frozenset({"2"})).left == {}
-
-
 def test_a_sweep_may_have_heard_whatever_was_said_while_it_listed() -> None:
     gentle = Law(0.0, (BY_TIME,), grace_s=2 * GRACE_S)
     law = Law(0.0, (BY_VERSION, BY_TIME), grace_s=GRACE_S, gentle=gentle)

@@ -23,7 +23,7 @@ NOTICED_S = 5.0
 """A machine that stood still for so long must know it from the first date it hears, which tells whole seconds."""
 
 HEARD_TURNS = 4
-"""An answer is read within so many turns of the loop: a page steps aside for others first."""
+"""The date of an answer is heard within so many turns of the loop."""
 REFUSALS = frozenset({301, 302, 307, 308, 400, 403, 409})
 UNREADABLE = frozenset({400, 403, 405})
 """Answers by which the platform says that an identity may read no agents."""

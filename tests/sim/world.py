@@ -302,10 +302,11 @@ class World:
             pass
         self.emulator.faults.clear()
         self._raise_wrong()
-        self._take_in()
-        self.look_at_marks()
+        # Deeds are judged by what their own sweep saw of versions: it is on disk before the first of them.
         self._note_certain(self.heard.reports[already:])
         self._forget_sights(left_before)
+        self._take_in()
+        self.look_at_marks()
         self._note_listings(self.heard.reports[already:], sizes)
         died = any(each is not None and each.steps.dead for each in (process, beside))
         self._note_turns(self.heard.reports[already:], died, quiet=not (faults or nothing or also or beside))
@@ -386,7 +387,6 @@ class World:
     def _acted(self, action: Acted) -> None:
         call = action.call
         self._actions[call.agent, call.session, call.operation, action.left.at] = action
-        self.judge.acting(call.agent, self._began)
 
     def _on_plan(self, plan: Plan) -> None:
         agent = plan.agent.name
@@ -502,9 +502,9 @@ class World:
             return [(Routed(None, None), NOTHING)]
         found = []
         for look in agent_looks(acted):
-            if look.agent is not None:
-                (_, latest, served), ask = look.agent
-                found.append((self.judge.routed(name, latest, served), ask))
+            assert look.agent is not None, "only a look that was refused shows none"
+            (_, latest, served), ask = look.agent
+            found.append((self.judge.routed(name, latest, served), ask))
         return found
 
     def _check_reports(self, reports: Iterable[Report]) -> None:
