@@ -8,6 +8,7 @@ RUN python -m venv /build && /build/bin/pip install --require-hashes -r requirem
     && /build/bin/pip --python /opt/reaper/bin/python install --no-compile --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY reaper ./reaper
+COPY docs ./docs
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /build/bin/pip --python /opt/reaper/bin/python install --no-compile --no-deps /wheels/*.whl
 # Compiled here, since where it runs the root is read-only: each start would compile everything, for 2 s of CPU.

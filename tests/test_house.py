@@ -31,6 +31,7 @@ OWNERS = {
     "azure": {"foundry"},
     "httpx2": {"foundry", "fetch", "emulator"},
     "jinja2": {"web"},
+    "markdown_it": {"web"},
     "mcp": {"mcp"},
     "mcp_types": {"mcp"},
     "msgspec": {"foundry", "emulator"},

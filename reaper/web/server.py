@@ -23,6 +23,7 @@ from reaper.engine.live_status import LiveStatus
 from reaper.engine.status_json import status_json
 from reaper.web.access import Access, read_token
 from reaper.web.connections import BACKLOG, Patience, connections_max, protocol
+from reaper.web.page.pages import manual_routes
 from reaper.web.page.pages import routes as page_routes
 
 STOP_MAX_S: Final = 3
@@ -51,15 +52,18 @@ class Site:
 
 
 def sites(shown: Served, server: Server) -> list[Site]:
-    """Where what is served: all at one address, or the page and the status at one of their own.
+    """Where what is served: all at one address, or the page and the status at one of their own; the manual at each.
 
     Raises TokenError when the file that should hold the token does not.
     """
     token = read_token(server.token_file) if server.token_file else None
-    machines, people = _for_machines(shown), _for_people(shown)
+    machines, people, manual = _for_machines(shown), _for_people(shown), manual_routes()
     if server.page is None:
-        return [_site([*machines, *people], (server.host, server.port), token)]
-    return [_site(machines, (server.host, server.port), token), _site(people, server.page, token)]
+        return [_site([*machines, *people, *manual], (server.host, server.port), token)]
+    return [
+        _site([*machines, *manual], (server.host, server.port), token),
+        _site([*people, *manual], server.page, token),
+    ]
 
 
 def _site(routes: Sequence[Route], address: tuple[str, int], token: str | None) -> Site:

@@ -27,6 +27,7 @@ pytestmark = [
 ]
 WIDE, PHONE = {"width": 1180, "height": 900}, {"width": 390, "height": 844}
 PAGES = ("/", "/agents/prod-eu/support-eu", "/agents/prod-eu/onboarding", "/agents/prod-eu/ghost")
+MANUAL = ("/runbooks", "/runbooks/SessionReaperStateAtFault", "/docs/policies")
 CONTRAST = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
   const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -104,7 +105,7 @@ def test_the_demo_answers_every_question_on_its_page(demo: Demo, picture: Callab
         assert stayed_at_home(seen, demo.address)
 
 
-@pytest.mark.parametrize("path", PAGES[:3])
+@pytest.mark.parametrize("path", [*PAGES[:3], *MANUAL])
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", WIDE), ("light", PHONE), ("dark", PHONE)])
 def test_the_page_fits_and_can_be_read(
     house: House, path: str, scheme: str, viewport: dict[str, int], picture: Callable[[str], Path]

@@ -15,6 +15,7 @@ from reaper import __version__
 from reaper.engine.live_status import LiveStatus
 from reaper.web.page.detail import detail
 from reaper.web.page.digest import Digests
+from reaper.web.page.manual import chapter, chapters, source
 from reaper.web.page.overview import overview
 from reaper.web.page.wording import safe
 
@@ -32,11 +33,11 @@ _TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.globals.update(version=__version__, refresh_s=REFRESH_S)
+_TEMPLATES.globals.update(version=__version__, refresh_s=REFRESH_S, still=False)
 
 
 def routes(live: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
-    """The front page, the agents' pages and what they load; `stuck` says why nothing goes on, '' while it does."""
+    """The front page and the agents' pages; `stuck` says why nothing goes on, '' while it does."""
     digests = Digests()
 
     async def front(_: Request) -> Response:
@@ -54,6 +55,21 @@ def routes(live: LiveStatus, stuck: Callable[[], str]) -> list[Route]:
     return [
         Route("/", front),
         Route("/agents/{project}/{agent:path}", agent),
+    ]
+
+
+def manual_routes() -> list[Route]:
+    """The manual, for a browser and with `.md` as it was written, and what pages load."""
+
+    async def shown(request: Request) -> Response:
+        return _html("manual.html", chapter=chapter(request.url.path), still=True)
+
+    async def written(request: Request) -> Response:
+        return PlainTextResponse(source(request.url.path.removesuffix(".md")), media_type="text/markdown")
+
+    return [
+        *(Route(address, shown) for address in chapters()),
+        *(Route(f"{address}.md", written) for address in chapters()),
         *(Route(f"/static/{name}", _static(name, kind)) for name, kind in STATIC.items()),
     ]
 

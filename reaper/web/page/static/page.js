@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const every = Number(document.body.dataset.refresh) * 1000;
+  if (!every) return;
   const freshness = document.getElementById("freshness");
   let paused = false;
   let good = Date.now();
