@@ -9,9 +9,10 @@ from structlog.testing import capture_logs
 from reaper.clock import SystemClock
 from reaper.config import parse
 from reaper.emulator import Emulator
-from reaper.engine.events import to_all
+from reaper.engine.events import SweepBegun, to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Runner, Scope
+from reaper.schedule import longest_gap_s
 from reaper.store.store import Store
 from reaper.telemetry import Metrics
 from reaper.wiring import Connector
@@ -38,10 +39,12 @@ quotas:
 
 
 def swept() -> Metrics:
-    """The metrics after one enforcing sweep of two small agents, with a quota."""
+    """The metrics after one enforcing sweep of two small agents, with a quota, when the next has just begun."""
     clock = SystemClock()
     settings = parse(CONFIG, "demo.yaml", {}).settings
     live = LiveStatus(clock, pools=settings.quotas, config_hash=settings.fingerprint, config_read_at=clock.wall())
+    live.sweep_interval_s = longest_gap_s(settings.schedule, clock.wall())
+    live.policies, live.unwatched = settings.policies_in_use, settings.unwatched
     metrics = Metrics(live)
     emulator = Emulator(agents=2, sessions=20)
     emulator.platform.create(sorted(emulator.platform.agents)[0], "canary-000001")
@@ -50,4 +53,5 @@ def swept() -> Metrics:
     with capture_logs():
         asyncio.run(sweeper.run(settings, Scope()))
     sweeper.store.close()
+    live.hear(SweepBegun("demo", sorted(emulator.platform.agents)[0], clock.wall()))
     return metrics

@@ -7,27 +7,23 @@ import math
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from reaper.clock import Clock, give_way
 from reaper.config import ConfigError, ConfigWatch, Loaded, parse
 from reaper.core.command_lines import config_option
-from reaper.core.model import DAY_S
 from reaper.core.provider import CallRecord
-from reaper.core.settings import DEFAULT_PATH, Schedule, Server, Settings
+from reaper.core.settings import DEFAULT_PATH, Server, Settings
 from reaper.engine.events import to_all
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.runner import Runner, Scope
 from reaper.logs import get_logger
+from reaper.schedule import longest_gap_s, trigger
 from reaper.store.held_state import HeldState
 from reaper.telemetry import EventLog, Metrics
 from reaper.web.server import Served, listening, sites
@@ -48,7 +44,6 @@ RETRY_S: Final = 30
 IN_FLIGHT_MAX_S: Final = 14
 """How long an end waits for actions already sent; with the server's own end it stays under 20 s."""
 MISSED_MAX: Final = 3
-GAPS_LOOKED_AT: Final = 50
 
 
 @dataclass(slots=True)
@@ -287,6 +282,8 @@ class Daemon:
         self.live.config_hash = self.settings.fingerprint
         self.live.config_read_at = self.clock.wall()
         self.live.pools = self.settings.quotas
+        self.live.sweep_interval_s = longest_gap_s(self.settings.schedule, self.clock.wall())
+        self.live.policies = self.settings.policies_in_use
         self.live.unwatched = self.settings.unwatched
         if self.live.unwatched:
             log.warning("enforcing_without_must_see", projects=list(self.live.unwatched), meaning=NO_MUST_SEE)
@@ -306,10 +303,9 @@ class Daemon:
         A request that timed out has ended, too: to restart helps against our own faults, not the platform's.
         """
         if self.live.standby:
-            # Its time starts when it may sweep.
-            self.live.progressed()
+            self.live.excused()
         quiet = self.clock.monotonic() - self.live.progressed_at
-        gap = max(longest_gap_s(self.settings.schedule, self.clock.wall()), RETRY_S)
+        gap = max(self.live.sweep_interval_s or 0.0, RETRY_S)
         allowed = MISSED_MAX * gap + silence_max_s(self.settings)
         return f"nothing has ended for {quiet:.0f} s: no request, action or sweep" if quiet > allowed else ""
 
@@ -318,30 +314,3 @@ def command_option(path: Path, environ: Mapping[str, str]) -> str:
     """What `reaper approve` needs to find the configuration that this process runs on."""
     usual = environ.get("REAPER_CONFIG") or DEFAULT_PATH
     return "" if str(path) == usual else config_option(str(path))
-
-
-def trigger(schedule: Schedule) -> BaseTrigger:
-    """The schedule as the scheduler understands it."""
-    jitter = schedule.jitter_s or None
-    if schedule.cron is not None:
-        parsed = CronTrigger.from_crontab(schedule.cron, timezone=schedule.timezone)
-        parsed.jitter = jitter
-        return parsed
-    return IntervalTrigger(seconds=schedule.every_s or 0, jitter=jitter)
-
-
-def longest_gap_s(schedule: Schedule, now: float) -> float:
-    """Seconds between two sweeps; for a cron expression the longest of the next gaps."""
-    if schedule.every_s is not None:
-        return schedule.every_s
-    fires: list[datetime] = []
-    moment = datetime.fromtimestamp(now, UTC)
-    cron = trigger(replace(schedule, jitter_s=0))
-    while len(fires) < GAPS_LOOKED_AT:
-        fire = cron.get_next_fire_time(fires[-1] if fires else None, moment)
-        if fire is None:
-            break
-        fires.append(fire)
-        moment = fire + timedelta(microseconds=1)
-    gaps = (later.timestamp() - earlier.timestamp() for earlier, later in pairwise(fires))
-    return max(gaps, default=DAY_S)

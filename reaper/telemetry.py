@@ -81,7 +81,9 @@ class Metrics:
                     self._sweeps.labels(project, clean(agent), str(result))
             case events.SweepEnded(report):
                 self._sweep_ended(report)
-            case events.PageRead() | events.QuotaRelieved() | events.UnknownApprovals() | events.MustSeeListed():
+            case events.SweepBegun() | events.PageRead() | events.Judged() | events.QuotaRelieved():
+                pass
+            case events.UnknownApprovals() | events.MustSeeListed():
                 pass
             case _:
                 assert_never(event)
@@ -121,6 +123,7 @@ class StatusCollector(Collector):
         yield from self._configuration()
         yield from self._inventory()
         yield from self._plans()
+        yield from self._pace()
         yield from self._health()
         yield from self._quotas()
 
@@ -130,6 +133,12 @@ class StatusCollector(Collector):
         yield _single("config_last_reload_successful", "Whether the last reading succeeded", not live.config_errors)
         read = "When the configuration was last read"
         yield _single("config_last_reload_success_timestamp_seconds", read, live.config_read_at)
+        policies = (((project, one.name, str(one.mode)), 1) for project, one in live.policies)
+        used = "Policies that agents of a project get, and whether they enforce"
+        yield _gauge("policy_info", used, ("project", "policy", "mode"), policies)
+        told = "Whether sweeps may act in a project, and no must_see session would show that its role is lost"
+        projects = dict.fromkeys(project for project, _ in live.policies)
+        yield _gauge("unwatched", told, ("project",), (((one,), int(one in live.unwatched)) for one in projects))
 
     def _inventory(self) -> Iterator[Metric]:
         sessions = _gauge("sessions", "Sessions by status", (*_AGENT, "status"))
@@ -170,6 +179,19 @@ class StatusCollector(Collector):
             for window, left in report.limit_remaining.items():
                 remaining.add_metric([*where, window], left)
         yield from (candidates, blocked, withheld, overdue, remaining)
+
+    def _pace(self) -> Iterator[Metric]:
+        """What is to be expected of the sweeps, and how far they are."""
+        live = self._live
+        if live.sweep_interval_s is not None:
+            gap = "The longest time from one start of the schedule to the next"
+            yield _single("sweep_interval_seconds", gap, live.sweep_interval_s)
+        if live.progressed_on is not None:
+            ended = "When a request, an action or a sweep last ended"
+            yield _single("last_progress_timestamp_seconds", ended, live.progressed_on)
+        begun = "When the sweep that is under way began; nothing while none is"
+        started = (((project, clean(agent)), at) for (project, agent), at in live.sweeping.copy().items())
+        yield _gauge("sweep_started_timestamp_seconds", begun, _AGENT, started)
 
     def _health(self) -> Iterator[Metric]:
         fault = "Whether the state cannot be relied on, so that nothing is touched"
@@ -256,9 +278,9 @@ class EventLog:
             case events.AgentsFound(project, _, unmanaged):
                 if unmanaged:
                     self._log.info("unmanaged_agents", project=project, agents=list(unmanaged))
-            case events.PageRead() | events.Planned() | events.QuotaRelieved() | events.UnknownApprovals():
+            case events.SweepBegun() | events.PageRead() | events.Planned() | events.Judged():
                 pass
-            case events.MustSeeListed():
+            case events.QuotaRelieved() | events.UnknownApprovals() | events.MustSeeListed():
                 pass
             case _:
                 assert_never(event)

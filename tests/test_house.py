@@ -27,7 +27,7 @@ CLOCKS = {
 }
 OWNERS = {
     "aiohttp": {"foundry"},
-    "apscheduler": {"daemon"},
+    "apscheduler": {"daemon", "schedule"},
     "azure": {"foundry"},
     "httpx2": {"foundry", "fetch", "emulator"},
     "jinja2": {"web"},

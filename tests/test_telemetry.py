@@ -353,3 +353,23 @@ def test_the_first_expiry_of_the_must_see_sessions_is_a_gauge_and_vanishes_with_
     watched.must_see = frozenset()
     watched.sweep(observe=True)
     assert watched.value(name, project="prod") is None
+
+
+def test_the_pace_of_the_schedule_and_who_is_unwatched_are_told_as_soon_as_they_are_known() -> None:
+    watched = Watched()
+    assert watched.value("sweep_interval_seconds") is None
+    watched.live.sweep_interval_s, watched.live.unwatched = 900, ("prod",)
+    watched.live.policies = (("prod", watched.policy), ("test", replace(watched.policy, mode=Mode.OBSERVE)))
+    assert watched.value("sweep_interval_seconds") == 900
+    assert watched.value("policy_info", project="prod", policy="standard", mode="enforce") == 1
+    assert watched.value("policy_info", project="test", policy="standard", mode="observe") == 1
+    assert watched.value("unwatched", project="prod") == 1
+    assert watched.value("unwatched", project="test") == 0
+
+
+def test_a_configuration_knows_which_policies_its_projects_use() -> None:
+    one, other = replace(policy(STALE), name="one"), replace(policy(STALE), name="other")
+    connection = Connection(ENDPOINT, CredentialKind.NONE)
+    patterns = (AgentPattern("a", one), AgentPattern("b", one), AgentPattern("*", other))
+    projects = (Project("p", connection, patterns), Project("q", connection, patterns[:1]))
+    assert Settings(projects, (one, other)).policies_in_use == (("p", one), ("p", other), ("q", one))

@@ -40,9 +40,9 @@ class Progress:
                 self._planned += plan.tally.act
             case events.ActionEnded():
                 self._acted += 1
-            case events.SweepEnded() | events.QuotaRelieved() | events.UnknownApprovals() | events.AgentsFound():
+            case events.SweepBegun() | events.Judged() | events.SweepEnded() | events.QuotaRelieved():
                 pass
-            case events.MustSeeListed():
+            case events.UnknownApprovals() | events.AgentsFound() | events.MustSeeListed():
                 pass
             case _:
                 assert_never(event)

@@ -182,6 +182,12 @@ class Settings:
             if not project.must_see and any(agent.policy.mode is Mode.ENFORCE for agent in project.agents)
         )
 
+    @property
+    def policies_in_use(self) -> tuple[tuple[str, Policy], ...]:
+        """Each project with each of the policies that its agents get."""
+        used = {(project.name, one.policy.name): one.policy for project in self.projects for one in project.agents}
+        return tuple((project, policy) for (project, _), policy in used.items())
+
     def holds_on(self, project: str, agent: str) -> Holds:
         """The holds that it names on sessions of this agent."""
         return Holds(hold for hold in self.holds if (hold.project, hold.agent) == (project, agent))

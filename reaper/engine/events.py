@@ -11,6 +11,15 @@ from reaper.engine.report import Outcome, Report, Swept
 
 
 @dataclass(frozen=True, slots=True)
+class SweepBegun:
+    """A sweep of one agent has begun, at `at` by the local clock. Whatever happens to it, `SweepEnded` follows."""
+
+    project: str
+    agent: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class PageRead:
     """A page with so many records was read."""
 
@@ -23,6 +32,13 @@ class Planned:
 
     project: str
     plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a sweep will report if all that it does now goes well: its plan stands, and nothing was done yet."""
+
+    report: Swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,16 @@ class MustSeeListed:
 
 
 Event: TypeAlias = (
-    PageRead | Planned | ActionEnded | SweepEnded | QuotaRelieved | UnknownApprovals | AgentsFound | MustSeeListed
+    AgentsFound
+    | SweepBegun
+    | PageRead
+    | Planned
+    | Judged
+    | ActionEnded
+    | SweepEnded
+    | QuotaRelieved
+    | MustSeeListed
+    | UnknownApprovals
 )
 """Every event there is. Who listens matches on it and ends in `assert_never`: a new one is overlooked by nobody."""
 

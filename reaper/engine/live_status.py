@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from reaper.clock import Clock
+from reaper.core.policy import Policy
 from reaper.core.quotas import Key
 from reaper.core.settings import Quota
 from reaper.engine import events
@@ -22,13 +23,17 @@ class LiveStatus:
 
     `option` is what a command beside this process must be given to find the same configuration, '' for nothing.
     `unwatched` are projects that enforce without `must_see`; the sessions under it that the last listing showed are
-    in `must_see`, with when they expire, by project.
+    in `must_see`, with when they expire, by project. `sweeping` are the agents that are being swept, and since when;
+    `latest` has what such a sweep will report from the moment on that its plan stands. `sweep_interval_s` is the
+    longest gap of the schedule, `policies` are those that each project's agents get. `progressed_at` is monotonic,
+    `progressed_on` the same moment by the wall clock, None before anything has ended.
     """
 
     clock: Clock
     latest: dict[Key, Report] = field(default_factory=dict)
     succeeded: dict[Key, float] = field(default_factory=dict)
     believed: dict[Key, Counter[str]] = field(default_factory=dict)
+    sweeping: dict[Key, float] = field(default_factory=dict)
     managed: dict[str, Mapping[str, str]] = field(default_factory=dict)
     unmanaged: dict[str, Sequence[str]] = field(default_factory=dict)
     recent: deque[events.ActionEnded] = field(default_factory=lambda: deque(maxlen=RECENT_ACTIONS))
@@ -37,22 +42,30 @@ class LiveStatus:
     config_errors: Sequence[str] = ()
     config_read_at: float = 0.0
     approvals_unknown: Sequence[str] = ()
+    policies: Sequence[tuple[str, Policy]] = ()
     unwatched: Sequence[str] = ()
     must_see: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    sweep_interval_s: float | None = None
     next_sweep_at: float | None = None
     ready: bool = False
     standby: str = ""
     state_fault: str = ""
     option: str = ""
     progressed_at: float = field(init=False)
+    progressed_on: float | None = None
 
     def __post_init__(self) -> None:
-        self.progressed()
+        self.excused()
 
     def hear(self, event: events.Event) -> None:
         """Take in what a sweep has just done."""
         match event:
+            case events.SweepBegun(project, agent, at):
+                self.sweeping[project, agent] = at
             case events.PageRead():
+                self.progressed()
+            case events.Judged(report):
+                self._tell(report)
                 self.progressed()
             case events.ActionEnded():
                 self.progressed()
@@ -76,14 +89,18 @@ class LiveStatus:
                 assert_never(event)
 
     def _ended(self, report: Report) -> None:
-        self.latest[report.key] = report.settled() if isinstance(report, Swept) else report
-        if is_trusted(report):
-            self.believed[report.key] = report.snapshot.by_status
+        self.sweeping.pop(report.key, None)
+        self._tell(report)
         self.progressed()
         if report.result in {Result.OK, Result.WITHHELD}:
             self.succeeded[report.key] = self.clock.wall()
         if report.result is not Result.FAILED:
             self.ready = True
+
+    def _tell(self, report: Report) -> None:
+        self.latest[report.key] = report.settled() if isinstance(report, Swept) else report
+        if is_trusted(report):
+            self.believed[report.key] = report.snapshot.by_status
 
     def keep_projects(self, projects: Sequence[str]) -> None:
         """Forget projects that the configuration no longer names."""
@@ -100,6 +117,10 @@ class LiveStatus:
 
     def progressed(self) -> None:
         """This process has come further, whether the platform let it or not."""
+        self.progressed_at, self.progressed_on = self.clock.monotonic(), self.clock.wall()
+
+    def excused(self) -> None:
+        """Nothing was to be expected until now, so the time in which this process must come further starts here."""
         self.progressed_at = self.clock.monotonic()
 
     def trusted(self) -> Iterator[Swept]:

@@ -25,6 +25,9 @@ ASKS_A_PERSON: Final = (Hold.BREAKER, Hold.JUMP, Hold.LIMIT_SWEEP, Hold.LIMIT_DA
 """The holds that an approval lifts."""
 
 
+LEFT: Final = "left to the next sweep"
+
+
 class Result(StrEnum):
     """How a sweep of one agent ended; the values of `sweeps_total{result}`."""
 
@@ -101,7 +104,8 @@ class Swept(Attempt):
     """A sweep that listed its agent and made a plan, if only one in which everything is held.
 
     `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked` why its ranks are
-    not. `known_fields` are those that the project accepts.
+    not. `known_fields` are those that the project accepts. `under_way`: it is being carried out, and how that ends is
+    not known yet. `unfinished`: all went well, but its time was over before all was done.
     """
 
     snapshot: Snapshot
@@ -111,6 +115,8 @@ class Swept(Attempt):
     unranked: str = ""
     used_today: Mapping[Action, int] = field(default_factory=dict)
     known_fields: frozenset[str] = frozenset()
+    under_way: bool = False
+    unfinished: bool = False
 
     @property
     def asked(self) -> str:
@@ -163,7 +169,8 @@ class Swept(Attempt):
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
         unranked = f"how sessions rank among each other cannot be judged: {self.unranked}"
-        told = [*self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text]
+        late = f"its time was over before all was done: what is left is {LEFT}" if self.unfinished else ""
+        told = [late, *self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text]
         return tuple(filter(None, [unranked if self.unranked else "", *told]))
 
     @property

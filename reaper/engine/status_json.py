@@ -17,7 +17,7 @@ from reaper.core.policy import reason
 from reaper.core.text import clean
 from reaper.engine.events import ActionEnded
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Failed, Report, Swept, is_trusted
+from reaper.engine.report import LEFT, Failed, Report, Swept, is_trusted
 from reaper.engine.routed_agent import routing_json
 from reaper.engine.runner import Run
 from reaper.engine.voices import voice_json
@@ -122,7 +122,11 @@ def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, An
         elif item.hold is not None:
             kind, note = str(item.hold), hold_text(item, plan)
         else:
-            kind, note = ("planned", "") if planned else ("not_tried", report.why)
+            kind, note = (
+                ("planned", "")
+                if planned or report.under_way
+                else ("not_tried", LEFT if report.unfinished else report.why)
+            )
         why = reason(item.session, item.decision, plan.policy, plan.agent, plan.now)
         yield decision_json(item, kind, "; ".join(part for part in (why, note) if part))
     for session, decision in report.snapshot.kept:
@@ -153,6 +157,10 @@ def status_json(live: LiveStatus) -> dict[str, Any]:
             "errors": list(live.config_errors),
             "unknown_approvals": list(live.approvals_unknown),
         },
+        "sweeping": [
+            {"project": project, "agent": agent, "since": instant(at)}
+            for (project, agent), at in sorted(live.sweeping.items())
+        ],
         "next_sweep": instant(live.next_sweep_at) if live.next_sweep_at else None,
         "agents": [summary_json(report) for _, report in sorted(live.latest.items())],
         "unmanaged_agents": {project: list(names) for project, names in live.unmanaged.items() if names},

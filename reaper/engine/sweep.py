@@ -13,7 +13,7 @@ from reaper.core.durations import show_duration
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
-from reaper.core.model import Agent
+from reaper.core.model import Agent, OutcomeKind
 from reaper.core.plan import Candidate, Hold, Plan, PlanContext
 from reaper.core.plan_lines import PlanLines
 from reaper.core.planner import Planning
@@ -24,7 +24,7 @@ from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.voice import SILENT, Voice
 from reaper.engine.by_turns import batches, by_steps, by_turns
 from reaper.engine.effects import resolve_open_intents
-from reaper.engine.events import ActionEnded, Planned, SweepEnded
+from reaper.engine.events import ActionEnded, Judged, Planned, SweepBegun, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor
 from reaper.engine.inventory import InventoryReader
 from reaper.engine.item_shelf import ItemShelf, in_creation_order
@@ -48,6 +48,7 @@ BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
 SWEEP_MAX_S: Final = 3_600
+OUT_OF_TIME: Final = f"the sweep took over {SWEEP_MAX_S} s"
 AT_A_TIME: Final = 250
 """So many candidates are judged before others may have their turn."""
 
@@ -59,6 +60,14 @@ class Collected(NamedTuple):
     listing_index: ListingIndex | None
     left_open: Sequence[Entry]
     base: Baseline | None
+
+
+class Belief(NamedTuple):
+    """Every doubt about the inventory, the hold that follows from it or None, and the words for a person."""
+
+    doubts: Sequence[str]
+    doubt: Hold | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,7 @@ class Sweep(InventoryReader):
     async def run(self) -> Report:
         """Collect, plan, mark, execute; every failure becomes a report that says what it was."""
         started, since = self.clock.wall(), self.clock.monotonic()
+        self.listener(SweepBegun(*self.key, started))
         report: Report
         try:
             found = await self._collect()
@@ -149,17 +159,54 @@ class Sweep(InventoryReader):
         return Collected(snapshot, index, left_open, base)
 
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
-        """From a snapshot to what was done about it."""
+        """From a snapshot to what was done about it; its plan is told before anything is done."""
         snapshot, _, left_open, base = collected
-        now = snapshot.now or 0.0
-        found, doubt, why = self._doubt(snapshot, base, await self.must_see.settled(), since)
-        unresolved = await self._resolve(left_open, snapshot, doubt)
+        belief = self._believe(snapshot, base, await self.must_see.settled(), since)
+        unresolved = await self._resolve(left_open, snapshot, belief.doubt)
         unranked = self._unranked(snapshot, since)
-        breaker = self._breaker(snapshot, base) if doubt is None else self._known_breaker()
-        standing = PlanContext(
+        breaker = self._breaker(snapshot, base) if belief.doubt is None else self._known_breaker()
+        standing = await self._standing(snapshot, belief.doubt, breaker, unranked=bool(unranked))
+        plan, level = await self._plan(snapshot, standing)
+        judged = Swept(
+            sweep_id=self.id,
+            project=self.site.project.name,
+            agent=self.agent.name,
+            policy=self.policy,
+            result=Result.OK,
+            started=started,
+            observed=self._observed,
+            seconds=self.clock.monotonic() - since,
+            breaker=breaker,
+            skew=self.site.guard.skew,
+            relief=self.reserve.pool.rule if self.reserve else None,
+            voice=self.voice,
+            snapshot=replace(snapshot, candidates=()),
+            plan=plan,
+            doubts=belief.doubts,
+            unranked=unranked,
+            used_today=standing.used_today,
+            known_fields=self.site.project.known_fields,
+        )
+        judged = _concluded(judged, belief, Execution(), unresolved)
+        await self._keep(plan, breaker)
+        self.listener(Planned(judged.project, plan))
+        self.listener(Judged(replace(judged, under_way=True)))
+        if self.rehearsal:
+            return judged
+        await self._remember(plan, judged.snapshot, belief.doubt, base)
+        if level is not None:
+            self.store.put_level(*self.key, level, plan.now)
+        execution = await self._execute(judged, since)
+        return _concluded(await self._done(judged, execution), belief, execution, unresolved)
+
+    async def _standing(
+        self, snapshot: Snapshot, doubt: Hold | None, breaker: Breaker | None, *, unranked: bool
+    ) -> PlanContext:
+        """What a plan has to heed beside the candidates, but for a jump of them."""
+        return PlanContext(
             inventory=snapshot.sessions,
             marks=self.store.standing_marks(*self.key),
-            used_today=self.store.journal.used_today(*self.key, now),
+            used_today=self.store.journal.used_today(*self.key, snapshot.now or 0.0),
             approved=await by_turns(self.store.plans.approving(*self.key, self.approvals)),
             refused=self.refusals.waiting(self.clock.monotonic()),
             holds=self.configured | self.store.holds.of_agent(*self.key),
@@ -167,52 +214,36 @@ class Sweep(InventoryReader):
             breaker=breaker is not None,
             observe=self._observed,
             voice=self.voice,
-            unranked=bool(unranked),
+            unranked=unranked,
         )
-        project, agent, spool = self.site.project.name, self.agent, self.spool or Spool()
+
+    async def _plan(self, snapshot: Snapshot, standing: PlanContext) -> tuple[Plan, Level | None]:
+        """The plan, and how many candidates are usual from now on where the listing is believed."""
+        spool = self.spool or Spool()
         # Of agents that have many candidates, one after another.
         async with spool.turn:
-            level, jump = await self._level(snapshot, standing) if doubt is None else (None, None)
+            level, jump = await self._level(snapshot, standing) if standing.doubt is None else (None, None)
             standing = replace(standing, jump=jump)
-            plan = await self._plan(snapshot.candidates, standing, ItemShelf(spool), now)
-        snapshot = replace(snapshot, candidates=())
-        await self._keep(plan, breaker)
-        self.listener(Planned(project, plan))
-        execution = Execution()
-        if not self.rehearsal:
-            await self._remember(plan, snapshot, doubt, base)
-            if level is not None:
-                self.store.put_level(*self.key, level, now)
-            execution = await replace(self.executor(since), landmarks=snapshot.landmarks).execute(plan)
-            self.refusals.note(execution.outcomes, self.clock.monotonic())
-        acted = bool(execution.outcomes)
-        report = Swept(
-            sweep_id=self.id,
-            project=project,
-            agent=agent.name,
-            policy=self.policy,
-            result=Result.OK,
-            started=started,
-            observed=self._observed,
-            breaker=(self.store.breaker(*self.key) if acted else None) or breaker,
-            relief=self.reserve.pool.rule if self.reserve else None,
-            voice=self.voice,
-            snapshot=snapshot,
-            plan=plan,
-            outcomes=execution.outcomes,
-            doubts=found,
-            unranked=unranked,
-            used_today=self.store.journal.used_today(*self.key, now) if acted else standing.used_today,
-            known_fields=self.site.project.known_fields,
-        )
-        if breaker is None and report.breaker is not None:
-            await self._keep(plan, report.breaker)
-        result = Result.INCOMPLETE if doubt is Hold.INCOMPLETE else Result.UNTRUSTED
-        if doubt is None:
-            result, why = _conclude(report, execution, unresolved)
-        return replace(report, result=result, why=why)
+            return await self._planned(snapshot.candidates, standing, ItemShelf(spool), snapshot.now or 0.0), level
 
-    async def _plan(
+    async def _execute(self, judged: Swept, since: float) -> Execution:
+        """Carry out the plan, and remember what was refused."""
+        execution = await replace(self.executor(since), landmarks=judged.snapshot.landmarks).execute(judged.plan)
+        self.refusals.note(execution.outcomes, self.clock.monotonic())
+        return execution
+
+    async def _done(self, judged: Swept, execution: Execution) -> Swept:
+        """The report with what was done, and what that has changed."""
+        if not execution.outcomes:
+            return judged
+        now = judged.snapshot.now or 0.0
+        breaker = self.store.breaker(*self.key) or judged.breaker
+        used_today = self.store.journal.used_today(*self.key, now)
+        if judged.breaker is None:
+            await self._keep(judged.plan, breaker)
+        return replace(judged, outcomes=execution.outcomes, breaker=breaker, used_today=used_today)
+
+    async def _planned(
         self, candidates: Iterable[Candidate], standing: PlanContext, shelf: ItemShelf, now: float
     ) -> Plan:
         """Judge the candidates, a few at a time; what may be done is put in the order of creation."""
@@ -230,17 +261,15 @@ class Sweep(InventoryReader):
         listed = snapshot.seen if doubt is None else None
         return await resolve_open_intents(self.agent.name, self.site.client, self.store, due, listed)
 
-    def _doubt(
-        self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float
-    ) -> tuple[list[str], Hold | None, str]:
-        """Every doubt about the inventory, the hold that follows from it, and the words for a person."""
+    def _believe(self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float) -> Belief:
+        """Whether the inventory, and the state, are believed."""
         if self.store.fault:
-            return [], Hold.STATE, self.store.fault
+            return Belief([], Hold.STATE, self.store.fault)
         if snapshot.incomplete:
-            return [], Hold.INCOMPLETE, snapshot.incomplete
+            return Belief([], Hold.INCOMPLETE, snapshot.incomplete)
         clock = self.site.guard.doubt(since)
         if clock or snapshot.now is None:
-            return ["clock"], Hold.CLOCK, clock or "no answer carried the platform's time"
+            return Belief(["clock"], Hold.CLOCK, clock or "no answer carried the platform's time")
         found = doubts(
             sessions=snapshot.sessions,
             malformed=sum(snapshot.malformed.values()),
@@ -250,8 +279,8 @@ class Sweep(InventoryReader):
             base=base,
         )
         if not found:
-            return [], None, ""
-        return [str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing)
+            return Belief([])
+        return Belief([str(doubt) for doubt in found], Hold.UNTRUSTED, disbelief_text(snapshot, base, missing))
 
     def _unranked(self, snapshot: Snapshot, since: float) -> str:
         """Why nothing may rest on how the sessions rank, '' where it may or nothing does."""
@@ -335,7 +364,7 @@ class Sweep(InventoryReader):
 
         def stopping() -> str:
             late = self.clock.monotonic() - since > SWEEP_MAX_S
-            return self.stopping() or (f"the sweep took over {SWEEP_MAX_S} s" if late else "")
+            return self.stopping() or (OUT_OF_TIME if late else "")
 
         def ended(outcome: Outcome) -> None:
             self.listener(ActionEnded(*self.key, outcome, self.clock.wall()))
@@ -354,15 +383,25 @@ class Sweep(InventoryReader):
         )
 
 
-def _conclude(report: Swept, execution: Execution, unresolved: Sequence[str]) -> tuple[Result, str]:
-    """The result of a sweep that believed what it listed, and what a person should know or do."""
-    if execution.halted:
-        return Result.FAILED, execution.halted
-    if unresolved:
-        return Result.FAILED, f"{len(unresolved)} earlier actions are still in doubt"
-    if failing := failing_text(report):
-        return Result.FAILED, failing
-    return (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
+def _concluded(report: Swept, belief: Belief, execution: Execution, unresolved: Sequence[str]) -> Swept:
+    """The report with its result, and what a person should know or do."""
+    unfinished = False
+    if belief.doubt is not None:
+        result, why = Result.INCOMPLETE if belief.doubt is Hold.INCOMPLETE else Result.UNTRUSTED, belief.why
+    elif execution.halted and not (unfinished := _is_unfinished(execution)):
+        result, why = Result.FAILED, execution.halted
+    elif unresolved:
+        result, why = Result.FAILED, f"{len(unresolved)} earlier actions are still in doubt"
+    elif failing := failing_text(report):
+        result, why = Result.FAILED, failing
+    else:
+        result, why = (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
+    return replace(report, result=result, why=why, unfinished=unfinished)
+
+
+def _is_unfinished(execution: Execution) -> bool:
+    """Whether a sweep that had its effect has run out of time: nothing is wrong, and what is left comes next."""
+    return execution.halted == OUT_OF_TIME and any(one.kind is OutcomeKind.DONE for one in execution.outcomes)
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:
