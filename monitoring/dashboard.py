@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.builders import common as parts
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common
@@ -15,11 +15,13 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as asked
 
 from monitoring.generated import main
-from monitoring.panels import JOB, PROJECT, ROWS, Panel, Query
+from monitoring.panels import EVENTS, JOB, PROJECT, RELEASE, ROWS, Panel, Query
 
 FILE: Final = Path(__file__).parents[1] / "helm" / "session-reaper" / "files" / "dashboard.json"
 UID: Final = "session-reaper"
 WIDTH: Final = 24
+RUNBOOKS: Final = "http://localhost:9464/runbooks"
+"""Where a daemon serves its runbooks; the chart puts its own address here."""
 DATASOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
@@ -34,15 +36,20 @@ def build() -> models.Dashboard:
         .timezone("browser")
         .time("now-6h", "now")
         .refresh("1m")
+        .link(dashboard.DashboardLink("Runbooks").url(RUNBOOKS).target_blank(True))
         .with_variable(_datasource())
     )
-    for name, label, told in (
-        ("job", "Job", "session_reaper_build_info"),
-        ("instance", "Instance", 'session_reaper_build_info{job=~"$job"}'),
-        ("project", "Project", f"session_reaper_clock_skew_seconds{{{JOB}}}"),
-        ("agent", "Agent", f"session_reaper_inventory_trusted{{{PROJECT}}}"),
+    for name, label, told, every in (
+        ("namespace", "Namespace", "session_reaper_build_info", ".*"),
+        ("release", "Release", 'session_reaper_build_info{namespace=~"$namespace"}', ".*"),
+        ("job", "Job", f"session_reaper_build_info{{{RELEASE}}}", ".+"),
+        ("instance", "Instance", f'session_reaper_build_info{{{RELEASE}, job=~"$job"}}', ".+"),
+        ("project", "Project", f"session_reaper_clock_skew_seconds{{{JOB}}}", ".+"),
+        ("agent", "Agent", f"session_reaper_inventory_trusted{{{PROJECT}}}", ".+"),
     ):
-        made = made.with_variable(_choice(name, label, told))
+        made = made.with_variable(_choice(name, label, told, every))
+    for name, expr in EVENTS:
+        made = made.annotation(_event(name, expr))
     for place in _placed():
         made = made.with_row(place) if isinstance(place, dashboard.Row) else made.with_panel(place)
     return made.build()
@@ -68,7 +75,7 @@ def _placed() -> list[Any]:
 
 
 def _panel(panel: Panel) -> Any:
-    kinds = {"stat": _stat, "timeseries": _lines, "bargauge": _bars}
+    kinds = {"stat": _stat, "timeseries": _lines, "bargauge": _bars, "state-timeline": _states}
     made: Any = kinds[panel.kind](panel)
     made = made.title(panel.title).description(panel.description)
     made = made.datasource(DATASOURCE).unit(panel.unit)
@@ -78,8 +85,9 @@ def _panel(panel: Panel) -> Any:
             models.Threshold(color=color, value=value if i else None) for i, (value, color) in enumerate(panel.steps)
         ]
         made = made.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+    now = panel.kind not in {"timeseries", "state-timeline"}
     for ref, query in zip("ABCDEF", panel.queries, strict=False):
-        made = made.with_target(_target(ref, query, now=panel.kind != "timeseries"))
+        made = made.with_target(_target(ref, query, now=now))
     return made
 
 
@@ -89,14 +97,24 @@ def _target(ref: str, query: Query, now: bool) -> prometheus.Dataquery:
     return target.format(asked.PromQueryFormat.HEATMAP) if query.buckets else target
 
 
-def _stat(panel: Panel) -> stat.Panel:
+def _texts(panel: Panel) -> list[models.ValueMapping]:
+    """Words and colours in place of values."""
     texts = {
         value: models.ValueMappingResult(text=text, color=color, index=i)
         for i, (value, (text, color)) in enumerate(panel.texts.items())
     }
+    return [models.ValueMap(options=texts)] if texts else []
+
+
+def _stat(panel: Panel) -> stat.Panel:
     made = stat.Panel().graph_mode(common.BigValueGraphMode.NONE).reduce_options(_last())
-    made = made.mappings([models.ValueMap(options=texts)]) if texts else made
-    return made.color_mode(common.BigValueColorMode.VALUE)
+    return made.mappings(_texts(panel)).color_mode(common.BigValueColorMode.VALUE)
+
+
+def _states(panel: Panel) -> statetimeline.Panel:
+    link = dashboard.DashboardLink("Runbook").url(f"{RUNBOOKS}/${{__field.labels.alertname}}").target_blank(True)
+    made = statetimeline.Panel().mappings(_texts(panel)).data_links([link]).no_value("no alert fires")
+    return made.show_value(common.VisibilityMode.NEVER)
 
 
 def _bars(_: Panel) -> bargauge.Panel:
@@ -133,13 +151,18 @@ def _datasource() -> dashboard.DatasourceVariable:
     return dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
-def _choice(name: str, label: str, series: str) -> dashboard.QueryVariable:
-    """A variable whose values are those of a label; all of them at first."""
+def _event(name: str, expr: str) -> dashboard.AnnotationQuery:
+    """A mark in every panel, where a query has an answer."""
+    return dashboard.AnnotationQuery().name(name).datasource(DATASOURCE).enable(True).icon_color("blue").expr(expr)
+
+
+def _choice(name: str, label: str, series: str, matches_all: str) -> dashboard.QueryVariable:
+    """A variable whose values are those of a label; at first all of them, which `matches_all` means."""
     made = dashboard.QueryVariable(name).label(label).datasource(DATASOURCE)
     made = made.query({"query": f"label_values({series}, {name})", "refId": name})
     made = made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
     every = models.VariableOption(selected=True, text=["All"], value=["$__all"])
-    return made.multi(True).include_all(True).all_value(".+").current(every)
+    return made.multi(True).include_all(True).all_value(matches_all).current(every)
 
 
 def text() -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-JOB: Final = 'job=~"$job", instance=~"$instance"'
+RELEASE: Final = 'namespace=~"$namespace", release=~"$release"'
+JOB: Final = f'{RELEASE}, job=~"$job", instance=~"$instance"'
 PROJECT: Final = f'{JOB}, project=~"$project"'
 AGENT: Final = f'{PROJECT}, agent=~"$agent"'
 MANAGED: Final = 'policy!=""'
 UNMANAGED: Final = 'policy=""'
 DONE: Final = 'outcome="done"'
+GONE: Final = ('action="delete"', 'outcome=~"done|already_gone"')
 FORECAST_S: Final = 4 * 3600
 
 
@@ -56,7 +58,7 @@ def quantile(share: float, name: str, by: str, selector: str = AGENT) -> str:
 
 
 def number(title: str, told: str, unit: str, expr: str, *steps: tuple[float, str], **more: Any) -> Panel:
-    return Panel("stat", title, told, unit, (Query(expr),), (4, 4), steps, **more)
+    return Panel("stat", title, told, unit, (Query(expr),), steps=steps, **{"size": (3, 4), **more})
 
 
 def lines(title: str, told: str, unit: str, *queries: Query, **more: Any) -> Panel:
@@ -65,17 +67,32 @@ def lines(title: str, told: str, unit: str, *queries: Query, **more: Any) -> Pan
 
 RED_ABOVE_0: Final = ((0, "green"), (1, "red"))
 YES_NO: Final = {"0": ("no", "red"), "1": ("yes", "green")}
-SINCE_SUCCESS: Final = f"time() - max by (project, agent) ({sample('sweep_last_success_timestamp_seconds')})"
+LATEST: Final = f"max by (namespace, release, project, agent) ({sample('sweep_last_success_timestamp_seconds')})"
+INTERVAL: Final = f"max by (namespace, release) ({sample('sweep_interval_seconds', JOB)})"
+INTERVALS_SINCE: Final = f"(time() - {LATEST}) / on (namespace, release) group_left () {INTERVAL}"
+IN_INTERVALS: Final = ((0.0, "green"), (2.0, "orange"), (3.0, "red"))
+"""One interval passes between two good sweeps; over three an alert fires."""
+ALERTS: Final = f'ALERTS{{alertname=~"SessionReaper.*", alertstate="firing", {RELEASE}}}'
+
+
+def policies(mode: str) -> str:
+    told = sample("policy_info", JOB, 'project=~"$project"', f'mode="{mode}"')
+    return f"count(group by (project, policy) ({told})) or vector(0)"
+
 
 SWEEPING: Final = (
     number(
         "Since a good sweep",
-        "Time since the last good sweep of the agent that waits longest. Over three intervals an alert fires.",
+        "Intervals since the last good sweep of the agent that waits longest. Over three an alert fires.",
+        "short",
+        f"max({INTERVALS_SINCE})",
+        *IN_INTERVALS,
+    ),
+    number(
+        "Since progress",
+        "Time since a page was read, an action ended or a sweep ended, whatever came of it.",
         "s",
-        f"max({SINCE_SUCCESS})",
-        (0, "green"),
-        (1800, "orange"),
-        (2700, "red"),
+        f"time() - max({sample('last_progress_timestamp_seconds', JOB)})",
     ),
     number(
         "Agents swept",
@@ -113,6 +130,27 @@ SWEEPING: Final = (
         (1, "green"),
         (2, "orange"),
     ),
+    number(
+        "Unwatched projects",
+        "Projects that enforce without a session under must_see: lost rights would look like a clean house there.",
+        "short",
+        f"sum(max by (project) ({sample('unwatched', PROJECT)})) or vector(0)",
+        (0, "green"),
+        (1, "orange"),
+    ),
+    Panel(
+        "state-timeline",
+        "Alerts",
+        "What fires, and since when; a click on a bar opens its runbook.",
+        "short",
+        (
+            Query(
+                f"max by (alertname, severity, project, agent, quota) ({ALERTS})", "{{alertname}} {{agent}}{{quota}}"
+            ),
+        ),
+        (24, 6),
+        texts={"1": ("fires", "red")},
+    ),
     lines(
         "Sweeps by result",
         "How the sweeps of single agents ended. Withheld means that a person has to look.",
@@ -123,9 +161,10 @@ SWEEPING: Final = (
     ),
     lines(
         "Since a good sweep, by agent",
-        "A saw with teeth of one interval is healthy; a line that climbs is an agent that is not swept.",
-        "s",
-        Query(SINCE_SUCCESS, "{{project}}/{{agent}}"),
+        "In intervals: a saw with teeth of one is healthy; a line that climbs is an agent that is not swept.",
+        "short",
+        Query(INTERVALS_SINCE, "{{project}}/{{agent}}"),
+        steps=IN_INTERVALS,
     ),
     lines(
         "How long sweeps take",
@@ -175,6 +214,21 @@ THERE: Final = (
 )
 
 DOING: Final = (
+    Panel(
+        "stat",
+        "Is it enforcing?",
+        "How many policies enforce, and how many only observe.",
+        "short",
+        (Query(policies("enforce"), "enforce"), Query(policies("observe"), "observe")),
+        (12, 4),
+    ),
+    number(
+        "Deleted in this range",
+        "Sessions that deletes removed in the time that the dashboard shows.",
+        "short",
+        f"sum(increase({sample('actions_total', AGENT, *GONE)}[$__range])) or vector(0)",
+        size=(12, 4),
+    ),
     lines(
         "Candidates by rule",
         "Sessions that a rule would stop or delete now, whether or not a guard holds them back.",
@@ -321,3 +375,14 @@ ROWS: Final = (
     ("Quota?", QUOTA),
     ("The platform's API?", PLATFORM),
 )
+
+EVENTS: Final = (
+    ("Configuration read", f"changes({sample('config_last_reload_success_timestamp_seconds', JOB)}[2m]) > 0"),
+    ("Restart", f"{sample('build_info', JOB)} unless {sample('build_info', JOB)} offset 2m"),
+    (
+        "A plan waits no longer",
+        f"sum by (project, agent) ({sample('withheld')} offset 2m) > 0"
+        f" unless sum by (project, agent) ({sample('withheld')}) > 0",
+    ),
+)
+"""What is marked in every panel: approved plans wait no longer, nor do those whose candidates are gone."""

@@ -44,18 +44,31 @@ def _draw_panel(figure: Figure, size: tuple[float, float], panel: Mapping[str, A
     if panel["type"] == "stat":
         inside = (left + 0.01, bottom, width - 0.02, height)
     axes = figure.add_axes(inside)
-    kinds = {"stat": _draw_number, "bargauge": _draw_bars, "timeseries": _draw_lines}
+    kinds = {"stat": _draw_number, "bargauge": _draw_bars, "timeseries": _draw_lines, "state-timeline": _draw_states}
     kinds[panel["type"]](axes, panel, ask)
 
 
 def _draw_number(axes: Any, panel: Mapping[str, Any], ask: Ask) -> None:
-    value = float(ask(panel["targets"][0]["expr"])[0]["values"][-1][1])
-    defaults = panel["fieldConfig"]["defaults"]
-    unit = UNITS.get(defaults["unit"], "")
-    shown = {0: "no", 1: "yes"}[int(value)] if defaults["unit"] == "bool_yes_no" else f"{value:.3g}{unit}"
+    shown = "  ".join(_number(panel, target, ask) for target in panel["targets"])
     axes.axis("off")
     axes.text(0.5, 0.8, panel["title"], ha="center", fontsize=9)
     axes.text(0.5, 0.35, shown, ha="center", fontsize=24, color="#4e9a06")
+
+
+def _number(panel: Mapping[str, Any], target: Mapping[str, Any], ask: Ask) -> str:
+    value, unit = float(ask(target["expr"])[0]["values"][-1][1]), panel["fieldConfig"]["defaults"]["unit"]
+    shown = {0: "no", 1: "yes"}[int(value)] if unit == "bool_yes_no" else f"{value:.3g}{UNITS.get(unit, '')}"
+    return f"{target['legendFormat']} {shown}".strip()
+
+
+def _draw_states(axes: Any, panel: Mapping[str, Any], ask: Ask) -> None:
+    """A bar for each series, for as long as it was there."""
+    shown = list(_series(panel, ask))
+    start = min((points[0][0] for _, points in shown if points), default=0)
+    for line, (_, points) in enumerate(shown):
+        axes.broken_barh([(when - start, HOLE_S) for when, _ in points], (line - 0.4, 0.8), color="#cc0000")
+    axes.set_yticks(range(len(shown)), [name for name, _ in shown], fontsize=6)
+    axes.set_title(panel["title"], fontsize=9, loc="left")
 
 
 def _draw_bars(axes: Any, panel: Mapping[str, Any], ask: Ask) -> None:

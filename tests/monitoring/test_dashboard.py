@@ -46,12 +46,25 @@ def test_the_first_variable_is_the_data_source() -> None:
     assert (VARIABLES["datasource"]["type"], VARIABLES["datasource"]["query"]) == ("datasource", "prometheus")
 
 
-@pytest.mark.parametrize("name", ["job", "instance", "project", "agent"])
+@pytest.mark.parametrize("name", ["namespace", "release", "job", "instance", "project", "agent"])
 def test_a_variable_takes_several_values_or_all_and_follows_the_time_range(name: str) -> None:
     variable = VARIABLES[name]
-    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+    every = ".*" if name in {"namespace", "release"} else ".+"  # without the operator there are no such labels
+    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, every)
     assert variable["datasource"] == DATASOURCE
     assert variable["refresh"] == 2
+
+
+def test_reloads_restarts_and_plans_that_wait_no_longer_are_marked() -> None:
+    marks = DASHBOARD["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == ["Configuration read", "Restart", "A plan waits no longer"]
+    assert all(mark["enable"] and mark["datasource"] == DATASOURCE and mark["expr"] for mark in marks)
+
+
+def test_runbooks_are_one_click_away_from_the_dashboard_and_from_an_alert() -> None:
+    [alerts] = [panel for panel in PANELS if panel["title"] == "Alerts"]
+    [link], [runbook] = DASHBOARD["links"], alerts["fieldConfig"]["defaults"]["links"]
+    assert runbook["url"] == f"{link['url']}/${{__field.labels.alertname}}"
 
 
 def test_ids_are_set_and_unique() -> None:
@@ -80,17 +93,19 @@ def test_a_panel_has_a_title_a_description_a_unit_and_the_chosen_data_source(pan
 
 @pytest.mark.parametrize(("panel", "expr"), QUERIES, ids=lambda each: each["title"] if isinstance(each, dict) else "")
 def test_a_query_heeds_the_variables(panel: dict[str, Any], expr: str) -> None:
-    selectors = re.findall(rf"{PREFIX}\w+(\{{[^}}]*\}})?", expr)
+    selectors = re.findall(rf"\b(?:{PREFIX}\w+|ALERTS)(\{{[^}}]*\}})?", expr)
     assert selectors
-    assert all('job=~"$job"' in chosen and 'instance=~"$instance"' in chosen for chosen in selectors)
+    for name in ("namespace", "release") if "ALERTS" in expr else ("namespace", "release", "job", "instance"):
+        assert all(f'{name}=~"${name}"' in chosen for chosen in selectors)
 
 
 @pytest.mark.parametrize(("panel", "expr"), QUERIES, ids=lambda each: each["title"] if isinstance(each, dict) else "")
 def test_counters_are_read_as_rates_over_grafanas_interval(panel: dict[str, Any], expr: str) -> None:
     counters = re.findall(rf"(\w+\()?{PREFIX}\w+_total\{{[^}}]*\}}(\[[^]]*\])?", expr)
-    assert all(asked in {("rate(", "[$__rate_interval]"), ("increase(", "[$__rate_interval]")} for asked in counters)
-    for function, interval in re.findall(r"\b(rate|increase)\([^[]*\[([^]]*)\]", expr):
-        assert interval == "$__rate_interval", function
+    interval = "$__range" if panel["title"].endswith("in this range") else "$__rate_interval"
+    assert all(asked in {("rate(", f"[{interval}]"), ("increase(", f"[{interval}]")} for asked in counters)
+    for function, over in re.findall(r"\b(rate|increase)\([^[]*\[([^]]*)\]", expr):
+        assert over == interval, function
 
 
 def test_the_queries_ask_only_for_metrics_that_exist(exported: Metrics) -> None:
@@ -102,17 +117,10 @@ def test_the_queries_ask_only_for_metrics_that_exist(exported: Metrics) -> None:
 
 def test_every_metric_is_somewhere_on_the_dashboard_or_in_an_alert(exported: Metrics) -> None:
     rules = (FILE.parent / "alerts.yaml").read_text()
-    used = " ".join(expr for _, expr in QUERIES) + rules
+    marks = " ".join(mark["expr"] for mark in DASHBOARD["annotations"]["list"])
+    used = " ".join(expr for _, expr in QUERIES) + marks + rules
     unused = {family.name for family in exported.registry.collect() if family.name not in used}
-    assert unused == {
-        f"{PREFIX}config_info",
-        f"{PREFIX}config_last_reload_success_timestamp_seconds",
-        f"{PREFIX}last_progress_timestamp_seconds",
-        f"{PREFIX}policy_info",
-        f"{PREFIX}sweep_interval_seconds",
-        f"{PREFIX}sweep_started_timestamp_seconds",
-        f"{PREFIX}unwatched",
-    }
+    assert unused == {f"{PREFIX}config_info", f"{PREFIX}sweep_started_timestamp_seconds"}
 
 
 def test_legends_name_labels_that_the_query_keeps() -> None:
