@@ -107,11 +107,7 @@ def test_every_metric_is_somewhere_on_the_dashboard_or_in_an_alert(exported: Met
     assert unused == {
         f"{PREFIX}config_info",
         f"{PREFIX}config_last_reload_success_timestamp_seconds",
-        f"{PREFIX}last_progress_timestamp_seconds",
         f"{PREFIX}policy_info",
-        f"{PREFIX}sweep_interval_seconds",
-        f"{PREFIX}sweep_started_timestamp_seconds",
-        f"{PREFIX}unwatched",
     }
 
 
