@@ -12,7 +12,7 @@ from alert_files import ALERTS, PLAYED, ROOT, RULES
 from reaper.telemetry import PREFIX, Metrics
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
-PLACEHOLDER = "https://runbooks.example/session-reaper/"
+SERVED = "http://localhost:9464/runbooks/"
 
 
 def played(alert: str) -> list[dict[str, Any]]:
@@ -32,17 +32,35 @@ def test_the_rules_ask_only_for_metrics_and_labels_that_exist(exported: Metrics)
         for part in re.findall(r"(?:by|on) \(([^)]*)\)", rule["expr"])
         for word in part.split(", ")
     }
-    assert grouped - labels == {"namespace", "job"}
+    assert grouped - labels == {"namespace", "release", "job"}
+
+
+def test_the_rules_ask_only_for_what_other_rules_record() -> None:
+    recorded = [rule["record"] for rule in RULES if "record" in rule]
+    asked = [name for rule in RULES for name in re.findall(r"\bsession_reaper:[\w:]+", rule["expr"])]
+    assert set(asked) == set(recorded)
+    assert len(recorded) == len(set(recorded))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.get("alert") or rule["record"]))
+def test_reapers_are_told_apart_by_release_wherever_they_are_told_apart(rule: dict[str, Any]) -> None:
+    for part in re.findall(r"(?:by|on) \(([^)]*)\)", rule["expr"]):
+        assert part.split(", ")[:3] == ["namespace", "release", "job"]
+
+
+@pytest.mark.parametrize("alert", ["SessionReaperDown", "SessionReaperNotSweeping", "SessionReaperAgentNotSwept"])
+def test_what_is_late_is_measured_in_the_reapers_own_intervals(alert: str) -> None:
+    assert "3 * session_reaper:sweep_interval:seconds" in ALERTS[alert]["expr"]
 
 
 def test_the_values_that_rules_select_exist(exported: Metrics) -> None:
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {"alertname": set(ALERTS), "alertstate": {"firing"}}
     for family in exported.registry.collect():
         for sample in family.samples:
             for label, value in sample.labels.items():
                 found.setdefault(label, set()).add(value)
     for rule in RULES:
-        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', rule["expr"]):
+        for label, values in re.findall(r'(\w+)(?:=~?|!~|!=)"([^"]*)"', rule["expr"]):
             assert set(values.split("|")) <= found[label], rule
 
 
@@ -57,7 +75,7 @@ def test_an_alert_says_how_bad_it_is_what_happened_and_where_to_read_on(alert: s
     assert rule["labels"] == {"severity": rule["labels"]["severity"]}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
-    assert rule["annotations"]["runbook_url"] == f"{PLACEHOLDER}{alert}.md"
+    assert rule["annotations"]["runbook_url"] == f"{SERVED}{alert}"
     assert "$value }}" not in rule["annotations"]["description"], "a value is humanised"
 
 

@@ -120,7 +120,7 @@ def test_every_metric_is_somewhere_on_the_dashboard_or_in_an_alert(exported: Met
     marks = " ".join(mark["expr"] for mark in DASHBOARD["annotations"]["list"])
     used = " ".join(expr for _, expr in QUERIES) + marks + rules
     unused = {family.name for family in exported.registry.collect() if family.name not in used}
-    assert unused == {f"{PREFIX}config_info", f"{PREFIX}sweep_started_timestamp_seconds"}
+    assert unused == {f"{PREFIX}config_info"}
 
 
 def test_legends_name_labels_that_the_query_keeps() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
-from alert_files import ALERTS, FILE, PLAYED
+from alert_files import ALERTS, FILE, PLAYED, STORIES
 
 
 def run(*command: str) -> None:
@@ -21,6 +22,14 @@ def test_promtool_sees_the_alert_do_what_it_should(alert: str) -> None:
     if promtool is None:
         pytest.skip(f"monitoring/tests/{alert}.yaml was not run: there is no promtool (Debian: prometheus)")
     run(promtool, "test", "rules", f"{alert}.yaml")
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.stem)
+def test_promtool_sees_exactly_the_alerts_fire_that_a_story_names(story: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip(f"{story} was not run: there is no promtool (Debian: prometheus)")
+    run(promtool, "test", "rules", str(story))
 
 
 def test_promtool_accepts_the_rules() -> None:
