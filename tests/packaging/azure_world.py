@@ -30,13 +30,15 @@ class Azure(Tools):
         self.bin = folder / "bin"
         self.bin.mkdir(parents=True)
 
-    def run(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-        """A command in the repository, with nothing in its environment but this; calls are counted anew."""
+    def run(self, command: list[str], folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command in a folder, with nothing in its environment but this; calls are counted anew."""
         self.calls.clear()
         self.changes.clear()
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         given = {"PATH": path, "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **environment}
-        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=100, check=False)
+        return subprocess.run(
+            command, cwd=folder, env=given, capture_output=True, text=True, timeout=100, check=False
+        )
 
     def install(self, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """packaging/aks.sh; a setting of '' is left out."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,9 +8,20 @@ import pytest
 from azure_world import Azure
 from stand_in import on_path
 
+sys.path.append(str(Path(__file__).parents[1] / "chart"))  # what renders the chart is of its own tests
+
+from chart_world import Helm
+from kube_stub import running
+
 
 @pytest.fixture
 def azure(tmp_path: Path) -> Iterator[Azure]:
     found = Azure(tmp_path)
     with on_path(found, found.bin):
         yield found
+
+
+@pytest.fixture
+def helm() -> Iterator[Helm]:
+    with running() as cluster:
+        yield Helm(cluster)

@@ -175,6 +175,12 @@ def _role_assignment_create(world: World, given: Given) -> Any:
         world["assignments"].append(_assignment(given))
 
 
+def _role_assignment_delete(world: World, given: Given) -> Any:
+    if _assignment(given) not in world["assignments"]:
+        raise ValueError("No matched assignments were found to delete")
+    world["assignments"].remove(_assignment(given))
+
+
 def _role_assignments(world: World, given: Given) -> Any:
     return [found for found in world["assignments"] if found == _assignment(given)]
 
@@ -250,6 +256,7 @@ ANSWERS: dict[str, Callable[[World, Given], Any]] = {
     },
     "resource show": _resource,
     "role assignment create": _role_assignment_create,
+    "role assignment delete": _role_assignment_delete,
     "role assignment list": _role_assignments,
     "role definition create": _role_definition_create,
 }

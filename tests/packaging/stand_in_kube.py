@@ -13,10 +13,10 @@ World = dict[str, Any]
 Act = tuple[bool, Callable[[], str]]
 VALUED = {
     "kubectl": {"--namespace", "-n", "--output", "-o", "--filename", "-f", "--from", "--timeout"},
-    "helm": {"--namespace", "-n", "--values", "-f"},
+    "helm": {"--namespace", "-n", "--values", "-f", "--set"},
 }
 SWITCHES = {
-    "kubectl": {"--ignore-not-found"},
+    "kubectl": {"--ignore-not-found", "--all-namespaces"},
     "helm": {"--install", "--create-namespace", "--short", "--reset-then-reuse-values"},
 }
 LONG = {"-n": "--namespace", "-o": "--output"}
@@ -44,6 +44,8 @@ def kubectl(world: World, arguments: list[str], asker: Asker) -> Act:
             return False, lambda: _found(name in world["crds"], f"customresourcedefinition/{name}", given)
         case ["get", "namespace", name]:
             return False, lambda: _found(name in world["namespaces"], f"namespace/{name}", given)
+        case ["get", "prometheus"]:
+            return False, lambda: '{"matchLabels":{"release":"kube-prometheus-stack"}}'
         case ["get", kind, name]:
             return False, lambda: _found(f"{place}{kind}/{name}" in world["objects"], f"{kind}/{name}", given)
         case ["create", "namespace", name]:
@@ -87,10 +89,10 @@ def _parsed(tool: str, arguments: list[str]) -> tuple[list[str], dict[str, list[
             words.append(word)
         elif word in SWITCHES[tool]:
             given[word] = []
-        elif word in VALUED[tool]:
+        elif word in VALUED[tool] and (value or rest):
             given.setdefault(LONG.get(word, word), []).append(value[0] if value else rest.pop(0))
         else:
-            raise ValueError(f"unknown flag: {word}")
+            raise ValueError(f"unknown flag, or one that needs a value: {word}")
     return words, given
 
 
@@ -154,6 +156,12 @@ def _install(world: World, name: str, asker: Asker, chart: Path, given: dict[str
     values = world["releases"].get(name, {}) if "--reset-then-reuse-values" in given else {}
     for file in given.get("--values", []) + given.get("-f", []):
         values = _merged(values, yaml.safe_load(asker.read(file)))
+    for path, _, value in (text.partition("=") for text in given.get("--set", [])):
+        *way, last = path.split(".")
+        inner: Any = {"true": True, "false": False}.get(value, value)
+        for step in [last, *reversed(way)]:
+            inner = {step: inner}
+        values = _merged(values, inner)
     world["releases"][name] = values
     full = release if "session-reaper" in release else f"{release}-session-reaper"
     world["objects"][f"{namespace}/deployment/{full}"] = {"release": release}
