@@ -8,7 +8,8 @@ import pytest
 from azure_world import Azure
 from stand_in import on_path
 
-sys.path.append(str(Path(__file__).parents[1] / "chart"))  # what renders the chart is of its own tests
+sys.path.append(str(Path(__file__).parents[1] / "chart"))
+sys.path.append(str(Path(__file__).parents[1] / "process"))
 
 from chart_world import Helm
 from kube_stub import running

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from azure_world import PROJECT, ROOT, WORKSPACE, Azure
@@ -221,23 +219,6 @@ def test_a_cluster_made_anew_is_trusted_in_place_of_the_old_one(azure: Azure) ->
     assert azure.install().returncode == 0
     (trusted,) = azure.world["identities"]["session-reaper"]["credentials"].values()
     assert trusted["issuer"] == "https://oidc.example/blue-2/"
-
-
-def test_the_canary_is_valid_kubernetes_and_makes_its_session_as_somebody_else(azure: Azure) -> None:
-    assert azure.install(CANARY_AGENT="support-eu", CANARY_SESSION="canary-000009").returncode == 0
-    objects = {name: found for name, found in azure.world["objects"].items() if name.endswith("/canary")}
-    assert len(objects) == 3
-    for manifest in objects.values():
-        for version in ("1.29", kubernetes_validate.latest_version()):
-            kubernetes_validate.validate(manifest, version, strict=True)
-    text = json.dumps(objects)
-    assert not re.search(r"\b(CANARY_(CLIENT_ID|AGENT|SESSION)|PROJECT_ENDPOINT|REAPER_IMAGE)\b", text)
-    assert azure.world["identities"]["session-reaper-canary"]["clientId"] in text
-    assert azure.world["identities"]["session-reaper"]["clientId"] not in text
-    pod = objects["agents/cronjob/canary"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    assert "--id=canary-000009" in pod["initContainers"][0]["args"]
-    settings = parse(objects["agents/configmap/canary"]["data"]["reaper.yaml"], "reaper.yaml", {}).settings
-    assert all(rule.action == "keep" for rule in settings.policies[0].rules)
 
 
 def test_shellcheck_finds_nothing() -> None:
