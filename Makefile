@@ -53,6 +53,7 @@ check: setup  ## format, lint, types, layers, generated files current
 	$(BIN)/reaper config schema | diff - config/reaper.schema.json
 	$(BIN)/python helm/generate.py --check
 	$(BIN)/python -m monitoring.dashboard --check
+	$(BIN)/python -m monitoring.managed --check
 	$(BIN)/python -m monitoring.metrics_page --check
 
 format: setup  ## format and fix what can be fixed by machine
@@ -63,6 +64,7 @@ generate: setup  ## write the generated files anew
 	$(BIN)/reaper config schema > config/reaper.schema.json
 	$(BIN)/python helm/generate.py
 	$(BIN)/python -m monitoring.dashboard
+	$(BIN)/python -m monitoring.managed
 	$(BIN)/python -m monitoring.metrics_page
 
 lock:  ## resolve the dependencies anew (needs uv)
