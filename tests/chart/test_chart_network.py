@@ -29,7 +29,10 @@ def test_the_plain_network_policy_lets_out_only_names_and_tls_and_never_to_the_m
     assert spec["ingress"][0]["ports"][0] == {"port": "metrics", "protocol": "TCP"}
     assert {(one["port"], one["protocol"]) for one in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
     assert tls["ports"] == [{"port": 443, "protocol": "TCP"}]
-    assert tls["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}
+    assert tls["to"] == [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}},
+        {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128"]}},
+    ]
     assert extra["ports"] == [{"port": 3128, "protocol": "TCP"}]
 
 

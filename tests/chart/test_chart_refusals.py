@@ -229,6 +229,7 @@ def test_variables_that_names_in_the_configuration_refer_to_are_taken(helm: Helm
     assert helm.install(values(extraEnv=[{"name": "REAPER_AGENT", "value": "support"}])).manifests
 
 
+@pytest.mark.long
 def test_what_the_reaper_refuses_the_chart_refuses_too_but_for_a_known_rest(cluster: Cluster) -> None:
     """The reaper's own bad examples. Each gets an engine of its own, for a Helm that asks often is made to wait."""
     taken = set()

@@ -24,7 +24,9 @@ def test_a_configuration_is_named_by_its_content_and_never_changes(helm: Helm) -
     names = [release.one("ConfigMap")["metadata"]["name"] for release in (before, after)]
     assert names[0] != names[1]
     assert all(name.startswith("night-session-reaper-") for name in names)
-    assert before.one("ConfigMap")["immutable"] is True
+    made = before.one("ConfigMap")
+    assert made["immutable"] is True
+    assert made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "PruneLast=true"
     assert helm.upgrade(values()).one("ConfigMap")["metadata"]["name"] == names[0]
 
 

@@ -139,6 +139,27 @@ def test_a_configuration_of_the_users_own_is_not_beside_another_and_needs_a_volu
     assert "persistence.enabled: false, but a policy in existingConfigMap may enforce" in lost
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"other.yaml": ""}, "existingConfigMap: reaper-by-hand has no key reaper.yaml"),
+        ({"reaper.yaml": "version: 1\n"}, 'the state of reaper-by-hand is not on the volume (""): write state:'),
+        ({"reaper.yaml": "state: sqlite:///s.db\n"}, 'is not on the volume ("sqlite:///s.db")'),
+        ({"reaper.yaml": "state: sqlite:////var/lib/reaper/state.db\n"}, ""),
+    ],
+    ids=["no key", "no state", "elsewhere", "right"],
+)
+def test_a_configuration_of_the_users_own_keeps_its_state_on_the_volume(
+    helm: Helm, cluster: Cluster, data: dict[str, str], told: str
+) -> None:
+    own = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "reaper-by-hand"}, "data": data}
+    cluster.store("/api/v1/namespaces/agents/configmaps/reaper-by-hand", own)
+    if told:
+        assert told in helm.refusal(scenario("existing-config"))
+    else:
+        assert "no such ConfigMap" not in helm.install(scenario("existing-config")).notes
+
+
 def test_a_claim_that_is_not_there_yet_is_said(releases: dict[str, Release]) -> None:
     assert "WARNING: there is no claim reaper-state-of-last-year yet" in releases["existing-claim"].notes
 

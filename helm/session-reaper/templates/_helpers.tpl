@@ -77,7 +77,7 @@ annotations:
 
 {{- define "session-reaper.image" -}}
 {{- with .Values.image }}
-{{- $at := default .registry (dig "imageRegistry" "" $.Values.global) }}
+{{- $at := default .registry $.Values.global.imageRegistry }}
 {{- $name := empty $at | ternary .repository (printf "%s/%s" (trimSuffix "/" $at) .repository) }}
 {{- if .digest }}
 {{- printf "%s@%s" $name .digest }}

@@ -12,6 +12,16 @@ Helm goes on after an object that is refused. Nothing is known here under `helm 
 {{- $said = concat $said (include "session-reaper.refusals.otherClaims" . | fromJsonArray) }}
 {{- end }}
 {{- end }}
+{{- with .Values.existingConfigMap }}
+{{- with lookup "v1" "ConfigMap" (include "session-reaper.namespace" $) . }}
+{{- $state := (get (default dict .data) "reaper.yaml" | fromYaml).state | default "" }}
+{{- if not (hasKey (default dict .data) "reaper.yaml") }}
+{{- $said = append $said (printf "existingConfigMap: %s has no key reaper.yaml: put the configuration there" .metadata.name) }}
+{{- else if not (or (hasPrefix "sqlite:////var/lib/reaper/" $state) (hasPrefix "${" $state)) }}
+{{- $said = append $said (printf "existingConfigMap: the state of %s is not on the volume (%q): write state: sqlite:////var/lib/reaper/state.db in it" .metadata.name $state) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with lookup "apps/v1" "Deployment" (include "session-reaper.namespace" .) (include "session-reaper.fullname" .) }}
 {{- $selects := include "session-reaper.selectorLabels" $ | fromYaml }}
 {{- if ne (toJson .spec.selector.matchLabels) (toJson $selects) }}
