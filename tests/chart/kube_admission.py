@@ -31,7 +31,7 @@ def refusals(before: Object | None, wanted: Object) -> list[str]:
         "Deployment": _deployment,
         "Service": _service,
     }
-    said = [*_changed(before or wanted, wanted)]
+    said = [*_changed(before or wanted, wanted), *_labels(wanted)]
     if kind in judges:
         said += judges[kind](before or wanted, wanted)
     if kind == "Pod":
@@ -43,6 +43,12 @@ def _changed(before: Object, wanted: Object) -> Iterator[str]:
     fixed = {"Deployment": "selector", "GrafanaDashboard": "instanceSelector"}.get(wanted["kind"])
     if fixed and before["spec"].get(fixed) != wanted["spec"].get(fixed):
         yield f"spec.{fixed}: Invalid value: field is immutable"
+
+
+def _labels(wanted: Object) -> Iterator[str]:
+    for key, value in wanted["metadata"].get("labels", {}).items():
+        if not re.fullmatch(r"(([A-Za-z0-9][A-Za-z0-9._-]*)?[A-Za-z0-9])?", value) or len(value) > 63:
+            yield f'metadata.labels: Invalid value: "{key}: {value}"'
 
 
 def _configmap(before: Object, wanted: Object) -> Iterator[str]:

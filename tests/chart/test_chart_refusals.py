@@ -172,6 +172,8 @@ def test_more_than_one_replica_is_refused(helm: Helm, replicas: int) -> None:
             {"prometheusRule": {"selector": "release=night"}},
             "at '/prometheusRule/selector': 'release=night' does not",
         ),
+        ({"commonLabels": {"team": "the agents"}}, "at '/commonLabels/team': 'the agents' does not match"),
+        ({"podLabels": {"team": "-"}}, "at '/podLabels/team': '-' does not match"),
         ({"enabled": False}, "enabled: false: only a parent chart reads this"),
         ({"service": {"nodePort": 30000}}, "service.nodePort: only for service.type NodePort and LoadBalancer"),
         (
@@ -204,7 +206,7 @@ def test_more_than_one_replica_is_refused(helm: Helm, replicas: int) -> None:
             'extraContainers[0].name: "a" is taken (it is listed twice)',
         ),
     ],
-    ids=range(24),
+    ids=range(26),
 )
 def test_what_cannot_work_is_refused(helm: Helm, change: dict[str, Any], told: str) -> None:
     assert told in helm.refusal(values(**change))

@@ -52,6 +52,7 @@ POD = "spec/template/spec"
         ("PersistentVolumeClaim", "spec/storageClassName", "fast", "spec is immutable after creation"),
         ("PersistentVolumeClaim", "spec/resources/requests/storage", "1Mi", "can not be less"),
         ("ConfigMap", "data/reaper.yaml", "version: 1", "field is immutable"),
+        ("ConfigMap", "metadata/labels/team", "the agents", "metadata.labels: Invalid value"),
         ("ConfigMap", "immutable", False, "field is immutable"),
         ("Deployment", "spec/selector/matchLabels", {"app": "x"}, "spec.selector: Invalid value: field is immutable"),
         ("Deployment", "spec/template/metadata/labels", {"app": "x"}, "does not match template `labels`"),
