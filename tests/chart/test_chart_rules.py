@@ -121,3 +121,26 @@ def test_runbooks_can_be_on_a_site_of_the_users(helm: Helm) -> None:
     alerts = [rule for rule in _rules(helm.install(values(prometheusRule=rule))) if "alert" in rule]
     for alert in alerts:
         assert alert["annotations"]["runbook_url"] == f"https://wiki.internal/runbooks/{alert['alert']}.md"
+
+
+def test_a_release_that_is_down_is_told_beside_another_that_is_up(helm: Helm, tmp_path: Path) -> None:
+    """promtool plays three hours of two releases in one namespace, one of which ends after half an hour."""
+    assert _checked(helm.install(_with(**SCRAPED)), tmp_path) == ""
+    labels = '{namespace="agents",job="session-reaper",release="%s"}'
+    lasting = {"day": 180, "night": 30}
+    series = [
+        {"series": f"session_reaper_{name}{labels % release}", "values": f"{value}x{minutes}"}
+        for release, minutes in lasting.items()
+        for name, value in {"build_info": 1, "sweep_interval_seconds": 900}.items()
+    ]
+    down = 'count by (namespace, release) (ALERTS{alertname="SessionReaperDown",alertstate="firing"})'
+    told = [{"labels": '{namespace="agents", release="night"}', "value": 1}]
+    played = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [{"expr": down, "eval_time": "3h", "exp_samples": told}],
+    }
+    file = tmp_path / "played.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [played]}))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
