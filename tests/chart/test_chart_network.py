@@ -98,6 +98,21 @@ def test_the_notes_say_where_the_port_of_a_proxy_is_not_known(helm: Helm) -> Non
     assert "WARNING: the port of HTTPS_PROXY is not known here" in helm.install(values(extraEnv=[secret])).notes
 
 
+def test_the_notes_say_when_a_managed_identity_would_not_reach_its_tokens(helm: Helm) -> None:
+    warning = "WARNING: project main takes the identity that it finds"
+    assert warning in helm.install(values()).notes
+    identity = {"enabled": True, "clientId": "00000000-0000-4000-8000-000000000001"}
+    assert warning not in helm.install(values(azure={"workloadIdentity": identity}), name="identity").notes
+    assert warning not in helm.install(values(networkPolicy={"enabled": False}), name="open").notes
+
+
+def test_a_managed_identity_is_taken_where_the_way_to_its_tokens_is_open(helm: Helm) -> None:
+    way = {"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], "ports": [{"port": 80}]}
+    identity: Values = {"config__projects__main__credential": "managed-identity"}
+    release = helm.install(values(networkPolicy={"extraEgress": [way]}, **identity))
+    assert way in release.one("NetworkPolicy")["spec"]["egress"]
+
+
 def test_a_page_of_its_own_can_be_reached_where_the_metrics_can(releases: dict[str, Release]) -> None:
     ports = releases["full"].one("NetworkPolicy")["spec"]["ingress"][0]["ports"]
     assert [one["port"] for one in ports] == ["metrics", "page"]

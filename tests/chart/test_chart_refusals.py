@@ -157,7 +157,11 @@ def test_more_than_one_replica_is_refused(helm: Helm, replicas: int) -> None:
             "persistence.enabled: false, but a policy enforces",
         ),
         (
-            {"networkPolicy": {"enabled": True}, "config__projects__main__credential": "managed-identity"},
+            {"config__projects__main__credential": "managed-identity"},
+            "config.projects.main.credential: managed-identity asks 169.254.169.254",
+        ),
+        (
+            {"networkPolicy": {"flavor": "cilium"}, "config__projects__main__credential": "managed-identity"},
             "config.projects.main.credential: managed-identity asks 169.254.169.254",
         ),
         (
@@ -206,7 +210,7 @@ def test_more_than_one_replica_is_refused(helm: Helm, replicas: int) -> None:
             'extraContainers[0].name: "a" is taken (it is listed twice)',
         ),
     ],
-    ids=range(26),
+    ids=range(27),
 )
 def test_what_cannot_work_is_refused(helm: Helm, change: dict[str, Any], told: str) -> None:
     assert told in helm.refusal(values(**change))

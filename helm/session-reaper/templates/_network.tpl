@@ -15,6 +15,13 @@
 {{- toJson $found }}
 {{- end }}
 
+{{/* Not '' when the network policy closes the way to the metadata service, which gives managed identities their tokens. */}}
+{{- define "session-reaper.metadataClosed" -}}
+{{- with .Values.networkPolicy }}
+{{- if and .enabled (or (eq .flavor "cilium") (not .extraEgress)) }}yes{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* The ports that the way out needs: 443, and those that the URLs name; what is within the pod needs none. */}}
 {{- define "session-reaper.egressPorts" -}}
 {{- $ports := list 443 }}

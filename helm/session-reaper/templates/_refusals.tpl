@@ -18,7 +18,7 @@ What the schema cannot say. Each refusal names the place and the reason; all of 
 {{- define "session-reaper.refusals.projects" -}}
 {{- $said := list }}
 {{- $policies := default dict .Values.config.policies }}
-{{- $closed := and .Values.networkPolicy.enabled (eq .Values.networkPolicy.flavor "kubernetes") (not .Values.networkPolicy.extraEgress) }}
+{{- $closed := include "session-reaper.metadataClosed" . }}
 {{- range $name, $project := .Values.config.projects }}
 {{- $seen := dict }}
 {{- range $i, $agent := $project.agents }}
@@ -46,7 +46,7 @@ What the schema cannot say. Each refusal names the place and the reason; all of 
 {{- end }}
 {{- end }}
 {{- if and $closed (eq (default "" $project.credential) "managed-identity") }}
-{{- $said = append $said (printf "config.projects.%s.credential: managed-identity asks 169.254.169.254, which the network policy excepts: use workload-identity, or open it under networkPolicy.extraEgress" $name) }}
+{{- $said = append $said (printf "config.projects.%s.credential: managed-identity asks 169.254.169.254, which the network policy does not let it reach: use workload-identity, open the way under networkPolicy.extraEgress (flavor kubernetes), or set networkPolicy.enabled: false" $name) }}
 {{- end }}
 {{- end }}
 {{- toJson $said }}
