@@ -13,6 +13,7 @@ from kube_stub import Cluster
 
 POD = "Deployment/spec/template/spec"
 REAPER = f"{POD}/containers/0"
+OFF: Values = {"enabled": False}
 
 
 def _at(release: Release, path: str) -> Any:
@@ -170,21 +171,29 @@ def parent(tmp_path: Path) -> Path:
     parent = tmp_path / "platform"
     shutil.copytree(CHART, parent / "charts" / "session-reaper")
     depends = {"name": "session-reaper", "version": "0.1.0", "condition": "session-reaper.enabled"}
-    chart = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [depends]}
+    second = {**depends, "alias": "session-reaper-b", "condition": "session-reaper-b.enabled"}
+    chart = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [depends, second]}
     (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
     return parent
 
 
 def test_a_parent_chart_turns_it_on_and_shares_its_registry(helm: Helm, parent: Path) -> None:
     shared = {"imageRegistry": "registry.internal", "imagePullSecrets": [{"name": "pull"}], "other": {"of": "theirs"}}
-    part: Values = {"session-reaper": values(enabled=True), "global": shared}
+    part: Values = {"session-reaper": values(enabled=True), "session-reaper-b": OFF, "global": shared}
     release = helm.install(part, chart=parent)
     assert release.container["image"] == "registry.internal/session-reaper:0.1.0"
     assert release.pod["spec"]["imagePullSecrets"] == [{"name": "pull"}]
 
 
 def test_a_parent_chart_turns_it_off_without_configuring_it(helm: Helm, parent: Path) -> None:
-    assert helm.install({"session-reaper": {"enabled": False}}, chart=parent).manifests == []
+    assert helm.install({"session-reaper": OFF, "session-reaper-b": OFF}, chart=parent).manifests == []
+
+
+def test_a_second_reaper_of_a_parent_chart_has_a_claim_of_its_own(helm: Helm, cluster: Cluster, parent: Path) -> None:
+    helm.install({"session-reaper": OFF, "session-reaper-b": values()}, chart=parent)
+    helm.upgrade({"session-reaper": values(), "session-reaper-b": values()}, chart=parent)
+    claims = {one["metadata"]["name"] for one in cluster.of("PersistentVolumeClaim")}
+    assert claims == {"night-session-reaper", "night-session-reaper-b"}
 
 
 def test_a_load_balancer_that_shows_the_page_to_everyone_is_said(helm: Helm) -> None:

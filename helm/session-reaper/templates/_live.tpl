@@ -77,7 +77,7 @@ Helm goes on after an object that is refused. Nothing is known here under `helm 
 {{- range (lookup "v1" "PersistentVolumeClaim" (include "session-reaper.namespace" .) "").items }}
 {{- $labels := default dict .metadata.labels }}
 {{- $same := and (eq (default "" (get $labels "app.kubernetes.io/instance")) $.Release.Name) (eq (default "" (get $labels "app.kubernetes.io/part-of")) "session-reaper") }}
-{{- if and $same (hasPrefix (printf "%s-" $.Chart.Name) (default "" (get $labels "helm.sh/chart"))) }}
+{{- if and $same (regexMatch (printf "^%s-[0-9]" $.Chart.Name) (default "" (get $labels "helm.sh/chart"))) }}
 {{- $said = append $said (printf "nameOverride, fullnameOverride: the state of this release is on the claim %s, and as %s it would begin anew on an empty one: put the old name back, or set persistence.existingClaim: %s; to begin anew, delete that claim first" .metadata.name (include "session-reaper.claimName" $) .metadata.name) }}
 {{- end }}
 {{- end }}
