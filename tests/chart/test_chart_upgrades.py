@@ -112,13 +112,17 @@ def test_the_pods_history_holds_nothing_that_would_mount_a_configuration_that_is
             {"nameOverride": "other"},
             "the state of this release is on the claim night-session-reaper, and as night-other it would begin anew",
         ),
+        (
+            {"namespaceOverride": "elsewhere"},
+            "the state of this release is on the claim night-session-reaper in agents, which no pod in elsewhere can",
+        ),
         ({"fullnameOverride": "other"}, "set persistence.existingClaim: night-session-reaper"),
         (
             {"fullnameOverride": "night-session-reaper", "nameOverride": "other"},
             "nameOverride: the Deployment night-session-reaper selects its pod by",
         ),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_cannot_be_changed_is_refused_before_anything_is_sent(
     helm: Helm, cluster: Cluster, change: dict[str, Any], told: str

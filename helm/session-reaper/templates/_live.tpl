@@ -71,13 +71,21 @@ Helm goes on after an object that is refused. Nothing is known here under `helm 
 {{- toJson $said }}
 {{- end }}
 
-{{/* A claim of this release under another name: the reaper would begin anew on an empty one. */}}
+{{/* A claim of this release under another name, or beside the namespace: the reaper would begin anew on an empty one. */}}
 {{- define "session-reaper.refusals.otherClaims" -}}
 {{- $said := list }}
-{{- range (lookup "v1" "PersistentVolumeClaim" (include "session-reaper.namespace" .) "").items }}
+{{- $here := include "session-reaper.namespace" . }}
+{{- $claims := list }}
+{{- range list $here .Release.Namespace | uniq }}
+{{- $claims = concat $claims (default list (lookup "v1" "PersistentVolumeClaim" . "").items) }}
+{{- end }}
+{{- range $claims }}
 {{- $labels := default dict .metadata.labels }}
 {{- $same := and (eq (default "" (get $labels "app.kubernetes.io/instance")) $.Release.Name) (eq (default "" (get $labels "app.kubernetes.io/part-of")) "session-reaper") }}
-{{- if and $same (regexMatch (printf "^%s-[0-9]" $.Chart.Name) (default "" (get $labels "helm.sh/chart"))) }}
+{{- if not (and $same (regexMatch (printf "^%s-[0-9]" $.Chart.Name) (default "" (get $labels "helm.sh/chart")))) }}
+{{- else if ne .metadata.namespace $here }}
+{{- $said = append $said (printf "namespaceOverride: the state of this release is on the claim %s in %s, which no pod in %s can mount: take it back, or copy the state to a claim there and name that in persistence.existingClaim" .metadata.name .metadata.namespace $here) }}
+{{- else }}
 {{- $said = append $said (printf "nameOverride, fullnameOverride: the state of this release is on the claim %s, and as %s it would begin anew on an empty one: put the old name back, or set persistence.existingClaim: %s; to begin anew, delete that claim first" .metadata.name (include "session-reaper.claimName" $) .metadata.name) }}
 {{- end }}
 {{- end }}
