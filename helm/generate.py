@@ -45,9 +45,10 @@ def derived() -> dict[Path, str]:
 
 def values_schema() -> dict[str, Any]:
     """The hand-written part with the product's schema and the Kubernetes types it refers to."""
-    schema = yaml.safe_load((HERE / "values.schema.in.yaml").read_text())
-    wanted = {ref.removeprefix("kubernetes:") for ref in refs(schema) if ref.startswith("kubernetes:")}
-    return {**with_refs(schema), "$defs": {**schema["$defs"], **product_defs(), **kubernetes_defs(wanted)}}
+    written = yaml.safe_load((HERE / "values.schema.in.yaml").read_text())
+    wanted = {ref.removeprefix("kubernetes:") for ref in refs(written) if ref.startswith("kubernetes:")}
+    schema = with_refs(written)
+    return {**schema, "$defs": {**schema["$defs"], **product_defs(), **kubernetes_defs(wanted)}}
 
 
 def with_refs(node: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -119,13 +120,22 @@ async def listening(sites: Sequence[Site]) -> AsyncIterator[list[str]]:
         yield [await stack.enter_async_context(serving(site.app, site.host, site.port)) for site in sites]
 
 
+def listener(host: str, port: int, *, ipv6: bool) -> socket.socket:
+    """A socket that listens; on `::` it hears IPv4, too, and that alone where there is no `ipv6`. Raises OSError."""
+    if ":" not in host:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    everywhere = ipaddress.ip_address(host).is_unspecified
+    if everywhere and not ipv6:
+        return socket.create_server(("", port), backlog=BACKLOG)
+    return socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=everywhere)
+
+
 @asynccontextmanager
 async def serving(app: Starlette, host: str, port: int, patience: Patience | None = None) -> AsyncIterator[str]:
     """Serve `app` while the block runs; yields its address. Raises OSError when the port cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    opened = listener(host, port, ipv6=socket.has_dualstack_ipv6())
     # asyncio does so only for sockets that name their protocol, which this one does not.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
         app,
@@ -139,10 +149,10 @@ async def serving(app: Starlette, host: str, port: int, patience: Patience | Non
         timeout_graceful_shutdown=STOP_MAX_S,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server.serve(sockets=[opened]))
     try:
-        yield f"http://{shown}:{listener.getsockname()[1]}"
+        yield f"http://{shown}:{opened.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
-        listener.close()
+        opened.close()

@@ -40,6 +40,11 @@ class Release:
         return self.one("Deployment")["spec"]["template"]
 
     @property
+    def container(self) -> Manifest:
+        (found,) = (one for one in self.pod["spec"]["containers"] if one["name"] == "reaper")
+        return found
+
+    @property
     def configuration(self) -> str:
         return next(found["data"]["reaper.yaml"] for found in self.of("ConfigMap") if "reaper.yaml" in found["data"])
 
@@ -56,8 +61,9 @@ class Helm:
         run = self._sdk.Install(self._config).run
         return _release(asyncio.run(run(name, str(chart), values, wait=False, server_side_apply=True)))
 
-    def upgrade(self, values: Values, name: str = "night", chart: Path = CHART) -> Release:
-        return _release(asyncio.run(self._sdk.Upgrade(self._config).run(name, str(chart), values, wait=False)))
+    def upgrade(self, values: Values, name: str = "night", chart: Path = CHART, **options: Any) -> Release:
+        run = self._sdk.Upgrade(self._config).run
+        return _release(asyncio.run(run(name, str(chart), values, wait=False, **options)))
 
     def rollback(self, revision: int, name: str = "night") -> None:
         asyncio.run(self._sdk.Rollback(self._config).run(name, revision))
@@ -71,11 +77,26 @@ class Helm:
             self.install(values, chart=chart)
         return str(caught.value)
 
+    def failure(self, values: Values, **options: Any) -> str:
+        """What Helm says when an upgrade to these values fails; fails the test when it does not."""
+        with pytest.raises(self._sdk.UpgradeError) as caught:
+            self.upgrade(values, **options)
+        return str(caught.value)
+
 
 def _release(result: dict[str, Any]) -> Release:
     hooks = result.get("hooks") or []
-    manifests = [found for found in yaml.safe_load_all(result["manifest"]) if found]
-    return Release(manifests, [yaml.safe_load(hook["manifest"]) for hook in hooks], result["info"]["notes"])
+    manifests = [found for found in yaml.safe_load_all(result.get("manifest", "")) if found]
+    return Release(manifests, [yaml.safe_load(hook["manifest"]) for hook in hooks], result["info"].get("notes", ""))
+
+
+def in_force(cluster: Cluster) -> Manifest:
+    """The configuration that the Deployment in the cluster mounts: what the next pod would run with."""
+    (deployment,) = cluster.of("Deployment")
+    volumes = {one["name"]: one for one in deployment["spec"]["template"]["spec"]["volumes"]}
+    named = volumes["config"]["configMap"]["name"]
+    (found,) = (one for one in cluster.of("ConfigMap") if one["metadata"]["name"] == named)
+    return yaml.safe_load(found["data"]["reaper.yaml"])
 
 
 def scenario(name: str) -> Values:

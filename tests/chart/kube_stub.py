@@ -1,6 +1,7 @@
 """A small Kubernetes API in memory, enough for Helm's engine: discovery, create, get, list, apply, patch, delete.
 
-It judges nothing and runs nothing: a Deployment is a record like any other. What is asked of it is noted in `asked`.
+It refuses what a real server refuses (`kube_admission`), and runs nothing: a Deployment is a record like any other.
+What changed something is noted in `asked`; what was asked for in vain, in `refused`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+from kube_admission import Object, filled_in, refusals
 
 RESOURCES = {
     "v1": {
@@ -29,21 +30,25 @@ RESOURCES = {
     "apps/v1": {"Deployment": "deployments"},
     "azmonitoring.coreos.com/v1": {"ServiceMonitor": "servicemonitors"},
     "cilium.io/v2": {"CiliumNetworkPolicy": "ciliumnetworkpolicies"},
+    "grafana.integreatly.org/v1beta1": {"GrafanaDashboard": "grafanadashboards"},
     "monitoring.coreos.com/v1": {"PrometheusRule": "prometheusrules", "ServiceMonitor": "servicemonitors"},
     "networking.k8s.io/v1": {"NetworkPolicy": "networkpolicies"},
     "policy/v1": {"PodDisruptionBudget": "poddisruptionbudgets"},
 }
 VERBS = ["create", "delete", "get", "list", "patch", "update"]
 
-Object = dict[str, Any]
-
 
 class Cluster:
-    """What is stored, by API path; and each request that changed something, as `(method, path)`."""
+    """What is stored, by API path; and each request that changed something, as `(method, path)`.
+
+    `forbids` are plurals of which nothing may be changed: as by a right that is missing, or a webhook.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.asked: list[tuple[str, str]] = []
+        self.refused: list[str] = []
+        self.forbids: set[str] = set()
         self.address = ""
         self._made = 0
 
@@ -59,6 +64,14 @@ class Cluster:
                 "current-context": "stub",
             }
         )
+
+    def refusal(self, path: str, wanted: Object) -> tuple[int, str, str] | None:
+        """Code, reason and words with which the server says no; None when it takes the object."""
+        plural = path.split("/")[-2]
+        if plural in self.forbids:
+            return 403, "Forbidden", f"{plural} is forbidden"
+        said = refusals(self.objects.get(path), wanted)
+        return (422, "Invalid", f"{wanted['metadata']['name']} is invalid: {', '.join(said)}") if said else None
 
     def of(self, kind: str) -> list[Object]:
         return [found for found in self.objects.values() if found["kind"] == kind]
@@ -114,8 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing()
 
     def do_POST(self) -> None:
-        wanted = self._body()
-        self._change(f"{urlsplit(self.path).path}/{wanted['metadata']['name']}", wanted, 201)
+        path, wanted = urlsplit(self.path).path, self._body()
+        if _collection(path) is None:
+            return self._missing()
+        return self._change(f"{path}/{wanted['metadata']['name']}", wanted, 201)
 
     def do_PUT(self) -> None:
         self._change(urlsplit(self.path).path, self._body(), 200)
@@ -138,12 +153,19 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, {"apiVersion": "v1", "kind": "Status", "status": "Success"})
 
     def _change(self, path: str, wanted: Object, code: int) -> None:
+        wanted = filled_in(self.cluster.objects.get(path), wanted)
+        if no := self.cluster.refusal(path, wanted):
+            self.cluster.refused.append(no[2])
+            return self._fail(*no)
         self.cluster.asked.append((self.command, path))
-        self._answer(code, self.cluster.store(path, wanted))
+        return self._answer(code, self.cluster.store(path, wanted))
 
     def _missing(self) -> None:
-        status = {"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
-        self._answer(404, {**status, "message": f"{self.path} not found"})
+        self._fail(404, "NotFound", f"{self.path} not found")
+
+    def _fail(self, code: int, reason: str, message: str) -> None:
+        status = {"apiVersion": "v1", "kind": "Status", "status": "Failure"}
+        self._answer(code, {**status, "reason": reason, "code": code, "message": message})
 
     def _raw(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))

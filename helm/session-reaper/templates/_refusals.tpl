@@ -7,45 +7,18 @@ What the schema cannot say. Each refusal names the place and the reason; all of 
     (include "session-reaper.refusals.schedule" . | fromJsonArray)
     (include "session-reaper.refusals.projects" . | fromJsonArray)
     (include "session-reaper.refusals.policies" . | fromJsonArray)
-    (include "session-reaper.refusals.quotas" . | fromJsonArray) }}
+    (include "session-reaper.refusals.quotas" . | fromJsonArray)
+    (include "session-reaper.refusals.pod" . | fromJsonArray)
+    (include "session-reaper.refusals.live" . | fromJsonArray) }}
 {{- if $said }}
 {{- fail (printf "\n\n%d mistake(s) in the values:\n- %s\n" (len $said) (join "\n- " $said)) }}
 {{- end }}
 {{- end }}
 
-{{- define "session-reaper.refusals.chart" -}}
-{{- $said := list }}
-{{- $values := .Values }}
-{{- if ne (int $values.replicaCount) 1 }}
-{{- $said = append $said (printf "replicaCount: %v: one reaper sweeps on one state, so the chart runs exactly 1. To pause it, let its policies observe" $values.replicaCount) }}
-{{- end }}
-{{- if and (not $values.persistence.enabled) (eq (include "session-reaper.mode" .) "enforce") }}
-{{- $said = append $said "persistence.enabled: false, but a policy enforces: with the pod would go the marks, the limits of the day and the record of what was deleted" }}
-{{- end }}
-{{- with $values.config.state }}
-{{- if not (hasPrefix "sqlite:////var/lib/reaper/" .) }}
-{{- $said = append $said (printf "config.state: %q is not on the volume: leave it out, or write sqlite:////var/lib/reaper/NAME" .) }}
-{{- end }}
-{{- end }}
-{{- $listen := include "session-reaper.listen" . }}
-{{- if or (hasPrefix "127." $listen) (hasPrefix "localhost:" $listen) (hasPrefix "[::1]:" $listen) }}
-{{- $said = append $said (printf "config.server.listen: %q cannot be reached from outside the pod: leave it out, or write 0.0.0.0:PORT or [::]:PORT" $listen) }}
-{{- end }}
-{{- if gt (include "session-reaper.port" . | atoi) 65535 }}
-{{- $said = append $said (printf "config.server.listen: %q has a port that does not exist: ports are 1 to 65535" $listen) }}
-{{- end }}
-{{- with $values.azure.workloadIdentity }}
-{{- if and .enabled $values.serviceAccount.create (not .clientId) }}
-{{- $said = append $said "azure.workloadIdentity.clientId: missing: it goes on the service account" }}
-{{- end }}
-{{- end }}
-{{- toJson $said }}
-{{- end }}
-
 {{- define "session-reaper.refusals.projects" -}}
 {{- $said := list }}
 {{- $policies := default dict .Values.config.policies }}
-{{- $closed := and .Values.networkPolicy.enabled (eq .Values.networkPolicy.flavor "kubernetes") (not .Values.networkPolicy.extraEgress) }}
+{{- $closed := include "session-reaper.metadataClosed" . }}
 {{- range $name, $project := .Values.config.projects }}
 {{- $seen := dict }}
 {{- range $i, $agent := $project.agents }}
@@ -73,7 +46,7 @@ What the schema cannot say. Each refusal names the place and the reason; all of 
 {{- end }}
 {{- end }}
 {{- if and $closed (eq (default "" $project.credential) "managed-identity") }}
-{{- $said = append $said (printf "config.projects.%s.credential: managed-identity asks 169.254.169.254, which the network policy excepts: use workload-identity, or open it under networkPolicy.extraEgress" $name) }}
+{{- $said = append $said (printf "config.projects.%s.credential: managed-identity asks 169.254.169.254, which the network policy does not let it reach: use workload-identity, open the way under networkPolicy.extraEgress (flavor kubernetes), or set networkPolicy.enabled: false" $name) }}
 {{- end }}
 {{- end }}
 {{- toJson $said }}

@@ -1,19 +1,19 @@
-{{/* The groups of files/alerts.yaml with the values applied. Call: (list $groups .Values.prometheusRule $late) */}}
+{{/* The groups of files/alerts.yaml with the values applied. Call: (list $ $groups) */}}
 {{- define "session-reaper.ruleGroups" -}}
-{{- $values := index . 1 }}
-{{- $late := index . 2 }}
+{{- $root := index . 0 }}
+{{- $values := $root.Values.prometheusRule }}
 {{- $known := dict }}
 {{- $groups := list }}
-{{- range index . 0 }}
+{{- range index . 1 }}
 {{- $rules := list }}
 {{- range .rules }}
 {{- if .alert }}
 {{- $_ := set $known .alert true }}
 {{- if not (has .alert $values.disabled) }}
-{{- $rules = append $rules (include "session-reaper.alert" (list . $values $late) | fromYaml) }}
+{{- $rules = append $rules (include "session-reaper.alert" (list $root .) | fromYaml) }}
 {{- end }}
 {{- else }}
-{{- $rules = append $rules . }}
+{{- $rules = append $rules (include "session-reaper.narrowed" (list $root .) | fromYaml) }}
 {{- end }}
 {{- end }}
 {{- if $rules }}
@@ -29,17 +29,12 @@
 {{- toYaml $groups }}
 {{- end }}
 
-{{/*
-One alert with the values applied. Call: (list $alert .Values.prometheusRule $late). In the file, 2700 is three intervals
-of 15 minutes; `$late` is three of those configured. A threshold is the first number the expression compares with.
-*/}}
+{{/* One alert with the values applied; a threshold is the first number the expression compares with. Call: (list $ $alert) */}}
 {{- define "session-reaper.alert" -}}
-{{- $alert := deepCopy (index . 0) }}
-{{- $values := index . 1 }}
+{{- $root := index . 0 }}
+{{- $values := $root.Values.prometheusRule }}
+{{- $alert := deepCopy (index . 1) }}
 {{- $name := $alert.alert }}
-{{- with index . 2 }}
-{{- $_ := set $alert "expr" (regexReplaceAll `\b2700\b` $alert.expr .) }}
-{{- end }}
 {{- if hasKey $values.thresholds $name }}
 {{- $first := `(?s)^(.*?[<>]=?\s*(?:time\(\)\s*-\s*)?)[0-9][0-9.e+]*` }}
 {{- if not (regexMatch $first $alert.expr) }}
@@ -51,16 +46,54 @@ of 15 minutes; `$late` is three of those configured. A threshold is the first nu
 {{- $labels := mergeOverwrite (default dict $alert.labels) (deepCopy $values.ruleLabels) }}
 {{- with get $values.severity $name }}{{ $_ := set $labels "severity" . }}{{ end }}
 {{- $_ := set $alert "labels" $labels }}
-{{- if and $values.runbookUrl $alert.annotations }}
-{{- $page := default $name $alert.annotations.runbook_url | splitList "/" | last }}
-{{- $_ := set $alert.annotations "runbook_url" (printf "%s/%s" (trimSuffix "/" $values.runbookUrl) $page) }}
+{{- if dig "annotations" "runbook_url" "" $alert }}
+{{- $_ := set $alert.annotations "runbook_url" (include "session-reaper.runbook" (list $root $alert.annotations.runbook_url)) }}
 {{- end }}
-{{- toYaml $alert }}
+{{- include "session-reaper.narrowed" (list $root $alert) }}
 {{- end }}
 
-{{/* Three intervals of the schedule in seconds; '' when they cannot be known. */}}
-{{- define "session-reaper.late" -}}
-{{- $schedule := default (dict "every" "15m") .Values.config.schedule }}
-{{- $seconds := include "session-reaper.seconds" $schedule.every | int }}
-{{- if $seconds }}{{ mul 3 $seconds }}{{ end }}
+{{/* Where the runbook is that a URL ends with: on a site of the user's, or served by the reaper. Call: (list $ $url) */}}
+{{- define "session-reaper.runbook" -}}
+{{- $root := index . 0 }}
+{{- $name := index . 1 | splitList "/" | last | trimSuffix ".md" }}
+{{- with $root.Values.prometheusRule.runbookUrl }}
+{{- printf "%s/%s.md" (trimSuffix "/" .) $name }}
+{{- else }}
+{{- $port := default (int $root.Values.service.port | toString) (include "session-reaper.pagePort" $root) }}
+{{- printf "http://%s.%s.svc:%s/runbooks/%s" (include "session-reaper.fullname" $root) (include "session-reaper.namespace" $root) $port $name }}
+{{- end }}
+{{- end }}
+
+{{/*
+A rule that looks at this release only: the matchers stand in each selector of a metric of ours. What the release's own
+rules make carries its name, so that the same alert of two releases is two. Call: (list $ $rule)
+*/}}
+{{- define "session-reaper.narrowed" -}}
+{{- $root := index . 0 }}
+{{- $rule := deepCopy (index . 1) }}
+{{- with include "session-reaper.matchers" $root }}
+{{- /* Recorded metrics have no labels but those that the rules keep. */}}
+{{- $kept := regexFindAll `\b(namespace|release|job)(=~|!~|!=|=)"[^"]*"` . -1 | join "," }}
+{{- $expr := regexReplaceAll `\bsession_reaper_[a-zA-Z0-9_:]+` $rule.expr "${0}{}" | replace "{}{" (printf "{%s," .) | replace "{}" (printf "{%s}" .) }}
+{{- if $kept }}
+{{- $expr = regexReplaceAll `\bsession_reaper:[a-zA-Z0-9_:]+` $expr "${0}{}" | replace "{}{" (printf "{%s," $kept) | replace "{}" (printf "{%s}" $kept) }}
+{{- end }}
+{{- $_ := set $rule "expr" $expr }}
+{{- if eq $root.Values.prometheusRule.selector "auto" }}
+{{- $own := dict "release" $root.Release.Name }}
+{{- if $rule.record }}{{ $_ := set $own "namespace" (include "session-reaper.namespace" $root) }}{{ end }}
+{{- $_ := set $rule "labels" (mergeOverwrite (default dict $rule.labels) $own) }}
+{{- end }}
+{{- end }}
+{{- toYaml $rule }}
+{{- end }}
+
+{{/* The matchers of the rules, without braces; '' for rules that look at every release. */}}
+{{- define "session-reaper.matchers" -}}
+{{- $selector := .Values.prometheusRule.selector }}
+{{- if ne $selector "auto" }}
+{{- $selector | trimPrefix "{" | trimSuffix "}" | trim }}
+{{- else if .Values.serviceMonitor.enabled }}
+{{- printf "release=%q,namespace=%q" .Release.Name (include "session-reaper.namespace" .) }}
+{{- end }}
 {{- end }}
