@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -107,7 +108,7 @@ def test_promtool_takes_the_rules_with_every_value_set(releases: dict[str, Relea
     [
         ({}, "http://night-session-reaper.agents.svc:9464/runbooks/"),
         ({"service": {"port": 80}, "namespaceOverride": "x"}, "http://night-session-reaper.x.svc:80/runbooks/"),
-        ({"config__server": {"page": "[::]:9465"}}, "http://night-session-reaper.agents.svc:9465/runbooks/"),
+        ({"config__server": {"page": "[::]:9465"}}, "http://night-session-reaper.agents.svc:9464/runbooks/"),
     ],
     ids=["the service", "another port and namespace", "a page of its own"],
 )
@@ -121,6 +122,23 @@ def test_runbooks_can_be_on_a_site_of_the_users(helm: Helm) -> None:
     alerts = [rule for rule in _rules(helm.install(values(prometheusRule=rule))) if "alert" in rule]
     for alert in alerts:
         assert alert["annotations"]["runbook_url"] == f"https://wiki.internal/runbooks/{alert['alert']}.md"
+
+
+@pytest.mark.parametrize(
+    ("url", "index", "runbook"),
+    [
+        ("", "http://night-session-reaper.agents.svc:9464/runbooks", "/${__field.labels.alertname}"),
+        ("https://wiki.internal/r/", "https://wiki.internal/r", "/${__field.labels.alertname}.md"),
+    ],
+    ids=["served by the reaper", "on a site of the user's"],
+)
+def test_the_dashboard_leads_to_the_same_runbooks(helm: Helm, url: str, index: str, runbook: str) -> None:
+    release = helm.install(values(grafanaDashboard={"enabled": True}, prometheusRule={"runbookUrl": url}))
+    found = next(one for one in release.of("ConfigMap") if one["metadata"]["name"].endswith("-dashboard"))
+    dashboard = json.loads(found["data"]["session-reaper.json"])
+    [alerts] = [panel for panel in dashboard["panels"] if panel["title"] == "Alerts"]
+    assert [link["url"] for link in dashboard["links"]] == [index]
+    assert [link["url"] for link in alerts["fieldConfig"]["defaults"]["links"]] == [index + runbook]
 
 
 def test_a_release_that_is_down_is_told_beside_another_that_is_up(helm: Helm, tmp_path: Path) -> None:

@@ -52,16 +52,20 @@
 {{- include "session-reaper.narrowed" (list $root $alert) }}
 {{- end }}
 
-{{/* Where the runbook is that a URL ends with: on a site of the user's, or served by the reaper. Call: (list $ $url) */}}
+{{/* Where the runbooks are: on a site of the user's, or served by the reaper. */}}
+{{- define "session-reaper.runbooks" -}}
+{{- with .Values.prometheusRule.runbookUrl }}
+{{- trimSuffix "/" . }}
+{{- else }}
+{{- printf "http://%s.%s.svc:%d/runbooks" (include "session-reaper.fullname" .) (include "session-reaper.namespace" .) (int .Values.service.port) }}
+{{- end }}
+{{- end }}
+
+{{/* The runbook that an address ends with, where this release has it. Call: (list $ $address) */}}
 {{- define "session-reaper.runbook" -}}
 {{- $root := index . 0 }}
 {{- $name := index . 1 | splitList "/" | last | trimSuffix ".md" }}
-{{- with $root.Values.prometheusRule.runbookUrl }}
-{{- printf "%s/%s.md" (trimSuffix "/" .) $name }}
-{{- else }}
-{{- $port := default (int $root.Values.service.port | toString) (include "session-reaper.pagePort" $root) }}
-{{- printf "http://%s.%s.svc:%s/runbooks/%s" (include "session-reaper.fullname" $root) (include "session-reaper.namespace" $root) $port $name }}
-{{- end }}
+{{- printf "%s/%s%s" (include "session-reaper.runbooks" $root) $name (empty $root.Values.prometheusRule.runbookUrl | ternary "" ".md") }}
 {{- end }}
 
 {{/*
