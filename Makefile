@@ -5,7 +5,7 @@ JOBS ?= 2
 TOOLS := .tools/release
 LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(ARGS)
 
-.PHONY: help setup demo test test-long soak mutants bench live image-test check format generate lock clean
+.PHONY: help setup demo test test-long soak mutants bench live image-test check format generate lock audit clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,6 +51,7 @@ check: setup  ## format, lint, types, layers, generated files current
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy monitoring
+	$(BIN)/mypy packaging
 	$(BIN)/lint-imports
 	$(BIN)/reaper config schema | diff - config/reaper.schema.json
 	$(BIN)/python helm/generate.py --check
@@ -78,6 +79,9 @@ $(TOOLS)/ready: requirements-release.lock
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
 	@touch $@
+
+audit: $(TOOLS)/ready  ## known vulnerabilities of what is locked; fails, too, when a package could not be judged
+	packaging/audit.sh $(TOOLS)/bin/pip-audit
 
 clean:  ## remove what the targets made
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
