@@ -43,7 +43,7 @@ bench: setup  ## measure speed and memory beside what people use today (some min
 live: setup  ## a live Prometheus and Alertmanager on the real thing (needs Debian's prometheus, prometheus-alertmanager)
 	$(BIN)/python -m monitoring.live_test $(ARGS)
 
-image-test:  ## build the image and run it as the chart does (needs root, buildah, podman, runc, debootstrap)
+image-test: $(TOOLS)/ready  ## build the image and run it as the chart does (needs root, buildah, podman, runc, curl)
 	packaging/image_test.sh
 
 check: setup  ## format, lint, types, layers, generated files current
