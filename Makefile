@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
+TOOLS := .tools/release
+LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(ARGS)
 
-.PHONY: help setup demo test test-long soak mutants bench live image-test check format generate lock clean
+.PHONY: help setup demo test test-long soak mutants bench live image-test check format generate lock audit clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -41,7 +43,7 @@ bench: setup  ## measure speed and memory beside what people use today (some min
 live: setup  ## a live Prometheus and Alertmanager on the real thing (needs Debian's prometheus, prometheus-alertmanager)
 	$(BIN)/python -m monitoring.live_test $(ARGS)
 
-image-test:  ## build the image and run it as the chart does (needs root, buildah, podman, runc, debootstrap)
+image-test: $(TOOLS)/ready  ## build the image and run it as the chart does (needs root, buildah, podman, runc, curl)
 	packaging/image_test.sh
 
 check: setup  ## format, lint, types, layers, generated files current
@@ -49,6 +51,7 @@ check: setup  ## format, lint, types, layers, generated files current
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy monitoring
+	$(BIN)/mypy packaging
 	$(BIN)/lint-imports
 	$(BIN)/reaper config schema | diff - config/reaper.schema.json
 	$(BIN)/python helm/generate.py --check
@@ -67,11 +70,20 @@ generate: setup  ## write the generated files anew
 	$(BIN)/python -m monitoring.managed
 	$(BIN)/python -m monitoring.metrics_page
 
-lock:  ## resolve the dependencies anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build -o requirements-build.lock
-	echo "helm-sdkpy==0.1.32" | uv pip compile --quiet --universal --python-version 3.12 --no-deps --generate-hashes --no-emit-index-url --no-header - -o requirements-helm.lock
+lock: $(TOOLS)/ready  ## resolve the dependencies anew; ARGS=--upgrade takes newer ones
+	$(LOCK) --python-version 3.11 pyproject.toml -o requirements.lock
+	$(LOCK) --python-version 3.11 pyproject.toml --extra mcp --group dev -o requirements-dev.lock
+	$(LOCK) --python-version 3.11 --group build -o requirements-build.lock
+	$(LOCK) --python-version 3.11 --group release -o requirements-release.lock
+	echo "helm-sdkpy==0.1.32" | $(LOCK) --python-version 3.12 --no-deps - -o requirements-helm.lock
+
+$(TOOLS)/ready: requirements-release.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
+	@touch $@
+
+audit: $(TOOLS)/ready  ## known vulnerabilities of what is locked; fails, too, when a package could not be judged
+	packaging/audit.sh $(TOOLS)/bin/pip-audit
 
 clean:  ## remove what the targets made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,6 +11,7 @@ LONG = (
     "foundry/identity",
     "mcp",
     "monitoring/test_promtool.py",
+    "packaging/test_bare_install.py",
     "process/test_process_approvals.py",
     "process/test_process_daemon.py",
     "process/test_process_floods.py",

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
+from typing import Final
 
 from reaper.core.provider import ProviderError
 from reaper.core.text import clean
+
+EXTRAS: Final = {"mcp": "mcp", "mcp_types": "mcp"}
+"""Libraries that not everybody installs, and the extra of this package that brings each."""
 
 
 class Exit(IntEnum):
@@ -71,6 +75,10 @@ def ending() -> Iterator[None]:
         _leave(f"{error.object!r} is no text: it holds bytes that are not UTF-8", Exit.WRONG)
     except KeyboardInterrupt:
         _leave("interrupted", Exit.FAILED)
+    except ModuleNotFoundError as error:
+        if extra := EXTRAS.get((error.name or "").partition(".")[0]):
+            _leave(f"this command needs more than is installed: pip install 'session-reaper[{extra}]'", Exit.WRONG)
+        raise
     except Exception as error:
         _leave_on_faults(error)
         raise

@@ -5,24 +5,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from azure_world import Azure
-from stand_in import on_path
 
-sys.path.append(str(Path(__file__).parents[1] / "chart"))
 sys.path.append(str(Path(__file__).parents[1] / "process"))
 
-from chart_world import Helm
-from kube_stub import running
+from packaging_world import Installed, said
+from process_world import Cli
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    packages = tmp_path_factory.mktemp("packages")
+    environment = tmp_path_factory.mktemp("clean") / "venv"
+    said(sys.executable, "-m", "hatchling", "build", "-d", str(packages))
+    said(sys.executable, "-m", "venv", "--without-pip", str(environment))
+    made = Installed(packages, environment)
+    made.pip("install", "--quiet", "--require-hashes", "--requirement", "requirements.lock")
+    made.pip("install", "--quiet", "--no-deps", str(made.wheel))
+    return made
 
 
 @pytest.fixture
-def azure(tmp_path: Path) -> Iterator[Azure]:
-    found = Azure(tmp_path)
-    with on_path(found, found.bin):
-        yield found
-
-
-@pytest.fixture
-def helm() -> Iterator[Helm]:
-    with running() as cluster:
-        yield Helm(cluster)
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    made = Cli(tmp_path)
+    yield made
+    made.clear_away()
