@@ -2,7 +2,7 @@
 # Judges every locked package by the known vulnerabilities. One that could not be judged is a failure like one that has a
 # vulnerability: --strict. What is known to be harmless here would be ignored by id, in this file, with the reason.
 #   audit.sh [PIP_AUDIT]
-set -uo pipefail
+set -euo pipefail
 cd "$(dirname "$0")/.."
 
 code=0

@@ -43,7 +43,7 @@ settings() {
   : "${NAMESPACE:=agents}" "${RELEASE:=night}" "${IDENTITY:=session-reaper}" "${ROLE:=$FOUNDRY_USER}" "${AGENTS:=*}"
   : "${CANARY_AGENT:=}" "${CANARY_SESSION:=canary-000001}" "${CANARY_IDENTITY:=session-reaper-canary}"
   : "${CANARY_ROLE:=$AGENT_CONSUMER}" "${MONITORING:=none}" "${PROMETHEUS_RELEASE:=}" "${WORKSPACE_ID:=}"
-  : "${ACTION_GROUP_ID:=}" "${TAG:=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$ROOT/pyproject.toml")}"
+  : "${ACTION_GROUP_ID:=}" "${TAG:=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$ROOT/reaper/__init__.py")}"
   needed
   : "${ENDPOINT:=https://$(part accounts).services.ai.azure.com/api/projects/$(part projects)}"
   optional
