@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from reaper.clock import Clock
@@ -65,11 +65,13 @@ class LiveStatus:
             case events.PageRead():
                 self.progressed()
             case events.Judged(report):
-                self._tell(report)
+                # Outcomes join it one by one: a report made anew for each of thousands would take too long.
+                self._tell(replace(report, outcomes=[]))
                 self.progressed()
             case events.ActionEnded():
                 self.progressed()
                 self.recent.append(event)
+                self._acted(event)
             case events.SweepEnded(report):
                 self._ended(report)
             case events.QuotaRelieved(report):
@@ -96,6 +98,11 @@ class LiveStatus:
             self.succeeded[report.key] = self.clock.wall()
         if report.result is not Result.FAILED:
             self.ready = True
+
+    def _acted(self, event: events.ActionEnded) -> None:
+        known = self.latest.get((event.project, event.agent))
+        if isinstance(known, Swept) and known.under_way and isinstance(known.outcomes, list):
+            known.outcomes.append(event.outcome)
 
     def _tell(self, report: Report) -> None:
         self.latest[report.key] = report.settled() if isinstance(report, Swept) else report

@@ -170,7 +170,15 @@ class Swept(Attempt):
         )
         unranked = f"how sessions rank among each other cannot be judged: {self.unranked}"
         late = f"its time was over before all was done: what is left is {LEFT}" if self.unfinished else ""
-        told = [late, *self._spread, moved if self.plan.expiry_moved else "", self._unclear_text, self._strange_text]
+        under_way = "it is being carried out: how that ends is not known yet" if self.under_way else ""
+        told = [
+            under_way,
+            late,
+            *self._spread,
+            moved if self.plan.expiry_moved else "",
+            self._unclear_text,
+            self._strange_text,
+        ]
         return tuple(filter(None, [unranked if self.unranked else "", *told]))
 
     @property

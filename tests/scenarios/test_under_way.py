@@ -36,14 +36,13 @@ async def backlog(story: Story) -> None:
 
 async def while_deleting(story: Story) -> asyncio.Task[None]:
     """A sweep that has deleted something, and has more to delete."""
-    before = len(story.deleted())
 
     async def go() -> None:
         await story.sweep()
 
     sweeping = asyncio.create_task(go())
     for _ in range(1_000):
-        if len(story.deleted()) == before:
+        if not story.live.recent:
             await asyncio.sleep(0.1)
     assert not sweeping.done()
     return sweeping
@@ -60,9 +59,13 @@ async def test_an_approved_plan_that_is_being_carried_out_waits_no_longer() -> N
     sweeping = await while_deleting(story)
     assert set(exported(story, "withheld").values()) == {0}
     assert set(exported(story, "blocked").values()) == {0}
-    assert {planned["outcome"] for planned in status_json(story.live)["planned"]} == {"planned"}
+    told = [planned["outcome"] for planned in status_json(story.live)["planned"]]
+    assert told.count("done") == len(story.live.recent) > 0
+    assert set(told) == {"planned", "done"}
+    assert "being carried out" in " ".join(status_json(story.live)["agents"][0]["notes"])
     await sweeping
     assert len(story.deleted()) == 40
+    assert status_json(story.live)["agents"][0]["notes"] == []
 
 
 @tell
@@ -151,6 +154,7 @@ def test_the_interval_is_that_of_the_schedule_and_a_process_that_stands_by_makes
     async def told(house: House) -> None:
         live = house.daemon.live
         assert live.sweep_interval_s == 900
+        assert [(project, policy.name) for project, policy in live.policies] == [("p", "p")]
         await asyncio.sleep(600)
         progressed = live.progressed_on
         assert progressed is not None
