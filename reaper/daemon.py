@@ -186,6 +186,10 @@ class Daemon:
             self.request_sweep()
 
     async def _run_once(self, generation: int) -> None:
+        if self._keep_state(busy=len(self._runs) > 1) and self._held.migration_is_due:
+            log.info("migrating_state", state=self.settings.state)
+            # It may take minutes, in which probes are to be answered; SQLite lets go of Python meanwhile.
+            await asyncio.to_thread(self._held.migrate)
         if not self._may_sweep():
             self._retry_soon()
             return

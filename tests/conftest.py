@@ -21,6 +21,7 @@ LONG = (
     "process/test_process_state.py",
     "process/test_process_streams.py",
     "process/test_process_sweep.py",
+    "process/test_process_upgrade.py",
     "process/test_process_words.py",
     "sim/test_crashes.py",
     "store/test_audit_explain.py",

@@ -27,6 +27,7 @@ CLOCKS = {
 }
 OWNERS = {
     "aiohttp": {"foundry"},
+    "alembic": {"store"},
     "apscheduler": {"daemon", "schedule"},
     "azure": {"foundry"},
     "httpx2": {"foundry", "fetch", "emulator"},

@@ -224,6 +224,8 @@ def _verdict_lines(
     verdict: Verification, noted: str | None, heads: Sequence[Exported] | None, key: Key | None
 ) -> Iterator[str]:
     yield from _chain_lines(verdict, noted)
+    if not verdict.tables_compared:
+        yield f"marks and other tables were not compared: this program cannot do that for version {verdict.version}"
     yield from (f"broken: {clean(doubt)}" for doubt in verdict.doubts)
     if verdict.given_up:
         yield f"{verdict.given_up} actions ended as unresolved: their agent or project was gone"
@@ -271,4 +273,6 @@ def _verdict_json(verdict: Verification, noted: str | None, holds: bool) -> dict
         "signed_up_to": verdict.signed,
         "noted_head": head if noted else None,
         "not_shown": "" if noted else NOT_SHOWN,
+        "version": verdict.version,
+        "tables_compared": verdict.tables_compared,
     }

@@ -29,6 +29,7 @@ from reaper.store.origin import Origin
 from reaper.store.plans import PREFIX_MIN
 from reaper.store.state_files import write_private
 from reaper.store.store import Store, opened
+from reaper.store.upgrade import bring_up_to_date, is_due
 from reaper.telemetry import EventLog
 from reaper.wiring import Connector, settle_memory
 
@@ -46,12 +47,18 @@ async def run_daemon(config: Path | None, listen: tuple[str, int] | None) -> Non
     await Daemon(path, os.environ, clock, loaded, Connector(clock)).run(server)
 
 
-@asynccontextmanager
-async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
-    """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
+def _read_settings(config: Path | None, scope: Scope) -> Settings:
+    """The settings, which must have what the command line names."""
+    settings = read(config)[1].settings
     names = [project.name for project in settings.projects]
     if scope.project is not None and scope.project not in names:
         raise CommandError(f"no project {scope.project!r} in the configuration; it has: {', '.join(names)}")
+    return settings
+
+
+@asynccontextmanager
+async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
+    """A sweeper for one run on the configured state, with progress at a terminal and the log elsewhere."""
     clock, listeners = SystemClock(), [] if scope.rehearsal else [EventLog().hear]
     level = "error" if sys.stderr.isatty() or scope.rehearsal else settings.log.level
     configure_logging(settings.log.format, level)
@@ -64,23 +71,31 @@ async def sweeping(settings: Settings, scope: Scope) -> AsyncIterator[Runner]:
 
 async def run_sweep(config: Path | None, scope: Scope, output: OutputFormat) -> int:
     """One sweep; returns the exit code."""
-    settings = read(config)[1].settings
-    async with sweeping(settings, scope) as sweeper:
-        claim = Claim(settings.state)
-        try:
+    settings = _read_settings(config, scope)
+    claim = Claim(settings.state)
+    try:
+        _migrate_if_due(settings.state, claim)
+        async with sweeping(settings, scope) as sweeper:
             sweeper.store.rely_on(claim)
             run = await sweeper.run(settings, scope)
             sweeper.store.look()
             sweeper.store.note_head()
-        finally:
-            claim.release()
+    finally:
+        claim.release()
     _show(run, scope, output)
     return exit_of(run)
 
 
+def _migrate_if_due(state: str, claim: Claim) -> None:
+    if is_due(state):
+        done = bring_up_to_date(state, claim, SystemClock().wall(), Origin.local().as_json())
+        if done is not None:
+            print(f"reaper: state migrated from version {done.first}; as it was: {done.copy}", file=sys.stderr)
+
+
 async def run_plan(config: Path | None, scope: Scope, output: OutputFormat, out: Path | None) -> int:
     """What a sweep would do; returns the exit code."""
-    settings = read(config)[1].settings
+    settings = _read_settings(config, scope)
     async with sweeping(settings, scope) as sweeper:
         run = await sweeper.run(settings, scope)
         unknown = sweeper.store.plans.unknown(settings.approvals)

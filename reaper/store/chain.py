@@ -90,9 +90,18 @@ def row_hash(previous: str, row: Mapping[str, Any]) -> str:
 def lock(connection: Connection) -> None:
     """Keep every other process from writing until this transaction ends."""
     # Without it, what another process appends after a look at the last row would fork the chain.
+    _begin(connection, "BEGIN IMMEDIATE")
+
+
+def snapshot(connection: Connection) -> None:
+    """See the file as it is now until this transaction ends, whatever others write."""
+    _begin(connection, "BEGIN")
+
+
+def _begin(connection: Connection, how: str) -> None:
     driver = connection.connection.driver_connection
     if driver is None or not driver.in_transaction:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(how)
 
 
 def append(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -152,9 +152,11 @@ def covered_digests(body: object) -> dict[str, Mapping[str, Any]]:
     return dict(covers)
 
 
-def altered_tables(connection: Connection, recorded: Mapping[Where, str]) -> Iterator[str]:
-    """What the tables hold that is not what the chain says last, in words."""
+def altered_tables(connection: Connection, recorded: Mapping[Where, str], compared: Set[str]) -> Iterator[str]:
+    """What the tables that are `compared` hold that is not what the chain says last, in words."""
     for table, (_, columns) in COVERED.items():
+        if table not in compared:
+            continue
         sums: dict[Where, _Sum] = {}
         for row in _rows(connection, table):
             place = table, row[columns.index("project")], row[columns.index("agent")]

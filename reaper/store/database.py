@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Protocol
-from urllib.parse import quote
+from typing import Final, Protocol
 
-from sqlalchemy import URL, Connection, Engine, NullPool, Pool, create_engine, event, insert, inspect, text
+from sqlalchemy import Connection, NullPool, create_engine, insert, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from reaper.clock import SystemClock
 from reaper.logs import get_logger
 from reaper.store import tables
+from reaper.store.connections import changes_by, engine_on, error_text, is_lasting, url_of
 from reaper.store.heads import Note, NotedHead, head_of, note_path, read_note, why_behind, write_note
-from reaper.store.migrations import AlteredVersionError, migrate
-from reaper.store.state_files import PRIVATE, OpenedFile, making_in, set_aside
+from reaper.store.migrations import altered_version
+from reaper.store.state_files import PRIVATE, OpenedFile, copies_of, making_in, set_aside
 
 log = get_logger("reaper")
 
 MEMORY_URL: Final = "sqlite://"
-BUSY_TIMEOUT_MS: Final = 5_000
 _MEMORY: Final = ("", ":memory:")
-_PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
-"""What somebody who writes for long, or a process without descriptors, gets: the file itself has nothing."""
 ACCEPT: Final = "`reaper state check --accept` accepts it as it is"
 
 
@@ -44,6 +39,14 @@ def path_of(url: str) -> str:
     return make_url(url).database or ""
 
 
+class OlderVersionError(StateError):
+    """An earlier version wrote the state: who may sweep on it brings it up to this one first."""
+
+
+class NewerVersionError(StateError):
+    """A later version wrote the state: it cannot be used by this one."""
+
+
 class Exclusive(Protocol):
     """What keeps other processes from sweeping."""
 
@@ -52,7 +55,7 @@ class Exclusive(Protocol):
 
 
 class Database:
-    """A state file that was checked to be ours, whole, writable and of this version.
+    """A state file that was checked to be ours, whole, writable and of this version. It is never migrated by this.
 
     SQLite in WAL mode, every commit on disk before it returns. Raises StateError. `fault` says why it cannot be
     relied on any more: a file that was removed or replaced, a disk that is full, pages that are damaged.
@@ -75,7 +78,7 @@ class Database:
             self._open(create, believing)
         except (SQLAlchemyError, OSError) as error:
             self.close()
-            raise StateError(f"state {url}: {_error_text(error)}") from error
+            raise StateError(f"state {url}: {error_text(error)}") from error
         except StateError:
             self.close()
             raise
@@ -87,8 +90,8 @@ class Database:
 
     def _open(self, create: bool, believing: bool) -> None:
         watch = self._watch
-        self._engine = create_engine(MEMORY_URL, poolclass=StaticPool) if watch is None else _engine(watch.real)
-        self._anew = self._engine if watch is None else _engine(watch.real, NullPool)
+        self._engine = create_engine(MEMORY_URL, poolclass=StaticPool) if watch is None else engine_on(watch.real)
+        self._anew = self._engine if watch is None else engine_on(watch.real, NullPool)
         if watch is None:
             with self._engine.begin() as connection:
                 _create_tables(connection)
@@ -98,12 +101,12 @@ class Database:
         self._anchor = self._engine.connect()
         with self._anchor.begin():
             check_whole(self._anchor, self.url)
+            check_version(self._anchor, self.url)
         if watch is not None:
             watch.opened()
             self._check_note(watch.real, believing)
         with self._engine.begin() as connection:
             check_damage(connection, self.url)
-            self._bring_up_to_date(connection)
             connection.execute(text("UPDATE meta SET value = value"))
         if watch is not None:
             watch.opened()
@@ -120,15 +123,6 @@ class Database:
                     _create(watch.real)
         watch.check()
         watch.expect()
-
-    def _bring_up_to_date(self, connection: Connection) -> None:
-        try:
-            migrate(connection, SystemClock().wall())
-        except (AlteredVersionError, ValueError) as error:
-            raise StateError(f"state {self.url}: {error}") from error
-        version = tables.read_meta(connection, "version")
-        if version != str(tables.SCHEMA_VERSION):
-            raise StateError(f"state {self.url}: version {version}, this program writes {tables.SCHEMA_VERSION}")
 
     def _check_note(self, real: str, believing: bool) -> None:
         """Refuse a record that had come further, by the note beside it or by what this process knows."""
@@ -159,7 +153,15 @@ class Database:
         return self.head
 
     def _head_in(self, connection: Connection) -> NotedHead:
-        """The head of the record as this connection sees it, which must contain what was known."""
+        """The head of the record as this connection sees it, which must contain what was known.
+
+        What a process of another version has migrated meanwhile is not written to any more.
+        """
+        try:
+            check_version(connection, self.url)
+        except StateError as error:
+            self.fault = self.fault or str(error)
+            raise
         why = why_behind(connection, self.head) if self._watch else ""
         if why:
             self.fault = self.fault or f"state {self.url}: {why}; put the newest back, or {ACCEPT}"
@@ -191,9 +193,9 @@ class Database:
         head = None
         try:
             with self._engine.begin() as connection:
-                before = _changes(connection)
+                before = changes_by(connection)
                 yield connection
-                if self._watch is not None and _changes(connection) != before:
+                if self._watch is not None and changes_by(connection) != before:
                     head = self._head_in(connection)
         except SQLAlchemyError as error:
             raise self._failed(error) from error
@@ -202,8 +204,8 @@ class Database:
 
     def _failed(self, error: SQLAlchemyError) -> StateError:
         """What an error means; one that does not pass by itself puts this at fault."""
-        failed = StateError(f"state {self.url}: {_error_text(error)}")
-        if _is_lasting(error):
+        failed = StateError(f"state {self.url}: {error_text(error)}")
+        if is_lasting(error):
             self.fault = self.fault or str(failed)
         return failed
 
@@ -221,7 +223,7 @@ class Database:
                 given_up = before.given_up if before and before.given_up > self.head.entries else 0
                 write_note(self._watch.real, Note(self.head, given_up))
         except (OSError, ValueError) as error:
-            log.warning("head_not_noted", state=self.url, error=_error_text(error))
+            log.warning("head_not_noted", state=self.url, error=error_text(error))
 
     def accept(self) -> NotedHead:
         """Take this file for the state although its record had come further; returns how far it had, as far as known.
@@ -239,7 +241,7 @@ class Database:
         try:
             write_note(self._watch.real, Note(self.head, given_up if given_up > self.head.entries else 0))
         except OSError as error:
-            raise StateError(f"state {self.url}: {_error_text(error)}") from error
+            raise StateError(f"state {self.url}: {error_text(error)}") from error
         return had
 
     def close(self) -> None:
@@ -274,9 +276,28 @@ def check_whole(connection: Connection, url: str) -> None:
     there = set(inspect(connection).get_table_names())
     missing = tables.metadata.tables.keys() - there
     if missing and tables.meta.name in there:
-        missing -= tables.unknown_to(tables.read_meta(connection, "version"))
+        missing -= tables.unknown_to(tables.version_in(connection))
     if missing:
         raise StateError(f"state {url}: not a whole state file, it lacks: {', '.join(sorted(missing))}")
+
+
+def check_version(connection: Connection, url: str) -> None:
+    """Refuse a state that another version wrote, and say what to do."""
+    version = tables.version_in(connection)
+    if version == tables.SCHEMA_VERSION:
+        return
+    told = f"state {url}: version {version or 'unknown'}, this program writes {tables.SCHEMA_VERSION}"
+    if not version:
+        raise StateError(f"{told}: its version was altered")
+    if version > tables.SCHEMA_VERSION:
+        beside = ", ".join(copies_of(os.path.realpath(path_of(url)))) or "none beside it"
+        back = f"go back to a copy with `reaper state restore FILE` ({beside})"
+        raise NewerVersionError(f"{told}: run the later program again, or {back}")
+    altered = altered_version(connection, version)
+    if altered:
+        raise StateError(f"state {url}: {altered}")
+    how = "the daemon and `reaper sweep` bring it up to date when they start, `reaper state migrate` does now"
+    raise OlderVersionError(f"{told}: {how}")
 
 
 def _create(real: str) -> None:
@@ -286,7 +307,7 @@ def _create(real: str) -> None:
         os.unlink(fresh)
     os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     try:
-        with create_engine(_url(fresh), poolclass=NullPool).begin() as connection:
+        with create_engine(url_of(fresh), poolclass=NullPool).begin() as connection:
             _create_tables(connection)
         set_aside(real)
         if note_path(real).exists():
@@ -302,42 +323,3 @@ def _create(real: str) -> None:
 def _create_tables(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     connection.execute(insert(tables.meta).values(key="version", value=str(tables.SCHEMA_VERSION)))
-
-
-def _changes(connection: Connection) -> int:
-    """How many rows this connection has ever changed."""
-    return int(connection.connection.driver_connection.total_changes)  # type: ignore[union-attr]
-
-
-def _engine(real: str, pool: type[Pool] | None = None) -> Engine:
-    """Connections to a file that is there: SQLite would make an empty one in place of one that is not."""
-    engine = create_engine(_url(real), poolclass=pool)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    return engine
-
-
-def _url(real: str) -> URL:
-    return URL.create("sqlite", database=f"file:{quote(os.fsencode(real))}", query={"mode": "rw", "uri": "true"})
-
-
-def _is_lasting(error: SQLAlchemyError) -> bool:
-    """Whether an error says something about the file, and not about the one transaction."""
-    original = error.orig if isinstance(error, DBAPIError) else None
-    if not isinstance(original, sqlite3.DatabaseError):
-        return False
-    if isinstance(original, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
-        return False
-    return getattr(original, "sqlite_errorcode", 0) & 0xFF not in _PASSING
-
-
-def _error_text(error: Exception) -> str:
-    original = getattr(error, "orig", None) or error
-    if isinstance(original, OSError) and original.strerror:
-        return f"{original.filename}: {original.strerror}" if original.filename else original.strerror
-    return str(original).splitlines()[0] if str(original) else type(original).__name__

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from reaper.clock import SystemClock
 from reaper.logs import get_logger
 from reaper.store.claim import Claim, ClaimedElsewhereError
 from reaper.store.database import StateError, path_of
 from reaper.store.heads import note_known_head
+from reaper.store.origin import Origin
 from reaper.store.store import Store
+from reaper.store.upgrade import bring_up_to_date
 
 log = get_logger("reaper")
 
@@ -25,6 +28,7 @@ class HeldState:
         self._path = os.path.abspath(path_of(url))
         self._claim: Claim | None = None
         self._unclaimed = ""
+        self._unmigrated = ""
         self.standby = ""
         self.store = Store.open(url)
         self._known = self.store.head
@@ -32,7 +36,28 @@ class HeldState:
 
     @property
     def fault(self) -> str:
-        return self.store.fault or self._unclaimed
+        return (self._unmigrated if self.store.is_outdated else "") or self.store.fault or self._unclaimed
+
+    @property
+    def migration_is_due(self) -> bool:
+        """Whether an earlier version wrote the state, and it is for this process to bring it up to date."""
+        return self.store.is_outdated and self._claim is not None and not self.standby
+
+    def migrate(self) -> None:
+        """Bring the state up to this version; the next `check` opens it. `fault` says why where that fails.
+
+        It may take long, and touches nothing here that `check` looks at: another thread may do it meanwhile.
+        """
+        if self._claim is None:
+            return
+        try:
+            done = bring_up_to_date(self._url, self._claim, SystemClock().wall(), Origin.local().as_json())
+        except StateError as error:
+            self._unmigrated = str(error)
+            return
+        self._unmigrated = ""
+        if done is not None:
+            log.info("state_migrated", state=self._url, **done.facts())
 
     def check(self, *, busy: bool) -> bool:
         """Whether this process may sweep now: it holds the claim. With a `store` at fault it may only observe.

@@ -1,64 +1,54 @@
-"""Brings a state file that an earlier version wrote up to this one, in the transaction that opens it."""
+"""Brings the tables of an earlier version up to this one, in the transaction of whoever calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from reaper.store import chain, tables
 from reaper.store.chain import EVENT
 from reaper.store.chained_tables import cover_all
-from reaper.store.tables import SCHEMA_VERSION, journal, put_meta, read_meta
+from reaper.store.tables import SCHEMA_VERSION, journal, put_meta
 
 MIGRATED: Final = "migrated"
 UPGRADED: Final = "upgraded"
 """What the record calls a migration that vouches for nothing: the chain covered all there was."""
 
 
-class AlteredVersionError(Exception):
-    """The file says that it is older than what it holds."""
+def altered_version(connection: Connection, version: int) -> str:
+    """Why this file is not of the earlier version that it says, '' where nothing speaks against it.
 
-
-def _to_version_2(connection: Connection) -> None:
-    """Version 2: what a listing is compared with are its times, no longer how many sessions a policy caught."""
-    if connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT).limit(1)).first():
-        raise AlteredVersionError("version 1 with entries of a later one: its version was altered")
-    for change in ("DROP COLUMN candidates", "DROP COLUMN key", "ADD COLUMN spread VARCHAR NOT NULL DEFAULT ''"):
-        connection.exec_driver_sql(f"ALTER TABLE baselines {change}")
-
-
-def _to_version_3(connection: Connection) -> None:
-    """Version 3: people's holds, what developers ask for, how many candidates are usual, unserved versions."""
-    for name in sorted(name for name, first in tables.ADDED.items() if first == 3):
-        # Whoever takes a table away and the version back would else have all forgotten that was in it.
-        covered = journal.c.body.contains(f'"{name}": {{"digest"')
-        if connection.execute(select(journal.c.seq).where(journal.c.kind == EVENT, covered).limit(1)).first():
-            raise AlteredVersionError(f"version 2 with {name} of a later one: its version was altered")
-        tables.metadata.tables[name].create(connection, checkfirst=True)
-
-
-STEPS: Final[Mapping[str, Callable[[Connection], None]]] = {"1": _to_version_2, "2": _to_version_3}
-"""By the version from which each leads to the next."""
-
-
-def migrate(connection: Connection, at: float) -> None:
-    """Take the steps from the file's version to this one; a version that no step leads from is left as it is.
-
-    A chained row of time `at` tells of it. From version 1 it vouches for what the chain did not cover before; from
-    a later one for nothing, or who takes the version back could have a record without its beginning believed.
+    Whoever takes a table away and the version back would else have all forgotten that was in it.
     """
-    first = version = str(read_meta(connection, "version"))
-    if version not in STEPS:
-        return
+    is_event = journal.c.kind == EVENT
+    if version == 1 and connection.execute(select(journal.c.seq).where(is_event).limit(1)).first():
+        return "version 1 with entries of a later one: its version was altered"
+    for name in sorted(tables.unknown_to(version)) if version < SCHEMA_VERSION else ():
+        covered = journal.c.body.contains(f'"{name}": {{"digest"')
+        if connection.execute(select(journal.c.seq).where(is_event, covered).limit(1)).first():
+            return f"version {version} with {name} of a later one: its version was altered"
+    return ""
+
+
+def migrate(connection: Connection, first: int, at: float, told: Mapping[str, Any]) -> None:
+    """Take the steps from version `first` to this one.
+
+    A chained row of time `at` tells of it, with all that is `told`. From version 1 it vouches for what the chain did
+    not cover before; from a later one for nothing, or who takes the version back could have a record without its
+    beginning believed.
+    """
+    # It brings Alembic, for which no start waits unless a migration is due.
+    from reaper.store.steps import STEPS, operations_on  # noqa: PLC0415
+
     chain.lock(connection)
-    while version in STEPS and version != str(SCHEMA_VERSION):
-        STEPS[version](connection)
-        version = str(int(version) + 1)
-        put_meta(connection, "version", version)
-    body = {"from": int(first), "to": int(version)}
-    if first != "1":
+    operations = operations_on(connection)
+    for version in range(first, SCHEMA_VERSION):
+        STEPS[version](operations)
+    put_meta(connection, "version", str(SCHEMA_VERSION))
+    body = {"from": first, "to": SCHEMA_VERSION, **told}
+    if first != 1:
         chain.note(connection, UPGRADED, "", "", at, body)
         return
     start = chain.checkpoint(connection)

@@ -1,45 +1,53 @@
-"""A state file opened to be read only, even on a medium that nobody can write to. Nothing is made beside it."""
+"""A state file opened to be read only, of this version or a neighbouring one, even where nobody can write."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from reaper.store import tables
-from reaper.store.database import BUSY_TIMEOUT_MS, StateError, check_damage, check_whole, path_of
+from reaper.store.connections import error_text, reading
+from reaper.store.database import StateError, check_damage, check_whole, path_of
+from reaper.store.migrations import altered_version
 
 
 class ReadOnlyState:
-    """A whole state file of this version, which this process never writes to. Raises StateError."""
+    """A whole state file whose record this version can read, and which this process never writes to.
+
+    Every earlier version's, and the next one's: whoever changes how the record is written skips a number. Raises
+    StateError.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        path = Path(path_of(url)).resolve()
-        # The log of a state in use has to be read, too. Without one nobody writes, and nothing need be made to read.
-        mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
-        self._engine = create_engine(f"sqlite:///file:{quote(str(path))}?{mode}&uri=true", poolclass=NullPool)
-
-        @event.listens_for(self._engine, "connect")
-        def _configure(connection: Any, _record: Any) -> None:
-            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-            connection.execute("PRAGMA query_only=ON")
-
+        self._engine = reading(os.path.realpath(path_of(url)))
         with self.begin() as connection:
             check_damage(connection, url)
             check_whole(connection, url)
-            version = tables.read_meta(connection, "version")
-        if version != str(tables.SCHEMA_VERSION):
+            self.version = self._readable(connection)
+
+    def _readable(self, connection: Connection) -> int:
+        """Which version wrote the state, if its record is of a kind that is known."""
+        version = tables.version_in(connection) or 0
+        if not 1 <= version <= tables.SCHEMA_VERSION + 1:
+            known = f"this program reads 1 to {tables.SCHEMA_VERSION + 1}"
             raise StateError(
-                f"state {self.url}: version {version}, this program reads {tables.SCHEMA_VERSION}; an older one is "
-                "brought up to date by the next `reaper sweep`, or by `reaper plan` on a copy that can be written"
+                f"state {self.url}: version {version or 'unknown'}, {known}: take the program that wrote it"
             )
+        altered = altered_version(connection, version)
+        if altered:
+            raise StateError(f"state {self.url}: {altered}")
+        if version > tables.SCHEMA_VERSION:
+            columns = [column["name"] for column in inspect(connection).get_columns(tables.journal.name)]
+            if columns != tables.journal.c.keys():
+                raise StateError(
+                    f"state {self.url}: version {version} writes the record in another way: take a program of it"
+                )
+        return version
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -48,8 +56,7 @@ class ReadOnlyState:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            problem = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise StateError(f"state {self.url}: {problem}") from error
+            raise StateError(f"state {self.url}: {error_text(error)}") from error
 
     def check_exclusive(self) -> None:
         """No action ever begins here."""

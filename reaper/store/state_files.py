@@ -11,6 +11,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from glob import escape, glob
 from typing import Final
 
 PRIVATE: Final = 0o600
@@ -183,3 +185,13 @@ def set_aside(database: str) -> None:
             os.rename(f"{database}{left}", f"{database}{left}{_ORPHAN}")
     with suppress(FileNotFoundError):
         os.unlink(f"{database}-shm")
+
+
+def copy_name(real: str, version: int | None, at: float) -> str:
+    """What a copy beside this state is called, by the version that wrote it and the time."""
+    return f"{real}.v{'' if version is None else version}-{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}"
+
+
+def copies_of(real: str) -> list[str]:
+    """The copies that lie beside this state, by version and time."""
+    return sorted(glob(f"{escape(real)}.v*-*Z")) if real else []

@@ -18,7 +18,7 @@ from reaper.core.model import Incarnation, Session
 from reaper.core.plan import Mark, Promises
 from reaper.store import chain, marks, tables
 from reaper.store.chained_tables import JUMPED, LEVELLED, SETTLED, covering
-from reaper.store.database import MEMORY_URL, Database, Exclusive, StateError, path_of
+from reaper.store.database import MEMORY_URL, Database, Exclusive, OlderVersionError, StateError, path_of
 from reaper.store.heads import NotedHead
 from reaper.store.journal import Journal
 from reaper.store.marks import StandingMarks
@@ -41,11 +41,15 @@ class Breaker:
 
 
 class Store:
-    """The memory between sweeps. `fault` says why it cannot be relied on; nothing is touched while it does."""
+    """The memory between sweeps. `fault` says why it cannot be relied on; nothing is touched while it does.
+
+    With `is_outdated` that is because an earlier version wrote it, and it was not brought up to this one yet.
+    """
 
     marks_at_a_time = marks.AT_A_TIME
 
-    def __init__(self, database: Database, fault: str = "") -> None:
+    def __init__(self, database: Database, fault: str = "", *, is_outdated: bool = False) -> None:
+        self.is_outdated = is_outdated
         self._database = database
         self.journal = Journal(database)
         self.plans = Plans(database)
@@ -63,7 +67,7 @@ class Store:
         try:
             return cls(Database(url, create=create, known=known))
         except StateError as error:
-            return cls(Database(MEMORY_URL), fault=str(error))
+            return cls(Database(MEMORY_URL), fault=str(error), is_outdated=isinstance(error, OlderVersionError))
 
     @property
     def fault(self) -> str:

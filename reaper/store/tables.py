@@ -164,10 +164,13 @@ def of_agent(table: Table, project: str, agent: str) -> ColumnElement[bool]:
     return and_(table.c.project == project, table.c.agent == agent)
 
 
-def unknown_to(version: str | None) -> set[str]:
+def unknown_to(version: int | None) -> set[str]:
     """The tables that a state file of this version does not have yet, or may not have any more."""
-    number = int(version) if version is not None and version.isdecimal() else SCHEMA_VERSION
-    return {name for name, first in ADDED.items() if first > number or number > SCHEMA_VERSION}
+    if version is None:
+        return set()
+    if version > SCHEMA_VERSION:
+        return metadata.tables.keys() - {meta.name, journal.name}
+    return {name for name, first in ADDED.items() if first > version}
 
 
 # Said once: every change reads and writes some of it, and building a statement takes longer than running it.
@@ -184,3 +187,9 @@ def read_meta(connection: Connection, key: str) -> str | None:
 def put_meta(connection: Connection, key: str, value: str) -> None:
     """Let `meta` hold this value instead."""
     connection.execute(_PUT_META, {"key": key, "value": value})
+
+
+def version_in(connection: Connection) -> int | None:
+    """Which version wrote the state, None where it does not say so."""
+    text = read_meta(connection, "version")
+    return int(text) if text is not None and text.isascii() and text.isdecimal() else None

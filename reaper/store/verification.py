@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, case, exists, select
 
-from reaper.store import chain, chained_tables
+from reaper.store import chain, chained_tables, tables
 from reaper.store.chain import EVENT, GENESIS, INTENT, OUTCOME, UNRESOLVED, UNSETTLED, Place, row_hash
 from reaper.store.migrations import MIGRATED
 from reaper.store.pruning import PRUNED
 from reaper.store.signing import SIGNED, Exported, Key, read_head
 from reaper.store.tables import journal
 
+BEFORE_EVENTS: Final = 1
+"""The version whose chain told of actions only: neither of prunes, nor of what the tables held."""
 _STREAMED: Final = {"yield_per": 500}
 
 
@@ -34,7 +36,8 @@ class Verification:
     `doubts` are what the chain itself cannot show: tables that are not as it says, heads from elsewhere that do not
     fit, signatures that are missing. `since_noted` is how many rows were added after the head that was noted
     elsewhere: None when none was given, or when the chain does not contain it. `signed` is the last row that the
-    key's signatures vouch for, `given_up` how many actions ended as `unresolved`.
+    key's signatures vouch for, `given_up` how many actions ended as `unresolved`. With `tables_compared`
+    false, the chain of this `version` says nothing of its tables, or nothing that is known here.
     """
 
     rows: int = 0
@@ -47,18 +50,23 @@ class Verification:
     given_up: int = 0
     signed: int | None = None
     exported: int = 0
+    version: int = tables.SCHEMA_VERSION
+    tables_compared: bool = True
 
 
 def verify(
     connection: Connection, noted: str | None = None, exported: Sequence[Exported] = (), key: Key | None = None
 ) -> Verification:
     """Walk the whole chain in one snapshot of the file; stops at the first place where it does not hold."""
-    connection.exec_driver_sql("BEGIN")
+    chain.snapshot(connection)
+    version = tables.version_in(connection) or tables.SCHEMA_VERSION
     try:
         start = chain.checkpoint(connection)
     except ValueError:
         return Verification(broken=Broken(0, "the checkpoint of the pruned entries is unreadable"))
-    found = Verification(head=start.hash, pruned=start.count, exported=len(exported))
+    compared = _compared(version)
+    found = Verification(head=start.hash, pruned=start.count, exported=len(exported), version=version)
+    found.tables_compared = bool(compared)
     verifier = _Verifier(start, noted, _by_number(exported), key, found)
     for row in connection.execute(_all_rows(), execution_options=_STREAMED):
         what = verifier.step(row)
@@ -67,8 +75,15 @@ def verify(
             break
     found.broken = found.broken or _cut_tail(connection, verifier.number) or verifier.beginning()
     if found.broken is None:
-        found.doubts += (*verifier.ending(), *chained_tables.altered_tables(connection, verifier.covers))
+        found.doubts += (*verifier.ending(), *chained_tables.altered_tables(connection, verifier.covers, compared))
     return found
+
+
+def _compared(version: int) -> set[str]:
+    """The tables that the chain of this version covers, as far as they are known."""
+    if version == BEFORE_EVENTS or version > tables.SCHEMA_VERSION:
+        return set()
+    return chained_tables.COVERED.keys() - tables.unknown_to(version)
 
 
 @dataclass(slots=True)
@@ -110,7 +125,7 @@ class _Verifier:
 
     def beginning(self) -> Broken | None:
         """What is wrong with where the chain begins, once all that could explain it was read."""
-        if self.start == self.vouched:
+        if self.start == self.vouched or self.found.version == BEFORE_EVENTS:
             return None
         if self.start.count > self.vouched.count:
             why = f"entries up to {self.start.count} are gone, and no entry says that they were pruned"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -299,43 +297,6 @@ def test_a_key_that_was_rotated_vouches_once_it_has_signed(book: Book, key: Key)
 
 
 # An earlier version's state
-
-
-def version_1(path: Path, statements: Iterable[str] = ()) -> None:
-    """Take back what a migration did: a state as version 1 left it."""
-    with sqlite3.connect(path) as raw:
-        raw.executescript(
-            "UPDATE meta SET value = '1' WHERE key = 'version'; DELETE FROM meta WHERE key LIKE 'sum %';"
-            "DELETE FROM journal WHERE kind = 'event';"
-            "UPDATE sqlite_sequence SET seq = (SELECT max(seq) FROM journal) WHERE name = 'journal';"
-            "ALTER TABLE baselines DROP COLUMN spread; ALTER TABLE baselines ADD COLUMN candidates INTEGER;"
-            "ALTER TABLE baselines ADD COLUMN key VARCHAR;" + ";".join(statements)
-        )
-    raw.close()
-
-
-def test_a_state_of_version_1_is_migrated_in_place_and_its_chain_and_tables_hold(book: Book) -> None:
-    full(book)
-    head = entries(book.journal)[-1].hash
-    book.store.close()
-    version_1(book.path)
-    book.store = Store.open(f"sqlite:///{book.path}")
-    assert book.store.fault == ""
-    assert book.doubts() == ()
-    assert book.verify(head).since_noted == 1 + len(events(book.journal, "carried"))
-    (event,) = events(book.journal, "migrated")
-    assert (event.body["from"], event.body["to"]) == (1, 3)
-    book.tamper("UPDATE marks SET ripe_at = 0")
-    assert len(book.doubts()) == 1
-
-
-def test_a_pruned_state_of_version_1_is_vouched_for_by_its_migration(book: Book) -> None:
-    book.act_many(3)
-    cut = entries(book.journal)[1]
-    book.store.close()
-    version_1(book.path, ["DELETE FROM journal WHERE seq <= 2", forge_checkpoint(2, cut.hash)])
-    book.store = Store.open(f"sqlite:///{book.path}")
-    assert (book.verify().broken, book.verify().pruned) == (None, 2)
 
 
 def test_a_state_that_is_made_to_look_older_is_not_migrated(book: Book) -> None:

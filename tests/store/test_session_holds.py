@@ -16,6 +16,7 @@ from reaper.store.database import StateError
 from reaper.store.journal import HeldError, Intent
 from reaper.store.session_holds import TooManyHoldsError
 from reaper.store.store import Store
+from tests.earlier_states import migrated
 from tests.world import NOW, session
 
 HERE = ("prod", "desk")
@@ -180,6 +181,7 @@ def test_a_state_of_the_second_version_gets_room_for_holds_and_its_record_still_
     intend(store)
     store.close()
     second_version(path)
+    migrated(f"sqlite:///{path}")
     again = Store.open(f"sqlite:///{path}")
     assert again.fault == ""
     assert again.holds.all() == []
@@ -211,5 +213,6 @@ def test_a_version_taken_back_vouches_for_no_record_without_its_beginning(store:
         "DELETE FROM journal WHERE seq = 1",
         f"INSERT INTO meta VALUES ('journal_pruned', '{forged}')",
     )
+    migrated(f"sqlite:///{path}")
     verdict = Store.open(f"sqlite:///{path}").journal.verify()
     assert verdict.broken is not None

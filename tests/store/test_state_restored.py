@@ -278,7 +278,7 @@ def test_a_process_without_descriptors_does_not_take_that_for_a_fault_of_the_sta
 def test_a_transaction_that_only_had_to_wait_too_long_is_no_fault(
     url: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reaper.store.database.BUSY_TIMEOUT_MS", 1)
+    monkeypatch.setattr("reaper.store.connections.BUSY_TIMEOUT_MS", 1)
     store = Store.open(url)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

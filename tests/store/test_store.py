@@ -256,7 +256,7 @@ def test_a_state_that_is_taken_away_fails_loudly(store: Store, url: str) -> None
 def test_a_state_that_another_process_writes_to_for_ever_is_an_error_and_not_a_hang(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reaper.store.database.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("reaper.store.connections.BUSY_TIMEOUT_MS", 10)
     store = Store.open(url)
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
