@@ -15,11 +15,12 @@ from reaper.core.policy import Decision
 from reaper.core.provider import Connect, Provider
 from reaper.core.quotas import Key, Pool, choose
 from reaper.core.tally import Group
+from reaper.engine.conclusion import SWEEP_MAX_S
 from reaper.engine.events import Planned, QuotaRelieved
 from reaper.engine.executor import Execution
 from reaper.engine.item_shelf import together
 from reaper.engine.report import Result, Swept
-from reaper.engine.sweep import SWEEP_MAX_S, Sweep
+from reaper.engine.sweep import Sweep
 from reaper.engine.sweep_texts import failing_text
 from reaper.logs import bound_contextvars, get_logger
 from reaper.store.database import StateError

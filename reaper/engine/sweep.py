@@ -13,7 +13,7 @@ from reaper.core.durations import show_duration
 from reaper.core.holds import NO_HOLDS, Holds
 from reaper.core.inventory_checks import Baseline, StaleCounts, doubts, moved_back
 from reaper.core.jump import Counted, Jump, Level
-from reaper.core.model import Agent, OutcomeKind
+from reaper.core.model import Agent
 from reaper.core.plan import Candidate, Hold, Plan, PlanContext
 from reaper.core.plan_lines import PlanLines
 from reaper.core.planner import Planning
@@ -23,6 +23,7 @@ from reaper.core.quotas import Key
 from reaper.core.ranks import RANKING_MAX_S
 from reaper.core.voice import SILENT, Voice
 from reaper.engine.by_turns import batches, by_steps, by_turns
+from reaper.engine.conclusion import OUT_OF_TIME, SWEEP_MAX_S, Belief, concluded
 from reaper.engine.effects import resolve_open_intents
 from reaper.engine.events import ActionEnded, Judged, Planned, SweepBegun, SweepEnded
 from reaper.engine.executor import BY_HAND, Execution, Executor
@@ -33,7 +34,7 @@ from reaper.engine.must_see import MustSee
 from reaper.engine.refusals import Refusals
 from reaper.engine.report import Failed, Outcome, Report, Result, Swept
 from reaper.engine.routed_agent import left_behind
-from reaper.engine.sweep_texts import disbelief_text, failing_text, withheld_text
+from reaper.engine.sweep_texts import disbelief_text
 from reaper.listing.index import ListingIndex
 from reaper.listing.snapshot import Snapshot
 from reaper.listing.spool import Spool, SpoolError
@@ -47,8 +48,6 @@ log = get_logger()
 BY_HAND_MAX_S: Final = 300
 """An action by hand takes no longer than this."""
 LISTING_MAX_S: Final = 1_800
-SWEEP_MAX_S: Final = 3_600
-OUT_OF_TIME: Final = f"the sweep took over {SWEEP_MAX_S} s"
 AT_A_TIME: Final = 250
 """So many candidates are judged before others may have their turn."""
 
@@ -60,14 +59,6 @@ class Collected(NamedTuple):
     listing_index: ListingIndex | None
     left_open: Sequence[Entry]
     base: Baseline | None
-
-
-class Belief(NamedTuple):
-    """Every doubt about the inventory, the hold that follows from it or None, and the words for a person."""
-
-    doubts: Sequence[str]
-    doubt: Hold | None = None
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +152,7 @@ class Sweep(InventoryReader):
     async def _judge(self, collected: Collected, started: float, since: float) -> Swept:
         """From a snapshot to what was done about it; its plan is told before anything is done."""
         snapshot, _, left_open, base = collected
-        belief = self._believe(snapshot, base, await self.must_see.settled(), since)
+        belief = self._doubt(snapshot, base, await self.must_see.settled(), since)
         unresolved = await self._resolve(left_open, snapshot, belief.doubt)
         unranked = self._unranked(snapshot, since)
         breaker = self._breaker(snapshot, base) if belief.doubt is None else self._known_breaker()
@@ -187,7 +178,7 @@ class Sweep(InventoryReader):
             used_today=standing.used_today,
             known_fields=self.site.project.known_fields,
         )
-        judged = _concluded(judged, belief, Execution(), unresolved)
+        judged = concluded(judged, belief, Execution(), unresolved)
         await self._keep(plan, breaker)
         self.listener(Planned(judged.project, plan))
         self.listener(Judged(replace(judged, under_way=True)))
@@ -197,7 +188,7 @@ class Sweep(InventoryReader):
         if level is not None:
             self.store.put_level(*self.key, level, plan.now)
         execution = await self._execute(judged, since)
-        return _concluded(await self._done(judged, execution), belief, execution, unresolved)
+        return concluded(await self._done(judged, execution), belief, execution, unresolved)
 
     async def _standing(
         self, snapshot: Snapshot, doubt: Hold | None, breaker: Breaker | None, *, unranked: bool
@@ -261,7 +252,7 @@ class Sweep(InventoryReader):
         listed = snapshot.seen if doubt is None else None
         return await resolve_open_intents(self.agent.name, self.site.client, self.store, due, listed)
 
-    def _believe(self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float) -> Belief:
+    def _doubt(self, snapshot: Snapshot, base: Baseline | None, missing: frozenset[str], since: float) -> Belief:
         """Whether the inventory, and the state, are believed."""
         if self.store.fault:
             return Belief([], Hold.STATE, self.store.fault)
@@ -381,27 +372,6 @@ class Sweep(InventoryReader):
             origin=self.site.origin(),
             held_elsewhere=lambda: self.configured,
         )
-
-
-def _concluded(report: Swept, belief: Belief, execution: Execution, unresolved: Sequence[str]) -> Swept:
-    """The report with its result, and what a person should know or do."""
-    unfinished = False
-    if belief.doubt is not None:
-        result, why = Result.INCOMPLETE if belief.doubt is Hold.INCOMPLETE else Result.UNTRUSTED, belief.why
-    elif execution.halted and not (unfinished := _is_unfinished(execution)):
-        result, why = Result.FAILED, execution.halted
-    elif unresolved:
-        result, why = Result.FAILED, f"{len(unresolved)} earlier actions are still in doubt"
-    elif failing := failing_text(report):
-        result, why = Result.FAILED, failing
-    else:
-        result, why = (Result.WITHHELD, withheld_text(report)) if report.withheld else (Result.OK, "")
-    return replace(report, result=result, why=why, unfinished=unfinished)
-
-
-def _is_unfinished(execution: Execution) -> bool:
-    """Whether a sweep that had its effect has run out of time: nothing is wrong, and what is left comes next."""
-    return execution.halted == OUT_OF_TIME and any(one.kind is OutcomeKind.DONE for one in execution.outcomes)
 
 
 def needs_approval(plan: Plan, breaker: Breaker | None) -> bool:

@@ -23,6 +23,7 @@ from reaper.core.policy import Decision, Rule
 from reaper.core.provider import InDoubt, ProviderError, StillRight, Throttled
 from reaper.core.recheck import Verdict
 from reaper.engine import executor, inventory, last_look, sweep
+from reaper.engine.conclusion import Belief
 from reaper.engine.last_look import LastLooks
 from reaper.engine.report import Outcome
 from reaper.engine.sending import Sending
@@ -62,7 +63,7 @@ def _no_doubted(hold: Hold) -> Remove:
     def make(kept: Any) -> Any:
         def doubt(*given: Any) -> Any:
             found = kept(*given)
-            return ([], None, "") if found[1] is hold else found
+            return Belief([]) if found.doubt is hold else found
 
         return doubt
 
