@@ -154,6 +154,7 @@ def test_the_interval_is_that_of_the_schedule_and_a_process_that_stands_by_makes
     async def told(house: House) -> None:
         live = house.daemon.live
         assert live.sweep_interval_s == 900
+        assert [(project, policy.name) for project, policy in live.policies] == [("p", "p")]
         await asyncio.sleep(600)
         progressed = live.progressed_on
         assert progressed is not None
