@@ -105,7 +105,7 @@ class Swept(Attempt):
 
     `plan.now` is the platform's time. `doubts` say why its inventory is not believed, `unranked` why its ranks are
     not. `known_fields` are those that the project accepts. `under_way`: it is being carried out, and how that ends is
-    not known yet. `unfinished`: all went well, but its time was over before all was done.
+    not known yet. `unfinished`: its time was over before all was done, which is no failure.
     """
 
     snapshot: Snapshot
@@ -169,7 +169,7 @@ class Swept(Attempt):
             "used them since: their grace began anew, and while the platform goes on so, they are never deleted"
         )
         unranked = f"how sessions rank among each other cannot be judged: {self.unranked}"
-        late = f"its time was over before all was done: what is left is {LEFT}" if self.unfinished else ""
+        late = f"its time was over before all was done: the others are {LEFT}" if self.unfinished else ""
         under_way = "it is being carried out: how that ends is not known yet" if self.under_way else ""
         told = [
             under_way,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from reaper.core.clock_check import ClockGuard
-from reaper.engine import executor, quota_relief, sweep
+from reaper.engine import conclusion, executor, quota_relief, sweep
 from reaper.engine.last_look import AgentLooks, Freshness, LastLooks
 from reaper.engine.refusals import Refusals
 from reaper.foundry import exchange, parsing
@@ -184,7 +184,7 @@ TRUST = [
     ),
     Mutant(
         "a sweep whose actions fail has failed",
-        put(sweep, "failing_text", lambda _: ""),
+        put(conclusion, "failing_text", lambda _: ""),
         scenes_wire.refused_for_a_day,
     ),
     Mutant(
