@@ -199,14 +199,14 @@ def test_nothing_of_it_has_a_name(tmp_path: Path) -> None:
 def test_a_file_that_nobody_needs_any_more_is_closed_by_a_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     disk, closed = Spool(), list[tuple[int, bool]]()
     disk.write([1])
-    close, here = os.close, threading.current_thread()
+    close, here, others = os.close, threading.current_thread(), set(threading.enumerate())
     monkeypatch.setattr(
         os, "close", lambda file: closed.append((file, threading.current_thread() is here)) or close(file)
     )
     file = disk._file
     del disk
     gc.collect()
-    for thread in set(threading.enumerate()) - {here}:
+    for thread in set(threading.enumerate()) - others:
         thread.join()
     assert closed == [(file, False)]
 

@@ -98,7 +98,7 @@ def test_the_page_can_have_a_listener_of_its_own() -> None:
     for path in ("/metrics", *HEALTH):
         assert get(metrics, path).status_code == 200
         assert get(page, path).status_code == 404
-    for path in ("/", "/api/v1/status", "/static/page.css"):
+    for path in ("/", "/api/v1/status", "/agents/prod-eu/support-eu"):
         assert get(metrics, path).status_code == 404
         assert get(page, path).status_code == 200
     assert get(page, "/", "evil.example").status_code == 421
