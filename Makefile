@@ -28,7 +28,7 @@ demo: setup  ## see it work: emulator, two sweeps, a table of what was done and 
 test: setup  ## run the tests, all but the long ones: about five minutes on two cores
 	$(BIN)/pytest -n $(JOBS) -m "not long" $(ARGS)
 
-test-long: setup  ## run the long ones: a browser, assistants, commands and daemons as processes, workload identity, days of alerts, more histories
+test-long: setup  ## run the long ones: a browser, assistants, commands and daemons as processes, a chart in a cluster, days of alerts, more histories
 	$(BIN)/pytest -n $(JOBS) -m long $(ARGS)
 
 soak: setup  ## seeded histories on all cores until stopped, or ARGS="--for 1h": histories, sweeps, violations

@@ -1,4 +1,4 @@
-"""Which tests are long (browsers, assistants, processes, days of alerts, most histories): they have a target."""
+"""Which tests are long (browsers, assistants, processes, a chart's life, most histories): they have a target."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 
 LONG = (
+    "aks",
+    "chart/test_chart_network.py",
+    "chart/test_chart_quoting.py",
+    "chart/test_chart_rules.py",
+    "chart/test_chart_stand_in.py",
+    "chart/test_chart_upgrades.py",
     "cli",
     "foundry/identity",
     "mcp",
     "monitoring/test_promtool.py",
-    "packaging/test_bare_install.py",
+    "packaging",
     "process/test_process_approvals.py",
     "process/test_process_daemon.py",
     "process/test_process_floods.py",

@@ -32,7 +32,6 @@ def test_the_canary_is_valid_kubernetes_and_makes_its_session_as_somebody_else(a
     assert all(rule.action == "keep" for rule in settings.policies[0].rules)
 
 
-@pytest.mark.long
 @pytest.mark.process
 def test_the_canary_makes_its_session_once_and_writes_nothing_where_it_runs(tmp_path: Path) -> None:
     text = (ROOT / "packaging" / "aks" / "canary.yaml").read_text()

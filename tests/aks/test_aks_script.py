@@ -64,7 +64,6 @@ def test_the_second_run_makes_nothing_anew_and_changes_nothing(azure: Azure) -> 
     assert [argv[:2] for argv in azure.changes] == [["kubectl", "apply"], ["helm", "upgrade"]]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_run_that_died_at_any_change_goes_on_and_ends_as_if_it_had_not(azure: Azure, side: str) -> None:
     whole = {"CANARY_AGENT": "support-eu", "MONITORING": "managed", "WORKSPACE_ID": WORKSPACE}
