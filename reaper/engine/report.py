@@ -246,6 +246,11 @@ Report: TypeAlias = Failed | Swept
 """How one sweep of one agent ended."""
 
 
+def is_under_way(report: Report) -> bool:
+    """Whether the report is of a plan that is being carried out now: what it has done still grows."""
+    return isinstance(report, Swept) and report.under_way
+
+
 def place_shown(item: Item, ended: Container[Incarnation]) -> tuple[bool, float, str]:
     """Where a candidate stands among others: those still open before those that ended, the earliest first."""
     return item.session.incarnation in ended, item.ripe_at, item.session.id

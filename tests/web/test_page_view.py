@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import shlex
 from collections import Counter
 from dataclasses import replace
@@ -22,7 +23,7 @@ from reaper.core.settings import Quota
 from reaper.core.voice import Voice
 from reaper.core.windows import DAYS, Window
 from reaper.daemon import command_option
-from reaper.engine.events import UnknownApprovals
+from reaper.engine.events import ActionEnded, Judged, SweepEnded, UnknownApprovals
 from reaper.engine.live_status import LiveStatus
 from reaper.engine.report import Result
 from reaper.listing.snapshot import Durations
@@ -223,6 +224,21 @@ def test_a_digest_is_made_once_for_each_report() -> None:
     first = known.of(reports)
     assert all(one is other for one, other in zip(first, known.of(reports), strict=True))
     assert known.of([replace(reports[0])])[0] is not first[0]
+
+
+def test_while_a_plan_is_carried_out_the_page_says_so_and_counts_what_was_done() -> None:
+    ended = swept("a", crowd(40, 6, stale=20), AT_ONCE, done=20)
+    made, digests, all_of_it = live(), Digests(), ended.plan.tally.act
+    made.hear(Judged(replace(ended, outcomes=(), under_way=True)))
+    for number, outcome in enumerate(ended.outcomes, 1):
+        made.hear(ActionEnded("prod-eu", "a", outcome, NOW))
+        [row] = overview(made, digests.of(made.latest.values()), "", NOW).agents
+        assert (row.result, row.tone) == ("under way", Tone.OK)
+        assert sum(map(int, re.findall(r"\d+", row.did))) == number
+        assert row.waits == (f"{all_of_it - number} going now" if number < all_of_it else "none")
+    made.hear(SweepEnded(ended))
+    [row] = overview(made, digests.of(made.latest.values()), "", NOW).agents
+    assert row.result == "swept"
 
 
 def test_the_quota_says_how_full_it_is_and_unknown_when_nothing_is_believed() -> None:

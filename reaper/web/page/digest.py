@@ -13,7 +13,7 @@ from reaper.core.plan import Hold
 from reaper.core.policy import Policy
 from reaper.core.quotas import Key
 from reaper.core.tally import minute_of
-from reaper.engine.report import Failed, Report, Swept
+from reaper.engine.report import Failed, Report, Swept, is_under_way
 
 PROMISED: Final = frozenset({Hold.GRACE, Hold.WINDOW})
 """What passes by itself: these are deleted when their time has come."""
@@ -107,7 +107,7 @@ def _group(
 
 @dataclass(slots=True)
 class Digests:
-    """Digests of the latest reports, each made once."""
+    """Digests of the latest reports, each made once; of one that is being carried out whenever it is asked for."""
 
     _known: dict[Key, Digest] = field(default_factory=dict)
 
@@ -116,6 +116,7 @@ class Digests:
         fresh: dict[Key, Digest] = {}
         for report in reports:
             known = self._known.get(report.key)
-            fresh[report.key] = known if known is not None and known.report is report else digest(report)
+            same = known is not None and known.report is report and not is_under_way(report)
+            fresh[report.key] = known if known is not None and same else digest(report)
         self._known = fresh
         return list(fresh.values())

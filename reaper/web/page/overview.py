@@ -11,7 +11,7 @@ from reaper.core.model import OutcomeKind
 from reaper.core.settings import Quota
 from reaper.engine.events import ActionEnded
 from reaper.engine.live_status import LiveStatus
-from reaper.engine.report import Report, Result, is_trusted
+from reaper.engine.report import Report, Result, is_trusted, is_under_way
 from reaper.web.page.charts import Bars, StatusShare, half_idle, idle_bars, status_parts, time_line
 from reaper.web.page.coming import Next, coming
 from reaper.web.page.digest import Digest
@@ -228,7 +228,7 @@ def agent_row(one: Digest, now: float) -> AgentRow:
         policy=safe(report.policy.name),
         mode="observing" if report.observed else "enforcing",
         tone=tones.get(report.result, Tone.BAD) if went_well(one) else Tone.BAD,
-        result=RESULTS[report.result],
+        result="under way" if is_under_way(report) else RESULTS[report.result],
         why="" if report.result in SWEPT else safe(report.why),
         swept=moment(report.started + report.seconds, now),
         inventory=inventory([report]),
@@ -249,8 +249,14 @@ def _did(one: Digest) -> str:
 
 
 def _waits(one: Digest) -> str:
-    blocked = sum(group.count for group in one.groups) - one.promised - one.observed
-    waits = ((one.promised, "to be deleted"), (blocked, "held back"), (one.observed, "observed"))
+    going = sum(group.count for group in one.groups if group.hold is None) if is_under_way(one.report) else 0
+    blocked = sum(group.count for group in one.groups) - going - one.promised - one.observed
+    waits = (
+        (going, "going now"),
+        (one.promised, "to be deleted"),
+        (blocked, "held back"),
+        (one.observed, "observed"),
+    )
     left = joined(f"{count:,} {what}" for count, what in waits if count)
     return left or ("none" if one.report.result in SWEPT else "not known")
 
