@@ -111,6 +111,11 @@ class FiledWorld(World):
         if self.path.exists():
             super().look_at_marks()
 
+    def _forget_sights(self, before: dict[str, frozenset[str]]) -> None:
+        # What is out of sight may say that a sweep wrote down what it saw: it acted on nothing else.
+        if self.path.exists():
+            super()._forget_sights(before)
+
     @property
     def _away(self) -> Path:
         return self.path.with_suffix(".away")
