@@ -66,4 +66,4 @@ def test_a_daemon_that_needs_no_token_sweeps_without_the_libraries_of_credential
     assert process.end() == 0
     found = loaded(process.stderr)
     assert {"sqlalchemy", "uvicorn"} <= found
-    assert found & {"azure", "cryptography", "mcp", "mcp_types", "msal"} == set()
+    assert found & {"azure", "cryptography", "markdown_it", "mcp", "mcp_types", "msal"} == set()

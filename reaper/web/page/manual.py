@@ -9,14 +9,14 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 PAGES: Final = ("kubernetes-install", "metrics", "operating", "policies", "safety")
 """What is served beside the runbooks."""
-_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 class Chapter(NamedTuple):
@@ -47,21 +47,29 @@ def source(address: str) -> str:
 
 
 @cache
+def _markdown() -> MarkdownIt:
+    # No start of a daemon waits for it: most never show a page of the manual.
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+@cache
 def chapter(address: str) -> Chapter:
     """A page of the manual for a browser; KeyError where there is none.
 
     Links lead to the pages that are served here; where they would lead elsewhere in the documentation, and where a
     picture would be, only their text stays.
     """
-    folder = posixpath.dirname(chapters()[address])
-    tokens = _MARKDOWN.parse(source(address))
+    folder, markdown, headings = posixpath.dirname(chapters()[address]), _markdown(), list[str]()
+    tokens = markdown.parse(source(address))
     for at, token in enumerate(tokens):
         token.attrs.pop("style", None)  # how columns are aligned: the page allows no inline styles
         if token.type == "heading_open":
-            token.attrs["id"] = anchor(tokens[at + 1].content)
+            headings.append(tokens[at + 1].content)
+            token.attrs["id"] = anchor(headings[-1])
         token.children = list(_led(token.children, folder)) if token.children else token.children
-    title = next((tokens[at + 1].content for at, one in enumerate(tokens) if one.type == "heading_open"), address)
-    return Chapter(title, _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+    return Chapter(headings[0], markdown.renderer.render(tokens, markdown.options, {}))
 
 
 def anchor(heading: str) -> str:
@@ -78,8 +86,8 @@ def _led(children: list[Token], folder: str) -> Iterator[Token]:
             one.attrs["href"] = address
             kept.append(bool(address))
         if one.type == "image":
-            yield Token("text", "", 0, content=one.content)
-        elif one.type not in {"link_open", "link_close"} or kept[-1]:
+            one.type = "text"
+        if one.type not in {"link_open", "link_close"} or kept[-1]:
             yield one
         if one.type == "link_close":
             kept.pop()
