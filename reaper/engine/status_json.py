@@ -121,12 +121,10 @@ def decisions(report: Report, *, planned: bool = False) -> Iterable[dict[str, An
             kind, note = str(outcome.kind), outcome.why
         elif item.hold is not None:
             kind, note = str(item.hold), hold_text(item, plan)
+        elif planned or report.under_way:
+            kind, note = "planned", ""
         else:
-            kind, note = (
-                ("planned", "")
-                if planned or report.under_way
-                else ("not_tried", LEFT if report.unfinished else report.why)
-            )
+            kind, note = "not_tried", LEFT if report.unfinished else report.why
         why = reason(item.session, item.decision, plan.policy, plan.agent, plan.now)
         yield decision_json(item, kind, "; ".join(part for part in (why, note) if part))
     for session, decision in report.snapshot.kept:
